@@ -1,0 +1,50 @@
+//! Commands: the table that describes them and one file per group that carries them out.
+//!
+//! A command is a function from a [`Call`] to reply bytes in [`Call::out`]. It runs under the engine lock, knows
+//! nothing of sockets, and leaves everything as it was when it returns a [`Failure`].
+
+pub mod client;
+pub mod server;
+
+use crate::keyspace::Keyspace;
+use crate::resp::{ErrorReply, Reply};
+use crate::storage;
+
+/// One command being carried out.
+pub struct Call<'a> {
+    /// The words of the request; the first is the command's name as it was sent.
+    pub args: &'a [&'a [u8]],
+    pub keyspace: &'a mut Keyspace,
+    /// The connection that asks.
+    pub client: &'a mut client::Client,
+    /// What all connections share.
+    pub server: &'a server::Server,
+    pub out: &'a mut Reply,
+    /// Wall time of the command in milliseconds since 1970: one for the whole command, or the whole EXEC.
+    pub now_ms: u64,
+}
+
+/// Why a command did not happen. Nothing of it did.
+#[derive(Debug)]
+pub enum Failure {
+    /// The client is told.
+    Reply(ErrorReply),
+    /// Storage could not: a page is not in the cache (the command is parked and runs again), the disk is full,
+    /// a page is damaged, the log is poisoned.
+    Storage(storage::Error),
+}
+
+/// What a command returns.
+pub type Outcome = Result<(), Failure>;
+
+impl From<ErrorReply> for Failure {
+    fn from(error: ErrorReply) -> Self {
+        Self::Reply(error)
+    }
+}
+
+impl From<storage::Error> for Failure {
+    fn from(error: storage::Error) -> Self {
+        Self::Storage(error)
+    }
+}

@@ -1,0 +1,9 @@
+//! Redis values on trees: key headers, the types, expiry.
+
+use crate::storage::Engine;
+
+/// Every database of the server.
+#[derive(Debug)]
+pub struct Keyspace {
+    pub engine: Engine,
+}

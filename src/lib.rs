@@ -1,0 +1,26 @@
+//! Redkeep: Redis is the API, one file is the database.
+//!
+//! The folders are the layers, and each imports only those below it (a test checks it):
+//!
+//! ```text
+//! cli         subcommands and flags
+//! server      tokio: listeners, timers, signals, threads
+//! session     one connection, sans-IO: RESP in, replies out
+//! command     the command table and one file per group of commands
+//! keyspace    Redis values on trees: headers, types, expiry
+//! storage     engine: trees, pages, log, snapshots, checkpoint, recovery
+//! config      the directives of redis.conf as a table
+//! resp        the wire protocol: parser and reply writer
+//! vfs         the seam to the operating system: files, clock
+//! ```
+
+pub mod cli;
+pub mod command;
+pub mod config;
+pub mod keyspace;
+pub mod resp;
+pub mod server;
+pub mod session;
+pub mod storage;
+pub mod sync;
+pub mod vfs;

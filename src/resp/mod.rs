@@ -1,0 +1,6 @@
+//! The wire protocol, RESP2 and RESP3: bytes to requests ([`parser`]), replies to bytes ([`reply`]). No I/O.
+
+pub mod parser;
+pub mod reply;
+
+pub use reply::{ErrorReply, Proto, Reply, Stream, StreamError};

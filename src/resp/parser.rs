@@ -1,0 +1,1 @@
+//! Requests: arrays of bulk strings and inline commands.

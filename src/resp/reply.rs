@@ -1,0 +1,287 @@
+//! Replies: every RESP2 and RESP3 type, written straight into the connection's buffer.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// The protocol a connection speaks; HELLO changes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Proto {
+    #[default]
+    Resp2,
+    Resp3,
+}
+
+/// An error reply: code and text without the leading dash or the line end, for example `ERR syntax error`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorReply(pub Cow<'static, str>);
+
+impl ErrorReply {
+    /// An error whose text is known when the program is built.
+    pub const fn new(text: &'static str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+
+    /// The first word: `ERR`, `WRONGTYPE` ...
+    pub fn code(&self) -> &str {
+        self.0.split(' ').next().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for ErrorReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a [`Stream`] could not go on. The connection is closed: half a reply cannot be taken back.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("a streamed reply broke off: {0}")]
+pub struct StreamError(pub String);
+
+/// A part of a reply that is produced while it is sent, off the engine lock, because it may be larger than memory.
+pub trait Stream: Send {
+    /// Appends about `bytes_wanted` more bytes to `out`; false when there are no more.
+    fn fill(&mut self, out: &mut Vec<u8>, bytes_wanted: usize) -> Result<bool, StreamError>;
+}
+
+/// The replies of one connection, encoded and not yet sent.
+#[derive(Default)]
+pub struct Reply {
+    bytes: Vec<u8>,
+    /// Streams and where in `bytes` each belongs, in order.
+    streams: Vec<(usize, Box<dyn Stream>)>,
+    proto: Proto,
+}
+
+/// A place in a [`Reply`] to which it can be cut back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplyMark {
+    bytes: usize,
+    streams: usize,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("bytes", &self.bytes.len())
+            .field("streams", &self.streams.len())
+            .finish()
+    }
+}
+
+impl Reply {
+    pub fn new(proto: Proto) -> Self {
+        Self {
+            bytes: Vec::new(),
+            streams: Vec::new(),
+            proto,
+        }
+    }
+
+    pub fn proto(&self) -> Proto {
+        self.proto
+    }
+
+    pub fn set_proto(&mut self, proto: Proto) {
+        self.proto = proto;
+    }
+
+    pub fn is_resp3(&self) -> bool {
+        self.proto == Proto::Resp3
+    }
+
+    /// Where the reply ends now.
+    pub fn mark(&self) -> ReplyMark {
+        ReplyMark {
+            bytes: self.bytes.len(),
+            streams: self.streams.len(),
+        }
+    }
+
+    /// Takes back everything written since `mark`.
+    pub fn cut(&mut self, mark: ReplyMark) {
+        assert!(
+            mark.bytes <= self.bytes.len() && mark.streams <= self.streams.len(),
+            "a mark of this reply"
+        );
+        self.bytes.truncate(mark.bytes);
+        self.streams.truncate(mark.streams);
+    }
+
+    /// Encoded bytes, without what streams will add.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && self.streams.is_empty()
+    }
+
+    pub fn has_streams(&self) -> bool {
+        !self.streams.is_empty()
+    }
+
+    /// Gives the encoded bytes and the streams with their places, leaving the reply empty.
+    pub fn take(&mut self) -> (Vec<u8>, Vec<(usize, Box<dyn Stream>)>) {
+        (
+            std::mem::take(&mut self.bytes),
+            std::mem::take(&mut self.streams),
+        )
+    }
+
+    /// Empties the reply and keeps its memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.streams.clear();
+    }
+
+    /// Bytes that are already in wire form.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// What `stream` produces goes here. The caller has written the header it completes.
+    pub fn stream(&mut self, stream: Box<dyn Stream>) {
+        self.streams.push((self.bytes.len(), stream));
+    }
+
+    pub fn ok(&mut self) {
+        self.raw(b"+OK\r\n");
+    }
+
+    /// A status line. Line ends inside become spaces.
+    pub fn simple(&mut self, text: &str) {
+        self.line(b'+', text);
+    }
+
+    /// An error line. Line ends inside become spaces.
+    pub fn error(&mut self, error: &ErrorReply) {
+        self.line(b'-', &error.0);
+    }
+
+    fn line(&mut self, kind: u8, text: &str) {
+        self.bytes.push(kind);
+        self.bytes.extend(
+            text.bytes()
+                .map(|b| if b == b'\r' || b == b'\n' { b' ' } else { b }),
+        );
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    pub fn int(&mut self, value: i64) {
+        self.number(b':', value);
+    }
+
+    pub fn bulk(&mut self, bytes: &[u8]) {
+        self.bytes.reserve(bytes.len() + 16);
+        self.number(b'$', bytes.len() as i64);
+        self.bytes.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    /// The header of a bulk string of `len` bytes; the bytes and a line end must follow.
+    pub fn bulk_header(&mut self, len: u64) {
+        self.number(b'$', len as i64);
+    }
+
+    /// A bulk string that holds a number.
+    pub fn bulk_int(&mut self, value: i64) {
+        let mut digits = itoa::Buffer::new();
+        self.bulk(digits.format(value).as_bytes());
+    }
+
+    /// No value: a null bulk string in RESP2, null in RESP3.
+    pub fn null(&mut self) {
+        self.raw(if self.is_resp3() {
+            b"_\r\n"
+        } else {
+            b"$-1\r\n"
+        });
+    }
+
+    /// No array: a null array in RESP2, null in RESP3.
+    pub fn null_array(&mut self) {
+        self.raw(if self.is_resp3() {
+            b"_\r\n"
+        } else {
+            b"*-1\r\n"
+        });
+    }
+
+    pub fn array(&mut self, len: usize) {
+        self.number(b'*', len as i64);
+    }
+
+    /// A map of `pairs` keys and values; in RESP2 an array of twice as many.
+    pub fn map(&mut self, pairs: usize) {
+        if self.is_resp3() {
+            self.number(b'%', pairs as i64);
+        } else {
+            self.array(pairs * 2);
+        }
+    }
+
+    /// A set; in RESP2 an array.
+    pub fn set(&mut self, len: usize) {
+        self.number(if self.is_resp3() { b'~' } else { b'*' }, len as i64);
+    }
+
+    /// Attributes of the reply that follows. RESP3 only: the caller writes none to RESP2.
+    pub fn attribute(&mut self, pairs: usize) {
+        assert!(self.is_resp3(), "attributes exist in RESP3 only");
+        self.number(b'|', pairs as i64);
+    }
+
+    /// A push message; in RESP2 an array.
+    pub fn push(&mut self, len: usize) {
+        self.number(if self.is_resp3() { b'>' } else { b'*' }, len as i64);
+    }
+
+    pub fn boolean(&mut self, value: bool) {
+        if self.is_resp3() {
+            self.raw(if value { b"#t\r\n" } else { b"#f\r\n" });
+        } else {
+            self.int(i64::from(value));
+        }
+    }
+
+    /// A double, already printed as Redis prints it; in RESP2 a bulk string.
+    pub fn double(&mut self, printed: &str) {
+        if self.is_resp3() {
+            self.line(b',', printed);
+        } else {
+            self.bulk(printed.as_bytes());
+        }
+    }
+
+    /// A number too large for 64 bits; in RESP2 a bulk string.
+    pub fn big_number(&mut self, digits: &str) {
+        if self.is_resp3() {
+            self.line(b'(', digits);
+        } else {
+            self.bulk(digits.as_bytes());
+        }
+    }
+
+    /// Text with a three-letter format such as `txt`; in RESP2 a bulk string.
+    pub fn verbatim(&mut self, format: &str, text: &[u8]) {
+        assert_eq!(format.len(), 3, "the format has three letters");
+        if self.is_resp3() {
+            self.number(b'=', text.len() as i64 + 4);
+            self.raw(format.as_bytes());
+            self.raw(b":");
+            self.raw(text);
+            self.raw(b"\r\n");
+        } else {
+            self.bulk(text);
+        }
+    }
+
+    fn number(&mut self, kind: u8, value: i64) {
+        let mut digits = itoa::Buffer::new();
+        self.bytes.push(kind);
+        self.bytes
+            .extend_from_slice(digits.format(value).as_bytes());
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+}

@@ -1,0 +1,1 @@
+//! The shell around everything: tokio, listeners, timers, signals, threads.

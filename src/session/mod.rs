@@ -1,0 +1,1 @@
+//! One connection, sans-IO: bytes in, bytes out.

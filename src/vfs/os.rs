@@ -1,0 +1,237 @@
+//! The operating system's files and clock.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use super::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, VfsResult};
+
+/// The operating system's file system.
+#[derive(Debug, Default)]
+pub struct OsVfs;
+
+/// An open file of the operating system.
+#[derive(Debug)]
+struct OsFile {
+    file: File,
+    path: PathBuf,
+}
+
+fn kind_of(error: &io::Error) -> VfsErrorKind {
+    use rustix::io::Errno;
+    match error.kind() {
+        io::ErrorKind::NotFound => return VfsErrorKind::NotFound,
+        io::ErrorKind::AlreadyExists => return VfsErrorKind::AlreadyExists,
+        io::ErrorKind::Interrupted => return VfsErrorKind::Interrupted,
+        io::ErrorKind::Unsupported => return VfsErrorKind::Unsupported,
+        _ => {}
+    }
+    match Errno::from_io_error(error) {
+        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => VfsErrorKind::NoSpace,
+        Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => VfsErrorKind::Denied,
+        Some(Errno::MFILE | Errno::NFILE) => VfsErrorKind::TooManyFiles,
+        Some(Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => VfsErrorKind::Unsupported,
+        _ => VfsErrorKind::Io,
+    }
+}
+
+fn error(
+    op: &'static str,
+    path: &Path,
+    offset: Option<u64>,
+    effect_unknown: bool,
+    source: &io::Error,
+) -> VfsError {
+    let kind = kind_of(source);
+    VfsError {
+        kind,
+        op,
+        path: path.to_path_buf(),
+        offset,
+        effect_unknown: effect_unknown && kind != VfsErrorKind::Interrupted,
+        message: source.to_string(),
+    }
+}
+
+impl Vfs for OsVfs {
+    fn open(&self, path: &Path, mode: OpenMode) -> VfsResult<Arc<dyn VfsFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true);
+        match mode {
+            OpenMode::Read => {}
+            OpenMode::ReadWrite => {
+                options.write(true);
+            }
+            OpenMode::Create => {
+                options.write(true).create(true).truncate(false);
+            }
+            OpenMode::CreateNew => {
+                options.write(true).create_new(true);
+            }
+        }
+        let file = options
+            .open(path)
+            .map_err(|e| error("open", path, None, false, &e))?;
+        Ok(Arc::new(OsFile {
+            file,
+            path: path.to_path_buf(),
+        }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> VfsResult<()> {
+        std::fs::rename(from, to).map_err(|e| error("rename", from, None, true, &e))
+    }
+
+    fn unlink(&self, path: &Path) -> VfsResult<()> {
+        std::fs::remove_file(path).map_err(|e| error("unlink", path, None, true, &e))
+    }
+
+    fn list(&self, dir: &Path) -> VfsResult<Vec<PathBuf>> {
+        let failed = |e: io::Error| error("list", dir, None, false, &e);
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(dir).map_err(failed)? {
+            names.push(entry.map_err(failed)?.path());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> VfsResult<()> {
+        let dir = if dir.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            dir
+        };
+        let handle = File::open(dir).map_err(|e| error("open directory", dir, None, false, &e))?;
+        handle
+            .sync_all()
+            .map_err(|e| error("sync directory", dir, None, true, &e))
+    }
+}
+
+impl VfsFile for OsFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> VfsResult<usize> {
+        self.file
+            .read_at(buf, offset)
+            .map_err(|e| error("read", &self.path, Some(offset), false, &e))
+    }
+
+    fn write_at(&self, buf: &[u8], offset: u64) -> VfsResult<usize> {
+        self.file
+            .write_at(buf, offset)
+            .map_err(|e| error("write", &self.path, Some(offset), true, &e))
+    }
+
+    fn len(&self) -> VfsResult<u64> {
+        let meta = self
+            .file
+            .metadata()
+            .map_err(|e| error("stat", &self.path, None, false, &e))?;
+        Ok(meta.len())
+    }
+
+    fn set_len(&self, len: u64) -> VfsResult<()> {
+        self.file
+            .set_len(len)
+            .map_err(|e| error("set length", &self.path, Some(len), true, &e))
+    }
+
+    fn allocate(&self, offset: u64, len: u64) -> VfsResult<()> {
+        use rustix::fs::{FallocateFlags, fallocate};
+        match fallocate(self.file.as_fd(), FallocateFlags::empty(), offset, len) {
+            Ok(()) => Ok(()),
+            Err(e) => {
+                let source = io::Error::from(e);
+                let failure = error("allocate", &self.path, Some(offset), true, &source);
+                if failure.kind != VfsErrorKind::Unsupported {
+                    return Err(failure);
+                }
+                // A file system without fallocate: writing zeroes gives the range its space.
+                self.fill_with_zeroes(offset, len)
+            }
+        }
+    }
+
+    fn sync_data(&self) -> VfsResult<()> {
+        // On Apple's systems the standard library's sync_data is F_FULLFSYNC, on Linux fdatasync, which covers the length.
+        self.file
+            .sync_data()
+            .map_err(|e| error("sync", &self.path, None, true, &e))
+    }
+
+    fn sync_all(&self) -> VfsResult<()> {
+        self.file
+            .sync_all()
+            .map_err(|e| error("sync", &self.path, None, true, &e))
+    }
+
+    fn lock_exclusive(&self) -> VfsResult<()> {
+        match self.file.try_lock() {
+            Ok(()) => Ok(()),
+            Err(TryLockError::WouldBlock) => Err(VfsError {
+                kind: VfsErrorKind::Locked,
+                op: "lock",
+                path: self.path.clone(),
+                offset: None,
+                effect_unknown: false,
+                message: "another process has it open".to_owned(),
+            }),
+            Err(TryLockError::Error(e)) => Err(error("lock", &self.path, None, false, &e)),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl OsFile {
+    fn fill_with_zeroes(&self, offset: u64, len: u64) -> VfsResult<()> {
+        const CHUNK: usize = 1 << 20;
+        let start = offset.max(self.len()?);
+        let end = offset + len;
+        let zeroes = vec![0; CHUNK];
+        let mut at = start;
+        while at < end {
+            let n = (end - at).min(CHUNK as u64) as usize;
+            super::write_all_at(self, &zeroes[..n], at)?;
+            at += n as u64;
+        }
+        Ok(())
+    }
+}
+
+/// The system's clock.
+#[derive(Debug)]
+pub struct OsClock {
+    start: Instant,
+}
+
+impl Default for OsClock {
+    fn default() -> Self {
+        Self {
+            start: Instant::now(),
+        }
+    }
+}
+
+impl Clock for OsClock {
+    fn wall_ms(&self) -> u64 {
+        self.wall_us() / 1000
+    }
+
+    fn wall_us(&self) -> u64 {
+        // A clock set before 1970 reads as 1970.
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| d.as_micros() as u64)
+    }
+
+    fn mono_us(&self) -> u64 {
+        self.start.elapsed().as_micros() as u64
+    }
+}
