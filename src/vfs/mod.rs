@@ -5,6 +5,8 @@
 //! the system's own and no more: short reads and writes are visible to the caller, a sync is never retried here,
 //! and loops such as [`read_exact_at`] live outside the trait, so that a simulator sees each piece.
 
+#[cfg(test)]
+pub(crate) mod mem;
 mod os;
 
 use std::fmt;

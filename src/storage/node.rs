@@ -1,0 +1,624 @@
+//! The inside of a tree page: a sorted array of slots over a heap of cells.
+//!
+//! ```text
+//! | header | slot 0 | slot 1 | ... free ... | heap of cells | common prefix |
+//! slot: u16 offset of the cell, u32 hint (the first four bytes of the key's suffix, as a number)
+//! cell: u16 key length (bit 15: an overflow descriptor follows the key), u16 value length, key suffix,
+//!       [24-byte descriptor of the blob with the rest of the key], value
+//! ```
+//!
+//! A key is stored as the page's common prefix and a suffix; of a key longer than the page's [`key_inline_max`]
+//! only that many bytes stand in the page and the rest is a blob. Binary search compares hints and looks into a
+//! cell only when they are equal. In a branch the first cell stands for everything below the second: its key is
+//! never looked at.
+
+use std::cmp::Ordering;
+
+use super::page::{self, DESC_BYTES, Desc, HEADER_BYTES, Kind, PageFault, PagePtr, u16_at, u32_at};
+
+const SLOT_BYTES: usize = 6;
+const CELL_HEADER_BYTES: usize = 4;
+const OVERFLOW_BIT: u16 = 0x8000;
+
+/// The most bytes of a key that stand in a page of this size; the rest goes to a blob.
+pub fn key_inline_max(page_bytes: usize) -> usize {
+    page_bytes / 16
+}
+
+/// The most bytes that one cell may take, its slot included, so that any two fit into a page.
+pub fn cell_bytes_max(page_bytes: usize) -> usize {
+    (page_bytes - HEADER_BYTES) / 2
+}
+
+/// The bytes that a cell with these parts takes, its slot included.
+pub fn cell_bytes(key_inline_bytes: usize, overflow: bool, value_bytes: usize) -> usize {
+    SLOT_BYTES
+        + CELL_HEADER_BYTES
+        + key_inline_bytes
+        + if overflow { DESC_BYTES } else { 0 }
+        + value_bytes
+}
+
+/// Where a key is, or would be, among the cells of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Search {
+    Found(usize),
+    /// Not there; it belongs before this cell.
+    Missing(usize),
+    /// Cells `from .. to` have the same inline part and more in a blob: only the blobs tell.
+    Ambiguous {
+        from: usize,
+        to: usize,
+    },
+}
+
+/// A cell as it is put into a page. The key is `prefix` followed by `suffix`.
+#[derive(Clone, Copy, Debug)]
+pub struct CellRef<'a> {
+    pub prefix: &'a [u8],
+    pub suffix: &'a [u8],
+    pub overflow: Option<Desc>,
+    pub value: &'a [u8],
+}
+
+impl CellRef<'_> {
+    pub fn key_bytes(&self) -> usize {
+        self.prefix.len() + self.suffix.len()
+    }
+
+    /// Appends the inline part of the key to `out`.
+    pub fn key_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.prefix);
+        out.extend_from_slice(self.suffix);
+    }
+
+    /// Bytes in a page whose common prefix is `prefix_bytes` long, the slot included.
+    pub fn bytes(&self, prefix_bytes: usize) -> usize {
+        cell_bytes(
+            self.key_bytes() - prefix_bytes,
+            self.overflow.is_some(),
+            self.value.len(),
+        )
+    }
+
+    /// The parts of the key behind its first `skip` bytes.
+    fn key_from(&self, skip: usize) -> (&[u8], &[u8]) {
+        if skip <= self.prefix.len() {
+            (&self.prefix[skip..], self.suffix)
+        } else {
+            (&[], &self.suffix[skip - self.prefix.len()..])
+        }
+    }
+}
+
+fn hint_of(suffix: &[u8]) -> u32 {
+    match suffix.first_chunk::<4>() {
+        Some(first) => u32::from_be_bytes(*first),
+        None => {
+            let mut padded = [0; 4];
+            padded[..suffix.len()].copy_from_slice(suffix);
+            u32::from_be_bytes(padded)
+        }
+    }
+}
+
+/// Reading a tree page.
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'a> {
+    page: &'a [u8],
+}
+
+impl<'a> Node<'a> {
+    /// Views a page that has passed [`check_layout`] or was built here.
+    #[inline]
+    pub fn new(page: &'a [u8]) -> Self {
+        debug_assert!(matches!(Kind::of(page), Some(Kind::Leaf | Kind::Branch)));
+        Self { page }
+    }
+
+    #[inline]
+    pub fn is_leaf(&self) -> bool {
+        self.page[4] == Kind::Leaf as u8
+    }
+
+    #[inline]
+    pub fn len(&self) -> usize {
+        usize::from(u16_at(self.page, 6))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn heap_start(&self) -> usize {
+        u32_at(self.page, 24) as usize
+    }
+
+    fn garbage(&self) -> usize {
+        u32_at(self.page, 28) as usize
+    }
+
+    #[inline]
+    fn prefix_bytes(&self) -> usize {
+        usize::from(u16_at(self.page, 32))
+    }
+
+    #[inline]
+    pub fn prefix(&self) -> &'a [u8] {
+        &self.page[self.page.len() - self.prefix_bytes()..]
+    }
+
+    #[inline]
+    fn hint(&self, i: usize) -> u32 {
+        u32_at(self.page, HEADER_BYTES + i * SLOT_BYTES + 2)
+    }
+
+    #[inline]
+    fn offset(&self, i: usize) -> usize {
+        usize::from(u16_at(self.page, HEADER_BYTES + i * SLOT_BYTES))
+    }
+
+    #[inline]
+    fn key_field(&self, i: usize) -> u16 {
+        u16_at(self.page, self.offset(i))
+    }
+
+    pub fn has_overflow(&self, i: usize) -> bool {
+        self.key_field(i) & OVERFLOW_BIT != 0
+    }
+
+    #[inline]
+    pub fn suffix(&self, i: usize) -> &'a [u8] {
+        let at = self.offset(i);
+        let len = usize::from(u16_at(self.page, at) & !OVERFLOW_BIT);
+        &self.page[at + CELL_HEADER_BYTES..at + CELL_HEADER_BYTES + len]
+    }
+
+    /// The blob with the rest of the key, for a key longer than the page holds.
+    pub fn overflow(&self, i: usize) -> Option<Desc> {
+        if !self.has_overflow(i) {
+            return None;
+        }
+        let at = self.offset(i) + CELL_HEADER_BYTES + self.suffix(i).len();
+        Some(Desc::decode(&self.page[at..at + DESC_BYTES]))
+    }
+
+    #[inline]
+    fn value_range(&self, i: usize) -> (usize, usize) {
+        let at = self.offset(i);
+        let field = u16_at(self.page, at);
+        let overflow = if field & OVERFLOW_BIT != 0 {
+            DESC_BYTES
+        } else {
+            0
+        };
+        let start = at + CELL_HEADER_BYTES + usize::from(field & !OVERFLOW_BIT) + overflow;
+        (start, start + usize::from(u16_at(self.page, at + 2)))
+    }
+
+    #[inline]
+    pub fn value(&self, i: usize) -> &'a [u8] {
+        let (start, end) = self.value_range(i);
+        &self.page[start..end]
+    }
+
+    pub fn cell(&self, i: usize) -> CellRef<'a> {
+        CellRef {
+            prefix: self.prefix(),
+            suffix: self.suffix(i),
+            overflow: self.overflow(i),
+            value: self.value(i),
+        }
+    }
+
+    /// Writes the inline part of key `i` over `out`.
+    pub fn key_over(&self, i: usize, out: &mut Vec<u8>) {
+        out.clear();
+        out.extend_from_slice(self.prefix());
+        out.extend_from_slice(self.suffix(i));
+    }
+
+    fn cell_heap_bytes(&self, i: usize) -> usize {
+        self.value_range(i).1 - self.offset(i)
+    }
+
+    /// Bytes of slots and cells in use.
+    pub fn used_bytes(&self) -> usize {
+        let heap = self.page.len() - self.prefix_bytes() - self.heap_start();
+        self.len() * SLOT_BYTES + heap - self.garbage()
+    }
+
+    /// Bytes that a new cell (with its slot) can take, after compaction if need be.
+    pub fn free_bytes(&self) -> usize {
+        self.contiguous_bytes() + self.garbage()
+    }
+
+    fn contiguous_bytes(&self) -> usize {
+        self.heap_start() - HEADER_BYTES - self.len() * SLOT_BYTES
+    }
+
+    /// Finds `key`, of which `inline_max` bytes count here, among the cells from `first` on.
+    #[inline]
+    pub fn search(&self, key: &[u8], inline_max: usize, first: usize) -> Search {
+        let inline = &key[..key.len().min(inline_max)];
+        let prefix = self.prefix();
+        let common = prefix.len().min(inline.len());
+        match inline[..common].cmp(&prefix[..common]) {
+            Ordering::Less => return Search::Missing(first.min(self.len())),
+            Ordering::Greater => return Search::Missing(self.len()),
+            Ordering::Equal if inline.len() < prefix.len() => {
+                return Search::Missing(first.min(self.len()));
+            }
+            Ordering::Equal => {}
+        }
+        let suffix = &inline[prefix.len()..];
+        let at = self.lower_bound(suffix, first);
+        let is_long = key.len() > inline_max;
+        if at == self.len() || self.suffix(at) != suffix {
+            return Search::Missing(at);
+        }
+        if !is_long {
+            return if self.has_overflow(at) {
+                Search::Missing(at)
+            } else {
+                Search::Found(at)
+            };
+        }
+        let from = if self.has_overflow(at) { at } else { at + 1 };
+        let mut to = from;
+        while to < self.len() && self.has_overflow(to) && self.suffix(to) == suffix {
+            to += 1;
+        }
+        if from == to {
+            Search::Missing(from)
+        } else {
+            Search::Ambiguous { from, to }
+        }
+    }
+
+    /// The first cell from `first` on whose suffix is not less than `suffix`.
+    #[inline]
+    fn lower_bound(&self, suffix: &[u8], first: usize) -> usize {
+        let hint = hint_of(suffix);
+        let mut low = first;
+        let mut high = self.len().max(first);
+        while low < high {
+            let mid = low + (high - low) / 2;
+            let less = match self.hint(mid).cmp(&hint) {
+                Ordering::Less => true,
+                Ordering::Greater => false,
+                Ordering::Equal => self.suffix(mid) < suffix,
+            };
+            if less {
+                low = mid + 1;
+            } else {
+                high = mid;
+            }
+        }
+        low
+    }
+}
+
+/// Makes an empty tree page with the given common prefix.
+pub fn init(page: &mut [u8], kind: Kind, level: u8, ptr: PagePtr, prefix: &[u8]) {
+    page::init(page, kind, level, ptr);
+    let heap_start = page.len() - prefix.len();
+    page[heap_start..].copy_from_slice(prefix);
+    set_heap_start(page, heap_start);
+    page[32..34].copy_from_slice(&(prefix.len() as u16).to_le_bytes());
+}
+
+/// Makes a page of cells whose keys all begin with `prefix`. The cells must fit.
+pub fn build(
+    page: &mut [u8],
+    kind: Kind,
+    level: u8,
+    ptr: PagePtr,
+    prefix: &[u8],
+    cells: &[CellRef<'_>],
+) {
+    init(page, kind, level, ptr, prefix);
+    let is_branch = kind == Kind::Branch;
+    for (i, cell) in cells.iter().enumerate() {
+        // The first key of a branch is never looked at and not stored.
+        let (a, b) = if is_branch && i == 0 {
+            (&[][..], &[][..])
+        } else {
+            cell.key_from(prefix.len())
+        };
+        let overflow = if is_branch && i == 0 {
+            None
+        } else {
+            cell.overflow
+        };
+        let fits = insert_parts(page, i, a, b, overflow, cell.value);
+        assert!(fits, "the cells of a new page were measured");
+    }
+}
+
+/// Puts a cell before cell `i`; false, and nothing changed, if there is no room.
+/// `suffix` is the inline key without the page's prefix.
+pub fn insert(
+    page: &mut [u8],
+    i: usize,
+    suffix: &[u8],
+    overflow: Option<Desc>,
+    value: &[u8],
+) -> bool {
+    insert_parts(page, i, suffix, &[], overflow, value)
+}
+
+fn insert_parts(
+    page: &mut [u8],
+    i: usize,
+    a: &[u8],
+    b: &[u8],
+    overflow: Option<Desc>,
+    value: &[u8],
+) -> bool {
+    let node = Node::new(page);
+    let len = node.len();
+    assert!(i <= len, "a place among the cells");
+    let key_bytes = a.len() + b.len();
+    let total = cell_bytes(key_bytes, overflow.is_some(), value.len());
+    if node.contiguous_bytes() < total {
+        if node.free_bytes() < total {
+            return false;
+        }
+        compact(page);
+    }
+    let at = Node::new(page).heap_start() - (total - SLOT_BYTES);
+    set_heap_start(page, at);
+    let field = key_bytes as u16 | if overflow.is_some() { OVERFLOW_BIT } else { 0 };
+    let cell = &mut page[at..at + total - SLOT_BYTES];
+    cell[..2].copy_from_slice(&field.to_le_bytes());
+    cell[2..4].copy_from_slice(&(value.len() as u16).to_le_bytes());
+    let mut end = CELL_HEADER_BYTES;
+    for part in [a, b] {
+        cell[end..end + part.len()].copy_from_slice(part);
+        end += part.len();
+    }
+    let hint = hint_of(&cell[CELL_HEADER_BYTES..end]);
+    if let Some(desc) = overflow {
+        cell[end..end + DESC_BYTES].copy_from_slice(&desc.encode());
+        end += DESC_BYTES;
+    }
+    cell[end..].copy_from_slice(value);
+    let slot = HEADER_BYTES + i * SLOT_BYTES;
+    page.copy_within(slot..HEADER_BYTES + len * SLOT_BYTES, slot + SLOT_BYTES);
+    set_slot(page, i, at, hint);
+    set_len(page, len + 1);
+    true
+}
+
+/// Takes cell `i` out.
+pub fn remove(page: &mut [u8], i: usize) {
+    let node = Node::new(page);
+    let len = node.len();
+    assert!(i < len, "a cell of the page");
+    let freed = node.cell_heap_bytes(i);
+    let at = node.offset(i);
+    if at == node.heap_start() {
+        set_heap_start(page, at + freed);
+        absorb_garbage_of_empty(page, len == 1);
+    } else {
+        let garbage = node.garbage() + freed;
+        set_garbage(page, garbage);
+        absorb_garbage_of_empty(page, len == 1);
+    }
+    let slot = HEADER_BYTES + i * SLOT_BYTES;
+    page.copy_within(slot + SLOT_BYTES..HEADER_BYTES + len * SLOT_BYTES, slot);
+    set_len(page, len - 1);
+}
+
+/// A page without cells has no heap, whatever gaps there were.
+fn absorb_garbage_of_empty(page: &mut [u8], is_empty: bool) {
+    if is_empty {
+        let end = page.len() - Node::new(page).prefix_bytes();
+        set_heap_start(page, end);
+        set_garbage(page, 0);
+    }
+}
+
+/// Replaces the value of cell `i`; false, and nothing changed, if there is no room.
+pub fn set_value(page: &mut [u8], i: usize, value: &[u8]) -> bool {
+    let node = Node::new(page);
+    let (start, end) = node.value_range(i);
+    if value.len() <= end - start {
+        let at = node.offset(i);
+        let garbage = node.garbage() + (end - start - value.len());
+        page[start..start + value.len()].copy_from_slice(value);
+        page[at + 2..at + 4].copy_from_slice(&(value.len() as u16).to_le_bytes());
+        set_garbage(page, garbage);
+        return true;
+    }
+    let cell = node.cell(i);
+    let total = cell_bytes(cell.suffix.len(), cell.overflow.is_some(), value.len());
+    if node.free_bytes() + SLOT_BYTES + node.cell_heap_bytes(i) < total {
+        return false;
+    }
+    let suffix = cell.suffix.to_vec();
+    let overflow = cell.overflow;
+    remove(page, i);
+    let fits = insert(page, i, &suffix, overflow, value);
+    assert!(fits, "the room was measured");
+    true
+}
+
+/// The bytes of value `i`, to be changed where they stand.
+pub fn value_mut(page: &mut [u8], i: usize) -> &mut [u8] {
+    let (start, end) = Node::new(page).value_range(i);
+    &mut page[start..end]
+}
+
+/// Moves the cells together at the end of the heap.
+fn compact(page: &mut [u8]) {
+    let old = page.to_vec();
+    let node = Node::new(&old);
+    let mut at = page.len() - node.prefix_bytes();
+    for i in 0..node.len() {
+        let bytes = node.cell_heap_bytes(i);
+        let from = node.offset(i);
+        at -= bytes;
+        page[at..at + bytes].copy_from_slice(&old[from..from + bytes]);
+        set_slot(page, i, at, node.hint(i));
+    }
+    set_heap_start(page, at);
+    set_garbage(page, 0);
+}
+
+fn set_heap_start(page: &mut [u8], value: usize) {
+    page[24..28].copy_from_slice(&(value as u32).to_le_bytes());
+}
+
+fn set_garbage(page: &mut [u8], value: usize) {
+    page[28..32].copy_from_slice(&(value as u32).to_le_bytes());
+}
+
+fn set_len(page: &mut [u8], value: usize) {
+    page[6..8].copy_from_slice(&(value as u16).to_le_bytes());
+}
+
+fn set_slot(page: &mut [u8], i: usize, offset: usize, hint: u32) {
+    let at = HEADER_BYTES + i * SLOT_BYTES;
+    page[at..at + 2].copy_from_slice(&(offset as u16).to_le_bytes());
+    page[at + 2..at + 6].copy_from_slice(&hint.to_le_bytes());
+}
+
+/// Whether the slots, cells and prefix of a page read from disk lie where they must and are in order.
+pub fn check_layout(page: &[u8]) -> Result<(), PageFault> {
+    let fail = |what| Err(PageFault::Layout(what));
+    let node = Node { page };
+    let is_branch = page[4] == Kind::Branch as u8;
+    let slots_end = HEADER_BYTES + node.len() * SLOT_BYTES;
+    let Some(heap_end) = page.len().checked_sub(node.prefix_bytes()) else {
+        return fail("the prefix is longer than the page");
+    };
+    if slots_end > node.heap_start() || node.heap_start() > heap_end {
+        return fail("slots and heap overlap");
+    }
+    if node.prefix_bytes() > key_inline_max(page.len()) {
+        return fail("the prefix is longer than a key");
+    }
+    let mut used = 0;
+    for i in 0..node.len() {
+        let at = node.offset(i);
+        if at < node.heap_start() || at + CELL_HEADER_BYTES > heap_end {
+            return fail("a cell lies outside the heap");
+        }
+        if node.value_range(i).1 > heap_end {
+            return fail("a cell runs over the end of the heap");
+        }
+        used += node.cell_heap_bytes(i);
+        if is_branch && i == 0 {
+            continue;
+        }
+        let suffix = node.suffix(i);
+        if node.prefix_bytes() + suffix.len() > key_inline_max(page.len()) {
+            return fail("a key is longer than a page may hold");
+        }
+        if node.hint(i) != hint_of(suffix) {
+            return fail("a hint is not its key's");
+        }
+        if i > usize::from(is_branch) {
+            let before = (node.suffix(i - 1), node.has_overflow(i - 1));
+            let here = (suffix, node.has_overflow(i));
+            if before > here || (before == here && !here.1) {
+                return fail("keys are out of order");
+            }
+        }
+    }
+    if used + node.garbage() != heap_end - node.heap_start() {
+        return fail("cells and gaps do not add up to the heap");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::page::{PageNo, Stamp};
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    const PTR: PagePtr = PagePtr {
+        page: PageNo(7),
+        stamp: Stamp(9),
+    };
+
+    proptest! {
+        /// A page behaves like a sorted map until it is full, and its layout holds after every step.
+        #[test]
+        fn a_page_is_a_sorted_map(
+            prefix in "[a-c]{0,3}",
+            steps in prop::collection::vec((0u8..3, "[a-b]{0,6}", prop::collection::vec(any::<u8>(), 0..60)), 1..200),
+        ) {
+            let mut page = vec![0; 1024];
+            init(&mut page, Kind::Leaf, 0, PTR, prefix.as_bytes());
+            let mut model: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+            for (what, suffix, value) in steps {
+                let key = format!("{prefix}{suffix}").into_bytes();
+                let found = Node::new(&page).search(&key, key_inline_max(1024), 0);
+                match (what, found) {
+                    (0, Search::Found(i)) => {
+                        remove(&mut page, i);
+                        prop_assert!(model.remove(&key).is_some());
+                    }
+                    (_, Search::Found(i)) => {
+                        if set_value(&mut page, i, &value) {
+                            model.insert(key, value);
+                        }
+                    }
+                    (1 | 2, Search::Missing(i)) => {
+                        let before = Node::new(&page).free_bytes();
+                        if insert(&mut page, i, suffix.as_bytes(), None, &value) {
+                            model.insert(key, value);
+                        } else {
+                            prop_assert!(before < cell_bytes(suffix.len(), false, value.len()));
+                        }
+                    }
+                    (_, Search::Missing(_)) => prop_assert!(!model.contains_key(&key)),
+                    (_, Search::Ambiguous { .. }) => prop_assert!(false, "no long keys here"),
+                }
+                prop_assert_eq!(check_layout(&page), Ok(()));
+                let node = Node::new(&page);
+                let mut got = BTreeMap::new();
+                for i in 0..node.len() {
+                    let mut k = Vec::new();
+                    node.key_over(i, &mut k);
+                    got.insert(k, node.value(i).to_vec());
+                }
+                prop_assert_eq!(&got, &model);
+            }
+        }
+
+        /// Arbitrary bytes never make a check or, once they pass it, a look-up panic.
+        #[test]
+        fn arbitrary_bytes_do_not_panic(
+            bytes in prop::collection::vec(any::<u8>(), 512),
+            len in 0u16..8,
+            key in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let mut page = bytes;
+            page[4] = Kind::Leaf as u8;
+            set_len(&mut page, usize::from(len));
+            if check_layout(&page).is_ok() {
+                let _ = Node::new(&page).search(&key, key_inline_max(512), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_that_are_prefixes_of_each_other_keep_their_order() {
+        let mut page = vec![0; 512];
+        init(&mut page, Kind::Leaf, 0, PTR, b"");
+        for key in [&b""[..], b"\0", b"\0\0", b"a", b"a\0", b"aaaa", b"aaaaa"] {
+            let Search::Missing(i) = Node::new(&page).search(key, 32, 0) else {
+                panic!("{key:?} is not there yet")
+            };
+            assert!(insert(&mut page, i, key, None, b"v"));
+            assert_eq!(check_layout(&page), Ok(()));
+        }
+        assert_eq!(Node::new(&page).len(), 7);
+    }
+}

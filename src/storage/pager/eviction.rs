@@ -1,0 +1,211 @@
+//! Which page leaves the pool: two queues, so that a scan does not push out what is used again and again.
+//!
+//! A page enters the *young* queue. When its turn comes and it has been used since, it moves to the *old* queue,
+//! otherwise it leaves. In the old queue a used page goes round once more. The young queue gives way while it is
+//! longer than a tenth of the pool.
+
+use std::collections::VecDeque;
+
+use super::pool::FrameNo;
+use super::{Meta, Pager};
+use crate::storage::Error;
+use crate::storage::page::PagePtr;
+
+/// The share of the pool that pages seen once may take: one in this many.
+const YOUNG_SHARE: usize = 10;
+
+/// How many frames are looked at before the pool is allowed to be larger than its bound.
+const LOOKS_MAX: usize = 128;
+
+/// Which queue a frame is in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Queue {
+    #[default]
+    None,
+    Young,
+    Old,
+}
+
+/// The two queues. An entry whose frame says that it is in the other queue, or in none, is stale and skipped.
+#[derive(Debug, Default)]
+pub(super) struct Queues {
+    young: VecDeque<FrameNo>,
+    old: VecDeque<FrameNo>,
+    young_frames: usize,
+    old_frames: usize,
+}
+
+impl Queues {
+    /// A page has come into this frame.
+    pub(super) fn push_new(&mut self, metas: &mut [Meta], frame: FrameNo) {
+        metas[frame.0 as usize].queue = Queue::Young;
+        self.young.push_back(frame);
+        self.young_frames += 1;
+        self.drop_stale(metas);
+    }
+
+    fn push_old(&mut self, metas: &mut [Meta], frame: FrameNo) {
+        metas[frame.0 as usize].queue = Queue::Old;
+        self.old.push_back(frame);
+        self.old_frames += 1;
+    }
+
+    /// The frame's page has gone.
+    pub(super) fn remove(&mut self, metas: &mut [Meta], frame: FrameNo) {
+        let meta = &mut metas[frame.0 as usize];
+        match std::mem::take(&mut meta.queue) {
+            Queue::None => {}
+            Queue::Young => self.young_frames -= 1,
+            Queue::Old => self.old_frames -= 1,
+        }
+    }
+
+    /// Takes the next frame to be looked at.
+    fn pop(&mut self, metas: &mut [Meta], frames_max: usize) -> Option<(FrameNo, Queue)> {
+        let prefer_young = self.young_frames * YOUNG_SHARE > frames_max || self.old_frames == 0;
+        let order = if prefer_young {
+            [Queue::Young, Queue::Old]
+        } else {
+            [Queue::Old, Queue::Young]
+        };
+        for which in order {
+            loop {
+                let list = if which == Queue::Young {
+                    &mut self.young
+                } else {
+                    &mut self.old
+                };
+                let Some(frame) = list.pop_front() else { break };
+                if metas[frame.0 as usize].queue == which {
+                    self.remove(metas, frame);
+                    return Some((frame, which));
+                }
+            }
+        }
+        None
+    }
+
+    /// Stale entries must not pile up: a queue is swept when most of it is stale.
+    fn drop_stale(&mut self, metas: &[Meta]) {
+        let lists = [
+            (&mut self.young, self.young_frames, Queue::Young),
+            (&mut self.old, self.old_frames, Queue::Old),
+        ];
+        for (list, frames, which) in lists {
+            if list.len() <= 2 * frames + 64 {
+                continue;
+            }
+            // A frame may be listed twice after it left and came back: only the last entry counts.
+            let mut seen = vec![false; metas.len()];
+            let mut kept: VecDeque<FrameNo> = VecDeque::with_capacity(frames);
+            for frame in list.iter().rev() {
+                let i = frame.0 as usize;
+                if metas[i].queue == which && !std::mem::replace(&mut seen[i], true) {
+                    kept.push_front(*frame);
+                }
+            }
+            *list = kept;
+        }
+    }
+}
+
+impl Pager {
+    /// A frame under EVICTING that holds nothing.
+    pub(super) fn take_frame(&mut self) -> Result<FrameNo, Error> {
+        if self.metas.len() - self.idle.len() < self.frames_max {
+            if self.idle.is_empty() {
+                self.add_frames();
+            }
+            return Ok(self.pop_idle().expect("a slab was added if none was idle"));
+        }
+        for _ in 0..LOOKS_MAX {
+            let Some((frame, queue)) = self.queues.pop(&mut self.metas, self.frames_max) else {
+                break;
+            };
+            if self.try_evict(frame, queue)? {
+                return Ok(frame);
+            }
+        }
+        // Everything is in use by this operation or being read: the pool is larger for a while.
+        if self.idle.is_empty() {
+            self.add_frames();
+        }
+        Ok(self.pop_idle().expect("a slab was added if none was idle"))
+    }
+
+    fn pop_idle(&mut self) -> Option<FrameNo> {
+        let frame = self.idle.pop()?;
+        let taken = self.source.pool().begin_change(frame);
+        assert!(taken, "nobody reads from a frame that holds nothing");
+        Some(frame)
+    }
+
+    fn add_frames(&mut self) {
+        let range = self
+            .source
+            .pool()
+            .make_slab(self.slabs)
+            .expect("the cache is bounded below the largest pool");
+        self.slabs += 1;
+        self.metas.resize(range.end as usize, Meta::default());
+        self.idle.extend(range.rev().map(FrameNo));
+    }
+
+    /// Looks at a frame that was taken from its queue: evicts its page, or puts it back.
+    fn try_evict(&mut self, frame: FrameNo, queue: Queue) -> Result<bool, Error> {
+        let meta = &mut self.metas[frame.0 as usize];
+        let in_use = meta.operation == self.operation;
+        if in_use || std::mem::take(&mut meta.is_referenced) {
+            self.queues.push_old(&mut self.metas, frame);
+            return Ok(false);
+        }
+        if meta.is_dirty
+            && let Err(e) = self.write_out(frame)
+        {
+            self.put_back(frame, queue);
+            return Err(e);
+        }
+        if !self.source.pool().begin_change(frame) {
+            self.put_back(frame, queue);
+            return Ok(false);
+        }
+        let held = self.metas[frame.0 as usize].ptr;
+        if !held.is_null() {
+            self.stats.evictions += 1;
+        }
+        self.source.pool().end_change(frame, PagePtr::default());
+        let taken = self.source.pool().begin_change(frame);
+        self.metas[frame.0 as usize] = Meta::default();
+        if !taken {
+            // A reader looks at the frame for a moment; it holds nothing and becomes idle.
+            self.queues.push_new(&mut self.metas, frame);
+        }
+        Ok(taken)
+    }
+
+    fn put_back(&mut self, frame: FrameNo, queue: Queue) {
+        match queue {
+            Queue::Old => self.queues.push_old(&mut self.metas, frame),
+            Queue::Young | Queue::None => self.queues.push_new(&mut self.metas, frame),
+        }
+    }
+
+    /// Brings the pool back to its bound after an operation that needed more.
+    pub(super) fn trim(&mut self) {
+        let mut looks = 0;
+        while self.metas.len() - self.idle.len() > self.frames_max && looks < LOOKS_MAX {
+            looks += 1;
+            let Some((frame, queue)) = self.queues.pop(&mut self.metas, self.frames_max) else {
+                return;
+            };
+            match self.try_evict(frame, queue) {
+                Ok(true) => {
+                    self.source.pool().end_change(frame, PagePtr::default());
+                    self.idle.push(frame);
+                }
+                Ok(false) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}

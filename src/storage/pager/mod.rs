@@ -1,0 +1,678 @@
+//! Pages in memory and on disk: the buffer pool, births, copies on write, deaths, eviction.
+//!
+//! A page is in one of these states:
+//!
+//! ```text
+//!            birth                 written out                    evicted
+//!  (none) ---------> private dirty -----------> frozen clean <---------------> on disk only
+//!                       |    pin taken (freeze)     ^      read from the file
+//!                       +------> frozen dirty ------+
+//!                                        written out
+//! ```
+//!
+//! * *private dirty*: born after the newest pin and never written. The only state in which bytes change.
+//! * *frozen*: some pin reaches it, or it has been written. A change makes a copy under a new number and stamp.
+//!
+//! Only the holder of the engine lock has the [`Pager`]. Other threads copy frozen pages through [`PageSource`].
+
+mod eviction;
+mod pins;
+mod pool;
+mod source;
+mod space;
+
+use std::collections::BTreeMap;
+
+use self::eviction::Queues;
+use self::pins::Pins;
+pub use self::pool::{FrameNo, Pool, PoolShape};
+pub use self::source::{Corruption, PageSource, check_inside};
+pub use self::space::Space;
+use super::Error;
+use super::page::{self, Kind, PagePtr, Stamp};
+use super::planted::{Bug, Planted};
+use crate::vfs::{VfsErrorKind, write_all_at};
+
+/// Bytes at the start of the file that hold the meta copies; pages begin behind them.
+pub const META_REGION_BYTES: u64 = 4 * 4096;
+
+/// The file grows by at least this many bytes at a time.
+const GROWTH_BYTES_MIN: u64 = 256 << 10;
+
+/// The file grows by at most this many bytes at a time.
+const GROWTH_BYTES_MAX: u64 = 64 << 20;
+
+/// Free pages that only urgent work (deletes, checkpoints, shutdown) may use.
+pub const RESERVE_PAGES: u64 = 64;
+
+/// How the owner of the engine lock treats a page that is not in the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnMiss {
+    /// Read it now, under the lock.
+    Read,
+    /// Note it and fail with [`Error::Miss`].
+    Note,
+}
+
+/// What the owner knows of a frame.
+#[derive(Clone, Copy, Debug, Default)]
+struct Meta {
+    ptr: PagePtr,
+    /// The operation that last used it: frames of the running operation are not evicted.
+    operation: u64,
+    is_dirty: bool,
+    /// Written out since birth: frozen whatever the pins say.
+    was_written: bool,
+    /// Used since it was last looked at for eviction.
+    is_referenced: bool,
+    queue: eviction::Queue,
+}
+
+/// Counters of the pager since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PagerStats {
+    pub hits: u64,
+    pub misses: u64,
+    pub evictions: u64,
+    /// Pages written because their frame was needed.
+    pub writes_by_eviction: u64,
+    pub copies_on_write: u64,
+    pub births: u64,
+}
+
+/// The pages of an open file, for the holder of the engine lock.
+#[derive(Debug)]
+pub struct Pager {
+    source: PageSource,
+    metas: Vec<Meta>,
+    /// Frames that hold nothing.
+    idle: Vec<FrameNo>,
+    queues: Queues,
+    frames_max: usize,
+    slabs: usize,
+    dirty_frames: usize,
+    /// Every dirty page is in here (and some that are no longer).
+    dirty: Vec<(PagePtr, FrameNo)>,
+    space: Space,
+    pins: Pins,
+    /// The stamp of the next birth.
+    next_stamp: Stamp,
+    /// Pages born before this are frozen.
+    frozen_before: Stamp,
+    /// Births since the savepoint of the running transaction, if it has one.
+    births: Option<Vec<PagePtr>>,
+    /// The number of the running operation.
+    operation: u64,
+    on_miss: OnMiss,
+    missed: Vec<PagePtr>,
+    /// Pages that someone reads off the lock now, with how many readers.
+    loading: BTreeMap<PagePtr, usize>,
+    read_buffer: Vec<u8>,
+    write_buffer: Vec<u8>,
+    /// A page write failed: nothing is written any more in this life.
+    is_poisoned: bool,
+    is_urgent: bool,
+    planted: Planted,
+    stats: PagerStats,
+}
+
+impl Pager {
+    /// A pager over the pages of `source`'s file.
+    ///
+    /// `space` says which pages are free, `next_stamp` is above every stamp in the file, `cache_bytes` bounds the pool.
+    pub fn new(
+        source: PageSource,
+        space: Space,
+        next_stamp: Stamp,
+        cache_bytes: u64,
+        planted: Planted,
+    ) -> Self {
+        let page_bytes = source.page_bytes();
+        let mut pager = Self {
+            source,
+            metas: Vec::new(),
+            idle: Vec::new(),
+            queues: Queues::default(),
+            frames_max: 0,
+            slabs: 0,
+            dirty_frames: 0,
+            dirty: Vec::new(),
+            space,
+            pins: Pins::default(),
+            next_stamp,
+            frozen_before: Stamp(0),
+            births: None,
+            operation: 1,
+            on_miss: OnMiss::Read,
+            missed: Vec::new(),
+            loading: BTreeMap::new(),
+            read_buffer: vec![0; page_bytes],
+            write_buffer: vec![0; page_bytes],
+            is_poisoned: false,
+            is_urgent: false,
+            planted,
+            stats: PagerStats::default(),
+        };
+        pager.set_cache_bytes(cache_bytes);
+        pager
+    }
+
+    /// The part that other threads may use.
+    pub fn source(&self) -> &PageSource {
+        &self.source
+    }
+
+    pub fn page_bytes(&self) -> usize {
+        self.source.page_bytes()
+    }
+
+    pub fn stats(&self) -> PagerStats {
+        self.stats
+    }
+
+    pub fn space(&self) -> &Space {
+        &self.space
+    }
+
+    pub fn pins(&self) -> &Pins {
+        &self.pins
+    }
+
+    pub fn next_stamp(&self) -> Stamp {
+        self.next_stamp
+    }
+
+    /// Frames in use and at most.
+    pub fn frames(&self) -> (usize, usize) {
+        (self.metas.len() - self.idle.len(), self.frames_max)
+    }
+
+    pub fn dirty_frames(&self) -> usize {
+        self.dirty_frames
+    }
+
+    /// Bounds the pool; what is over the bound goes as operations end.
+    pub fn set_cache_bytes(&mut self, bytes: u64) {
+        self.frames_max = ((bytes / self.page_bytes() as u64) as usize).max(2);
+    }
+
+    /// Whether a page write failed in this life.
+    pub fn is_poisoned(&self) -> bool {
+        self.is_poisoned
+    }
+
+    /// A page write or data sync failed: nothing is written any more.
+    pub fn poison(&mut self) {
+        self.is_poisoned = true;
+    }
+
+    /// Urgent work may use the reserve of free pages.
+    pub fn set_urgent(&mut self, urgent: bool) {
+        self.is_urgent = urgent;
+    }
+
+    /// Begins an operation: its frames stay until the next one begins, and `on_miss` says what a missing page does.
+    pub fn begin_operation(&mut self, on_miss: OnMiss) {
+        self.operation += 1;
+        self.on_miss = on_miss;
+        self.missed.clear();
+        self.trim();
+    }
+
+    /// A long read goes on with new pages; those it has used may leave.
+    pub fn pass_on(&mut self) {
+        self.operation += 1;
+        self.trim();
+    }
+
+    pub fn set_on_miss(&mut self, on_miss: OnMiss) -> OnMiss {
+        std::mem::replace(&mut self.on_miss, on_miss)
+    }
+
+    /// The pages that the running operation missed.
+    pub fn missed(&self) -> &[PagePtr] {
+        &self.missed
+    }
+
+    /// Brings a page into the pool.
+    #[inline]
+    pub fn fetch(&mut self, ptr: PagePtr) -> Result<FrameNo, Error> {
+        if let Some(frame) = self.source.pool().lookup(ptr.page) {
+            let meta = &mut self.metas[frame.0 as usize];
+            if meta.ptr.stamp == ptr.stamp {
+                meta.operation = self.operation;
+                meta.is_referenced = true;
+                self.stats.hits += 1;
+                return Ok(frame);
+            }
+        }
+        self.fetch_missing(ptr)
+    }
+
+    /// Whether a page is in the pool.
+    pub fn is_cached(&self, ptr: PagePtr) -> bool {
+        self.source
+            .pool()
+            .lookup(ptr.page)
+            .is_some_and(|frame| self.metas[frame.0 as usize].ptr == ptr)
+    }
+
+    #[cold]
+    fn fetch_missing(&mut self, ptr: PagePtr) -> Result<FrameNo, Error> {
+        if let Some(frame) = self.source.pool().lookup(ptr.page) {
+            // The pool knows the page's newest life; a pointer to another one is damage.
+            let found = self.metas[frame.0 as usize].ptr.stamp;
+            let fault = page::PageFault::Stamp {
+                expected: ptr.stamp.0,
+                found: found.0,
+            };
+            if !self.planted.has(Bug::M21PointerStampNotChecked) {
+                return Err(self.source.corruption(ptr, fault).into());
+            }
+            return Ok(frame);
+        }
+        if self.on_miss == OnMiss::Note {
+            self.missed.push(ptr);
+            return Err(Error::Miss);
+        }
+        self.stats.misses += 1;
+        let mut buffer = std::mem::take(&mut self.read_buffer);
+        let read = self.source.read(ptr, &mut buffer);
+        let result = match read {
+            Ok(()) => self.place(ptr, &buffer),
+            Err(e) => Err(e),
+        };
+        self.read_buffer = buffer;
+        result
+    }
+
+    /// Puts a page that was read and verified into a frame.
+    fn place(&mut self, ptr: PagePtr, bytes: &[u8]) -> Result<FrameNo, Error> {
+        let frame = self.take_frame()?;
+        // SAFETY: `take_frame` gives a frame under EVICTING.
+        unsafe { self.source.pool().bytes_mut(frame) }.copy_from_slice(bytes);
+        self.source.pool().end_change(frame, ptr);
+        self.metas[frame.0 as usize] = Meta {
+            ptr,
+            operation: self.operation,
+            was_written: true,
+            ..Meta::default()
+        };
+        self.queues.push_new(&mut self.metas, frame);
+        Ok(frame)
+    }
+
+    /// Announces that `ptrs` are being read off the lock. Each must be installed or abandoned.
+    pub fn begin_load(&mut self, ptrs: &[PagePtr]) {
+        for ptr in ptrs {
+            *self.loading.entry(*ptr).or_insert(0) += 1;
+        }
+    }
+
+    /// Takes a page that was read off the lock, unless it has died meanwhile or is there already.
+    pub fn end_load(&mut self, ptr: PagePtr, bytes: Option<&[u8]>) -> Result<(), Error> {
+        let Some(readers) = self.loading.get_mut(&ptr) else {
+            return Ok(());
+        };
+        *readers -= 1;
+        if *readers == 0 {
+            self.loading.remove(&ptr);
+        }
+        let Some(bytes) = bytes else { return Ok(()) };
+        if self.source.pool().lookup(ptr.page).is_none() {
+            self.place(ptr, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of a frame.
+    #[inline]
+    pub fn bytes(&self, frame: FrameNo) -> &[u8] {
+        // SAFETY: this is the owner, and changes need `&mut self`.
+        unsafe { self.source.pool().bytes(frame) }
+    }
+
+    /// The bytes of a private dirty page, to be changed.
+    #[inline]
+    pub fn bytes_mut(&mut self, frame: FrameNo) -> &mut [u8] {
+        assert!(
+            self.is_private(frame),
+            "only a page that nobody else reaches is changed in place"
+        );
+        // SAFETY: this is the owner, `&mut self` is the only borrow, and no pin reaches a private page.
+        unsafe { self.source.pool().bytes_mut(frame) }
+    }
+
+    pub fn ptr(&self, frame: FrameNo) -> PagePtr {
+        self.metas[frame.0 as usize].ptr
+    }
+
+    /// Whether the page in this frame may be changed in place.
+    #[inline]
+    pub fn is_private(&self, frame: FrameNo) -> bool {
+        let meta = &self.metas[frame.0 as usize];
+        !meta.was_written && meta.ptr.stamp >= self.frozen_before
+    }
+
+    /// Makes sure that `pages` pages can be born without asking the file system, now.
+    /// Work that is not urgent leaves the reserve alone.
+    pub fn reserve(&mut self, pages: u64) -> Result<(), Error> {
+        let wanted = pages + if self.is_urgent { 0 } else { RESERVE_PAGES };
+        if self.space.free_pages() >= wanted {
+            return Ok(());
+        }
+        self.grow(wanted - self.space.free_pages())
+    }
+
+    fn grow(&mut self, pages_min: u64) -> Result<(), Error> {
+        if self.is_poisoned {
+            return Err(Error::Poisoned);
+        }
+        let page_bytes = self.page_bytes() as u64;
+        let file_bytes = self.space.pages() * page_bytes;
+        let step = (file_bytes / 16).clamp(GROWTH_BYTES_MIN, GROWTH_BYTES_MAX) / page_bytes;
+        let old = self.space.pages();
+        for extra in [pages_min.max(step), pages_min] {
+            if old + extra > self.source.pool().shape().pages_max() {
+                continue;
+            }
+            match self
+                .source
+                .file()
+                .allocate(old * page_bytes, extra * page_bytes)
+            {
+                Ok(()) => {
+                    self.space.grow(old + extra);
+                    return Ok(());
+                }
+                Err(e) if e.kind == VfsErrorKind::NoSpace => {}
+                Err(e) if e.kind == VfsErrorKind::Interrupted => {}
+                Err(e) => return Err(Error::Io(e)),
+            }
+        }
+        Err(Error::DiskFull)
+    }
+
+    /// A new page: private, dirty, zero but for its header.
+    pub fn birth(&mut self, kind: Kind, level: u8) -> Result<FrameNo, Error> {
+        let (ptr, frame) = self.birth_frame()?;
+        // SAFETY: the frame is under EVICTING.
+        page::init(
+            unsafe { self.source.pool().bytes_mut(frame) },
+            kind,
+            level,
+            ptr,
+        );
+        self.finish_birth(frame, ptr);
+        Ok(frame)
+    }
+
+    fn birth_frame(&mut self) -> Result<(PagePtr, FrameNo), Error> {
+        let frame = self.take_frame()?;
+        match self.birth_number() {
+            Ok(ptr) => Ok((ptr, frame)),
+            Err(e) => {
+                self.source.pool().end_change(frame, PagePtr::default());
+                self.idle.push(frame);
+                Err(e)
+            }
+        }
+    }
+
+    fn birth_number(&mut self) -> Result<PagePtr, Error> {
+        if self.space.free_pages() == 0 {
+            self.grow(1)?;
+        }
+        let page = self.space.take().expect("a page is free");
+        let ptr = PagePtr {
+            page,
+            stamp: self.next_stamp,
+        };
+        self.next_stamp.0 += 1;
+        self.stats.births += 1;
+        if let Some(births) = &mut self.births {
+            births.push(ptr);
+        }
+        Ok(ptr)
+    }
+
+    fn finish_birth(&mut self, frame: FrameNo, ptr: PagePtr) {
+        self.source.pool().end_change(frame, ptr);
+        self.metas[frame.0 as usize] = Meta {
+            ptr,
+            operation: self.operation,
+            is_dirty: true,
+            is_referenced: true,
+            ..Meta::default()
+        };
+        self.dirty_frames += 1;
+        self.dirty.push((ptr, frame));
+        self.queues.push_new(&mut self.metas, frame);
+        if self.dirty.len() > 2 * self.dirty_frames + 1024 {
+            self.forget_clean();
+        }
+    }
+
+    fn forget_clean(&mut self) {
+        let metas = &self.metas;
+        self.dirty.retain(|(ptr, frame)| {
+            let meta = &metas[frame.0 as usize];
+            meta.ptr == *ptr && meta.is_dirty
+        });
+    }
+
+    /// Makes the page in `frame` changeable: itself if it is private, otherwise a copy under a new number.
+    /// The caller puts the new pointer where the old one stood. The old page dies.
+    pub fn own(&mut self, frame: FrameNo) -> Result<FrameNo, Error> {
+        if self.is_private(frame) {
+            return Ok(frame);
+        }
+        self.stats.copies_on_write += 1;
+        let old = self.ptr(frame);
+        let new = if self.can_rename(frame) {
+            let ptr = self.birth_number()?;
+            let taken = self.source.pool().begin_change(frame);
+            if taken {
+                self.rename(frame, ptr);
+                frame
+            } else {
+                self.copy(frame, ptr)?
+            }
+        } else {
+            let ptr = self.birth_number()?;
+            self.copy(frame, ptr)?
+        };
+        self.bury(old);
+        Ok(new)
+    }
+
+    /// A clean page is on disk: its frame can become the copy at once.
+    fn can_rename(&self, frame: FrameNo) -> bool {
+        !self.metas[frame.0 as usize].is_dirty
+    }
+
+    fn rename(&mut self, frame: FrameNo, ptr: PagePtr) {
+        // SAFETY: the frame is under EVICTING.
+        page::set_ptr(unsafe { self.source.pool().bytes_mut(frame) }, ptr);
+        self.queues.remove(&mut self.metas, frame);
+        self.finish_birth(frame, ptr);
+    }
+
+    fn copy(&mut self, from: FrameNo, ptr: PagePtr) -> Result<FrameNo, Error> {
+        let to = match self.take_frame() {
+            Ok(to) => to,
+            Err(e) => {
+                self.unbear(ptr);
+                return Err(e);
+            }
+        };
+        // SAFETY: `to` is under EVICTING and `from` is another frame, which nobody changes here.
+        let bytes = unsafe { self.source.pool().bytes_mut(to) };
+        // SAFETY: only the owner changes frames, and it changes `to` alone.
+        bytes.copy_from_slice(unsafe { self.source.pool().bytes(from) });
+        page::set_ptr(bytes, ptr);
+        self.finish_birth(to, ptr);
+        Ok(to)
+    }
+
+    fn unbear(&mut self, ptr: PagePtr) {
+        self.space.release(ptr.page);
+        if let Some(births) = &mut self.births {
+            assert_eq!(births.pop(), Some(ptr), "the last birth is taken back");
+        }
+    }
+
+    /// A page that no live tree reaches any more.
+    pub fn bury(&mut self, ptr: PagePtr) {
+        let early = self.planted.has(Bug::M10ReuseTooEarly);
+        if early || !self.pins.bury(ptr) {
+            self.free(ptr);
+        }
+    }
+
+    /// Nobody reaches the page: its number can be used again, and what is in memory is forgotten.
+    fn free(&mut self, ptr: PagePtr) {
+        self.loading.remove(&ptr);
+        if let Some(frame) = self.source.pool().lookup(ptr.page)
+            && self.metas[frame.0 as usize].ptr == ptr
+        {
+            self.forget_frame(frame);
+        }
+        self.space.release(ptr.page);
+    }
+
+    fn forget_frame(&mut self, frame: FrameNo) {
+        let meta = self.metas[frame.0 as usize];
+        if meta.is_dirty {
+            self.dirty_frames -= 1;
+        }
+        self.queues.remove(&mut self.metas, frame);
+        self.metas[frame.0 as usize] = Meta::default();
+        if self.source.pool().begin_change(frame) {
+            self.source.pool().end_change(frame, PagePtr::default());
+            self.idle.push(frame);
+        } else {
+            // A reader copies from it right now; the frame comes back through the queue.
+            self.queues.push_new(&mut self.metas, frame);
+        }
+    }
+
+    /// Freezes every page: the trees as they are now stay readable until [`Pager::release`].
+    pub fn freeze(&mut self) -> Stamp {
+        let stamp = self.next_stamp;
+        self.next_stamp.0 += 1;
+        self.pins.hold(stamp);
+        self.frozen_before = stamp;
+        stamp
+    }
+
+    /// Lets go of a freeze.
+    pub fn release(&mut self, stamp: Stamp) {
+        let mut freed = Vec::new();
+        self.pins.release(stamp, |ptr| freed.push(ptr));
+        for ptr in freed {
+            self.free(ptr);
+        }
+        self.frozen_before = self.pins.newest().unwrap_or_default();
+    }
+
+    /// Begins to remember births, so that [`Pager::roll_back`] can undo everything since. The trees are frozen.
+    pub fn begin_savepoint(&mut self) -> Stamp {
+        assert!(self.births.is_none(), "savepoints do not nest");
+        self.births = Some(Vec::new());
+        self.freeze()
+    }
+
+    /// Keeps what happened since the savepoint.
+    pub fn keep_savepoint(&mut self, stamp: Stamp) {
+        self.births = None;
+        self.release(stamp);
+    }
+
+    /// Undoes every birth and death since the savepoint. The caller puts the old roots back.
+    pub fn roll_back(&mut self, stamp: Stamp) {
+        let mut births = self.births.take().expect("there is a savepoint");
+        self.pins.revert(stamp);
+        self.frozen_before = self.pins.newest().unwrap_or_default();
+        births.sort_unstable();
+        // A page number may have been born, freed and born again: only its last life counts.
+        births.reverse();
+        births.dedup_by_key(|ptr| ptr.page);
+        for ptr in births {
+            if !self.space.is_free(ptr.page) {
+                self.free(ptr);
+            }
+        }
+    }
+
+    /// Takes the list of dirty pages for a checkpoint that has just frozen them.
+    pub fn take_dirty(&mut self) -> Vec<PagePtr> {
+        self.forget_clean();
+        self.dirty.iter().map(|(ptr, _)| *ptr).collect()
+    }
+
+    /// These pages have been written by someone else.
+    pub fn mark_written(&mut self, ptrs: &[PagePtr]) {
+        for ptr in ptrs {
+            if let Some(frame) = self.source.pool().lookup(ptr.page) {
+                let meta = &mut self.metas[frame.0 as usize];
+                if meta.ptr == *ptr && meta.is_dirty {
+                    meta.is_dirty = false;
+                    meta.was_written = true;
+                    self.dirty_frames -= 1;
+                }
+            }
+        }
+    }
+
+    /// The file can be cut to this many pages.
+    pub fn pages_in_use_end(&self) -> u64 {
+        self.space.pages_in_use_end()
+    }
+
+    /// Takes the pages from `pages` on out of use; the caller cuts the file.
+    pub fn cut(&mut self, pages: u64) {
+        self.space.cut(pages);
+    }
+
+    /// Takes a free page for the stored free map. It has no frame; whoever writes it pins nothing.
+    pub fn birth_outside(&mut self) -> Result<PagePtr, Error> {
+        self.birth_number()
+    }
+
+    /// The pages that the roots frozen just now do not reach: free ones and those that wait for older pins.
+    pub fn unreached(&self) -> Space {
+        let mut space = self.space.clone();
+        for ptr in self.pins.waiting() {
+            space.release(ptr.page);
+        }
+        space
+    }
+
+    /// Writes a dirty page out from its frame.
+    fn write_out(&mut self, frame: FrameNo) -> Result<(), Error> {
+        if self.is_poisoned {
+            return Err(Error::Poisoned);
+        }
+        let ptr = self.ptr(frame);
+        let mut buffer = std::mem::take(&mut self.write_buffer);
+        buffer.copy_from_slice(self.bytes(frame));
+        page::seal(&mut buffer);
+        let offset = ptr.page.0 * self.page_bytes() as u64;
+        let written = write_all_at(self.source.file(), &buffer, offset);
+        self.write_buffer = buffer;
+        if let Err(e) = written {
+            self.is_poisoned = true;
+            return Err(Error::Io(e));
+        }
+        let meta = &mut self.metas[frame.0 as usize];
+        meta.is_dirty = false;
+        meta.was_written = true;
+        self.dirty_frames -= 1;
+        self.stats.writes_by_eviction += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,358 @@
+//! The part of the buffer pool that threads share: which frame holds a page, and the pages' bytes.
+//!
+//! The owner (whoever holds the engine lock) maps, changes and evicts; any other thread may copy a page out
+//! ([`Pool::copy_page`]). Two rules make that safe:
+//!
+//! * A frame changes its page only while its `EVICTING` bit is set, which the owner gets only when nobody has it
+//!   pinned. A reader pins first and then looks whether the frame holds the page and stamp it wants.
+//! * The owner changes the bytes of a mapped page only if no snapshot or checkpoint reaches it, and readers ask
+//!   only for pages that one they hold reaches. The stamp tells a page from its successor of the same number.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::sync::OnceLock;
+
+use crate::storage::page::{PageNo, PagePtr};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+/// In `Frame::pins`: the owner is changing which page the frame holds.
+const EVICTING: u32 = 1 << 31;
+
+/// Alignment of page buffers in bytes, enough for direct I/O.
+const SLAB_ALIGN_BYTES: usize = 4096;
+
+/// How large the chunks of the pool's arrays are, as powers of two.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolShape {
+    pub page_bytes: usize,
+    /// log2 of the pages that one chunk of the directory covers.
+    pub directory_chunk_bits: u32,
+    /// Chunks of the directory at most.
+    pub directory_chunks_max: usize,
+    /// log2 of the frames in one slab.
+    pub slab_bits: u32,
+    /// Slabs at most.
+    pub slabs_max: usize,
+}
+
+impl PoolShape {
+    /// The shape of a real pool: up to 2^32 pages (16 TiB of 4 KiB pages), 2^24 frames.
+    pub fn standard(page_bytes: usize) -> Self {
+        Self {
+            page_bytes,
+            directory_chunk_bits: 18,
+            directory_chunks_max: 1 << 14,
+            slab_bits: 10,
+            slabs_max: 1 << 14,
+        }
+    }
+
+    /// The first page number that has no place in the directory.
+    pub fn pages_max(&self) -> u64 {
+        (self.directory_chunks_max as u64) << self.directory_chunk_bits
+    }
+}
+
+/// The number of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FrameNo(pub u32);
+
+#[derive(Debug)]
+struct Frame {
+    /// Readers that copy right now, and the EVICTING bit.
+    pins: AtomicU32,
+    /// Number of the page held, 0 for none. Changed only under EVICTING.
+    page: AtomicU64,
+    /// Stamp of the page held. Changed only under EVICTING.
+    stamp: AtomicU64,
+}
+
+struct Slab {
+    frames: Box<[Frame]>,
+    bytes: *mut u8,
+    layout: Layout,
+}
+
+// SAFETY: the bytes are reached through `Pool` only, under the rules at the top of this file.
+unsafe impl Send for Slab {}
+// SAFETY: as above.
+unsafe impl Sync for Slab {}
+
+impl Drop for Slab {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `Slab::new` with this layout, and nobody has a reference to a dropped slab.
+        unsafe { dealloc(self.bytes, self.layout) }
+    }
+}
+
+impl Slab {
+    fn new(frames: usize, page_bytes: usize) -> Self {
+        let layout = Layout::from_size_align(frames * page_bytes, SLAB_ALIGN_BYTES)
+            .expect("a slab is far smaller than the address space");
+        // SAFETY: the layout has a size above zero.
+        let bytes = unsafe { alloc_zeroed(layout) };
+        if bytes.is_null() {
+            handle_alloc_error(layout);
+        }
+        let frame = || Frame {
+            pins: AtomicU32::new(0),
+            page: AtomicU64::new(0),
+            stamp: AtomicU64::new(0),
+        };
+        Self {
+            frames: (0..frames).map(|_| frame()).collect(),
+            bytes,
+            layout,
+        }
+    }
+}
+
+/// Directory, frames and page bytes.
+pub struct Pool {
+    shape: PoolShape,
+    /// Page number to frame number + 1; 0: not in the pool.
+    directory: Box<[OnceLock<Box<[AtomicU32]>>]>,
+    slabs: Box<[OnceLock<Slab>]>,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool")
+            .field("shape", &self.shape)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    pub fn new(shape: PoolShape) -> Self {
+        Self {
+            shape,
+            directory: (0..shape.directory_chunks_max)
+                .map(|_| OnceLock::new())
+                .collect(),
+            slabs: (0..shape.slabs_max).map(|_| OnceLock::new()).collect(),
+        }
+    }
+
+    pub fn page_bytes(&self) -> usize {
+        self.shape.page_bytes
+    }
+
+    pub fn shape(&self) -> PoolShape {
+        self.shape
+    }
+
+    /// The frame that holds `page`, if one does.
+    #[inline]
+    pub fn lookup(&self, page: PageNo) -> Option<FrameNo> {
+        let chunk = self
+            .directory
+            .get((page.0 >> self.shape.directory_chunk_bits) as usize)?;
+        let entries = chunk.get()?;
+        let entry = &entries[page.0 as usize & (entries.len() - 1)];
+        // Acquire pairs with the Release in `set_entry`: who sees the frame sees its page and stamp.
+        entry.load(Ordering::Acquire).checked_sub(1).map(FrameNo)
+    }
+
+    fn set_entry(&self, page: PageNo, value: u32) {
+        let bits = self.shape.directory_chunk_bits;
+        let chunk = &self.directory[(page.0 >> bits) as usize];
+        let entries =
+            chunk.get_or_init(|| (0..1_usize << bits).map(|_| AtomicU32::new(0)).collect());
+        // Release pairs with the Acquire in `lookup`.
+        entries[page.0 as usize & (entries.len() - 1)].store(value, Ordering::Release);
+    }
+
+    fn slab(&self, frame: FrameNo) -> &Slab {
+        self.slabs[frame.0 as usize >> self.shape.slab_bits]
+            .get()
+            .expect("a frame number comes from a slab that was made")
+    }
+
+    fn frame(&self, frame: FrameNo) -> &Frame {
+        let slab = self.slab(frame);
+        &slab.frames[frame.0 as usize & (slab.frames.len() - 1)]
+    }
+
+    /// Owner: makes the slab with this number and returns its frames; None if there are no more slabs.
+    pub fn make_slab(&self, slab: usize) -> Option<std::ops::Range<u32>> {
+        let frames = 1_u32 << self.shape.slab_bits;
+        let place = self.slabs.get(slab)?;
+        place.get_or_init(|| Slab::new(frames as usize, self.shape.page_bytes));
+        let first = slab as u32 * frames;
+        Some(first..first + frames)
+    }
+
+    #[inline]
+    fn bytes_ptr(&self, frame: FrameNo) -> *mut u8 {
+        let slab = self.slab(frame);
+        let index = frame.0 as usize & (slab.frames.len() - 1);
+        // SAFETY: the index is below the number of frames the slab was allocated for.
+        unsafe { slab.bytes.add(index * self.shape.page_bytes) }
+    }
+
+    /// Owner: the bytes of a frame.
+    ///
+    /// # Safety
+    /// Only the owner calls this, and changes no byte of the frame while the slice lives.
+    #[inline]
+    pub unsafe fn bytes(&self, frame: FrameNo) -> &[u8] {
+        // SAFETY: the range lies in the slab; only the owner changes bytes, and it is the caller.
+        unsafe { std::slice::from_raw_parts(self.bytes_ptr(frame), self.shape.page_bytes) }
+    }
+
+    /// Owner: the bytes of a frame, to be changed.
+    ///
+    /// # Safety
+    /// Only the owner calls this, with no other slice of the frame alive, for a frame that it holds under
+    /// EVICTING or whose page no snapshot and no checkpoint reaches.
+    #[inline]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "the bytes are behind a raw pointer; the rules are above"
+    )]
+    pub unsafe fn bytes_mut(&self, frame: FrameNo) -> &mut [u8] {
+        // SAFETY: the range lies in the slab; the caller keeps the rules of aliasing.
+        unsafe { std::slice::from_raw_parts_mut(self.bytes_ptr(frame), self.shape.page_bytes) }
+    }
+
+    /// Owner: takes a frame away from readers, so that its page can change; false if one is copying from it.
+    pub fn begin_change(&self, frame: FrameNo) -> bool {
+        // Acquire pairs with the Release of a reader's unpin: its copy is done before the bytes change.
+        self.frame(frame)
+            .pins
+            .compare_exchange(0, EVICTING, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Owner: gives the frame back, holding `ptr` (or nothing, if null), and maps or unmaps the page.
+    /// The frame is under [`Pool::begin_change`].
+    pub fn end_change(&self, frame: FrameNo, ptr: PagePtr) {
+        let state = self.frame(frame);
+        let old = PageNo(state.page.load(Ordering::Relaxed));
+        if old.0 != 0 && old != ptr.page && self.lookup(old) == Some(frame) {
+            self.set_entry(old, 0);
+        }
+        state.page.store(ptr.page.0, Ordering::Relaxed);
+        state.stamp.store(ptr.stamp.0, Ordering::Relaxed);
+        // Release pairs with the Acquire in `pin`: who pins afterwards sees page, stamp and bytes.
+        state.pins.fetch_sub(EVICTING, Ordering::Release);
+        if !ptr.is_null() {
+            self.set_entry(ptr.page, frame.0 + 1);
+        }
+    }
+
+    /// Reader: pins the frame if it holds exactly this page.
+    fn pin(&self, frame: FrameNo, ptr: PagePtr) -> bool {
+        let state = self.frame(frame);
+        // Acquire pairs with the Release in `end_change`.
+        let before = state.pins.fetch_add(1, Ordering::Acquire);
+        let holds = before & EVICTING == 0
+            && state.page.load(Ordering::Relaxed) == ptr.page.0
+            && state.stamp.load(Ordering::Relaxed) == ptr.stamp.0;
+        if !holds {
+            self.unpin(frame);
+        }
+        holds
+    }
+
+    fn unpin(&self, frame: FrameNo) {
+        // Release pairs with the Acquire in `begin_change`.
+        self.frame(frame).pins.fetch_sub(1, Ordering::Release);
+    }
+
+    /// Any thread: copies a page out if it is in the pool. The caller holds a snapshot or checkpoint that reaches it.
+    pub fn copy_page(&self, ptr: PagePtr, out: &mut [u8]) -> bool {
+        assert_eq!(out.len(), self.shape.page_bytes, "a buffer for one page");
+        let Some(frame) = self.lookup(ptr.page) else {
+            return false;
+        };
+        if !self.pin(frame, ptr) {
+            return false;
+        }
+        // SAFETY: the frame is pinned, so it keeps its page, and the page is frozen, so nobody changes its bytes.
+        out.copy_from_slice(unsafe { self.bytes(frame) });
+        self.unpin(frame);
+        true
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use crate::storage::page::Stamp;
+    use loom::sync::Arc;
+
+    fn ptr(page: u64, stamp: u64) -> PagePtr {
+        PagePtr {
+            page: PageNo(page),
+            stamp: Stamp(stamp),
+        }
+    }
+
+    fn small_pool() -> Pool {
+        let pool = Pool::new(PoolShape {
+            page_bytes: 512,
+            directory_chunk_bits: 2,
+            directory_chunks_max: 1,
+            slab_bits: 0,
+            slabs_max: 1,
+        });
+        assert_eq!(pool.make_slab(0), Some(0..1));
+        pool
+    }
+
+    fn fill(pool: &Pool, frame: FrameNo, ptr: PagePtr, byte: u8) -> bool {
+        if !pool.begin_change(frame) {
+            return false;
+        }
+        // SAFETY: this thread is the owner and holds the frame under EVICTING.
+        unsafe { pool.bytes_mut(frame) }.fill(byte);
+        pool.end_change(frame, ptr);
+        true
+    }
+
+    /// A reader gets the whole page it asked for or nothing, whatever the owner evicts meanwhile.
+    #[test]
+    fn a_pinned_page_is_never_evicted() {
+        loom::model(|| {
+            let pool = Arc::new(small_pool());
+            let frame = FrameNo(0);
+            assert!(fill(&pool, frame, ptr(1, 10), 1));
+            let reader = {
+                let pool = pool.clone();
+                loom::thread::spawn(move || {
+                    let mut out = [0; 512];
+                    if pool.copy_page(ptr(1, 10), &mut out) {
+                        assert!(out.iter().all(|b| *b == 1), "the bytes of page 1");
+                    }
+                })
+            };
+            if fill(&pool, frame, ptr(2, 11), 2) {
+                let mut out = [0; 512];
+                assert!(!pool.copy_page(ptr(1, 10), &mut out), "page 1 is gone");
+            }
+            reader.join().expect("the reader does not panic");
+        });
+    }
+
+    /// A page number that is used again is another page.
+    #[test]
+    fn a_reader_never_gets_the_successor_of_its_page() {
+        loom::model(|| {
+            let pool = Arc::new(small_pool());
+            let frame = FrameNo(0);
+            assert!(fill(&pool, frame, ptr(1, 10), 1));
+            let reader = {
+                let pool = pool.clone();
+                loom::thread::spawn(move || {
+                    let mut out = [0; 512];
+                    if pool.copy_page(ptr(1, 10), &mut out) {
+                        assert!(out.iter().all(|b| *b == 1));
+                    }
+                })
+            };
+            fill(&pool, frame, ptr(1, 12), 3);
+            reader.join().expect("the reader does not panic");
+        });
+    }
+}

@@ -1,0 +1,163 @@
+//! Pages for threads that do not hold the engine lock: from the pool if they are there, otherwise from the file.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::pool::Pool;
+use crate::storage::Error;
+use crate::storage::cell;
+use crate::storage::node::{self, Node};
+use crate::storage::page::{self, Kind, PTR_BYTES, PageFault, PageNo, PagePtr};
+use crate::storage::planted::Planted;
+use crate::vfs::{VfsError, VfsErrorKind, VfsFile, read_up_to};
+
+/// How often a page is read again before its damage is believed: a flip on the way heals, rot does not.
+const READ_ATTEMPTS: usize = 3;
+
+/// A page that is not what its pointer says.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "page {page} of {} (offset {offset}) is damaged: {fault}; other pages are not affected. \
+     Restore it from a backup, or delete the keys on it",
+    path.display()
+)]
+pub struct Corruption {
+    pub path: PathBuf,
+    /// Where the page lies in the file, in bytes.
+    pub offset: u64,
+    pub page: PageNo,
+    pub fault: PageFault,
+}
+
+/// Reads pages from the pool or the file, from any thread.
+#[derive(Clone)]
+pub struct PageSource {
+    pool: Arc<Pool>,
+    file: Arc<dyn VfsFile>,
+    planted: Planted,
+}
+
+impl fmt::Debug for PageSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PageSource")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PageSource {
+    pub fn new(pool: Arc<Pool>, file: Arc<dyn VfsFile>, planted: Planted) -> Self {
+        Self {
+            pool,
+            file,
+            planted,
+        }
+    }
+
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    pub fn file(&self) -> &dyn VfsFile {
+        &*self.file
+    }
+
+    pub fn page_bytes(&self) -> usize {
+        self.pool.page_bytes()
+    }
+
+    /// Copies a page that the caller's snapshot reaches: from the pool, or from the file.
+    pub fn copy(&self, ptr: PagePtr, out: &mut [u8]) -> Result<(), Error> {
+        // A page that leaves the pool between the two has been written before it left.
+        if self.pool.copy_page(ptr, out) {
+            return Ok(());
+        }
+        self.read(ptr, out)
+    }
+
+    /// Reads a page from the file and verifies it.
+    pub fn read(&self, ptr: PagePtr, out: &mut [u8]) -> Result<(), Error> {
+        let mut fault = PageFault::BehindEnd;
+        for _ in 0..READ_ATTEMPTS {
+            match self.read_once(ptr, out) {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(found)) => fault = found,
+                Err(e) if e.kind == VfsErrorKind::Io => {
+                    return self.read_after_error(ptr, out, e);
+                }
+                Err(e) => return Err(Error::Io(e)),
+            }
+        }
+        Err(self.corruption(ptr, fault).into())
+    }
+
+    /// A read failed: once more, for an error that passes.
+    fn read_after_error(&self, ptr: PagePtr, out: &mut [u8], first: VfsError) -> Result<(), Error> {
+        match self.read_once(ptr, out) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(fault)) => Err(self.corruption(ptr, fault).into()),
+            Err(_) => Err(Error::Io(first)),
+        }
+    }
+
+    fn read_once(&self, ptr: PagePtr, out: &mut [u8]) -> Result<Result<(), PageFault>, VfsError> {
+        assert_eq!(out.len(), self.page_bytes(), "a buffer for one page");
+        let done = read_up_to(&*self.file, out, ptr.page.0 * self.page_bytes() as u64)?;
+        if done < out.len() {
+            return Ok(Err(PageFault::BehindEnd));
+        }
+        Ok(page::verify_planted(out, ptr, self.planted).and_then(|()| check_inside(out)))
+    }
+
+    /// The damage of the page at `ptr`, for people.
+    pub fn corruption(&self, ptr: PagePtr, fault: PageFault) -> Corruption {
+        Corruption {
+            path: self.file.path().to_path_buf(),
+            offset: ptr.page.0 * self.page_bytes() as u64,
+            page: ptr.page,
+            fault,
+        }
+    }
+}
+
+/// Whether the inside of a page is such that reading it cannot go astray.
+pub fn check_inside(bytes: &[u8]) -> Result<(), PageFault> {
+    match Kind::of(bytes) {
+        Some(Kind::Leaf) => {
+            node::check_layout(bytes)?;
+            if page::level_of(bytes) != 0 {
+                return Err(PageFault::Layout("a leaf has level 0"));
+            }
+            let node = Node::new(bytes);
+            if (0..node.len()).all(|i| cell::is_sound(node.value(i))) {
+                Ok(())
+            } else {
+                Err(PageFault::Layout("a value does not hold together"))
+            }
+        }
+        Some(Kind::Branch) => {
+            node::check_layout(bytes)?;
+            let node = Node::new(bytes);
+            let sound =
+                (0..node.len()).all(|i| node.value(i).len() == super::super::tree::CHILD_BYTES);
+            if node.is_empty() || page::level_of(bytes) == 0 || !sound {
+                return Err(PageFault::Layout(
+                    "a branch has children, and a level above 0",
+                ));
+            }
+            Ok(())
+        }
+        Some(Kind::BlobBranch) => {
+            let children = usize::from(page::u16_at(bytes, 6));
+            if page::HEADER_BYTES + children * PTR_BYTES > bytes.len() {
+                return Err(PageFault::Layout(
+                    "a blob branch has more children than fit",
+                ));
+            }
+            Ok(())
+        }
+        Some(Kind::BlobLeaf | Kind::FreeMap) => Ok(()),
+        None => Err(PageFault::Kind(bytes[4])),
+    }
+}

@@ -1,0 +1,82 @@
+//! Known bugs that a build with the feature `planted` can switch on, one at a time, to show that the simulator
+//! finds them. Without the feature every question answers no and the optimiser removes it.
+//!
+//! The numbers are those of the verification plan.
+
+/// A bug that can be planted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// Success is reported although the log was not synced.
+    M01AckBeforeSync = 1,
+    /// A waiter is released by a sync that started before its bytes were written.
+    M02AckByEarlierSync = 2,
+    /// The meta slot is written before the data pages are synced.
+    M03MetaBeforeDataSync = 3,
+    /// The newer meta slot is overwritten instead of the older one.
+    M04SameMetaSlot = 4,
+    /// Log segments are reused before the checkpoint that covers them is durable.
+    M05LogCutBeforeMetaSync = 5,
+    /// The directory is not synced after the files are made.
+    M06NoDirSyncAtCreate = 6,
+    /// The salt stays the same when a segment is used again.
+    M08SaltUnchanged = 8,
+    /// The chain from frame to frame is not checked.
+    M09ChainNotChecked = 9,
+    /// A page that only the previous checkpoint uses is reused one step too early.
+    M10ReuseTooEarly = 10,
+    /// A page is reused while a snapshot still reaches it.
+    M11ReuseUnderSnapshot = 11,
+    /// A failed sync is tried again and believed.
+    M12SyncRetried = 12,
+    /// Growth of the file is not synced before a meta slot mentions it.
+    M16GrowthNotSynced = 16,
+    /// Recovery does not sync what it accepted.
+    M17RecoveryDoesNotSync = 17,
+    /// Recovery gives a torn meta copy a fresh checksum.
+    M18TornSlotLaundered = 18,
+    /// After a cut, the next life goes on in the old segment with the old salt.
+    M19TailNotErased = 19,
+    /// The page number inside a page is not checked.
+    M20PageNumberNotChecked = 20,
+    /// The stamp that a pointer expects is not checked.
+    M21PointerStampNotChecked = 21,
+    /// Starting a new segment forgets that the old one has bytes to sync.
+    M22DirtyFlagLostAtSegmentSwitch = 22,
+}
+
+/// Which bug, if any, is switched on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Planted {
+    #[cfg(feature = "planted")]
+    bug: Option<Bug>,
+}
+
+impl Planted {
+    /// A clean engine.
+    pub const fn none() -> Self {
+        Self {
+            #[cfg(feature = "planted")]
+            bug: None,
+        }
+    }
+
+    /// An engine with one bug.
+    #[cfg(feature = "planted")]
+    pub const fn with(bug: Bug) -> Self {
+        Self { bug: Some(bug) }
+    }
+
+    /// Whether `bug` is switched on.
+    #[inline(always)]
+    pub fn has(self, bug: Bug) -> bool {
+        #[cfg(feature = "planted")]
+        {
+            self.bug == Some(bug)
+        }
+        #[cfg(not(feature = "planted"))]
+        {
+            let _ = bug;
+            false
+        }
+    }
+}

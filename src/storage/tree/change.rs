@@ -1,0 +1,157 @@
+//! Putting an entry into a tree.
+
+use super::spread::{self, Insertion};
+use super::{Child, Path, descend};
+use crate::storage::Error;
+use crate::storage::blob;
+use crate::storage::node::{self, Node};
+use crate::storage::page::{Desc, Kind};
+use crate::storage::pager::{FrameNo, Pager};
+
+/// An entry to be put: the key as it stands in the page, and the value.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// The whole key.
+    pub key: &'a [u8],
+    /// The blob with what does not fit into the page, for a new long key: see [`make_key_overflow`].
+    pub overflow: Option<Desc>,
+    pub value: &'a [u8],
+}
+
+/// Makes the blob for the rest of a key that is longer than a page holds. The caller gives it to [`insert`]
+/// only for a key that is not in the tree.
+pub fn make_key_overflow(pager: &mut Pager, key: &[u8]) -> Result<Option<Desc>, Error> {
+    let inline_max = node::key_inline_max(pager.page_bytes());
+    if key.len() <= inline_max {
+        return Ok(None);
+    }
+    let mut desc = Desc::EMPTY_BLOB;
+    blob::write(pager, &mut desc, 0, &key[inline_max..])?;
+    Ok(Some(desc))
+}
+
+/// Pages that an insertion may need: a copy of each page on the way and a new one beside it, and a new root.
+pub(super) fn pages_needed(height: u8) -> u64 {
+    2 * (u64::from(height) + 1) + 2
+}
+
+/// Puts an entry, replacing the value if the key is there. True: the key is new.
+pub fn insert(pager: &mut Pager, desc: &mut Desc, entry: &Entry<'_>) -> Result<bool, Error> {
+    let inline_max = node::key_inline_max(pager.page_bytes());
+    let inline = &entry.key[..entry.key.len().min(inline_max)];
+    assert!(
+        node::cell_bytes(
+            inline.len(),
+            entry.key.len() > inline_max,
+            entry.value.len()
+        ) <= node::cell_bytes_max(pager.page_bytes()),
+        "a value too large for a page is a blob"
+    );
+    pager.reserve(pages_needed(desc.height))?;
+    let Some((mut path, found)) = descend(pager, desc, entry.key)? else {
+        plant(pager, desc, inline, entry)?;
+        return Ok(true);
+    };
+    own_path(pager, desc, &mut path)?;
+    let leaf = *path.last().expect("a path ends in a leaf");
+    if found {
+        if !node::set_value(pager.bytes_mut(leaf.slot), leaf.index, entry.value) {
+            let what = Insertion::Replace {
+                index: leaf.index,
+                value: entry.value,
+            };
+            spread::change_leaf(pager, desc, &path, what)?;
+        }
+        return Ok(false);
+    }
+    let page = pager.bytes_mut(leaf.slot);
+    let fits = match inline.strip_prefix(Node::new(page).prefix()) {
+        Some(suffix) => node::insert(page, leaf.index, suffix, entry.overflow, entry.value),
+        None => false,
+    };
+    add_to_counts(pager, &path, 1);
+    desc.count += 1;
+    if !fits {
+        let what = Insertion::New {
+            index: leaf.index,
+            key: inline,
+            overflow: entry.overflow,
+            value: entry.value,
+        };
+        spread::change_leaf(pager, desc, &path, what)?;
+    }
+    Ok(true)
+}
+
+/// The first entry of an empty tree.
+fn plant(
+    pager: &mut Pager,
+    desc: &mut Desc,
+    inline: &[u8],
+    entry: &Entry<'_>,
+) -> Result<(), Error> {
+    let frame = pager.birth(Kind::Leaf, 0)?;
+    let ptr = pager.ptr(frame);
+    let page = pager.bytes_mut(frame);
+    node::init(page, Kind::Leaf, 0, ptr, &[]);
+    let fits = node::insert(page, 0, inline, entry.overflow, entry.value);
+    assert!(fits, "an empty page takes any cell");
+    *desc = Desc {
+        root: ptr,
+        height: 0,
+        is_blob: false,
+        count: 1,
+    };
+    Ok(())
+}
+
+/// Makes every page of a path changeable, from the root down, and points parents at the copies.
+pub(super) fn own_path(
+    pager: &mut Pager,
+    desc: &mut Desc,
+    path: &mut Path<FrameNo>,
+) -> Result<(), Error> {
+    for level in 0..path.len() {
+        let step = path[level];
+        let frame = pager.own(step.slot)?;
+        let ptr = pager.ptr(frame);
+        if ptr == step.ptr {
+            continue;
+        }
+        match level.checked_sub(1) {
+            None => desc.root = ptr,
+            Some(above) => set_child_ptr(pager, path[above].slot, path[above].index, ptr),
+        }
+        path[level].slot = frame;
+        path[level].ptr = ptr;
+    }
+    Ok(())
+}
+
+pub(super) fn set_child_ptr(
+    pager: &mut Pager,
+    branch: FrameNo,
+    index: usize,
+    ptr: crate::storage::page::PagePtr,
+) {
+    let page = pager.bytes_mut(branch);
+    let child = Child {
+        ptr,
+        ..Child::decode(Node::new(page).value(index))
+    };
+    node::value_mut(page, index).copy_from_slice(&child.encode());
+}
+
+/// Adds to the entry counts of the children that a path takes.
+pub(super) fn add_to_counts(pager: &mut Pager, path: &Path<FrameNo>, delta: i64) {
+    let (_, branches) = path.split_last().expect("a path ends in a leaf");
+    for step in branches {
+        let page = pager.bytes_mut(step.slot);
+        let mut child = Child::decode(Node::new(page).value(step.index));
+        child.count = child
+            .count
+            .checked_add_signed(delta)
+            .expect("a count of entries");
+        node::value_mut(page, step.index).copy_from_slice(&child.encode());
+    }
+}

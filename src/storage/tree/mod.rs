@@ -1,0 +1,287 @@
+//! B+trees with subtree counts: finding keys, ranks and ranges.
+//!
+//! Every child pointer in a branch carries the number of entries below it, so that a rank, or the n-th entry, takes
+//! one descent. A tree is named by its [`Desc`]; an empty tree has no page.
+
+mod change;
+mod delete;
+mod scan;
+mod spread;
+
+use std::cmp::Ordering;
+
+use smallvec::SmallVec;
+
+pub use self::change::{Entry, insert, make_key_overflow};
+pub use self::delete::{delete, delete_range};
+pub use self::scan::{Seek, scan, seek};
+use super::Error;
+use super::blob;
+use super::node::{self, Node, Search};
+use super::page::{self, Desc, Kind, PTR_BYTES, PageFault, PagePtr};
+use super::pager::{FrameNo, Pager};
+
+/// Bytes of a child in a branch: pointer and number of entries below.
+pub const CHILD_BYTES: usize = PTR_BYTES + 6;
+
+/// The highest tree: with two children a branch it would hold more entries than a file can.
+pub const HEIGHT_MAX: u8 = 40;
+
+/// Where pages come from: the pool under the engine lock, or a snapshot's reader.
+pub trait Pages {
+    /// Names a fetched page. Good until [`Pages::progress`].
+    type Slot: Copy + std::fmt::Debug;
+
+    fn page_bytes(&self) -> usize;
+    fn fetch(&mut self, ptr: PagePtr) -> Result<Self::Slot, Error>;
+    fn bytes(&self, slot: Self::Slot) -> &[u8];
+
+    /// The error for a page that is not what it should be.
+    fn corruption(&self, ptr: PagePtr, fault: PageFault) -> Error;
+
+    /// A long read is done with what it has fetched so far.
+    fn progress(&mut self);
+}
+
+impl Pages for Pager {
+    type Slot = FrameNo;
+
+    fn page_bytes(&self) -> usize {
+        Pager::page_bytes(self)
+    }
+
+    #[inline]
+    fn fetch(&mut self, ptr: PagePtr) -> Result<FrameNo, Error> {
+        Pager::fetch(self, ptr)
+    }
+
+    #[inline]
+    fn bytes(&self, slot: FrameNo) -> &[u8] {
+        Pager::bytes(self, slot)
+    }
+
+    fn corruption(&self, ptr: PagePtr, fault: PageFault) -> Error {
+        self.source().corruption(ptr, fault).into()
+    }
+
+    fn progress(&mut self) {
+        self.pass_on();
+    }
+}
+
+/// A child of a branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Child {
+    pub ptr: PagePtr,
+    /// Entries below.
+    pub count: u64,
+}
+
+impl Child {
+    pub fn decode(value: &[u8]) -> Self {
+        Self {
+            ptr: PagePtr::decode(value),
+            count: page::u48_at(value, PTR_BYTES),
+        }
+    }
+
+    pub fn encode(&self) -> [u8; CHILD_BYTES] {
+        let mut out = [0; CHILD_BYTES];
+        out[..PTR_BYTES].copy_from_slice(&self.ptr.encode());
+        out[PTR_BYTES..].copy_from_slice(&self.count.to_le_bytes()[..6]);
+        out
+    }
+}
+
+/// One level of a descent: the page, and the child taken or the cell found.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<S> {
+    pub ptr: PagePtr,
+    pub slot: S,
+    pub index: usize,
+}
+
+/// A descent from the root to a leaf.
+pub type Path<S> = SmallVec<[Step<S>; 8]>;
+
+/// Fetches a tree page and makes sure that it is of the level its parent says.
+#[inline]
+pub fn fetch_node<P: Pages>(pages: &mut P, ptr: PagePtr, level: u8) -> Result<P::Slot, Error> {
+    let slot = pages.fetch(ptr)?;
+    let bytes = pages.bytes(slot);
+    let kind = if level == 0 { Kind::Leaf } else { Kind::Branch };
+    if bytes[4] != kind as u8 || page::level_of(bytes) != level {
+        let found = bytes[4];
+        return Err(pages.corruption(ptr, PageFault::Kind(found)));
+    }
+    Ok(slot)
+}
+
+/// Finds `key` among the cells of a page from `first` on; never ambiguous.
+pub(super) fn search<P: Pages>(
+    pages: &mut P,
+    slot: P::Slot,
+    key: &[u8],
+    first: usize,
+) -> Result<Search, Error> {
+    let inline_max = node::key_inline_max(pages.page_bytes());
+    let found = Node::new(pages.bytes(slot)).search(key, inline_max, first);
+    let Search::Ambiguous { from, to } = found else {
+        return Ok(found);
+    };
+    let rest = &key[inline_max..];
+    let (mut low, mut high) = (from, to);
+    while low < high {
+        let mid = low + (high - low) / 2;
+        let desc = Node::new(pages.bytes(slot))
+            .overflow(mid)
+            .expect("a cell with a long key");
+        match blob::compare(pages, &desc, rest)? {
+            Ordering::Less => low = mid + 1,
+            Ordering::Greater => high = mid,
+            Ordering::Equal => return Ok(Search::Found(mid)),
+        }
+    }
+    Ok(Search::Missing(low))
+}
+
+/// The child of a branch in whose range `key` falls.
+#[inline]
+fn child_index<P: Pages>(pages: &mut P, slot: P::Slot, key: &[u8]) -> Result<usize, Error> {
+    Ok(match search(pages, slot, key, 1)? {
+        Search::Found(i) => i,
+        Search::Missing(i) => i - 1,
+        Search::Ambiguous { .. } => unreachable!("search resolves ambiguity"),
+    })
+}
+
+/// The leaf where `key` is or would be. None: the tree is empty.
+#[inline]
+pub fn find_leaf<P: Pages>(
+    pages: &mut P,
+    desc: &Desc,
+    key: &[u8],
+) -> Result<Option<P::Slot>, Error> {
+    if desc.root.is_null() {
+        return Ok(None);
+    }
+    let mut ptr = desc.root;
+    for level in (1..=desc.height).rev() {
+        let slot = fetch_node(pages, ptr, level)?;
+        let index = child_index(pages, slot, key)?;
+        ptr = Child::decode(Node::new(pages.bytes(slot)).value(index)).ptr;
+    }
+    fetch_node(pages, ptr, 0).map(Some)
+}
+
+/// Where `key` is: a leaf and a cell of it.
+#[inline]
+pub fn lookup<P: Pages>(
+    pages: &mut P,
+    desc: &Desc,
+    key: &[u8],
+) -> Result<Option<(P::Slot, usize)>, Error> {
+    let Some(slot) = find_leaf(pages, desc, key)? else {
+        return Ok(None);
+    };
+    match search(pages, slot, key, 0)? {
+        Search::Found(i) => Ok(Some((slot, i))),
+        _ => Ok(None),
+    }
+}
+
+/// The whole way to where `key` is or would be. None: the tree is empty. The last step's index is the cell's.
+pub fn descend<P: Pages>(
+    pages: &mut P,
+    desc: &Desc,
+    key: &[u8],
+) -> Result<Option<(Path<P::Slot>, bool)>, Error> {
+    if desc.root.is_null() {
+        return Ok(None);
+    }
+    let mut path = Path::new();
+    let mut ptr = desc.root;
+    for level in (1..=desc.height).rev() {
+        let slot = fetch_node(pages, ptr, level)?;
+        let index = child_index(pages, slot, key)?;
+        path.push(Step { ptr, slot, index });
+        ptr = Child::decode(Node::new(pages.bytes(slot)).value(index)).ptr;
+    }
+    let slot = fetch_node(pages, ptr, 0)?;
+    let (index, found) = match search(pages, slot, key, 0)? {
+        Search::Found(i) => (i, true),
+        Search::Missing(i) => (i, false),
+        Search::Ambiguous { .. } => unreachable!("search resolves ambiguity"),
+    };
+    path.push(Step { ptr, slot, index });
+    Ok(Some((path, found)))
+}
+
+/// How many entries have a smaller key.
+pub fn rank<P: Pages>(pages: &mut P, desc: &Desc, key: &[u8]) -> Result<u64, Error> {
+    let Some((path, _)) = descend(pages, desc, key)? else {
+        return Ok(0);
+    };
+    let (leaf, branches) = path.split_last().expect("a path ends in a leaf");
+    let mut rank = leaf.index as u64;
+    for step in branches {
+        let node = Node::new(pages.bytes(step.slot));
+        rank += (0..step.index)
+            .map(|i| Child::decode(node.value(i)).count)
+            .sum::<u64>();
+    }
+    Ok(rank)
+}
+
+/// Where the n-th entry (from 0) is.
+pub fn select<P: Pages>(
+    pages: &mut P,
+    desc: &Desc,
+    n: u64,
+) -> Result<Option<(P::Slot, usize)>, Error> {
+    if n >= desc.count || desc.root.is_null() {
+        return Ok(None);
+    }
+    let mut rest = n;
+    let mut ptr = desc.root;
+    for level in (1..=desc.height).rev() {
+        let slot = fetch_node(pages, ptr, level)?;
+        let node = Node::new(pages.bytes(slot));
+        let mut taken = None;
+        for i in 0..node.len() {
+            let child = Child::decode(node.value(i));
+            if rest < child.count {
+                taken = Some(child.ptr);
+                break;
+            }
+            rest -= child.count;
+        }
+        let Some(child) = taken else {
+            return Err(pages.corruption(ptr, PageFault::Layout("the counts do not add up")));
+        };
+        ptr = child;
+    }
+    let slot = fetch_node(pages, ptr, 0)?;
+    if rest >= Node::new(pages.bytes(slot)).len() as u64 {
+        return Err(pages.corruption(ptr, PageFault::Layout("the counts do not add up")));
+    }
+    Ok(Some((slot, rest as usize)))
+}
+
+/// Writes the whole key of a cell over `out`, its overflow included.
+pub fn key_over<P: Pages>(
+    pages: &mut P,
+    slot: P::Slot,
+    index: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    let node = Node::new(pages.bytes(slot));
+    node.key_over(index, out);
+    if let Some(desc) = node.overflow(index) {
+        blob::read(pages, &desc, 0, desc.count, out)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

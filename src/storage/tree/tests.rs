@@ -1,0 +1,272 @@
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::storage::cell;
+use crate::storage::pager::OnMiss;
+use crate::storage::pager::tests::pager;
+
+/// Walks a tree and asserts its structure: levels, order, bounds, counts. Returns the entries.
+fn entries(pager: &mut Pager, desc: &Desc) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut out = BTreeMap::new();
+    if desc.root.is_null() {
+        assert_eq!(desc.count, 0);
+        return out;
+    }
+    let count = walk(pager, desc.root, desc.height, None, None, &mut out);
+    assert_eq!(count, desc.count, "the descriptor counts its entries");
+    out
+}
+
+fn walk(
+    pager: &mut Pager,
+    ptr: PagePtr,
+    level: u8,
+    low: Option<&[u8]>,
+    high: Option<&[u8]>,
+    out: &mut BTreeMap<Vec<u8>, Vec<u8>>,
+) -> u64 {
+    pager.begin_operation(OnMiss::Read);
+    let slot = fetch_node(pager, ptr, level).expect("a page of the right level");
+    crate::storage::pager::check_inside(pager.bytes(slot)).expect("the page holds together");
+    let len = Node::new(pager.bytes(slot)).len();
+    assert!(len > 0, "no page of a tree is empty");
+    let mut keys = Vec::new();
+    let mut values = Vec::new();
+    for i in 0..len {
+        let slot = fetch_node(pager, ptr, level).expect("still there");
+        let mut key = Vec::new();
+        key_over(pager, slot, i, &mut key).expect("readable");
+        values.push(Node::new(pager.bytes(slot)).value(i).to_vec());
+        keys.push(key);
+    }
+    let first = usize::from(level > 0);
+    for key in &keys[first..] {
+        assert!(
+            low.is_none_or(|l| key.as_slice() >= l),
+            "not below the lower bound"
+        );
+        assert!(
+            high.is_none_or(|h| key.as_slice() < h),
+            "below the upper bound"
+        );
+    }
+    assert!(keys[first..].windows(2).all(|w| w[0] < w[1]), "keys ascend");
+    if level == 0 {
+        for (key, value) in keys.into_iter().zip(values) {
+            assert!(out.insert(key, value).is_none(), "a key is there once");
+        }
+        return len as u64;
+    }
+    let mut total = 0;
+    for i in 0..len {
+        let child = Child::decode(&values[i]);
+        let from = if i == 0 {
+            low
+        } else {
+            Some(keys[i].as_slice())
+        };
+        let to = keys.get(i + 1).map(Vec::as_slice).or(high);
+        let below = walk(pager, child.ptr, level - 1, from, to, out);
+        assert_eq!(below, child.count, "a branch counts its children's entries");
+        total += below;
+    }
+    total
+}
+
+fn value(body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    cell::encode(&mut out, b"h", None, &[], body);
+    out
+}
+
+fn put(pager: &mut Pager, desc: &mut Desc, key: &[u8], body: &[u8]) {
+    pager.begin_operation(OnMiss::Read);
+    let found = lookup(pager, desc, key).expect("readable").is_some();
+    let overflow = if found {
+        None
+    } else {
+        make_key_overflow(pager, key).expect("there is room")
+    };
+    let entry = Entry {
+        key,
+        overflow,
+        value: &value(body),
+    };
+    let new = insert(pager, desc, &entry).expect("there is room");
+    assert_eq!(new, !found);
+}
+
+fn remove(pager: &mut Pager, desc: &mut Desc, key: &[u8]) -> bool {
+    pager.begin_operation(OnMiss::Read);
+    delete(pager, desc, key, &mut |_| {}).expect("readable")
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put(Vec<u8>, usize),
+    Delete(Vec<u8>),
+    DeleteRange(Vec<u8>, Option<Vec<u8>>),
+    Freeze,
+    Release,
+}
+
+fn key() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        4 => (0u16..400).prop_map(|n| format!("key:{n:05}").into_bytes()),
+        2 => prop::collection::vec(0u8..3, 0..6),
+        // Longer than a page holds, with long common beginnings.
+        1 => (0usize..3, prop::collection::vec(0u8..2, 0..90)).prop_map(|(n, mut tail)| {
+            let mut key = vec![b'l'; 20 + n];
+            key.append(&mut tail);
+            key
+        }),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        10 => (key(), 0usize..110).prop_map(|(k, n)| Step::Put(k, n)),
+        5 => key().prop_map(Step::Delete),
+        1 => (key(), prop::option::of(key())).prop_map(|(a, b)| Step::DeleteRange(a, b)),
+        1 => Just(Step::Freeze),
+        1 => Just(Step::Release),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    /// A tree is a sorted map, with the smallest pages and pool, whatever is frozen meanwhile; a frozen tree stays
+    /// as it was, and in the end no page is lost.
+    #[test]
+    fn a_tree_is_a_sorted_map(steps in prop::collection::vec(step(), 1..300), frames in 2u64..40) {
+        let mut pager = pager(512, frames);
+        let mut desc = Desc::EMPTY_TREE;
+        let mut model: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        let mut frozen = Vec::new();
+        for step in steps {
+            match step {
+                Step::Put(key, n) => {
+                    let body = vec![n as u8; n];
+                    put(&mut pager, &mut desc, &key, &body);
+                    model.insert(key, value(&body));
+                }
+                Step::Delete(key) => {
+                    prop_assert_eq!(remove(&mut pager, &mut desc, &key), model.remove(&key).is_some());
+                }
+                Step::DeleteRange(from, to) => {
+                    pager.begin_operation(OnMiss::Read);
+                    let gone = delete_range(&mut pager, &mut desc, &from, to.as_deref(), &mut |_| {}).expect("readable");
+                    let before = model.len();
+                    model.retain(|k, _| *k < from || to.as_ref().is_some_and(|t| k >= t));
+                    prop_assert_eq!(gone, (before - model.len()) as u64);
+                }
+                Step::Freeze => frozen.push((pager.freeze(), desc, model.clone())),
+                Step::Release => {
+                    if let Some((stamp, desc, model)) = frozen.pop() {
+                        prop_assert_eq!(entries(&mut pager, &desc), model);
+                        pager.release(stamp);
+                    }
+                }
+            }
+        }
+        prop_assert_eq!(&entries(&mut pager, &desc), &model);
+        for (stamp, desc, model) in frozen {
+            prop_assert_eq!(entries(&mut pager, &desc), model);
+            pager.release(stamp);
+        }
+        for (n, (key, _)) in model.iter().enumerate() {
+            pager.begin_operation(OnMiss::Read);
+            prop_assert_eq!(rank(&mut pager, &desc, key).expect("readable"), n as u64);
+            let (slot, index) = select(&mut pager, &desc, n as u64).expect("readable").expect("there");
+            let mut found = Vec::new();
+            key_over(&mut pager, slot, index, &mut found).expect("readable");
+            prop_assert_eq!(&found, key);
+        }
+        pager.begin_operation(OnMiss::Read);
+        delete_range(&mut pager, &mut desc, b"", None, &mut |_| {}).expect("readable");
+        prop_assert_eq!(desc, Desc::EMPTY_TREE);
+        prop_assert_eq!(pager.space().free_pages(), pager.space().pages() - 32, "every page is free again");
+    }
+
+    /// Scans from any place in both directions give what a sorted map gives.
+    #[test]
+    fn scans_follow_the_order(keys in prop::collection::btree_set(key(), 0..200), probe in key()) {
+        let mut pager = pager(512, 8);
+        let mut desc = Desc::EMPTY_TREE;
+        for key in &keys {
+            put(&mut pager, &mut desc, key, b"v");
+        }
+        let mut run = |seek: Seek<'_>| {
+            pager.begin_operation(OnMiss::Read);
+            let mut out = Vec::new();
+            scan(&mut pager, &desc, seek, &mut |k, _| { out.push(k.to_vec()); ControlFlow::Continue(()) }).expect("readable");
+            out
+        };
+        let all: Vec<Vec<u8>> = keys.iter().cloned().collect();
+        let filtered = |f: &dyn Fn(&Vec<u8>) -> bool| all.iter().filter(|k| f(k)).cloned().collect::<Vec<_>>();
+        let reversed = |mut v: Vec<Vec<u8>>| { v.reverse(); v };
+        prop_assert_eq!(run(Seek::First), all.clone());
+        prop_assert_eq!(run(Seek::Last), reversed(all.clone()));
+        prop_assert_eq!(run(Seek::AtLeast(&probe)), filtered(&|k| *k >= probe));
+        prop_assert_eq!(run(Seek::After(&probe)), filtered(&|k| *k > probe));
+        prop_assert_eq!(run(Seek::AtMost(&probe)), reversed(filtered(&|k| *k <= probe)));
+        prop_assert_eq!(run(Seek::Before(&probe)), reversed(filtered(&|k| *k < probe)));
+    }
+
+    /// A blob is a vector of bytes.
+    #[test]
+    fn a_blob_is_a_vector(steps in prop::collection::vec((0u8..4, 0usize..40_000, 0usize..3_000), 1..40), frames in 2u64..40) {
+        let mut pager = pager(512, frames);
+        let mut desc = Desc::EMPTY_BLOB;
+        let mut model: Vec<u8> = Vec::new();
+        let mut frozen = None;
+        for (i, (what, a, b)) in steps.into_iter().enumerate() {
+            pager.begin_operation(OnMiss::Read);
+            match what {
+                0 | 1 => {
+                    let bytes = vec![i as u8 + 1; b];
+                    blob::write(&mut pager, &mut desc, a as u64, &bytes).expect("there is room");
+                    if b > 0 {
+                        model.resize(model.len().max(a + b), 0);
+                        model[a..a + b].copy_from_slice(&bytes);
+                    }
+                }
+                2 => {
+                    let len = a.min(model.len());
+                    blob::truncate(&mut pager, &mut desc, len as u64).expect("readable");
+                    model.truncate(len);
+                }
+                _ => {
+                    if let Some((stamp, desc, model)) = frozen.take() {
+                        let desc: Desc = desc;
+                        let model: Vec<u8> = model;
+                        let mut out = Vec::new();
+                        blob::read(&mut pager, &desc, 0, u64::MAX, &mut out).expect("readable");
+                        prop_assert_eq!(out, model);
+                        pager.release(stamp);
+                    } else {
+                        frozen = Some((pager.freeze(), desc, model.clone()));
+                    }
+                }
+            }
+            prop_assert_eq!(desc.count, model.len() as u64);
+            let mut out = Vec::new();
+            blob::read(&mut pager, &desc, (a / 2) as u64, b as u64, &mut out).expect("readable");
+            let end = (a / 2 + b).min(model.len());
+            prop_assert_eq!(&out[..], model.get(a / 2..end).unwrap_or(&[]));
+        }
+        let mut out = Vec::new();
+        pager.begin_operation(OnMiss::Read);
+        blob::read(&mut pager, &desc, 0, u64::MAX, &mut out).expect("readable");
+        prop_assert_eq!(&out, &model);
+        if let Some((stamp, _, _)) = frozen {
+            pager.release(stamp);
+        }
+        blob::drop_all(&mut pager, &desc).expect("readable");
+        prop_assert_eq!(pager.space().free_pages(), pager.space().pages() - 32, "every page is free again");
+    }
+}
