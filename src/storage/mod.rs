@@ -1,6 +1,8 @@
 //! The storage engine: copy-on-write B+trees in pages, a logical write-ahead log, snapshots, checkpoints and
 //! recovery. It knows bytes, trees and transactions and not one word of Redis.
 
+pub mod log;
+
 use crate::vfs::VfsError;
 
 /// Why storage could not do what it was asked.
