@@ -41,6 +41,9 @@ mod scan;
 mod search;
 mod walk;
 
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 
