@@ -52,7 +52,7 @@ fn child_at(bytes: &[u8], index: u64) -> PagePtr {
 }
 
 /// The children of a blob branch, holes left out.
-pub(super) fn children(bytes: &[u8]) -> impl Iterator<Item = PagePtr> + '_ {
+pub fn children(bytes: &[u8]) -> impl Iterator<Item = PagePtr> + '_ {
     (0..fanout(bytes.len()))
         .map(|i| child_at(bytes, i))
         .filter(|ptr| !ptr.is_null())

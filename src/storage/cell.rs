@@ -111,11 +111,6 @@ impl<'a> Cell<'a> {
         self.slots_start() + slot * DESC_BYTES
     }
 
-    /// Where in the value the descriptor of the body's blob stands.
-    pub(crate) fn blob_offset(&self) -> usize {
-        self.head_end()
-    }
-
     /// Where in the value the inline body starts.
     pub(crate) fn body_offset(&self) -> usize {
         self.slots_start() + self.slots() * DESC_BYTES

@@ -3,14 +3,30 @@
 
 pub mod blob;
 pub mod cell;
+pub mod checkpoint;
+pub mod engine;
+pub mod freemap;
+pub mod log;
+pub mod meta;
 pub mod node;
+pub mod open;
 pub mod page;
 pub mod pager;
 pub mod planted;
+pub mod read;
+pub mod record;
+pub mod snapshot;
 pub mod tree;
 
 use crate::vfs::VfsError;
-pub use pager::Corruption;
+pub use cell::{Body, Cell};
+pub use engine::{Engine, Plan};
+pub use log::Lsn;
+pub use open::{OnCorruption, OpenError, OpenOptions, OpenReport, open};
+pub use pager::{Corruption, OnMiss};
+pub use read::{Read, RootId, TreeId};
+pub use snapshot::{Reader, Snapshot};
+pub use tree::Seek;
 
 /// Why storage could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +48,3 @@ impl From<Corruption> for Error {
         Self::Corrupt(Box::new(corruption))
     }
 }
-
-/// The exclusive handle on an open file.
-#[derive(Debug)]
-pub struct Engine {}

@@ -211,6 +211,10 @@ impl Pager {
         self.is_urgent = urgent;
     }
 
+    pub fn is_urgent(&self) -> bool {
+        self.is_urgent
+    }
+
     /// Begins an operation: its frames stay until the next one begins, and `on_miss` says what a missing page does.
     pub fn begin_operation(&mut self, on_miss: OnMiss) {
         self.operation += 1;
@@ -635,9 +639,10 @@ impl Pager {
         self.space.cut(pages);
     }
 
-    /// Takes a free page for the stored free map. It has no frame; whoever writes it pins nothing.
-    pub fn birth_outside(&mut self) -> Result<PagePtr, Error> {
-        self.birth_number()
+    /// Takes free pages for the stored free map, all or none. They have no frames.
+    pub fn birth_outside(&mut self, count: usize) -> Result<Vec<PagePtr>, Error> {
+        self.reserve(count as u64)?;
+        (0..count).map(|_| self.birth_number()).collect()
     }
 
     /// The pages that the roots frozen just now do not reach: free ones and those that wait for older pins.

@@ -108,6 +108,13 @@ impl Space {
         self.free_pages += 1;
     }
 
+    /// Gives a run of pages back.
+    pub fn release_run(&mut self, run: Range<u64>) {
+        for page in run {
+            self.release(PageNo(page));
+        }
+    }
+
     /// How long the file must be to hold every page in use, in pages.
     pub fn pages_in_use_end(&self) -> u64 {
         let mut end = self.pages;

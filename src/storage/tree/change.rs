@@ -37,6 +37,16 @@ pub(super) fn pages_needed(height: u8) -> u64 {
 
 /// Puts an entry, replacing the value if the key is there. True: the key is new.
 pub fn insert(pager: &mut Pager, desc: &mut Desc, entry: &Entry<'_>) -> Result<bool, Error> {
+    insert_over(pager, desc, entry, &mut |_| {})
+}
+
+/// As [`insert`]; an old value is handed to `replaced` before it goes.
+pub fn insert_over(
+    pager: &mut Pager,
+    desc: &mut Desc,
+    entry: &Entry<'_>,
+    replaced: &mut dyn FnMut(&[u8]),
+) -> Result<bool, Error> {
     let inline_max = node::key_inline_max(pager.page_bytes());
     let inline = &entry.key[..entry.key.len().min(inline_max)];
     assert!(
@@ -55,6 +65,7 @@ pub fn insert(pager: &mut Pager, desc: &mut Desc, entry: &Entry<'_>) -> Result<b
     own_path(pager, desc, &mut path)?;
     let leaf = *path.last().expect("a path ends in a leaf");
     if found {
+        replaced(Node::new(pager.bytes(leaf.slot)).value(leaf.index));
         if !node::set_value(pager.bytes_mut(leaf.slot), leaf.index, entry.value) {
             let what = Insertion::Replace {
                 index: leaf.index,

@@ -12,7 +12,7 @@ use std::cmp::Ordering;
 
 use smallvec::SmallVec;
 
-pub use self::change::{Entry, insert, make_key_overflow};
+pub use self::change::{Entry, insert, insert_over, make_key_overflow};
 pub use self::delete::{delete, delete_range};
 pub use self::scan::{Seek, scan, seek};
 use super::Error;

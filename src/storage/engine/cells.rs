@@ -1,0 +1,470 @@
+//! Changes to whole cells: put, delete, move, copy, and roots.
+
+use super::{Engine, Read, RootId, TreeId};
+use crate::storage::Error;
+use crate::storage::blob;
+use crate::storage::cell::{self, Body, Cell};
+use crate::storage::node::{self, Node};
+use crate::storage::page::Desc;
+use crate::storage::read::Nested;
+use crate::storage::record::{Change, Place};
+use crate::storage::tree::{self, Entry, Seek};
+
+/// Bytes written to a blob before what was written may leave memory.
+pub(super) const BLOB_PIECE_BYTES: usize = 1 << 20;
+
+/// Entries copied before what was read may leave memory.
+const COPY_ENTRIES: usize = 256;
+
+impl Engine {
+    /// Puts a cell, replacing what was there with everything that hung at it. A body too large for the page goes
+    /// to pages of its own.
+    pub fn put(&mut self, tree: TreeId, key: &[u8], head: &[u8], body: &[u8]) -> Result<(), Error> {
+        self.before_change(tree, (key.len() + body.len()) as u64)?;
+        let mut value = std::mem::take(&mut self.value);
+        let done = if self.fits_inline(key, head, 0, body.len() as u64) {
+            cell::encode(&mut value, head, None, &[], body);
+            self.put_value(tree, key, &value)
+        } else {
+            self.need_savepoint();
+            self.make_blob(0, body).and_then(|blob| {
+                cell::encode(&mut value, head, Some(blob), &[], &[]);
+                self.put_value(tree, key, &value)
+            })
+        };
+        self.value = value;
+        done?;
+        self.note(tree, &Change::Put { key, head, body });
+        Ok(())
+    }
+
+    /// Puts a cell with an empty body and `slots` empty nested trees.
+    pub fn put_nested(
+        &mut self,
+        tree: TreeId,
+        key: &[u8],
+        head: &[u8],
+        slots: usize,
+    ) -> Result<(), Error> {
+        self.before_change(tree, key.len() as u64)?;
+        let mut value = Vec::new();
+        let empty = [Desc::EMPTY_TREE; cell::SLOTS_MAX];
+        cell::encode(&mut value, head, None, &empty[..slots], &[]);
+        self.put_value(tree, key, &value)?;
+        self.note(tree, &Change::PutNested { key, head, slots });
+        Ok(())
+    }
+
+    /// Replaces the head of a cell and keeps its body and nested trees.
+    ///
+    /// # Panics
+    /// If the key is not there.
+    pub fn set_head(&mut self, tree: TreeId, key: &[u8], head: &[u8]) -> Result<(), Error> {
+        self.before_change(tree, key.len() as u64)?;
+        self.write_nested_of(tree)?;
+        let old = self.value_of(tree, key)?;
+        let cell = Cell::new(&old);
+        let slots: Vec<Desc> = (0..cell.slots()).map(|i| cell.slot(i)).collect();
+        let mut value = Vec::new();
+        match cell.body() {
+            Body::Inline(body) if self.fits_inline(key, head, slots.len(), body.len() as u64) => {
+                cell::encode(&mut value, head, None, &slots, body);
+            }
+            Body::Inline(body) => {
+                // A longer head pushes the body out of the page.
+                self.need_savepoint();
+                let blob = self.make_blob(0, body)?;
+                cell::encode(&mut value, head, Some(blob), &slots, &[]);
+            }
+            Body::Blob { .. } => cell::encode(&mut value, head, cell.blob(), &slots, &[]),
+        }
+        self.replace_value(tree, key, &value)?;
+        self.note(tree, &Change::SetHead { key, head });
+        Ok(())
+    }
+
+    /// Takes a cell out, with everything that hangs at it. False: it was not there.
+    pub fn delete(&mut self, tree: TreeId, key: &[u8]) -> Result<bool, Error> {
+        self.before_change(tree, key.len() as u64)?;
+        self.write_nested_of(tree)?;
+        let mut desc = self.desc(tree);
+        if tree::lookup(&mut self.pager, &desc, key)?.is_none() {
+            return Ok(false);
+        }
+        self.mark_changed();
+        let mut gone = Vec::new();
+        let deleted = tree::delete(&mut self.pager, &mut desc, key, &mut |value| {
+            gone.extend(Cell::new(value).attachments());
+        })?;
+        self.set_desc(tree, desc);
+        self.close_nested(tree, Some(key));
+        self.drop_all(gone);
+        self.note(tree, &Change::Delete { key });
+        Ok(deleted)
+    }
+
+    /// Takes out every key from `from` up to `to` (exclusive; None: to the end). Returns how many.
+    pub fn delete_range(
+        &mut self,
+        tree: TreeId,
+        from: &[u8],
+        to: Option<&[u8]>,
+    ) -> Result<u64, Error> {
+        self.before_change(tree, (from.len() + to.map_or(0, <[u8]>::len)) as u64)?;
+        self.write_nested_of(tree)?;
+        self.need_savepoint();
+        self.mark_changed();
+        self.close_nested(tree, None);
+        let mut desc = self.desc(tree);
+        let mut gone = Vec::new();
+        let count = tree::delete_range(&mut self.pager, &mut desc, from, to, &mut |value| {
+            gone.extend(Cell::new(value).attachments());
+        })?;
+        self.set_desc(tree, desc);
+        self.drop_all(gone);
+        self.note(tree, &Change::DeleteRange { from, to });
+        Ok(count)
+    }
+
+    /// Moves a cell, with everything that hangs at it, to another place, replacing what is there. False: no cell.
+    pub fn move_cell(
+        &mut self,
+        tree: TreeId,
+        key: &[u8],
+        to: TreeId,
+        to_key: &[u8],
+    ) -> Result<bool, Error> {
+        self.before_change(tree, (key.len() + to_key.len()) as u64)?;
+        self.write_nested_back()?;
+        self.need_savepoint();
+        let Some(value) = self.find_value(tree, key)? else {
+            return Ok(false);
+        };
+        if tree == to && key == to_key {
+            return Ok(true);
+        }
+        self.note_two(tree, to, |place| Change::Move {
+            key,
+            to: place,
+            to_key,
+        });
+        self.mark_changed();
+        let mut desc = self.desc(tree);
+        tree::delete(&mut self.pager, &mut desc, key, &mut |_| {})?;
+        self.set_desc(tree, desc);
+        self.close_nested(tree, Some(key));
+        self.put_moved(to, to_key, value)?;
+        Ok(true)
+    }
+
+    /// A value whose inline size was right for one key may be too large beside a longer one.
+    fn put_moved(&mut self, to: TreeId, to_key: &[u8], value: Vec<u8>) -> Result<(), Error> {
+        let cell = Cell::new(&value);
+        if let Body::Inline(body) = cell.body()
+            && !self.fits_inline(to_key, cell.head(), cell.slots(), body.len() as u64)
+        {
+            let slots: Vec<Desc> = (0..cell.slots()).map(|i| cell.slot(i)).collect();
+            let blob = self.make_blob(0, body)?;
+            let mut moved = Vec::new();
+            cell::encode(&mut moved, cell.head(), Some(blob), &slots, &[]);
+            return self.put_value(to, to_key, &moved);
+        }
+        self.put_value(to, to_key, &value)
+    }
+
+    /// Copies a cell, with everything that hangs at it, to another place, replacing what is there. False: no cell.
+    pub fn copy_cell(
+        &mut self,
+        tree: TreeId,
+        key: &[u8],
+        to: TreeId,
+        to_key: &[u8],
+    ) -> Result<bool, Error> {
+        self.before_change(tree, (key.len() + to_key.len()) as u64)?;
+        self.write_nested_back()?;
+        self.need_savepoint();
+        let Some(value) = self.find_value(tree, key)? else {
+            return Ok(false);
+        };
+        if tree == to && key == to_key {
+            return Ok(true);
+        }
+        self.note_two(tree, to, |place| Change::Copy {
+            key,
+            to: place,
+            to_key,
+        });
+        self.mark_changed();
+        let copy = self.copy_value(&value)?;
+        self.put_moved(to, to_key, copy)?;
+        Ok(true)
+    }
+
+    /// A value with its own copies of everything that hangs at it. Nested trees are few levels deep.
+    fn copy_value(&mut self, value: &[u8]) -> Result<Vec<u8>, Error> {
+        let cell = Cell::new(value);
+        let blob = match cell.blob() {
+            Some(desc) => Some(self.copy_blob(&desc)?),
+            None => None,
+        };
+        let mut slots = Vec::new();
+        for i in 0..cell.slots() {
+            slots.push(self.copy_tree(&cell.slot(i))?);
+        }
+        let inline = match cell.body() {
+            Body::Inline(bytes) => bytes,
+            Body::Blob { .. } => &[],
+        };
+        let mut out = Vec::new();
+        cell::encode(&mut out, cell.head(), blob, &slots, inline);
+        Ok(out)
+    }
+
+    fn copy_blob(&mut self, desc: &Desc) -> Result<Desc, Error> {
+        let mut copy = Desc::EMPTY_BLOB;
+        let mut piece = Vec::new();
+        let mut at = 0;
+        while at < desc.count {
+            piece.clear();
+            blob::read(
+                &mut self.pager,
+                desc,
+                at,
+                BLOB_PIECE_BYTES as u64,
+                &mut piece,
+            )?;
+            blob::write(&mut self.pager, &mut copy, at, &piece)?;
+            at += piece.len() as u64;
+            self.pager.pass_on();
+        }
+        Ok(copy)
+    }
+
+    fn copy_tree(&mut self, desc: &Desc) -> Result<Desc, Error> {
+        let mut copy = Desc::EMPTY_TREE;
+        let mut last: Option<Vec<u8>> = None;
+        loop {
+            let mut batch: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+            let from = last.as_deref().map_or(Seek::First, Seek::After);
+            let mut key = Vec::new();
+            let mut next = tree::seek(&mut self.pager, desc, from, &mut key)?;
+            while let Some((slot, index)) = next {
+                let value = Node::new(self.pager.bytes(slot)).value(index).to_vec();
+                batch.push((key.clone(), value));
+                if batch.len() == COPY_ENTRIES {
+                    break;
+                }
+                let at = std::mem::take(&mut key);
+                next = tree::seek(&mut self.pager, desc, Seek::After(&at), &mut key)?;
+            }
+            let Some((end, _)) = batch.last() else {
+                return Ok(copy);
+            };
+            last = Some(end.clone());
+            for (key, value) in batch {
+                let value = self.copy_value(&value)?;
+                let overflow = tree::make_key_overflow(&mut self.pager, &key)?;
+                let entry = Entry {
+                    key: &key,
+                    overflow,
+                    value: &value,
+                };
+                tree::insert(&mut self.pager, &mut copy, &entry)?;
+            }
+            self.pager.pass_on();
+        }
+    }
+
+    /// Empties a root: O(1); its pages are freed in the background.
+    pub fn drop_root(&mut self, id: RootId) -> Result<(), Error> {
+        let tree = self.root(id);
+        self.before_change(tree, 16)?;
+        self.write_nested_back()?;
+        self.mark_changed();
+        self.close_nested(tree, None);
+        let old = self.desc(tree);
+        self.set_desc(tree, Desc::EMPTY_TREE);
+        self.drop_all([old]);
+        self.note(tree, &Change::DropRoot(id.0));
+        Ok(())
+    }
+
+    /// Exchanges two roots: O(1).
+    pub fn swap_roots(&mut self, a: RootId, b: RootId) -> Result<(), Error> {
+        let (first, second) = (self.root(a), self.root(b));
+        self.before_change(first, 16)?;
+        self.write_nested_back()?;
+        self.mark_changed();
+        self.close_nested(first, None);
+        self.close_nested(second, None);
+        let (x, y) = (self.desc(first), self.desc(second));
+        self.set_desc(first, y);
+        self.set_desc(second, x);
+        self.note(first, &Change::SwapRoots(a.0, b.0));
+        Ok(())
+    }
+
+    /// Whether a cell with these parts stands in a page whole.
+    pub(super) fn fits_inline(&self, key: &[u8], head: &[u8], slots: usize, body: u64) -> bool {
+        let page_bytes = self.pager.page_bytes();
+        let inline_max = node::key_inline_max(page_bytes);
+        let room = node::cell_bytes_max(page_bytes) as u64;
+        let fixed = cell::encoded_bytes(head.len(), false, slots, 0);
+        let cell =
+            node::cell_bytes(key.len().min(inline_max), key.len() > inline_max, fixed) as u64;
+        cell.saturating_add(body) <= room
+    }
+
+    /// A new blob of `offset` zeroes and `bytes`.
+    pub(super) fn make_blob(&mut self, offset: u64, bytes: &[u8]) -> Result<Desc, Error> {
+        let mut desc = Desc::EMPTY_BLOB;
+        self.write_blob(&mut desc, offset, bytes)?;
+        Ok(desc)
+    }
+
+    /// Writes into a blob piece by piece, so that it may be larger than memory.
+    pub(super) fn write_blob(
+        &mut self,
+        desc: &mut Desc,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        let pages = blob::pages_for(self.pager.page_bytes(), bytes.len() as u64);
+        self.pager.reserve(pages)?;
+        self.mark_changed();
+        for (i, piece) in bytes.chunks(BLOB_PIECE_BYTES).enumerate() {
+            if i > 0 {
+                self.pager.pass_on();
+            }
+            blob::write(
+                &mut self.pager,
+                desc,
+                offset + (i * BLOB_PIECE_BYTES) as u64,
+                piece,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// A copy of the value at `key`.
+    pub(super) fn find_value(
+        &mut self,
+        tree: TreeId,
+        key: &[u8],
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let desc = self.desc(tree);
+        let Some((slot, index)) = tree::lookup(&mut self.pager, &desc, key)? else {
+            return Ok(None);
+        };
+        Ok(Some(
+            Node::new(self.pager.bytes(slot)).value(index).to_vec(),
+        ))
+    }
+
+    pub(super) fn value_of(&mut self, tree: TreeId, key: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok(self
+            .find_value(tree, key)?
+            .expect("the caller has seen the key"))
+    }
+
+    /// Puts a value at `key`; what hung at an old one is dropped.
+    fn put_value(&mut self, tree: TreeId, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        let mut desc = self.desc(tree);
+        let is_long = key.len() > node::key_inline_max(self.pager.page_bytes());
+        if !self.nested.is_empty() {
+            self.write_nested_of(tree)?;
+        }
+        let mut overflow = None;
+        if is_long {
+            self.need_savepoint();
+            if tree::lookup(&mut self.pager, &desc, key)?.is_none() {
+                self.mark_changed();
+                overflow = tree::make_key_overflow(&mut self.pager, key)?;
+            }
+        } else {
+            // The pages on the way are read before anything changes.
+            tree::find_leaf(&mut self.pager, &desc, key)?;
+        }
+        self.mark_changed();
+        let mut gone = smallvec::SmallVec::<[Desc; 4]>::new();
+        let entry = Entry {
+            key,
+            overflow,
+            value,
+        };
+        tree::insert_over(&mut self.pager, &mut desc, &entry, &mut |old| {
+            gone.extend(Cell::new(old).attachments());
+        })?;
+        self.set_desc(tree, desc);
+        self.close_nested(tree, Some(key));
+        if !gone.is_empty() {
+            self.drop_all(gone);
+        }
+        Ok(())
+    }
+
+    /// Replaces the value at `key` by one that has taken over what hangs there.
+    pub(super) fn replace_value(
+        &mut self,
+        tree: TreeId,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), Error> {
+        let mut desc = self.desc(tree);
+        tree::find_leaf(&mut self.pager, &desc, key)?;
+        self.mark_changed();
+        let new = tree::insert(
+            &mut self.pager,
+            &mut desc,
+            &Entry {
+                key,
+                overflow: None,
+                value,
+            },
+        )?;
+        assert!(!new, "the caller has seen the key");
+        self.set_desc(tree, desc);
+        Ok(())
+    }
+
+    /// Puts a nested tree's descriptor into its owner's cell.
+    pub(super) fn patch_slot(
+        &mut self,
+        parent: TreeId,
+        key: &[u8],
+        slot: usize,
+        desc: Desc,
+    ) -> Result<(), Error> {
+        let mut value = self.value_of(parent, key)?;
+        let at = Cell::new(&value).slot_offset(slot);
+        value[at..at + crate::storage::page::DESC_BYTES].copy_from_slice(&desc.encode());
+        self.replace_value(parent, key, &value)
+    }
+
+    /// Descriptors of changed trees that hang in `tree` are put into their cells.
+    pub(super) fn write_nested_of(&mut self, tree: TreeId) -> Result<(), Error> {
+        let hangs = |n: &Nested| n.is_dirty && !n.is_closed && n.parent == tree;
+        if self.has_dirty_nested && self.nested.iter().any(hangs) {
+            self.write_nested_back()?;
+        }
+        Ok(())
+    }
+
+    fn note_two<'a>(
+        &mut self,
+        from: TreeId,
+        to: TreeId,
+        change: impl FnOnce(Place<'a>) -> Change<'a>,
+    ) where
+        Self: 'a,
+    {
+        // The steps of a nested target are copied: the change outlives the borrow of the open trees.
+        assert!(!to.is_nested(), "cells move between root trees");
+        let root = self.roots[to.index()].id.0;
+        let change = change(Place {
+            root,
+            steps: Vec::new(),
+        });
+        self.note(from, &change);
+    }
+}

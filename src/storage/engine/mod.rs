@@ -1,0 +1,536 @@
+//! The live trees: roots, nested trees, transactions.
+//!
+//! An [`Engine`] is what the engine lock protects. A command runs between [`Engine::begin_command`] and the next
+//! one; its changes stand between [`Engine::begin`] and [`Engine::commit`], which appends one record to the log.
+//!
+//! ```text
+//!            begin                    put, delete ..                 commit
+//!   idle ------------> open, clean ------------------> open, changed --------> idle, one LSN later
+//!    ^                    |  rollback                     |  rollback (savepoint only)
+//!    +--------------------+-------------------------------+
+//! ```
+
+mod bodies;
+mod cells;
+mod dropped;
+mod freeze;
+
+use std::sync::Arc;
+
+pub use self::freeze::{Frozen, FrozenRoots};
+use super::Error;
+use super::checkpoint::CheckpointState;
+use super::log::{Log, LogError, Lsn};
+use super::page::{Desc, PagePtr, Stamp};
+use super::pager::{OnMiss, PageSource, Pager, PagerStats};
+use super::planted::Planted;
+use super::read::{NESTED_BIT, Nested, Read, RootId, TreeId, open_nested};
+use super::record::{Change, Place};
+use super::snapshot::{Registry, Snapshot};
+use super::tree;
+use crate::vfs::Clock;
+
+/// Pages kept free beyond what a single change needs, so that writing descriptors back at commit cannot fail.
+const COMMIT_PAGES: u64 = 32;
+
+/// Room in the log that a transaction has without asking again, in bytes.
+const RECORD_BYTES_USUAL: u64 = 64 << 10;
+
+/// How a transaction is undone if it cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// It has read everything it will change before its first change, and cannot fail after it.
+    Simple,
+    /// Several steps, any of which may fail: an error restores the start exactly.
+    Savepoint,
+}
+
+/// A root tree that is open.
+#[derive(Clone, Copy, Debug)]
+struct Root {
+    id: RootId,
+    desc: Desc,
+    /// The catalog does not say so yet.
+    is_dirty: bool,
+}
+
+/// What a rollback puts back.
+#[derive(Debug)]
+struct Savepoint {
+    stamp: Stamp,
+    roots: Vec<Root>,
+    dropped: usize,
+}
+
+/// The running transaction.
+#[derive(Debug)]
+struct Txn {
+    savepoint: Option<Savepoint>,
+    record: Vec<u8>,
+    /// The tree that the record's changes apply to so far.
+    context: Option<TreeId>,
+    has_changed: bool,
+    reserved_bytes: u64,
+}
+
+/// The trees of an open file, for the holder of the engine lock.
+#[derive(Debug)]
+pub struct Engine {
+    pager: Pager,
+    /// None while the log is being replayed, and in tests of the trees alone.
+    log: Option<Arc<Log>>,
+    /// The tree of root descriptors.
+    catalog: Desc,
+    roots: Vec<Root>,
+    nested: Vec<Nested>,
+    has_dirty_nested: bool,
+    /// Trees and blobs that hang nowhere any more and still have pages.
+    dropped: Vec<Desc>,
+    /// Pages of dropped trees were freed since the catalog was saved.
+    has_freed_dropped: bool,
+    txn: Option<Txn>,
+    registry: crate::sync::Arc<Registry>,
+    value: Vec<u8>,
+    planted: Planted,
+    /// The last transaction replayed, while there is no log.
+    replayed: Lsn,
+    /// None in tests of the trees alone.
+    checkpoint: Option<CheckpointState>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Engine {
+    /// An engine over `pager` whose roots are in the tree `catalog`.
+    pub fn new(
+        pager: Pager,
+        catalog: Desc,
+        clock: Arc<dyn Clock>,
+        planted: Planted,
+    ) -> Result<Self, Error> {
+        let mut engine = Self {
+            pager,
+            log: None,
+            catalog,
+            roots: Vec::new(),
+            nested: Vec::new(),
+            has_dirty_nested: false,
+            dropped: Vec::new(),
+            has_freed_dropped: false,
+            txn: None,
+            registry: crate::sync::Arc::new(Registry::new()),
+            value: Vec::new(),
+            planted,
+            replayed: Lsn(0),
+            checkpoint: None,
+            clock,
+        };
+        engine.load_catalog()?;
+        Ok(engine)
+    }
+
+    /// From now on commits go to `log`.
+    pub fn attach_log(&mut self, log: Arc<Log>) {
+        self.log = Some(log);
+    }
+
+    pub fn log(&self) -> Option<&Arc<Log>> {
+        self.log.as_ref()
+    }
+
+    /// Knows the durable checkpoint from now on.
+    pub(super) fn attach_checkpoint(&mut self, state: CheckpointState) {
+        self.checkpoint = Some(state);
+    }
+
+    /// The durable checkpoint.
+    pub fn checkpoint_state(&self) -> &CheckpointState {
+        self.checkpoint
+            .as_ref()
+            .expect("an open file has a checkpoint")
+    }
+
+    pub fn checkpoint_state_mut(&mut self) -> &mut CheckpointState {
+        self.checkpoint
+            .as_mut()
+            .expect("an open file has a checkpoint")
+    }
+
+    /// Whether a checkpoint would save something although no transaction has been committed since the last:
+    /// pages of dropped trees were freed.
+    pub fn has_unsaved(&self) -> bool {
+        self.has_freed_dropped
+    }
+
+    pub fn pager(&self) -> &Pager {
+        &self.pager
+    }
+
+    pub fn pager_mut(&mut self) -> &mut Pager {
+        &mut self.pager
+    }
+
+    pub fn planted(&self) -> Planted {
+        self.planted
+    }
+
+    pub fn pager_stats(&self) -> PagerStats {
+        self.pager.stats()
+    }
+
+    /// Begins a command: `on_miss` says what a page that is not in memory does. Handles of nested trees end here.
+    pub fn begin_command(&mut self, on_miss: OnMiss) {
+        assert!(self.txn.is_none(), "a transaction ends with its command");
+        self.nested.clear();
+        let pager = &mut self.pager;
+        self.registry.collect(|stamp| pager.release(stamp));
+        self.pager.begin_operation(on_miss);
+    }
+
+    /// The pages that the command missed.
+    pub fn missed(&self) -> &[PagePtr] {
+        self.pager.missed()
+    }
+
+    /// Whether the command may use the reserves of disk space: it deletes, or is part of a checkpoint or shutdown.
+    pub fn set_urgent(&mut self, urgent: bool) {
+        self.pager.set_urgent(urgent);
+    }
+
+    /// Begins a transaction. A full disk and a poisoned log are told here, before anything changes.
+    pub fn begin(&mut self, plan: Plan) -> Result<(), Error> {
+        assert!(self.txn.is_none(), "transactions do not nest");
+        if self.pager.is_poisoned() {
+            return Err(Error::Poisoned);
+        }
+        self.reserve_log(RECORD_BYTES_USUAL)?;
+        self.pager.reserve(COMMIT_PAGES)?;
+        if self.log.is_some() && !self.checkpoint_state().meta.log_required {
+            let clock = Arc::clone(&self.clock);
+            self.require_log(&*clock)?;
+        }
+        self.txn = Some(Txn {
+            savepoint: None,
+            record: Vec::new(),
+            context: None,
+            has_changed: false,
+            reserved_bytes: RECORD_BYTES_USUAL,
+        });
+        if plan == Plan::Savepoint {
+            self.take_savepoint();
+        }
+        Ok(())
+    }
+
+    fn reserve_log(&mut self, bytes: u64) -> Result<(), Error> {
+        let urgent = self.pager.is_urgent();
+        match &self.log {
+            None => Ok(()),
+            Some(log) => log.reserve(bytes, urgent).map_err(|e| match e {
+                LogError::NoSpace(_) => Error::DiskFull,
+                LogError::Io(e) => Error::Io(e),
+                _ => Error::Poisoned,
+            }),
+        }
+    }
+
+    /// Whether a transaction is running.
+    pub fn in_transaction(&self) -> bool {
+        self.txn.is_some()
+    }
+
+    fn take_savepoint(&mut self) {
+        let stamp = self.pager.begin_savepoint();
+        let saved = Savepoint {
+            stamp,
+            roots: self.roots.clone(),
+            dropped: self.dropped.len(),
+        };
+        let txn = self.txn();
+        assert!(
+            !txn.has_changed && txn.savepoint.is_none(),
+            "a savepoint is taken first"
+        );
+        txn.savepoint = Some(saved);
+    }
+
+    /// A change that may fail halfway is about to happen: it can be undone from here on.
+    fn need_savepoint(&mut self) {
+        let txn = self.txn();
+        if txn.savepoint.is_none() && !txn.has_changed {
+            self.take_savepoint();
+        }
+    }
+
+    fn txn(&mut self) -> &mut Txn {
+        self.txn.as_mut().expect("changes happen in a transaction")
+    }
+
+    /// Ends the transaction: one record in the log, if anything has changed. Returns the last LSN.
+    /// It is not written yet: see [`Log::write_to`].
+    pub fn commit(&mut self) -> Lsn {
+        if self.write_nested_back().is_err() {
+            // Every page was at hand; only a bug or broken memory leads here.
+            self.pager.poison();
+        }
+        let txn = self.txn.take().expect("a transaction is running");
+        if let Some(saved) = txn.savepoint {
+            self.pager.keep_savepoint(saved.stamp);
+        }
+        if let Some(log) = &self.log
+            && !txn.record.is_empty()
+        {
+            return log.append(&[&txn.record]);
+        }
+        self.last_lsn()
+    }
+
+    /// Undoes the transaction. One without a savepoint must not have changed anything: if it has, storage is
+    /// poisoned, because the log does not have what the trees have.
+    pub fn rollback(&mut self) {
+        let txn = self.txn.take().expect("a transaction is running");
+        self.nested.clear();
+        self.has_dirty_nested = false;
+        match txn.savepoint {
+            Some(saved) => {
+                // Roots that were first used meanwhile keep their handles and are empty.
+                for (i, root) in self.roots.iter_mut().enumerate() {
+                    match saved.roots.get(i) {
+                        Some(old) => *root = *old,
+                        None => {
+                            *root = Root {
+                                desc: Desc::EMPTY_TREE,
+                                ..*root
+                            }
+                        }
+                    }
+                }
+                self.dropped.truncate(saved.dropped);
+                self.pager.roll_back(saved.stamp);
+            }
+            None if txn.has_changed => self.pager.poison(),
+            None => {}
+        }
+    }
+
+    /// The last transaction that was committed.
+    pub fn last_lsn(&self) -> Lsn {
+        self.log
+            .as_ref()
+            .map_or(self.replayed, |log| log.last_lsn())
+    }
+
+    /// Notes the number of a transaction that was replayed.
+    pub(super) fn set_replayed(&mut self, lsn: Lsn) {
+        self.replayed = lsn;
+    }
+
+    /// Takes a snapshot of every root: O(roots), readable from any thread.
+    pub fn snapshot(&mut self) -> Snapshot {
+        assert!(self.txn.is_none(), "a snapshot has whole transactions");
+        let stamp = self.pager.freeze();
+        let roots = self.roots.iter().map(|r| (r.id, r.desc)).collect();
+        Snapshot::new(
+            roots,
+            stamp,
+            self.pager.source().clone(),
+            self.registry.clone(),
+        )
+    }
+
+    /// Where other threads get pages that they read ahead for this engine.
+    pub fn source(&self) -> &PageSource {
+        self.pager.source()
+    }
+
+    /// Reads the way to `key`, so that a change there finds its pages.
+    pub fn locate(&mut self, tree: TreeId, key: &[u8]) -> Result<(), Error> {
+        let desc = self.desc(tree);
+        tree::find_leaf(&mut self.pager, &desc, key).map(|_| ())
+    }
+
+    /// About to change `tree`: nothing is missed from here on, the record names the tree, and descriptors of other
+    /// nested trees stand in their owners' cells.
+    fn before_change(&mut self, tree: TreeId, bytes: u64) -> Result<(), Error> {
+        let txn = self.txn();
+        let wanted = txn.record.len() as u64 + bytes + 1024;
+        if wanted > txn.reserved_bytes {
+            self.reserve_log(wanted)?;
+            self.txn().reserved_bytes = wanted;
+        }
+        self.pager.reserve(COMMIT_PAGES)?;
+        if self.has_dirty_nested && !tree.is_nested() {
+            self.write_nested_back()?;
+        }
+        Ok(())
+    }
+
+    /// The first change is about to touch a page.
+    fn mark_changed(&mut self) {
+        if !self.txn().has_changed {
+            self.txn().has_changed = true;
+            self.pager.set_on_miss(OnMiss::Read);
+        }
+    }
+
+    /// Puts a change to `tree` into the record.
+    fn note(&mut self, tree: TreeId, change: &Change<'_>) {
+        if self.log.is_none() {
+            return;
+        }
+        if self.txn().context != Some(tree) {
+            let mut way = Vec::new();
+            let root = self.way_to(tree, &mut way);
+            let steps = way
+                .iter()
+                .map(|(key, slot)| (key.as_slice(), *slot))
+                .collect();
+            let txn = self.txn();
+            Change::In(Place { root, steps }).encode(&mut txn.record);
+            txn.context = Some(tree);
+        }
+        change.encode(&mut self.txn().record);
+    }
+
+    /// The root and the steps down to a tree.
+    fn way_to(&self, tree: TreeId, way: &mut Vec<(Vec<u8>, usize)>) -> u32 {
+        let mut at = tree;
+        while at.is_nested() {
+            let nested = &self.nested[at.index()];
+            way.push((nested.key.clone(), nested.slot));
+            at = nested.parent;
+        }
+        way.reverse();
+        self.roots[at.index()].id.0
+    }
+
+    fn set_desc(&mut self, tree: TreeId, desc: Desc) {
+        if tree.is_nested() {
+            let nested = &mut self.nested[tree.index()];
+            if nested.desc != desc {
+                nested.desc = desc;
+                nested.is_dirty = true;
+                self.has_dirty_nested = true;
+            }
+        } else {
+            let root = &mut self.roots[tree.index()];
+            root.is_dirty |= root.desc != desc;
+            root.desc = desc;
+        }
+    }
+
+    /// Puts the descriptors of nested trees into their owners' cells, the deepest first.
+    fn write_nested_back(&mut self) -> Result<(), Error> {
+        if !std::mem::take(&mut self.has_dirty_nested) {
+            return Ok(());
+        }
+        let urgent = self.pager.is_urgent();
+        self.pager.set_urgent(true);
+        // A nested tree is opened after the one it hangs in.
+        for i in (0..self.nested.len()).rev() {
+            if !self.nested[i].is_dirty || self.nested[i].is_closed {
+                continue;
+            }
+            self.nested[i].is_dirty = false;
+            let Nested {
+                desc,
+                parent,
+                key,
+                slot,
+                ..
+            } = self.nested[i].clone();
+            let written = self.patch_slot(parent, &key, slot, desc);
+            if written.is_err() {
+                self.pager.set_urgent(urgent);
+                return written;
+            }
+        }
+        self.has_dirty_nested = false;
+        self.pager.set_urgent(urgent);
+        Ok(())
+    }
+
+    /// The cell at `key` is going, or getting other trees: handles of what hangs there end.
+    fn close_nested(&mut self, parent: TreeId, key: Option<&[u8]>) {
+        if self.nested.is_empty() {
+            return;
+        }
+        let mut closed: Vec<TreeId> = Vec::new();
+        for i in 0..self.nested.len() {
+            let nested = &mut self.nested[i];
+            let goes = (nested.parent == parent && key.is_none_or(|k| nested.key == k))
+                || closed.contains(&nested.parent);
+            if goes {
+                nested.is_closed = true;
+                nested.is_dirty = false;
+                closed.push(TreeId(i as u32 | NESTED_BIT));
+            }
+        }
+        if let Some(txn) = &mut self.txn
+            && txn.context.is_some_and(|c| closed.contains(&c))
+        {
+            txn.context = None;
+        }
+    }
+
+    /// Opens the tree at a place in the log.
+    pub(super) fn tree_at(&mut self, place: &Place<'_>) -> Result<Option<TreeId>, Error> {
+        let mut tree = self.root(RootId(place.root));
+        for (key, slot) in &place.steps {
+            match self.get(tree, key)? {
+                Some(cell) if *slot < cell.slots() => {}
+                _ => return Ok(None),
+            }
+            let Some(below) = self.nested(tree, key, *slot)? else {
+                return Ok(None);
+            };
+            tree = below;
+        }
+        Ok(Some(tree))
+    }
+}
+
+impl Read for Engine {
+    type Pages = Pager;
+
+    #[inline]
+    fn pages(&mut self) -> &mut Pager {
+        &mut self.pager
+    }
+
+    #[inline]
+    fn desc(&self, tree: TreeId) -> Desc {
+        if tree.is_nested() {
+            let nested = &self.nested[tree.index()];
+            assert!(
+                !nested.is_closed,
+                "a handle ends with the cell its tree hangs at"
+            );
+            nested.desc
+        } else {
+            self.roots[tree.index()].desc
+        }
+    }
+
+    fn root(&mut self, id: RootId) -> TreeId {
+        let at = self
+            .roots
+            .iter()
+            .position(|root| root.id == id)
+            .unwrap_or_else(|| {
+                self.roots.push(Root {
+                    id,
+                    desc: Desc::EMPTY_TREE,
+                    is_dirty: false,
+                });
+                self.roots.len() - 1
+            });
+        TreeId(at as u32)
+    }
+
+    fn nested(&mut self, parent: TreeId, key: &[u8], slot: usize) -> Result<Option<TreeId>, Error> {
+        open_nested(self, |engine| &mut engine.nested, parent, key, slot)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,484 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use parking_lot::Mutex;
+use proptest::prelude::*;
+
+use super::*;
+use crate::storage::checkpoint::{Checkpoint, EngineLock};
+use crate::storage::open::{OpenOptions, open};
+use crate::storage::snapshot::Reader;
+use crate::storage::tree::Seek;
+use crate::vfs::{OsClock, OsVfs};
+
+type Bytes = Vec<u8>;
+
+/// What a cell holds, as a test sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Held {
+    head: Bytes,
+    body: Bytes,
+    trees: Vec<BTreeMap<Bytes, Bytes>>,
+}
+
+/// The roots of a database, as maps.
+type Model = BTreeMap<(u32, Bytes), Held>;
+
+struct Locked(Mutex<Engine>);
+
+impl EngineLock for Locked {
+    fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
+        work(&mut self.0.lock())
+    }
+}
+
+struct Rig {
+    dir: tempfile::TempDir,
+    clock: Arc<OsClock>,
+    options: OpenOptions,
+    engine: Option<Locked>,
+}
+
+impl Rig {
+    fn new(page_bytes: usize, cache_bytes: u64) -> Self {
+        let options = OpenOptions {
+            page_bytes,
+            cache_bytes,
+            segment_bytes: 64 << 10,
+            ..OpenOptions::new([7; 16])
+        };
+        let dir = tempfile::tempdir().expect("a directory for the test");
+        let mut rig = Self {
+            dir,
+            clock: Arc::new(OsClock::default()),
+            options,
+            engine: None,
+        };
+        rig.open();
+        rig
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("data.keep")
+    }
+
+    fn open(&mut self) {
+        self.engine = None;
+        let (engine, _) = open(
+            &OsVfs,
+            self.clock.clone(),
+            &self.path(),
+            &self.options,
+            &mut |_, _| {},
+        )
+        .expect("the file opens");
+        self.engine = Some(Locked(Mutex::new(engine)));
+    }
+
+    /// As a kill does it: what the log has written is there, memory is gone.
+    fn kill_and_open(&mut self) {
+        self.with(|engine| {
+            let log = engine.log().expect("an open file has a log").clone();
+            log.write_to(log.last_lsn()).expect("the log takes writes");
+        });
+        self.open();
+    }
+
+    fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
+        self.engine.as_ref().expect("it is open").with(work)
+    }
+
+    fn checkpoint(&self) {
+        let begun = self.with(|engine| Checkpoint::begin(engine, self.clock.clone()));
+        if let Some(checkpoint) = begun.expect("a checkpoint begins") {
+            checkpoint
+                .run(self.engine.as_ref().expect("open"), || {})
+                .expect("it ends");
+        }
+    }
+
+    fn change<R>(&self, plan: Plan, work: impl FnOnce(&mut Engine) -> Result<R, Error>) -> R {
+        self.with(|engine| {
+            engine.begin_command(OnMiss::Read);
+            engine.begin(plan).expect("writes are allowed");
+            let done = work(engine).expect("the change goes through");
+            engine.commit();
+            done
+        })
+    }
+}
+
+/// Reads everything under the given roots.
+fn contents<R: Read>(reader: &mut R, roots: &[u32]) -> Model {
+    let mut out = Model::new();
+    for root in roots {
+        let tree = reader.root(RootId(*root));
+        let mut keys = Vec::new();
+        reader
+            .scan(tree, Seek::First, &mut |key, _| {
+                keys.push(key.to_vec());
+                std::ops::ControlFlow::Continue(())
+            })
+            .expect("readable");
+        assert_eq!(keys.len() as u64, reader.count(tree));
+        for key in keys {
+            let cell = reader
+                .get(tree, &key)
+                .expect("readable")
+                .expect("it was listed");
+            let mut held = Held {
+                head: cell.head().to_vec(),
+                ..Held::default()
+            };
+            let slots = cell.slots();
+            reader
+                .read_body(tree, &key, 0, u64::MAX, &mut held.body)
+                .expect("readable");
+            for slot in 0..slots {
+                let nested = reader
+                    .nested(tree, &key, slot)
+                    .expect("readable")
+                    .expect("there");
+                let mut inner = BTreeMap::new();
+                let mut names = Vec::new();
+                reader
+                    .scan(nested, Seek::First, &mut |k, _| {
+                        names.push(k.to_vec());
+                        std::ops::ControlFlow::Continue(())
+                    })
+                    .expect("readable");
+                for name in names {
+                    let mut body = Vec::new();
+                    reader
+                        .read_body(nested, &name, 0, u64::MAX, &mut body)
+                        .expect("readable");
+                    inner.insert(name, body);
+                }
+                held.trees.push(inner);
+            }
+            out.insert((*root, key), held);
+        }
+    }
+    out
+}
+
+const ROOTS: [u32; 2] = [0, 5];
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put(u32, Bytes, usize),
+    PutNested(u32, Bytes),
+    PutInner(u32, Bytes, Bytes, usize),
+    DeleteInner(u32, Bytes, Bytes),
+    SetHead(u32, Bytes, Bytes),
+    Write(u32, Bytes, usize, usize),
+    Truncate(u32, Bytes, usize),
+    Delete(u32, Bytes),
+    DeleteRange(u32, Bytes, Bytes),
+    Move(u32, Bytes, u32, Bytes),
+    Copy(u32, Bytes, u32, Bytes),
+    DropRoot(u32),
+    Swap,
+    FreeDropped,
+    Checkpoint,
+    Kill,
+    Rollback(Vec<Step>),
+}
+
+fn root() -> impl Strategy<Value = u32> {
+    prop::sample::select(&ROOTS[..])
+}
+
+fn key() -> impl Strategy<Value = Bytes> {
+    prop_oneof![
+        6 => (0u8..12).prop_map(|n| format!("key{n}").into_bytes()),
+        1 => (0usize..3).prop_map(|n| { let mut k = vec![b'x'; 100]; k.push(n as u8); k }),
+        1 => Just(Vec::new()),
+    ]
+}
+
+fn size() -> impl Strategy<Value = usize> {
+    prop_oneof![4 => 0usize..60, 2 => 100usize..3000, 1 => 3000usize..30_000]
+}
+
+fn leaf_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (root(), key(), size()).prop_map(|(r, k, n)| Step::Put(r, k, n)),
+        3 => (root(), key()).prop_map(|(r, k)| Step::PutNested(r, k)),
+        6 => (root(), key(), key(), size()).prop_map(|(r, k, i, n)| Step::PutInner(r, k, i, n)),
+        2 => (root(), key(), key()).prop_map(|(r, k, i)| Step::DeleteInner(r, k, i)),
+        2 => (root(), key(), prop::collection::vec(any::<u8>(), 0..20)).prop_map(|(r, k, h)| Step::SetHead(r, k, h)),
+        3 => (root(), key(), 0usize..5000, size()).prop_map(|(r, k, o, n)| Step::Write(r, k, o, n)),
+        2 => (root(), key(), size()).prop_map(|(r, k, n)| Step::Truncate(r, k, n)),
+        3 => (root(), key()).prop_map(|(r, k)| Step::Delete(r, k)),
+        1 => (root(), key(), key()).prop_map(|(r, a, b)| Step::DeleteRange(r, a, b)),
+        1 => (root(), key(), root(), key()).prop_map(|(r, k, s, l)| Step::Move(r, k, s, l)),
+        1 => (root(), key(), root(), key()).prop_map(|(r, k, s, l)| Step::Copy(r, k, s, l)),
+        1 => root().prop_map(Step::DropRoot),
+        1 => Just(Step::Swap),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => leaf_step(),
+        1 => Just(Step::FreeDropped),
+        1 => Just(Step::Checkpoint),
+        1 => Just(Step::Kill),
+        1 => prop::collection::vec(leaf_step(), 1..6).prop_map(Step::Rollback),
+    ]
+}
+
+fn apply_model(model: &mut Model, step: &Step) {
+    let fill = |n: usize| vec![n as u8; n];
+    match step.clone() {
+        Step::Put(r, k, n) => {
+            let held = Held {
+                head: b"h".to_vec(),
+                body: fill(n),
+                trees: Vec::new(),
+            };
+            model.insert((r, k), held);
+        }
+        Step::PutNested(r, k) => {
+            let trees = vec![BTreeMap::new(); 2];
+            model.insert(
+                (r, k),
+                Held {
+                    head: b"n".to_vec(),
+                    body: Vec::new(),
+                    trees,
+                },
+            );
+        }
+        Step::PutInner(r, k, i, n) => {
+            if let Some(held) = model.get_mut(&(r, k)).filter(|h| !h.trees.is_empty()) {
+                held.trees[1].insert(i, fill(n));
+            }
+        }
+        Step::DeleteInner(r, k, i) => {
+            if let Some(held) = model.get_mut(&(r, k)).filter(|h| !h.trees.is_empty()) {
+                held.trees[1].remove(&i);
+            }
+        }
+        Step::SetHead(r, k, h) => {
+            if let Some(held) = model.get_mut(&(r, k)) {
+                held.head = h;
+            }
+        }
+        Step::Write(r, k, o, n) => {
+            if let Some(held) = model.get_mut(&(r, k)) {
+                let len = held.body.len().max(o + n);
+                held.body.resize(len, 0);
+                held.body[o..o + n].fill(n as u8);
+            }
+        }
+        Step::Truncate(r, k, n) => {
+            if let Some(held) = model.get_mut(&(r, k)) {
+                held.body.truncate(n);
+            }
+        }
+        Step::Delete(r, k) => {
+            model.remove(&(r, k));
+        }
+        Step::DeleteRange(r, a, b) => {
+            model.retain(|(root, k), _| *root != r || *k < a || *k >= b);
+        }
+        Step::Move(r, k, s, l) => {
+            if let Some(held) = model.remove(&(r, k)) {
+                model.insert((s, l), held);
+            }
+        }
+        Step::Copy(r, k, s, l) => {
+            if let Some(held) = model.get(&(r, k)).cloned() {
+                model.insert((s, l), held);
+            }
+        }
+        Step::DropRoot(r) => model.retain(|(root, _), _| *root != r),
+        Step::Swap => {
+            let swapped = std::mem::take(model).into_iter().map(|((r, k), h)| {
+                let other = if r == ROOTS[0] { ROOTS[1] } else { ROOTS[0] };
+                ((other, k), h)
+            });
+            *model = swapped.collect();
+        }
+        Step::FreeDropped | Step::Checkpoint | Step::Kill | Step::Rollback(_) => {}
+    }
+}
+
+fn apply_engine(engine: &mut Engine, step: &Step) -> Result<(), Error> {
+    let fill = |n: usize| vec![n as u8; n];
+    match step.clone() {
+        Step::Put(r, k, n) => {
+            let tree = engine.root(RootId(r));
+            engine.put(tree, &k, b"h", &fill(n))?;
+        }
+        Step::PutNested(r, k) => {
+            let tree = engine.root(RootId(r));
+            engine.put_nested(tree, &k, b"n", 2)?;
+        }
+        Step::PutInner(r, k, i, n) => {
+            let tree = engine.root(RootId(r));
+            let has = engine.get(tree, &k)?.is_some_and(|c| c.slots() > 0);
+            if has && let Some(nested) = engine.nested(tree, &k, 1)? {
+                engine.put(nested, &i, b"", &fill(n))?;
+            }
+        }
+        Step::DeleteInner(r, k, i) => {
+            let tree = engine.root(RootId(r));
+            let has = engine.get(tree, &k)?.is_some_and(|c| c.slots() > 0);
+            if has && let Some(nested) = engine.nested(tree, &k, 1)? {
+                engine.delete(nested, &i)?;
+            }
+        }
+        Step::SetHead(r, k, h) => {
+            let tree = engine.root(RootId(r));
+            if engine.get(tree, &k)?.is_some() {
+                engine.set_head(tree, &k, &h)?;
+            }
+        }
+        Step::Write(r, k, o, n) => {
+            let tree = engine.root(RootId(r));
+            if engine.get(tree, &k)?.is_some() {
+                engine.write_body(tree, &k, o as u64, &fill(n))?;
+            }
+        }
+        Step::Truncate(r, k, n) => {
+            let tree = engine.root(RootId(r));
+            if engine.get(tree, &k)?.is_some() {
+                engine.truncate_body(tree, &k, n as u64)?;
+            }
+        }
+        Step::Delete(r, k) => {
+            let tree = engine.root(RootId(r));
+            engine.delete(tree, &k)?;
+        }
+        Step::DeleteRange(r, a, b) => {
+            let tree = engine.root(RootId(r));
+            engine.delete_range(tree, &a, Some(&b))?;
+        }
+        Step::Move(r, k, s, l) => {
+            let (from, to) = (engine.root(RootId(r)), engine.root(RootId(s)));
+            engine.move_cell(from, &k, to, &l)?;
+        }
+        Step::Copy(r, k, s, l) => {
+            let (from, to) = (engine.root(RootId(r)), engine.root(RootId(s)));
+            engine.copy_cell(from, &k, to, &l)?;
+        }
+        Step::DropRoot(r) => engine.drop_root(RootId(r))?,
+        Step::Swap => engine.swap_roots(RootId(ROOTS[0]), RootId(ROOTS[1]))?,
+        Step::FreeDropped | Step::Checkpoint | Step::Kill | Step::Rollback(_) => {}
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    /// Whatever is done, and whatever is rolled back, frozen, checkpointed or killed in between, the trees are what
+    /// plain maps are, a snapshot stays what it was, and in the end every page is free again.
+    #[test]
+    fn an_engine_is_a_set_of_maps(steps in prop::collection::vec(step(), 1..60), small in any::<bool>()) {
+        let mut rig = if small { Rig::new(512, 2048) } else { Rig::new(4096, 1 << 20) };
+        let mut model = Model::new();
+        let mut snapshots: Vec<(Reader, Model)> = Vec::new();
+        for (i, step) in steps.iter().enumerate() {
+            match step {
+                Step::FreeDropped => rig.with(|e| e.free_dropped(3)).expect("readable"),
+                Step::Checkpoint => rig.checkpoint(),
+                Step::Kill => {
+                    snapshots.clear();
+                    rig.kill_and_open();
+                }
+                Step::Rollback(inner) => rig.with(|engine| {
+                    engine.begin_command(OnMiss::Read);
+                    engine.begin(Plan::Savepoint).expect("writes are allowed");
+                    for step in inner {
+                        apply_engine(engine, step).expect("the change goes through");
+                    }
+                    engine.rollback();
+                }),
+                step => {
+                    rig.change(Plan::Simple, |engine| apply_engine(engine, step));
+                    apply_model(&mut model, step);
+                }
+            }
+            if i % 7 == 0 {
+                snapshots.push((rig.with(Engine::snapshot).reader(), model.clone()));
+            }
+            let seen = rig.with(|engine| { engine.begin_command(OnMiss::Read); contents(engine, &ROOTS) });
+            prop_assert_eq!(&seen, &model);
+        }
+        for (mut reader, then) in snapshots {
+            prop_assert_eq!(contents(&mut reader, &ROOTS), then);
+        }
+        rig.kill_and_open();
+        for root in ROOTS {
+            rig.change(Plan::Simple, |engine| engine.drop_root(RootId(root)));
+        }
+        while rig.with(|engine| engine.has_dropped()) {
+            rig.with(|engine| engine.free_dropped(100)).expect("readable");
+        }
+        rig.checkpoint();
+        rig.checkpoint();
+        rig.with(|engine| {
+            engine.begin_command(OnMiss::Read);
+            let space = engine.pager().space();
+            let meta_pages = crate::storage::pager::META_REGION_BYTES.div_ceil(engine.pager().page_bytes() as u64);
+            let in_use = space.pages() - space.free_pages() - meta_pages;
+            // The catalog's leaf (twice while the older one waits) and the free map.
+            prop_assert!(in_use <= 8, "{in_use} pages are still in use");
+            Ok(())
+        })?;
+    }
+}
+
+#[test]
+fn a_clean_close_needs_no_log() {
+    let mut rig = Rig::new(4096, 1 << 20);
+    rig.change(Plan::Simple, |engine| {
+        let tree = engine.root(RootId(0));
+        engine.put(tree, b"k", b"", b"v")
+    });
+    rig.checkpoint();
+    let clock = rig.clock.clone();
+    assert!(
+        rig.with(|engine| engine.clear_log_required(&*clock))
+            .expect("the meta is written")
+    );
+    rig.engine = None;
+    std::fs::remove_file(crate::storage::open::log_path(&rig.path())).expect("the log is there");
+    rig.open();
+    let held = rig.with(|engine| contents(engine, &[0]));
+    assert_eq!(held.len(), 1);
+    rig.change(Plan::Simple, |engine| {
+        let tree = engine.root(RootId(0));
+        engine.put(tree, b"k2", b"", b"v")
+    });
+    rig.engine = None;
+    std::fs::remove_file(crate::storage::open::log_path(&rig.path())).expect("the log is there");
+    let again = open(
+        &OsVfs,
+        rig.clock.clone(),
+        &rig.path(),
+        &rig.options,
+        &mut |_, _| {},
+    );
+    assert!(
+        again.is_err(),
+        "after a commit the file is not whole without its log"
+    );
+}
+
+#[test]
+fn a_second_opener_is_refused() {
+    let rig = Rig::new(4096, 1 << 20);
+    let second = open(
+        &OsVfs,
+        rig.clock.clone(),
+        &rig.path(),
+        &rig.options,
+        &mut |_, _| {},
+    );
+    assert!(matches!(second, Err(crate::storage::OpenError::InUse(_))));
+}

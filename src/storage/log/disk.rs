@@ -1,0 +1,475 @@
+//! The medium of the log: packs batches into frames, writes them into segments, syncs the file.
+
+use std::sync::Arc;
+
+use super::frame::{self, FRAME_ROOM_MIN, FrameHead, HEADER_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use super::group::{Batch, Medium, WriteOrder};
+use super::layout::{
+    ATOM_BYTES, SEGMENT_HEADER_BYTES, SegmentEnd, SegmentHeader, encode_segment_header, salt_of,
+    segment_seq, slot_offset,
+};
+use super::pool::Pool;
+use super::{CheckpointRef, LogError, Lsn};
+use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::vfs::{Clock, VfsError, VfsErrorKind, VfsFile, write_all_at};
+
+/// A write goes out when this much of it has been put together.
+const WRITE_BYTES: usize = 2 << 20;
+
+/// What does not change in one life of the log.
+#[derive(Debug)]
+pub(super) struct Setting {
+    pub file: Arc<dyn VfsFile>,
+    pub clock: Arc<dyn Clock>,
+    pub uuid: [u8; 16],
+    pub generation: u32,
+    pub segment_bytes: u64,
+    pub idle_segments: u64,
+}
+
+/// Where the next frame goes.
+#[derive(Debug)]
+pub(super) struct Cursor {
+    /// How many segments this life has started.
+    started: u32,
+    seq: u64,
+    slot: u64,
+    salt: u64,
+    /// Behind the last frame, from the start of the segment.
+    end: u64,
+    /// Where the next frame begins: `end`, or the atom behind it.
+    at: u64,
+    chain: u32,
+    /// The last transaction that ended.
+    lsn: u64,
+    /// What is to come of an open record.
+    rest: u64,
+    /// Put together and not yet written; it goes to `out_offset` in the file.
+    out: Vec<u8>,
+    out_offset: u64,
+    /// Stands for the clock while records of an earlier life are written again.
+    pub wall_ms: Option<u64>,
+}
+
+/// Which checkpoint frames name, and how much of that is written and synced.
+#[derive(Clone, Copy, Debug, Default)]
+struct Naming {
+    noted: CheckpointRef,
+    written: CheckpointRef,
+    synced: CheckpointRef,
+    written_seq: u64,
+    synced_seq: u64,
+    /// `total_bytes` when the checkpoint was noted.
+    noted_at_bytes: u64,
+}
+
+/// The file of a log that is being written.
+#[derive(Debug)]
+pub(super) struct Disk {
+    setting: Setting,
+    pub(super) cursor: Mutex<Cursor>,
+    pool: Mutex<Pool>,
+    naming: Mutex<Naming>,
+    /// Room in the segment being written, and number of free slots. Relaxed: the order in which they change makes
+    /// their sum too small at worst.
+    cursor_room: AtomicU64,
+    free_slots: AtomicU64,
+    total_bytes: AtomicU64,
+}
+
+/// A segment header's numbers that the caller of [`Disk::new`] decides.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opening {
+    pub pred: SegmentEnd,
+    pub first_lsn: u64,
+    pub durable_lsn: u64,
+    pub checkpoint: CheckpointRef,
+}
+
+impl Setting {
+    fn usable(&self) -> u64 {
+        self.segment_bytes - SEGMENT_HEADER_BYTES
+    }
+}
+
+impl Disk {
+    /// A log that goes on in `slot` of `pool`. Returns the header of that segment, which is not yet written.
+    pub fn new(setting: Setting, mut pool: Pool, slot: u64, opening: Opening) -> (Self, Vec<u8>) {
+        let seq = segment_seq(setting.generation, 1);
+        let header = SegmentHeader {
+            flags: super::layout::FLAG_OPENING,
+            seq,
+            salt: salt_of(&setting.uuid, seq),
+            first_lsn: opening.first_lsn,
+            durable_lsn: opening.durable_lsn,
+            checkpoint_seq: opening.checkpoint.seq,
+            checkpoint_lsn: opening.checkpoint.lsn.0,
+            pred: opening.pred,
+            slot,
+            rest: 0,
+            chain_seed: 0,
+        };
+        let (bytes, header) = encode_segment_header(header, &setting.uuid);
+        pool.start(seq, slot);
+        let disk = Self {
+            cursor: Mutex::new(Cursor {
+                started: 1,
+                seq,
+                slot,
+                salt: header.salt,
+                end: SEGMENT_HEADER_BYTES,
+                at: SEGMENT_HEADER_BYTES,
+                chain: header.chain_seed,
+                lsn: header.first_lsn - 1,
+                rest: 0,
+                out: Vec::new(),
+                out_offset: 0,
+                wall_ms: None,
+            }),
+            naming: Mutex::new(Naming {
+                noted: opening.checkpoint,
+                written: opening.checkpoint,
+                synced: opening.checkpoint,
+                written_seq: seq,
+                ..Naming::default()
+            }),
+            cursor_room: AtomicU64::new(setting.usable()),
+            free_slots: AtomicU64::new(pool.free_slots()),
+            total_bytes: AtomicU64::new(0),
+            pool: Mutex::new(pool),
+            setting,
+        };
+        (disk, bytes)
+    }
+
+    pub fn total_bytes(&self) -> u64 {
+        self.total_bytes.load(Ordering::Relaxed)
+    }
+
+    pub fn bytes_since_checkpoint(&self) -> u64 {
+        let noted_at = self.naming.lock().noted_at_bytes;
+        self.total_bytes() - noted_at
+    }
+
+    pub fn live_bytes(&self) -> u64 {
+        self.pool.lock().live_segments() * self.setting.segment_bytes
+    }
+
+    pub fn file_len(&self) -> u64 {
+        slot_offset(self.pool.lock().slots(), self.setting.segment_bytes)
+    }
+
+    pub fn note_checkpoint(&self, checkpoint: CheckpointRef) {
+        let mut naming = self.naming.lock();
+        assert!(checkpoint.seq >= naming.noted.seq && checkpoint.lsn >= naming.noted.lsn);
+        naming.noted = checkpoint;
+        naming.noted_at_bytes = self.total_bytes();
+    }
+
+    pub fn is_noted_checkpoint_written(&self) -> bool {
+        let naming = self.naming.lock();
+        naming.written == naming.noted
+    }
+
+    pub fn synced_checkpoint(&self) -> CheckpointRef {
+        self.naming.lock().synced
+    }
+
+    /// Makes sure of room for `bytes` more of records and of `reserve` beside them.
+    pub fn ensure_room(&self, bytes: u64, reserve: u64) -> Result<(), LogError> {
+        let need = self.worst_case(bytes).saturating_add(reserve);
+        if self.room() >= need {
+            return Ok(());
+        }
+        let mut pool = self.pool.lock();
+        let room = self.room();
+        if room >= need {
+            return Ok(());
+        }
+        let slots = (need - room).div_ceil(self.setting.usable());
+        self.grow(&mut pool, slots).map_err(|e| match e.kind {
+            VfsErrorKind::NoSpace => LogError::NoSpace(e),
+            _ => LogError::Io(e),
+        })
+    }
+
+    /// Room that only critical work may use: one segment.
+    pub fn reserve_bytes(&self) -> u64 {
+        self.setting.usable()
+    }
+
+    fn room(&self) -> u64 {
+        let free = self.free_slots.load(Ordering::Relaxed);
+        self.cursor_room.load(Ordering::Relaxed) + free * self.setting.usable()
+    }
+
+    /// What `bytes` of records take in the file at most. They go out in three batches at most: what is
+    /// being written, what waits and what is appended now. Each begins at a new atom, and each frame and each end of a segment costs a header's length.
+    fn worst_case(&self, bytes: u64) -> u64 {
+        let usable = self.setting.usable();
+        let per_frame = (HEADER_BYTES_MAX + FRAME_ROOM_MIN) as u64;
+        let payload = (PAYLOAD_BYTES_MAX as u64).min(usable - per_frame);
+        let frames = bytes / payload + bytes / (usable - per_frame) + 4;
+        bytes
+            .saturating_add(frames * per_frame)
+            .saturating_add(3 * ATOM_BYTES)
+    }
+
+    /// Adds slots at the end of the file.
+    fn grow(&self, pool: &mut Pool, slots: u64) -> Result<(), VfsError> {
+        let end = slot_offset(pool.slots(), self.setting.segment_bytes);
+        let allocated = self
+            .setting
+            .file
+            .allocate(end, slots * self.setting.segment_bytes);
+        if let Err(error) = allocated {
+            // A part may have been allocated. No slot reaches there, so giving it back is a courtesy to the disk; if
+            // that fails too, the file is merely longer than its slots.
+            if self.setting.file.set_len(end).is_err() {
+                tracing::debug!("the log keeps a part of a failed allocation");
+            }
+            return Err(error);
+        }
+        pool.grow(slots);
+        self.free_slots.store(pool.free_slots(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Frees segments that hold nothing behind `up_to`, and cuts free ones off the end of the file.
+    pub fn recycle(&self, up_to: Lsn) -> Result<(), LogError> {
+        let naming = *self.naming.lock();
+        assert!(
+            naming.synced.lsn >= up_to,
+            "L8: no synced frame names a checkpoint of {up_to}"
+        );
+        let mut pool = self.pool.lock();
+        pool.recycle(up_to.0, naming.synced_seq);
+        let is_shorter = pool.trim(self.setting.idle_segments);
+        self.free_slots.store(pool.free_slots(), Ordering::Relaxed);
+        if !is_shorter {
+            return Ok(());
+        }
+        // The slots are given up first: whether or not the file is cut, nothing counts on them any more. The cut need
+        // not be durable: what would come back are segments that precede the checkpoint.
+        let end = slot_offset(pool.slots(), self.setting.segment_bytes);
+        self.setting.file.set_len(end).map_err(LogError::Io)
+    }
+
+    /// The log as opened is durable: what is not part of it may be written over.
+    pub fn free_unused(&self) {
+        let mut pool = self.pool.lock();
+        pool.free_all_but_live();
+        self.free_slots.store(pool.free_slots(), Ordering::Relaxed);
+    }
+
+    /// Writes out what has been put together.
+    fn flush(&self, cursor: &mut Cursor) -> Result<(), VfsError> {
+        if cursor.out.is_empty() {
+            return Ok(());
+        }
+        write_all_at(&*self.setting.file, &cursor.out, cursor.out_offset)?;
+        self.total_bytes
+            .fetch_add(cursor.out.len() as u64, Ordering::Relaxed);
+        cursor.out.clear();
+        Ok(())
+    }
+
+    /// Ends the segment and goes on in the lowest free slot.
+    fn switch(&self, cursor: &mut Cursor, order: WriteOrder) -> Result<(), VfsError> {
+        self.flush(cursor)?;
+        let checkpoint = self.naming.lock().noted;
+        let mut pool = self.pool.lock();
+        if pool.lowest_free().is_none() {
+            self.grow(&mut pool, 1)?;
+        }
+        let slot = pool.lowest_free().expect("the pool has just grown");
+        cursor.started += 1;
+        let seq = segment_seq(self.setting.generation, cursor.started);
+        let header = SegmentHeader {
+            flags: 0,
+            seq,
+            salt: salt_of(&self.setting.uuid, seq),
+            first_lsn: cursor.lsn + 1,
+            durable_lsn: order.durable.0,
+            checkpoint_seq: checkpoint.seq,
+            checkpoint_lsn: checkpoint.lsn.0,
+            pred: SegmentEnd {
+                seq: cursor.seq,
+                offset: cursor.end,
+                lsn: cursor.lsn,
+                chain: cursor.chain,
+            },
+            slot,
+            rest: cursor.rest,
+            chain_seed: 0,
+        };
+        let (bytes, header) = encode_segment_header(header, &self.setting.uuid);
+        pool.close(cursor.lsn + u64::from(cursor.rest > 0));
+        pool.start(seq, slot);
+        self.free_slots.store(pool.free_slots(), Ordering::Relaxed);
+        drop(pool);
+        cursor.out = bytes;
+        cursor.out_offset = slot_offset(slot, self.setting.segment_bytes);
+        cursor.seq = seq;
+        cursor.slot = slot;
+        cursor.salt = header.salt;
+        cursor.chain = header.chain_seed;
+        cursor.end = SEGMENT_HEADER_BYTES;
+        cursor.at = SEGMENT_HEADER_BYTES;
+        Ok(())
+    }
+
+    /// Puts one frame with `payload` behind the cursor.
+    fn put_frame(&self, cursor: &mut Cursor, payload: &[u8], ended: u64, rest: u64, head: Context) {
+        if cursor.out.is_empty() {
+            cursor.out_offset = slot_offset(cursor.slot, self.setting.segment_bytes) + cursor.at;
+        }
+        let before = cursor.out.len();
+        let head = FrameHead {
+            chain: cursor.chain,
+            first_lsn: cursor.lsn + 1,
+            ended,
+            durable_lsn: head.durable.0,
+            checkpoint: head.checkpoint,
+            wall_ms: head.wall_ms,
+            starts_inside: cursor.rest > 0,
+            ends_inside: rest > 0,
+        };
+        cursor.chain = frame::encode(&mut cursor.out, cursor.salt, &head, payload);
+        cursor.at += (cursor.out.len() - before) as u64;
+        cursor.end = cursor.at;
+        cursor.lsn += ended;
+        cursor.rest = rest;
+        assert!(cursor.at <= self.setting.segment_bytes);
+    }
+
+    fn pack(
+        &self,
+        cursor: &mut Cursor,
+        batch: &Batch,
+        order: WriteOrder,
+        head: Context,
+    ) -> Result<(), VfsError> {
+        let mut records = Records::new(batch);
+        loop {
+            let room = self.setting.segment_bytes - cursor.at;
+            if room < FRAME_ROOM_MIN as u64 {
+                self.switch(cursor, order)?;
+                continue;
+            }
+            let payload_max = (room as usize - HEADER_BYTES_MAX).min(PAYLOAD_BYTES_MAX);
+            let (payload, ended, rest) = records.take(payload_max);
+            self.put_frame(cursor, payload, ended, rest, head);
+            if cursor.out.len() >= WRITE_BYTES {
+                self.flush(cursor)?;
+            }
+            if records.is_done() {
+                break;
+            }
+        }
+        self.flush(cursor)
+    }
+}
+
+/// What the frames of one batch say alike.
+#[derive(Clone, Copy, Debug)]
+struct Context {
+    durable: Lsn,
+    checkpoint: CheckpointRef,
+    wall_ms: u64,
+}
+
+/// Cuts a batch into payloads.
+struct Records<'a> {
+    batch: &'a Batch,
+    at: usize,
+    /// How many records end at or before `at`.
+    ended: usize,
+}
+
+impl<'a> Records<'a> {
+    fn new(batch: &'a Batch) -> Self {
+        assert_eq!(
+            batch.ends.last().copied().unwrap_or(0),
+            batch.stream.len() as u64
+        );
+        Self {
+            batch,
+            at: 0,
+            ended: 0,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.at == self.batch.stream.len()
+    }
+
+    /// At most `max` bytes: them, how many records end in them, and how much of the last one is still to come. The
+    /// length of a record is never cut in two.
+    fn take(&mut self, max: usize) -> (&'a [u8], u64, u64) {
+        let ends = &self.batch.ends;
+        let stream = &self.batch.stream;
+        let mut end = stream.len().min(self.at + max);
+        let ended = self.ended + ends[self.ended..].partition_point(|e| *e <= end as u64);
+        let mut rest = 0;
+        if end < stream.len() {
+            let start = ended.checked_sub(1).map_or(0, |i| ends[i] as usize);
+            let length_bytes = frame::get_varint(&stream[start..]).map_or(0, |(_, len)| len);
+            if end < start + length_bytes {
+                end = start;
+            } else if end > start {
+                rest = ends[ended] - end as u64;
+            }
+        }
+        assert!(end > self.at || stream.is_empty());
+        let payload = &stream[self.at..end];
+        let newly = (ended - self.ended) as u64;
+        self.at = end;
+        self.ended = ended;
+        (payload, newly, rest)
+    }
+}
+
+impl Medium for Disk {
+    fn write(&self, batch: &Batch, order: WriteOrder) -> Result<(), VfsError> {
+        let mut guard = self.cursor.lock();
+        let cursor = &mut *guard;
+        assert_eq!(cursor.lsn, order.after.0);
+        assert!(cursor.rest == 0 && cursor.out.is_empty());
+        if order.aligned {
+            cursor.at = cursor.at.next_multiple_of(ATOM_BYTES);
+        }
+        let checkpoint = self.naming.lock().noted;
+        let head = Context {
+            durable: order.durable,
+            checkpoint,
+            wall_ms: cursor
+                .wall_ms
+                .unwrap_or_else(|| self.setting.clock.wall_ms()),
+        };
+        let is_high = cursor.slot > self.setting.idle_segments;
+        if batch.stream.is_empty() && is_high {
+            let lowest = self.pool.lock().lowest_free();
+            if lowest.is_some_and(|slot| slot < cursor.slot) {
+                // An idle log moves to the front of its file, so that the rest can be cut off.
+                self.switch(cursor, order)?;
+            }
+        }
+        self.pack(cursor, batch, order, head)?;
+        self.cursor_room
+            .store(self.setting.segment_bytes - cursor.at, Ordering::Relaxed);
+        let mut naming = self.naming.lock();
+        naming.written = checkpoint;
+        naming.written_seq = cursor.seq;
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), VfsError> {
+        let before = *self.naming.lock();
+        self.setting.file.sync_data()?;
+        let mut naming = self.naming.lock();
+        naming.synced = before.written;
+        naming.synced_seq = before.written_seq;
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! Which segments of the file are live and which are free.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::scan::Span;
+
+/// A segment that the log needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LiveSegment {
+    pub seq: u64,
+    pub slot: u64,
+    /// The last transaction of which it holds a byte; none while it is being written.
+    pub holds: Option<u64>,
+}
+
+/// The slots of the file. The newest live segment is the one being written.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    live: VecDeque<LiveSegment>,
+    free: BTreeSet<u64>,
+    slots: u64,
+}
+
+impl Pool {
+    /// A pool of `slots` slots of which `live` are taken.
+    pub fn new(slots: u64, live: &[Span]) -> Self {
+        let mut free: BTreeSet<u64> = (0..slots).collect();
+        let live = live
+            .iter()
+            .map(|span| {
+                assert!(free.remove(&span.header.slot), "one segment a slot");
+                LiveSegment {
+                    seq: span.header.seq,
+                    slot: span.header.slot,
+                    holds: Some(span.holds),
+                }
+            })
+            .collect();
+        Self { live, free, slots }
+    }
+
+    /// Keeps slots from being taken, until [`Pool::free_all_but_live`].
+    pub fn withhold(&mut self, slots: &[u64]) {
+        for slot in slots {
+            self.free.remove(slot);
+        }
+    }
+
+    /// Frees every slot that is not live.
+    pub fn free_all_but_live(&mut self) {
+        self.free = (0..self.slots).collect();
+        for segment in &self.live {
+            assert!(self.free.remove(&segment.slot), "one segment a slot");
+        }
+    }
+
+    pub fn slots(&self) -> u64 {
+        self.slots
+    }
+
+    pub fn free_slots(&self) -> u64 {
+        self.free.len() as u64
+    }
+
+    pub fn live_segments(&self) -> u64 {
+        self.live.len() as u64
+    }
+
+    pub fn lowest_free(&self) -> Option<u64> {
+        self.free.first().copied()
+    }
+
+    /// Makes a free slot the one being written. The segment written before must have been closed.
+    pub fn start(&mut self, seq: u64, slot: u64) {
+        assert!(self.free.remove(&slot), "slot {slot} is free");
+        assert!(
+            self.live
+                .back()
+                .is_none_or(|s| s.seq < seq && s.holds.is_some())
+        );
+        self.live.push_back(LiveSegment {
+            seq,
+            slot,
+            holds: None,
+        });
+    }
+
+    /// Ends the segment being written.
+    pub fn close(&mut self, holds: u64) {
+        let current = self.live.back_mut().expect("one segment is being written");
+        assert!(current.holds.is_none());
+        current.holds = Some(holds);
+    }
+
+    /// Adds `count` free slots at the end.
+    pub fn grow(&mut self, count: u64) {
+        self.free.extend(self.slots..self.slots + count);
+        self.slots += count;
+    }
+
+    /// Frees the segments that hold nothing behind `up_to` and whose successor's header is synced (L9).
+    pub fn recycle(&mut self, up_to: u64, synced_seq: u64) -> u64 {
+        let mut freed = 0;
+        while let [first, second, ..] = self.live.make_contiguous() {
+            let unneeded = first.holds.is_some_and(|holds| holds <= up_to);
+            if !unneeded || second.seq > synced_seq {
+                break;
+            }
+            assert!(self.free.insert(first.slot));
+            self.live.pop_front();
+            freed += 1;
+        }
+        freed
+    }
+
+    /// Gives up free slots at the end of the file while more than `idle` are free. Returns whether there are fewer slots now.
+    pub fn trim(&mut self, idle: u64) -> bool {
+        let before = self.slots;
+        while self.free_slots() > idle && self.free.last() == Some(&(self.slots - 1)) {
+            self.free.pop_last();
+            self.slots -= 1;
+        }
+        self.slots < before
+    }
+}

@@ -1,0 +1,147 @@
+//! Streaming the transactions that a scan accepted.
+
+use super::frame::{FrameFault, Pieces};
+use super::layout::{SEGMENT_HEADER_BYTES, slot_offset};
+use super::scan::{Scan, Span, read_segment};
+use super::walk::Walk;
+use super::{LogDamage, LogError, Lsn};
+use crate::vfs::VfsFile;
+
+/// Why a replay stopped.
+#[derive(Debug)]
+pub enum ReplayError<E> {
+    /// The file could not be read, or reads otherwise than it did in the scan.
+    Log(LogError),
+    /// What the caller's function answered.
+    Apply(E),
+}
+
+/// Calls `apply` with the number, the wall time in milliseconds and the bytes of every transaction after `after`, in
+/// order, up to the end that the scan found. Memory: one segment, and one record where it spans frames.
+///
+/// # Panics
+/// If `after` is before the checkpoint of the scan.
+pub fn replay<E>(
+    file: &dyn VfsFile,
+    scan: &Scan,
+    after: Lsn,
+    mut apply: impl FnMut(Lsn, u64, &[u8]) -> Result<(), E>,
+) -> Result<(), ReplayError<E>> {
+    assert!(after >= scan.from.lsn);
+    let mut image = Vec::new();
+    let mut open = Vec::new();
+    for span in &scan.spans {
+        if span.header.is_opening() {
+            open.clear();
+        }
+        read_segment(file, span.header.slot, scan.segment_bytes, &mut image)
+            .map_err(ReplayError::Log)?;
+        replay_span(
+            &image[..span.end as usize],
+            span,
+            scan,
+            after,
+            &mut open,
+            &mut apply,
+        )?;
+    }
+    Ok(())
+}
+
+fn replay_span<E>(
+    image: &[u8],
+    span: &Span,
+    scan: &Scan,
+    after: Lsn,
+    open: &mut Vec<u8>,
+    apply: &mut impl FnMut(Lsn, u64, &[u8]) -> Result<(), E>,
+) -> Result<(), ReplayError<E>> {
+    let mut walk = Walk::new(image, &span.header);
+    while (walk.at as u64) < span.end {
+        let rest = walk.rest;
+        let frame = walk
+            .next()
+            .map_err(|fault| changed(span, scan, &walk, fault))?;
+        let mut pieces = Pieces::new(frame.payload, rest);
+        let mut lsn = Lsn(frame.head.first_lsn);
+        while let Some(piece) = pieces
+            .next()
+            .map_err(|fault| changed(span, scan, &walk, fault))?
+        {
+            let wanted = lsn > after;
+            if wanted && piece.starts && piece.ends {
+                apply(lsn, frame.head.wall_ms, piece.bytes).map_err(ReplayError::Apply)?;
+            } else if wanted {
+                if piece.starts {
+                    open.clear();
+                }
+                open.extend_from_slice(piece.bytes);
+                if piece.ends {
+                    apply(lsn, frame.head.wall_ms, open).map_err(ReplayError::Apply)?;
+                    *open = Vec::new();
+                }
+            }
+            if piece.ends {
+                lsn = lsn.next();
+            }
+        }
+        assert_eq!(lsn.0, walk.lsn + 1);
+    }
+    Ok(())
+}
+
+fn changed<E>(span: &Span, scan: &Scan, walk: &Walk<'_>, fault: FrameFault) -> ReplayError<E> {
+    ReplayError::Log(LogError::Damage(LogDamage {
+        offset: slot_offset(span.header.slot, scan.segment_bytes) + walk.at as u64,
+        lsn: Lsn(walk.lsn + 1),
+        expected: "the frame that the scan accepted",
+        found: fault.found(),
+    }))
+}
+
+/// The last place between two frames up to which everything is known to be synced, and the spans up to there.
+pub(super) fn synced_part(
+    file: &dyn VfsFile,
+    scan: &Scan,
+) -> Result<(Vec<Span>, super::Position), LogError> {
+    let mut spans = Vec::new();
+    let mut end = super::Position::default();
+    let mut image = Vec::new();
+    for span in &scan.spans {
+        read_segment(file, span.header.slot, scan.segment_bytes, &mut image)?;
+        let mut walk = Walk::new(&image[..span.end as usize], &span.header);
+        let mut synced = *span;
+        let mut complete = true;
+        loop {
+            end = super::Position {
+                segment: span.header.seq,
+                offset: walk.at as u64,
+                lsn: Lsn(walk.lsn),
+                chain: walk.chain,
+            };
+            synced.end = walk.at as u64;
+            synced.holds = walk.lsn + u64::from(walk.rest.is_some());
+            if synced.end == span.end {
+                break;
+            }
+            let frame = walk.next().map_err(|fault| {
+                LogError::Damage(LogDamage {
+                    offset: slot_offset(span.header.slot, scan.segment_bytes) + end.offset,
+                    lsn: end.lsn.next(),
+                    expected: "the frame that the scan accepted",
+                    found: fault.found(),
+                })
+            })?;
+            if frame.last_lsn() > scan.durable_lsn.0 {
+                complete = false;
+                break;
+            }
+        }
+        assert!(synced.end >= SEGMENT_HEADER_BYTES);
+        spans.push(synced);
+        if !complete {
+            break;
+        }
+    }
+    Ok((spans, end))
+}

@@ -1,0 +1,615 @@
+//! Opening a file: creating it, recovering it, refusing it.
+//!
+//! What is found, and what happens (numbers are the rows of the decision table in `docs/FORMAT.md`):
+//!
+//! ```text
+//!  R1 no data file, no log                          create
+//!  R2 a data file without any valid meta, blank or
+//!     no longer than the meta region, and no log    create: its creation did not end
+//!  R3 no valid meta otherwise                       refuse: damaged, or not a database
+//!  R4 another version of the format                 refuse
+//!  R5 no data file, and a log                       refuse: the log alone is no database
+//!  R6 log required and missing, or never started    refuse
+//!  R7 log not required and missing                  make a new log
+//!  R8 log of another database                       refuse
+//!  R9 a log that names a newer checkpoint           refuse: the newer meta slot is damaged
+//! R10 log not required, and it goes on behind the
+//!     checkpoint                                    refuse: it belongs to another copy
+//! R11 clean end, or a torn tail                     replay up to it
+//! R12 damage inside what was synced                 refuse; with `Truncate`, replay what precedes it
+//! R13 transactions missing behind the checkpoint    refuse
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Error;
+use super::checkpoint::CheckpointState;
+use super::engine::{Engine, Plan};
+use super::freemap;
+use super::log::{self, CheckpointRef, Log, LogError, LogParams, Lsn, ReplayError, Scan, Verdict};
+use super::meta::{Meta, MetaCopies, Slot};
+use super::page::{Desc, PagePtr, Stamp};
+use super::pager::{META_REGION_BYTES, PageSource, Pager, Pool, PoolShape, Space};
+use super::planted::{Bug, Planted};
+use super::read::RootId;
+use super::record::{Change, Changes, RecordFault};
+use crate::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile};
+
+/// Stamps of one life: its generation and a counter of this many bits.
+const STAMP_COUNTER_BITS: u32 = 40;
+
+/// What to do about damage inside what was known to be synced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnCorruption {
+    /// Refuse, and name the place.
+    #[default]
+    Abort,
+    /// Open with what precedes it.
+    Truncate,
+}
+
+/// How a file is opened.
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// Page size of a new file, in bytes: a power of two from 512 to 65536. An existing file keeps its own.
+    pub page_bytes: usize,
+    /// Bound of the buffer pool, in bytes.
+    pub cache_bytes: u64,
+    /// Size of a log segment of a new file, in bytes.
+    pub segment_bytes: u64,
+    pub on_corruption: OnCorruption,
+    /// Identity of a new file: 16 random bytes.
+    pub new_uuid: [u8; 16],
+    pub planted: Planted,
+}
+
+impl OpenOptions {
+    pub fn new(new_uuid: [u8; 16]) -> Self {
+        Self {
+            page_bytes: 4096,
+            cache_bytes: 256 << 20,
+            segment_bytes: 4 << 20,
+            on_corruption: OnCorruption::Abort,
+            new_uuid,
+            planted: Planted::none(),
+        }
+    }
+}
+
+/// Why a file was not opened. Nothing in it has been changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("{} is in use by another process", .0.display())]
+    InUse(PathBuf),
+    #[error(
+        "{} has format version {found}, and this program reads version {expected}: \
+         open it with the program that wrote it, dump it, and import the dump",
+        path.display()
+    )]
+    Version {
+        path: PathBuf,
+        found: u32,
+        expected: u32,
+    },
+    #[error("{} is not a database, or all four copies of its meta are damaged: {why}", path.display())]
+    NoMeta { path: PathBuf, why: &'static str },
+    #[error("{} is shorter than its meta says: {found} of {expected} bytes", path.display())]
+    Cut {
+        path: PathBuf,
+        found: u64,
+        expected: u64,
+    },
+    #[error("{}: {why}. {what_to_do}", path.display())]
+    Log {
+        path: PathBuf,
+        why: String,
+        what_to_do: &'static str,
+    },
+    #[error("the log record of transaction {lsn} is not understood: {fault}")]
+    Record { lsn: Lsn, fault: RecordFault },
+    #[error("transaction {lsn} of the log does not fit the data: {why}")]
+    Replay { lsn: Lsn, why: &'static str },
+    #[error(transparent)]
+    Storage(#[from] Error),
+    #[error(transparent)]
+    Vfs(#[from] VfsError),
+    #[error(transparent)]
+    LogFile(LogError),
+}
+
+/// What opening a file met.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenReport {
+    pub is_new: bool,
+    /// Transactions replayed from the log.
+    pub replayed: u64,
+    /// The last transaction of the file.
+    pub last_lsn: Lsn,
+    /// What was cut off the end of the log, for people.
+    pub cut: Option<String>,
+}
+
+/// Called while the log is replayed: with the last transaction done and the last one there is.
+pub type OnReplay<'a> = &'a mut dyn FnMut(Lsn, Lsn);
+
+/// The path of the log beside a data file.
+pub fn log_path(data: &Path) -> PathBuf {
+    with_suffix(data, "-wal")
+}
+
+/// The path of the shared-memory file beside a data file.
+pub fn shm_path(data: &Path) -> PathBuf {
+    with_suffix(data, "-shm")
+}
+
+fn with_suffix(data: &Path, suffix: &str) -> PathBuf {
+    let mut name = data.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Opens or creates the database at `path`.
+pub fn open(
+    vfs: &dyn Vfs,
+    clock: Arc<dyn Clock>,
+    path: &Path,
+    options: &OpenOptions,
+    on_replay: OnReplay<'_>,
+) -> Result<(Engine, OpenReport), OpenError> {
+    let mut opener = Opener {
+        vfs,
+        clock,
+        path,
+        options,
+    };
+    match vfs.open(path, OpenMode::ReadWrite) {
+        Ok(file) => opener.open_existing(file, on_replay),
+        Err(e) if e.kind == VfsErrorKind::NotFound => {
+            if opener.open_log_file()?.is_some() {
+                return Err(opener.log_error(
+                    "there is a log and no data file".to_owned(),
+                    "Put the data file back, or move the log away.",
+                ));
+            }
+            let file = vfs.open(path, OpenMode::CreateNew)?;
+            opener.lock(&*file)?;
+            opener.create(file)
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+struct Opener<'a> {
+    vfs: &'a dyn Vfs,
+    clock: Arc<dyn Clock>,
+    path: &'a Path,
+    options: &'a OpenOptions,
+}
+
+impl Opener<'_> {
+    fn lock(&self, file: &dyn VfsFile) -> Result<(), OpenError> {
+        file.lock_exclusive().map_err(|e| match e.kind {
+            VfsErrorKind::Locked => OpenError::InUse(self.path.to_path_buf()),
+            _ => OpenError::Vfs(e),
+        })
+    }
+
+    fn log_error(&self, why: String, what_to_do: &'static str) -> OpenError {
+        OpenError::Log {
+            path: log_path(self.path),
+            why,
+            what_to_do,
+        }
+    }
+
+    fn open_log_file(&self) -> Result<Option<Arc<dyn VfsFile>>, OpenError> {
+        match self.vfs.open(&log_path(self.path), OpenMode::ReadWrite) {
+            Ok(file) => Ok(Some(file)),
+            Err(e) if e.kind == VfsErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn sync_dir(&self) -> Result<(), OpenError> {
+        if self.options.planted.has(Bug::M06NoDirSyncAtCreate) {
+            return Ok(());
+        }
+        Ok(self
+            .vfs
+            .sync_dir(self.path.parent().unwrap_or(Path::new("")))?)
+    }
+
+    /// R1, R2. The order: the meta, durable, says that no log is needed; then the log is made; the first commit
+    /// writes a meta that needs it. So a crash at any point leaves a file that opens, or one that is R2.
+    fn create(&mut self, file: Arc<dyn VfsFile>) -> Result<(Engine, OpenReport), OpenError> {
+        let page_bytes = self.options.page_bytes;
+        let meta = Meta {
+            page_bytes: page_bytes as u32,
+            uuid: self.options.new_uuid,
+            seq: 1,
+            checkpoint: CheckpointRef {
+                seq: 1,
+                lsn: Lsn(0),
+            },
+            durable_lsn: Lsn(0),
+            generation: 0,
+            log_required: false,
+            pages: META_REGION_BYTES.div_ceil(page_bytes as u64),
+            catalog: Desc::EMPTY_TREE,
+            free_map: PagePtr::default(),
+            wall_ms: self.clock.wall_ms(),
+        };
+        file.set_len(0)?;
+        file.set_len(meta.pages * page_bytes as u64)?;
+        for copy in 0..2 {
+            meta.write_copy(&*file, Slot::A, copy)?;
+            file.sync_data()?;
+        }
+        self.sync_dir()?;
+        let report = OpenReport {
+            is_new: true,
+            ..OpenReport::default()
+        };
+        self.start_with_new_log(file, meta, Slot::A, report)
+    }
+
+    fn open_existing(
+        &mut self,
+        file: Arc<dyn VfsFile>,
+        on_replay: OnReplay<'_>,
+    ) -> Result<(Engine, OpenReport), OpenError> {
+        self.lock(&*file)?;
+        let copies = MetaCopies::read(&*file)?;
+        let log_file = self.open_log_file()?;
+        let Some((meta, slot)) = copies.newest() else {
+            return self.without_meta(file, &copies, log_file.is_some());
+        };
+        let expected = meta.pages * u64::from(meta.page_bytes);
+        let found = file.len()?;
+        if found < expected {
+            return Err(OpenError::Cut {
+                path: self.path.to_path_buf(),
+                found,
+                expected,
+            });
+        }
+        let Some(log_file) = log_file else {
+            if meta.log_required {
+                return Err(self.log_error(
+                    "the log is missing, and the data file is not whole without it".to_owned(),
+                    "Put the log back, or restore both from a backup.",
+                ));
+            }
+            return self.start_with_new_log(file, meta, slot, OpenReport::default());
+        };
+        self.recover(file, meta, slot, log_file, on_replay)
+    }
+
+    fn without_meta(
+        &mut self,
+        file: Arc<dyn VfsFile>,
+        copies: &MetaCopies,
+        has_log: bool,
+    ) -> Result<(Engine, OpenReport), OpenError> {
+        let path = self.path.to_path_buf();
+        if let Some(found) = copies.foreign_version() {
+            let expected = super::meta::FORMAT_VERSION;
+            return Err(OpenError::Version {
+                path,
+                found,
+                expected,
+            });
+        }
+        let region = META_REGION_BYTES.max(self.options.page_bytes as u64);
+        let is_small = file.len()? <= region.next_multiple_of(super::page::PAGE_BYTES_MAX as u64);
+        if has_log || !is_small {
+            return Err(OpenError::NoMeta {
+                path,
+                why: "and there is more than an unfinished start",
+            });
+        }
+        if !copies.are_blank() && !is_unfinished(copies) {
+            return Err(OpenError::NoMeta {
+                path,
+                why: "it begins with something else",
+            });
+        }
+        self.create(file)
+    }
+
+    fn log_params(&self, meta: &Meta, generation: u32) -> LogParams {
+        LogParams {
+            segment_bytes: self.options.segment_bytes,
+            ..LogParams::new(meta.uuid, generation)
+        }
+    }
+
+    fn start_with_new_log(
+        &mut self,
+        file: Arc<dyn VfsFile>,
+        meta: Meta,
+        slot: Slot,
+        report: OpenReport,
+    ) -> Result<(Engine, OpenReport), OpenError> {
+        let generation = meta.generation + 1;
+        let params = self.log_params(&meta, generation);
+        let path = log_path(self.path);
+        let clock = Arc::clone(&self.clock);
+        let log = Log::create(self.vfs, &path, clock, params, meta.checkpoint)
+            .map_err(OpenError::LogFile)?;
+        let mut engine = self.load(file, meta, slot, generation)?;
+        engine.attach_log(Arc::new(log));
+        let last_lsn = meta.checkpoint.lsn;
+        Ok((engine, OpenReport { last_lsn, ..report }))
+    }
+
+    /// R8 to R13.
+    fn recover(
+        &mut self,
+        file: Arc<dyn VfsFile>,
+        meta: Meta,
+        slot: Slot,
+        log_file: Arc<dyn VfsFile>,
+        on_replay: OnReplay<'_>,
+    ) -> Result<(Engine, OpenReport), OpenError> {
+        let scan = self.scan(&*log_file, &meta)?;
+        if scan.newest_checkpoint.seq > meta.checkpoint.seq {
+            return Err(self.log_error(
+                format!(
+                    "it names checkpoint {}, and the newest meta of the data file is of checkpoint {}",
+                    scan.newest_checkpoint.seq, meta.checkpoint.seq
+                ),
+                "The newer meta slot is damaged, or the data file is older than the log: restore both.",
+            ));
+        }
+        if !meta.log_required
+            && scan.verdict != Verdict::Unstarted
+            && scan.end.lsn > meta.checkpoint.lsn
+        {
+            return Err(self.log_error(
+                format!(
+                    "it goes on to transaction {} behind a file that is whole",
+                    scan.end.lsn
+                ),
+                "It belongs to another copy of the file: move it away.",
+            ));
+        }
+        let cut = match &scan.verdict {
+            Verdict::Clean => None,
+            Verdict::TornTail {
+                offset,
+                lsn,
+                reason,
+            } => Some(format!(
+                "an unfinished end at offset {offset}, transaction {lsn}: {reason}"
+            )),
+            Verdict::Unstarted if !meta.log_required => {
+                return self.start_with_new_log(file, meta, slot, OpenReport::default());
+            }
+            Verdict::Unstarted => {
+                return Err(self.log_error(
+                    "the log was never started, and the data file is not whole without it"
+                        .to_owned(),
+                    "Put the right log back, or restore both from a backup.",
+                ));
+            }
+            Verdict::Damaged { damage, lost_up_to } => {
+                let text = format!(
+                    "{damage}; transactions {} to {lost_up_to} are lost",
+                    damage.lsn
+                );
+                if self.options.on_corruption == OnCorruption::Abort {
+                    return Err(self.log_error(
+                        text,
+                        "Restore from a backup, or open with `on-corruption truncate` to keep what precedes it.",
+                    ));
+                }
+                Some(text)
+            }
+            Verdict::Missing { needed, .. } => {
+                return Err(self.log_error(
+                    format!("transaction {needed} is in no segment"),
+                    "The log and the data file do not belong together: restore both from a backup.",
+                ));
+            }
+            Verdict::Foreign { reason } => {
+                return Err(self.log_error(
+                    reason.clone(),
+                    "Put the right log back, or move this one away if the data file was closed cleanly.",
+                ));
+            }
+        };
+        let generation = scan.generation_max.max(meta.generation) + 1;
+        let params = self.log_params(&meta, generation);
+        let log = Log::open_after(
+            Arc::clone(&log_file),
+            Arc::clone(&self.clock),
+            params,
+            &scan,
+        )
+        .map_err(OpenError::LogFile)?;
+        // What is served is read through the log as it is now: the one that a crash from here on would find.
+        let scan = self.scan(&*log_file, &meta)?;
+        let mut engine = self.load(file, meta, slot, generation)?;
+        let replayed = replay_into(
+            &mut engine,
+            &*log_file,
+            &scan,
+            meta.checkpoint.lsn,
+            on_replay,
+        )?;
+        engine.attach_log(Arc::new(log));
+        let report = OpenReport {
+            is_new: false,
+            replayed,
+            last_lsn: engine.last_lsn(),
+            cut,
+        };
+        Ok((engine, report))
+    }
+
+    fn scan(&self, log_file: &dyn VfsFile, meta: &Meta) -> Result<Scan, OpenError> {
+        log::scan(log_file, &meta.uuid, meta.checkpoint, meta.durable_lsn)
+            .map_err(OpenError::LogFile)
+    }
+
+    /// The trees of a checkpoint.
+    fn load(
+        &self,
+        file: Arc<dyn VfsFile>,
+        meta: Meta,
+        slot: Slot,
+        generation: u32,
+    ) -> Result<Engine, OpenError> {
+        let page_bytes = meta.page_bytes as usize;
+        let planted = self.options.planted;
+        let pool = Arc::new(Pool::new(PoolShape::standard(page_bytes)));
+        let source = PageSource::new(pool, file, planted);
+        let (space, map_pages): (Space, Vec<PagePtr>) =
+            freemap::read(&source, meta.free_map, meta.pages)?;
+        let next_stamp = Stamp((u64::from(generation) << STAMP_COUNTER_BITS) + 1);
+        let cache = self.options.cache_bytes;
+        let mut pager = Pager::new(source, space, next_stamp, cache, planted);
+        let pin = pager.freeze();
+        let clock = Arc::clone(&self.clock);
+        let now_us = clock.mono_us();
+        let mut engine = Engine::new(pager, meta.catalog, clock, planted)?;
+        let meta = Meta { generation, ..meta };
+        engine.attach_checkpoint(CheckpointState::new(meta, slot, pin, map_pages, now_us));
+        Ok(engine)
+    }
+}
+
+/// Whether what copies there are was torn while the file was made: none has passed its checksum, and the second
+/// slot was not begun.
+fn is_unfinished(copies: &MetaCopies) -> bool {
+    use super::meta::MetaFault;
+    copies.0[2..]
+        .iter()
+        .all(|copy| *copy == Err(MetaFault::Blank))
+}
+
+fn replay_into(
+    engine: &mut Engine,
+    file: &dyn VfsFile,
+    scan: &Scan,
+    after: Lsn,
+    on_replay: OnReplay<'_>,
+) -> Result<u64, OpenError> {
+    let mut replayed = 0;
+    let last = scan.end.lsn;
+    engine.set_replayed(after);
+    let done = log::replay(file, scan, after, |lsn, _, record| {
+        apply(engine, lsn, record)?;
+        engine.set_replayed(lsn);
+        replayed += 1;
+        if replayed % 4096 == 0 {
+            on_replay(lsn, last);
+        }
+        Ok(())
+    });
+    match done {
+        Ok(()) => {
+            engine.set_replayed(scan.resume_lsn.max(after));
+            Ok(replayed)
+        }
+        Err(ReplayError::Apply(e)) => Err(e),
+        Err(ReplayError::Log(e)) => Err(OpenError::LogFile(e)),
+    }
+}
+
+/// Applies one transaction of the log.
+fn apply(engine: &mut Engine, lsn: Lsn, record: &[u8]) -> Result<(), OpenError> {
+    engine.begin_command(super::pager::OnMiss::Read);
+    engine.set_urgent(true);
+    engine.begin(Plan::Simple)?;
+    let mut changes = Changes::new(record);
+    let mut tree = super::read::Read::root(engine, RootId(0));
+    loop {
+        let change = changes
+            .next()
+            .map_err(|fault| OpenError::Record { lsn, fault })?;
+        let Some(change) = change else { break };
+        match apply_change(engine, &mut tree, &change) {
+            Ok(None) => {}
+            Ok(Some(why)) => return Err(OpenError::Replay { lsn, why }),
+            Err(e) => return Err(e.into()),
+        }
+    }
+    engine.commit();
+    Ok(())
+}
+
+/// Applies one change. Some: why it does not fit.
+fn apply_change(
+    engine: &mut Engine,
+    tree: &mut super::read::TreeId,
+    change: &Change<'_>,
+) -> Result<Option<&'static str>, Error> {
+    use super::read::Read;
+    let exists =
+        |engine: &mut Engine, tree, key| Ok::<bool, Error>(engine.get(tree, key)?.is_some());
+    match *change {
+        Change::In(ref place) => match engine.tree_at(place)? {
+            Some(found) => *tree = found,
+            None => return Ok(Some("its tree is not there")),
+        },
+        Change::Put { key, head, body } => engine.put(*tree, key, head, body)?,
+        Change::PutNested { key, head, slots } => engine.put_nested(*tree, key, head, slots)?,
+        Change::SetHead { key, head } => {
+            if !exists(engine, *tree, key)? {
+                return Ok(Some("the key to change is not there"));
+            }
+            engine.set_head(*tree, key, head)?;
+        }
+        Change::WriteBody { key, offset, bytes } => {
+            if !exists(engine, *tree, key)? {
+                return Ok(Some("the key to change is not there"));
+            }
+            engine.write_body(*tree, key, offset, bytes)?;
+        }
+        Change::TruncateBody { key, len } => {
+            if !exists(engine, *tree, key)? {
+                return Ok(Some("the key to change is not there"));
+            }
+            engine.truncate_body(*tree, key, len)?;
+        }
+        Change::Delete { key } => {
+            if !engine.delete(*tree, key)? {
+                return Ok(Some("the key to delete is not there"));
+            }
+        }
+        Change::DeleteRange { from, to } => {
+            engine.delete_range(*tree, from, to)?;
+        }
+        Change::Move {
+            key,
+            ref to,
+            to_key,
+        }
+        | Change::Copy {
+            key,
+            ref to,
+            to_key,
+        } => {
+            let Some(target) = engine.tree_at(to)? else {
+                return Ok(Some("its target tree is not there"));
+            };
+            if target.is_nested() {
+                return Ok(Some("cells move between root trees"));
+            }
+            let found = if matches!(change, Change::Move { .. }) {
+                engine.move_cell(*tree, key, target, to_key)?
+            } else {
+                engine.copy_cell(*tree, key, target, to_key)?
+            };
+            if !found {
+                return Ok(Some("the key to move or copy is not there"));
+            }
+        }
+        Change::DropRoot(id) => engine.drop_root(RootId(id))?,
+        Change::SwapRoots(a, b) => engine.swap_roots(RootId(a), RootId(b))?,
+    }
+    Ok(None)
+}

@@ -1,0 +1,186 @@
+//! Reading trees: the same calls for the live engine and for snapshots.
+
+use std::ops::ControlFlow;
+
+use super::Error;
+use super::blob;
+use super::cell::Cell;
+use super::node::Node;
+use super::page::Desc;
+use super::tree::{self, Pages, Seek};
+
+/// Names a root tree in the catalog. A root springs into being, empty, when it is first used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RootId(pub u32);
+
+/// A handle on an open tree: of a root for ever, of a nested tree until the command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TreeId(pub(super) u32);
+
+/// In a [`TreeId`]: a nested tree.
+pub(super) const NESTED_BIT: u32 = 1 << 31;
+
+impl TreeId {
+    pub(super) fn is_nested(self) -> bool {
+        self.0 & NESTED_BIT != 0
+    }
+
+    pub(super) fn index(self) -> usize {
+        (self.0 & !NESTED_BIT) as usize
+    }
+}
+
+/// Reading trees.
+pub trait Read {
+    type Pages: Pages;
+
+    /// Where pages come from.
+    fn pages(&mut self) -> &mut Self::Pages;
+
+    /// What a handle stands for now.
+    fn desc(&self, tree: TreeId) -> Desc;
+
+    /// The handle of a root tree.
+    fn root(&mut self, id: RootId) -> TreeId;
+
+    /// Opens nested tree `slot` of the cell at `key`; None if the key is not there. Opening it twice gives the same
+    /// handle.
+    fn nested(&mut self, parent: TreeId, key: &[u8], slot: usize) -> Result<Option<TreeId>, Error>;
+
+    /// Entries in the tree.
+    fn count(&self, tree: TreeId) -> u64 {
+        self.desc(tree).count
+    }
+
+    /// The cell at `key`.
+    #[inline]
+    fn get(&mut self, tree: TreeId, key: &[u8]) -> Result<Option<Cell<'_>>, Error> {
+        let desc = self.desc(tree);
+        let Some((slot, index)) = tree::lookup(self.pages(), &desc, key)? else {
+            return Ok(None);
+        };
+        Ok(Some(Cell::new(
+            Node::new(self.pages().bytes(slot)).value(index),
+        )))
+    }
+
+    /// Appends body bytes `offset .. offset + len`, clipped to the body, to `out`. Nothing if the key is not there.
+    fn read_body(
+        &mut self,
+        tree: TreeId,
+        key: &[u8],
+        offset: u64,
+        len: u64,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let Some(cell) = self.get(tree, key)? else {
+            return Ok(());
+        };
+        if let Some(desc) = cell.blob() {
+            return blob::read(self.pages(), &desc, offset, len, out);
+        }
+        if let super::cell::Body::Inline(bytes) = cell.body() {
+            let start = offset.min(bytes.len() as u64) as usize;
+            let end = offset.saturating_add(len).min(bytes.len() as u64) as usize;
+            out.extend_from_slice(&bytes[start..end.max(start)]);
+        }
+        Ok(())
+    }
+
+    /// The first entry from `from` in its direction; its key goes over `key_out`.
+    fn seek(
+        &mut self,
+        tree: TreeId,
+        from: Seek<'_>,
+        key_out: &mut Vec<u8>,
+    ) -> Result<Option<Cell<'_>>, Error> {
+        let desc = self.desc(tree);
+        let Some((slot, index)) = tree::seek(self.pages(), &desc, from, key_out)? else {
+            return Ok(None);
+        };
+        Ok(Some(Cell::new(
+            Node::new(self.pages().bytes(slot)).value(index),
+        )))
+    }
+
+    /// Visits entries from `from` on in its direction until `visit` says stop.
+    fn scan(
+        &mut self,
+        tree: TreeId,
+        from: Seek<'_>,
+        visit: &mut dyn FnMut(&[u8], Cell<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let desc = self.desc(tree);
+        tree::scan(self.pages(), &desc, from, visit)
+    }
+
+    /// How many entries have a smaller key.
+    fn rank(&mut self, tree: TreeId, key: &[u8]) -> Result<u64, Error> {
+        let desc = self.desc(tree);
+        tree::rank(self.pages(), &desc, key)
+    }
+
+    /// The n-th entry (from 0) in key order; its key goes over `key_out`.
+    fn select(
+        &mut self,
+        tree: TreeId,
+        n: u64,
+        key_out: &mut Vec<u8>,
+    ) -> Result<Option<Cell<'_>>, Error> {
+        let desc = self.desc(tree);
+        let Some((slot, index)) = tree::select(self.pages(), &desc, n)? else {
+            return Ok(None);
+        };
+        tree::key_over(self.pages(), slot, index, key_out)?;
+        Ok(Some(Cell::new(
+            Node::new(self.pages().bytes(slot)).value(index),
+        )))
+    }
+}
+
+/// Trees opened on the way to something, and where their descriptors stand.
+#[derive(Clone, Debug)]
+pub(super) struct Nested {
+    pub(super) desc: Desc,
+    pub(super) parent: TreeId,
+    pub(super) key: Vec<u8>,
+    pub(super) slot: usize,
+    /// The descriptor has changed and its owner's cell does not say so yet.
+    pub(super) is_dirty: bool,
+    /// The owner's cell is gone or has other trees now.
+    pub(super) is_closed: bool,
+}
+
+impl Nested {
+    pub(super) fn is(&self, parent: TreeId, key: &[u8], slot: usize) -> bool {
+        !self.is_closed && self.parent == parent && self.slot == slot && self.key == key
+    }
+}
+
+/// Opens a nested tree in a list of open ones.
+pub(super) fn open_nested<R: Read>(
+    reader: &mut R,
+    list: fn(&mut R) -> &mut Vec<Nested>,
+    parent: TreeId,
+    key: &[u8],
+    slot: usize,
+) -> Result<Option<TreeId>, Error> {
+    if let Some(i) = list(reader).iter().position(|n| n.is(parent, key, slot)) {
+        return Ok(Some(TreeId(i as u32 | NESTED_BIT)));
+    }
+    let Some(cell) = reader.get(parent, key)? else {
+        return Ok(None);
+    };
+    let desc = cell.slot(slot);
+    let open = list(reader);
+    let key = key.to_vec();
+    open.push(Nested {
+        desc,
+        parent,
+        key,
+        slot,
+        is_dirty: false,
+        is_closed: false,
+    });
+    Ok(Some(TreeId((open.len() - 1) as u32 | NESTED_BIT)))
+}
