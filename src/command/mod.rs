@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod server;
+pub mod table;
 
 use crate::keyspace::Keyspace;
 use crate::resp::{ErrorReply, Reply};
