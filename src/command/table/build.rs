@@ -77,7 +77,7 @@ const fn add_subcommands(commands: &mut [Command; COUNT], container: usize, firs
     first + rows.len()
 }
 
-const fn describe(row: &'static Row, group: Group) -> Command {
+pub(super) const fn describe(row: &'static Row, group: Group) -> Command {
     let (key_range, movable) = key_range(row);
     Command {
         id: CommandId(0),

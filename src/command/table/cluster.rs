@@ -2,10 +2,12 @@
 
 use super::argument::Arg;
 use super::row::{
-    Flag::{Admin, Loading, NoAsyncLoading, NoScript, Stale},
+    Category,
+    Flag::{Admin, Fast, Loading, NoAsyncLoading, NoScript, Stale},
     Group, Row, Rows,
 };
 
+/// Commands that are answered.
 pub(super) const ROWS: Rows = Rows {
     group: Group::Cluster,
     rows: &[Row::new("cluster", "3.0.0", -2, &[])
@@ -230,4 +232,23 @@ pub(super) const ROWS: Rows = Rows {
                 ])
                 .tips(&["nondeterministic_output"]),
         ])],
+};
+
+/// Commands and subcommands that are unknown until they are carried out.
+pub(super) const LATER: Rows = Rows {
+    group: Group::Cluster,
+    rows: &[
+        Row::new("asking", "3.0.0", 1, &[Fast])
+            .summary("Lets the next command use a slot that is being imported.")
+            .complexity("O(1)")
+            .acl(&[Category::Connection]),
+        Row::new("readonly", "3.0.0", 1, &[Fast, Loading, Stale])
+            .summary("Lets the connection read from a replica of the cluster.")
+            .complexity("O(1)")
+            .acl(&[Category::Connection]),
+        Row::new("readwrite", "3.0.0", 1, &[Fast, Loading, Stale])
+            .summary("Ends READONLY.")
+            .complexity("O(1)")
+            .acl(&[Category::Connection]),
+    ],
 };

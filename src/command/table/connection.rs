@@ -6,6 +6,7 @@ use super::row::{
     Group, Row, Rows,
 };
 
+/// Commands that are answered.
 pub(super) const ROWS: Rows = Rows {
     group: Group::Connection,
     rows: &[
@@ -30,9 +31,7 @@ pub(super) const ROWS: Rows = Rows {
                     .summary("Returns the name of the connection.")
                     .complexity("O(1)"),
                 Row::new("client|getredir", "6.0.0", 2, &[NoScript, Loading, Stale])
-                    .summary(
-                        "Returns which client receives the connection's invalidation messages.",
-                    )
+                    .summary("Returns which client receives invalidations for this one.")
                     .complexity("O(1)"),
                 Row::new("client|help", "5.0.0", 2, &[Loading, Stale])
                     .summary("Explains the subcommands.")
@@ -125,7 +124,7 @@ pub(super) const ROWS: Rows = Rows {
                     ("6.0.0", "The field `user`."),
                     (
                         "6.2.0",
-                        "`ID`, and the fields `argv-mem`, `tot-mem`, `laddr` and `redir`.",
+                        "`ID`; the fields `argv-mem`, `tot-mem`, `laddr`, `redir`.",
                     ),
                     ("7.0.0", "The fields `resp`, `multi-mem`, `rbs` and `rbp`."),
                     ("7.0.3", "The field `ssub`."),
@@ -300,5 +299,34 @@ pub(super) const ROWS: Rows = Rows {
             .summary("Chooses the database of the connection.")
             .complexity("O(1)")
             .args(&[Arg::integer("index")]),
+    ],
+};
+
+/// Commands and subcommands that are unknown until they are carried out.
+pub(super) const LATER: Rows = Rows {
+    group: Group::Connection,
+    rows: &[
+        Row::new("client|caching", "6.0.0", 3, &[NoScript, Loading, Stale])
+            .summary("Says whether the keys of the next command are tracked.")
+            .complexity("O(1)")
+            .args(&[Arg::one_of(
+                "mode",
+                &[Arg::word("yes", "YES"), Arg::word("no", "NO")],
+            )]),
+        Row::new("client|tracking", "6.0.0", -3, &[NoScript, Loading, Stale])
+            .summary("Sets up client-side caching for the connection.")
+            .complexity("O(1); prefixes cost more")
+            .args(&[
+                Arg::one_of("status", &[Arg::word("on", "ON"), Arg::word("off", "OFF")]),
+                Arg::integer("client-id").token("REDIRECT").optional(),
+                Arg::string("prefix")
+                    .token("PREFIX")
+                    .optional()
+                    .multiple_token(),
+                Arg::word("bcast", "BCAST").optional(),
+                Arg::word("optin", "OPTIN").optional(),
+                Arg::word("optout", "OPTOUT").optional(),
+                Arg::word("noloop", "NOLOOP").optional(),
+            ]),
     ],
 };

@@ -1,8 +1,9 @@
 //! Rows of the commands on keys of any type.
 
 use super::argument::Arg;
+use super::key_finders;
 use super::key_spec::{
-    KeyFlag::{Access, Delete, Insert, Ow, Rm, Ro, Rw, Update},
+    KeyFlag::{Access, Delete, Incomplete, Insert, Ow, Rm, Ro, Rw, Update},
     KeySpec,
 };
 use super::row::{
@@ -11,6 +12,7 @@ use super::row::{
     Group, Row, Rows,
 };
 
+/// Commands that are answered.
 pub(super) const ROWS: Rows = Rows {
     group: Group::Generic,
     rows: &[
@@ -84,9 +86,7 @@ pub(super) const ROWS: Rows = Rows {
             .args(&[Arg::key("key", 0)]),
         Row::new("keys", "1.0.0", 2, &[ReadOnly])
             .summary("Returns the names of all keys that match a pattern.")
-            .complexity(
-                "O(N), N keys in the database, or those that share the pattern's fixed beginning",
-            )
+            .complexity("O(N), N keys that begin as the pattern does")
             .tips(&["request_policy:all_shards", "nondeterministic_output_order"])
             .acl(&[Category::Keyspace, Category::Dangerous])
             .args(&[Arg::pattern("pattern")]),
@@ -255,9 +255,7 @@ pub(super) const ROWS: Rows = Rows {
             .acl(&[Category::Connection])
             .args(&[Arg::integer("numreplicas"), Arg::integer("timeout")]),
         Row::new("waitaof", "7.2.0", 4, &[Blocking])
-            .summary(
-                "Waits until what this connection wrote is synced to disk, here and on replicas.",
-            )
+            .summary("Waits until what this connection wrote is on disk, here and elsewhere.")
             .complexity("O(1)")
             .tips(&["request_policy:all_shards", "response_policy:agg_min"])
             .acl(&[Category::Connection])
@@ -265,6 +263,169 @@ pub(super) const ROWS: Rows = Rows {
                 Arg::integer("numlocal"),
                 Arg::integer("numreplicas"),
                 Arg::integer("timeout"),
+            ]),
+    ],
+};
+
+/// Commands and subcommands that are unknown until they are carried out.
+pub(super) const LATER: Rows = Rows {
+    group: Group::Generic,
+    rows: &[
+        Row::new("dump", "2.6.0", 2, &[ReadOnly])
+            .summary("Returns a value in serialized form.")
+            .complexity("O(N*M), N elements of M bytes")
+            .tips(&["nondeterministic_output"])
+            .keys(&[KeySpec::at(1, &[Ro, Access])])
+            .args(&[Arg::key("key", 0)]),
+        Row::new("migrate", "2.6.0", -6, &[Write])
+            .summary("Moves keys to another server.")
+            .complexity("That of DUMP and DEL here and of RESTORE there")
+            .history(&[
+                ("3.0.0", "`COPY` and `REPLACE`."),
+                ("3.0.6", "`KEYS`."),
+                ("4.0.7", "`AUTH`."),
+                ("6.0.0", "`AUTH2`."),
+            ])
+            .tips(&["nondeterministic_output"])
+            .acl(&[Category::Keyspace, Category::Dangerous])
+            .keys(&[
+                KeySpec::at(3, &[Rw, Access, Delete]),
+                KeySpec::after("KEYS", -2, &[Rw, Access, Delete, Incomplete]).to(-1),
+            ])
+            .key_finder(key_finders::migrate)
+            .args(&[
+                Arg::string("host"),
+                Arg::integer("port"),
+                Arg::one_of(
+                    "key-selector",
+                    &[Arg::key("key", 0), Arg::word("empty-string", "")],
+                ),
+                Arg::integer("destination-db"),
+                Arg::integer("timeout"),
+                Arg::word("copy", "COPY").since("3.0.0").optional(),
+                Arg::word("replace", "REPLACE").since("3.0.0").optional(),
+                Arg::one_of(
+                    "authentication",
+                    &[
+                        Arg::string("auth")
+                            .token("AUTH")
+                            .display("password")
+                            .since("4.0.7"),
+                        Arg::block("auth2", &[Arg::string("username"), Arg::string("password")])
+                            .token("AUTH2")
+                            .since("6.0.0"),
+                    ],
+                )
+                .optional(),
+                Arg::key("keys", 1)
+                    .token("KEYS")
+                    .display("key")
+                    .since("3.0.6")
+                    .optional()
+                    .multiple(),
+            ]),
+        Row::new("restore", "2.6.0", -4, &[Write, DenyOom])
+            .summary("Creates a key from a value in serialized form.")
+            .complexity("O(N*M), N elements of M bytes; O(N*M*log(N)) for sorted sets")
+            .history(&[
+                ("3.0.0", "`REPLACE`."),
+                ("5.0.0", "`ABSTTL`."),
+                ("5.0.0", "`IDLETIME` and `FREQ`."),
+            ])
+            .acl(&[Category::Keyspace, Category::Dangerous])
+            .keys(&[KeySpec::at(1, &[Ow, Update])])
+            .args(&[
+                Arg::key("key", 0),
+                Arg::integer("ttl"),
+                Arg::string("serialized-value"),
+                Arg::word("replace", "REPLACE").since("3.0.0").optional(),
+                Arg::word("absttl", "ABSTTL").since("5.0.0").optional(),
+                Arg::integer("seconds")
+                    .token("IDLETIME")
+                    .since("5.0.0")
+                    .optional(),
+                Arg::integer("frequency")
+                    .token("FREQ")
+                    .since("5.0.0")
+                    .optional(),
+            ]),
+        Row::new("sort", "1.0.0", -2, &[Write, DenyOom])
+            .summary("Sorts the elements of a list, set or sorted set, and may store them.")
+            .complexity("O(N+M*log(M)), N elements, M of them returned")
+            .acl(&[
+                Category::Set,
+                Category::SortedSet,
+                Category::List,
+                Category::Dangerous,
+            ])
+            .keys(&[
+                KeySpec::at(1, &[Ro, Access]),
+                KeySpec::unknown(&[Ro, Access])
+                    .notes("The keys of BY and GET, made of the elements"),
+                KeySpec::unknown(&[Ow, Update]).notes("The key of STORE, which may stand anywhere"),
+            ])
+            .key_finder(key_finders::sort)
+            .args(&[
+                Arg::key("key", 0),
+                Arg::pattern("by-pattern")
+                    .key_spec(1)
+                    .token("BY")
+                    .display("pattern")
+                    .optional(),
+                Arg::block("limit", &[Arg::integer("offset"), Arg::integer("count")])
+                    .token("LIMIT")
+                    .optional(),
+                Arg::pattern("get-pattern")
+                    .key_spec(1)
+                    .token("GET")
+                    .display("pattern")
+                    .optional()
+                    .multiple_token(),
+                Arg::one_of(
+                    "order",
+                    &[Arg::word("asc", "ASC"), Arg::word("desc", "DESC")],
+                )
+                .optional(),
+                Arg::word("sorting", "ALPHA").optional(),
+                Arg::key("destination", 2).token("STORE").optional(),
+            ]),
+        Row::new("sort_ro", "7.0.0", -2, &[ReadOnly])
+            .summary("Returns the elements of a list, set or sorted set, sorted.")
+            .complexity("O(N+M*log(M)), N elements, M of them returned")
+            .acl(&[
+                Category::Set,
+                Category::SortedSet,
+                Category::List,
+                Category::Dangerous,
+            ])
+            .keys(&[
+                KeySpec::at(1, &[Ro, Access]),
+                KeySpec::unknown(&[Ro, Access])
+                    .notes("The keys of BY and GET, made of the elements"),
+            ])
+            .key_finder(key_finders::sort_ro)
+            .args(&[
+                Arg::key("key", 0),
+                Arg::pattern("by-pattern")
+                    .key_spec(1)
+                    .token("BY")
+                    .display("pattern")
+                    .optional(),
+                Arg::block("limit", &[Arg::integer("offset"), Arg::integer("count")])
+                    .token("LIMIT")
+                    .optional(),
+                Arg::pattern("get-pattern")
+                    .key_spec(1)
+                    .token("GET")
+                    .display("pattern")
+                    .optional()
+                    .multiple_token(),
+                Arg::one_of(
+                    "order",
+                    &[Arg::word("asc", "ASC"), Arg::word("desc", "DESC")],
+                )
+                .optional(),
+                Arg::word("sorting", "ALPHA").optional(),
             ]),
     ],
 };

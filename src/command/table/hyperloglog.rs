@@ -22,7 +22,7 @@ pub(super) const ROWS: Rows = Rows {
                 Arg::string("element").optional().multiple(),
             ]),
         Row::new("pfcount", "2.8.9", -2, &[ReadOnly, MayReplicate])
-            .summary("Estimates how many distinct elements one or several HyperLogLogs have seen.")
+            .summary("Estimates how many distinct elements HyperLogLogs have seen.")
             .complexity("O(1) for one key, O(N) for N keys")
             .keys(&[KeySpec::at(1, &[Rw, Access])
                 .to(-1)

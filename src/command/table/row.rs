@@ -1,7 +1,7 @@
 //! A row of the table: what is declared of one command, and nothing that follows from it.
 
 use super::argument::Arg;
-use super::key_spec::KeySpec;
+use super::key_spec::{KeyFlag, KeySpec};
 use super::keys::Keys;
 
 /// A property of a command that the dispatcher, the ACL, scripts or replication look at.
@@ -365,5 +365,11 @@ impl Row {
     pub const fn subcommands(mut self, rows: &'static [Row]) -> Self {
         self.subcommands = rows;
         self
+    }
+
+    /// Whether a request may name keys.
+    pub fn takes_keys(&self) -> bool {
+        let is_key = |spec: &KeySpec| !spec.flags.has(KeyFlag::NotKey);
+        self.key_finder.is_some() || self.key_specs.iter().any(is_key)
     }
 }

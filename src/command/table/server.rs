@@ -1,16 +1,20 @@
 //! Rows of the commands about the server.
 
 use super::argument::Arg;
-use super::key_spec::{KeyFlag::Ro, KeySpec};
+use super::key_spec::{
+    KeyFlag::{Ow, Ro, Update},
+    KeySpec,
+};
 use super::row::{
     Category,
     Flag::{
-        Admin, AllowBusy, Fast, Loading, NoAsyncLoading, NoMulti, NoScript, Protected, ReadOnly,
-        Stale, Write,
+        Admin, AllowBusy, Asking, DenyOom, Fast, Loading, NoAsyncLoading, NoMulti, NoScript,
+        Protected, ReadOnly, Stale, Write,
     },
     Group, Row, Rows,
 };
 
+/// Commands that are answered.
 pub(super) const ROWS: Rows = Rows {
     group: Group::Server,
     rows: &[
@@ -373,5 +377,287 @@ pub(super) const ROWS: Rows = Rows {
             .summary("Returns the time of the server.")
             .complexity("O(1)")
             .tips(&["nondeterministic_output"]),
+    ],
+};
+
+/// Commands and subcommands that are unknown until they are carried out.
+pub(super) const LATER: Rows = Rows {
+    group: Group::Server,
+    rows: &[
+        Row::new("acl|cat", "6.0.0", -2, &[NoScript, Loading, Stale])
+            .summary("Lists the categories, or the commands of one.")
+            .complexity("O(1)")
+            .args(&[Arg::string("category").optional()]),
+        Row::new(
+            "acl|deluser",
+            "6.0.0",
+            -3,
+            &[Admin, NoScript, Loading, Stale],
+        )
+        .summary("Deletes users and closes their connections.")
+        .complexity("O(1) amortized")
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+        .args(&[Arg::string("username").multiple()]),
+        Row::new(
+            "acl|dryrun",
+            "7.0.0",
+            -4,
+            &[Admin, NoScript, Loading, Stale],
+        )
+        .summary("Tells whether a user may send a command, without carrying it out.")
+        .complexity("O(1)")
+        .args(&[
+            Arg::string("username"),
+            Arg::string("command"),
+            Arg::string("arg").optional().multiple(),
+        ]),
+        Row::new("acl|genpass", "6.0.0", -2, &[NoScript, Loading, Stale])
+            .summary("Makes up a password that cannot be guessed.")
+            .complexity("O(1)")
+            .args(&[Arg::integer("bits").optional()]),
+        Row::new(
+            "acl|getuser",
+            "6.0.0",
+            3,
+            &[Admin, NoScript, Loading, Stale],
+        )
+        .summary("Returns the rules of a user.")
+        .complexity("O(N), N rules of the user")
+        .history(&[
+            ("6.2.0", "Channel patterns."),
+            (
+                "7.0.0",
+                "Selectors; key and channel patterns are shown as rules.",
+            ),
+        ])
+        .args(&[Arg::string("username")]),
+        Row::new("acl|list", "6.0.0", 2, &[Admin, NoScript, Loading, Stale])
+            .summary("Returns all users as lines of the ACL file.")
+            .complexity("O(N), N users"),
+        Row::new("acl|load", "6.0.0", 2, &[Admin, NoScript, Loading, Stale])
+            .summary("Reads the users from the ACL file.")
+            .complexity("O(N), N users"),
+        Row::new("acl|log", "6.0.0", -2, &[Admin, NoScript, Loading, Stale])
+            .summary("Lists what was refused lately.")
+            .complexity("O(N), N entries")
+            .history(&[("7.2.0", "Entries have an ID and two times.")])
+            .args(&[Arg::one_of(
+                "operation",
+                &[Arg::integer("count"), Arg::word("reset", "RESET")],
+            )
+            .optional()]),
+        Row::new("acl|save", "6.0.0", 2, &[Admin, NoScript, Loading, Stale])
+            .summary("Writes the users to the ACL file.")
+            .complexity("O(N), N users")
+            .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+        Row::new(
+            "acl|setuser",
+            "6.0.0",
+            -3,
+            &[Admin, NoScript, Loading, Stale],
+        )
+        .summary("Creates or changes a user.")
+        .complexity("O(N), N rules given")
+        .history(&[
+            ("6.2.0", "Channel patterns."),
+            ("7.0.0", "Selectors and permissions by key."),
+        ])
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+        .args(&[
+            Arg::string("username"),
+            Arg::string("rule").optional().multiple(),
+        ]),
+        Row::new("acl|users", "6.0.0", 2, &[Admin, NoScript, Loading, Stale])
+            .summary("Lists the names of all users.")
+            .complexity("O(N), N users"),
+        Row::new(
+            "bgrewriteaof",
+            "1.0.0",
+            1,
+            &[NoAsyncLoading, Admin, NoScript],
+        )
+        .summary("Rewrites the append-only file in the background.")
+        .complexity("O(1)"),
+        Row::new("bgsave", "1.0.0", -1, &[NoAsyncLoading, Admin, NoScript])
+            .summary("Saves a snapshot in the background.")
+            .complexity("O(1)")
+            .history(&[("3.2.2", "`SCHEDULE`.")])
+            .args(&[Arg::word("schedule", "SCHEDULE").since("3.2.2").optional()]),
+        Row::new("failover", "6.2.0", -1, &[Admin, NoScript, Stale])
+            .summary("Hands the master's part over to a replica.")
+            .complexity("O(1)")
+            .args(&[
+                Arg::block(
+                    "target",
+                    &[
+                        Arg::string("host"),
+                        Arg::integer("port"),
+                        Arg::word("force", "FORCE").optional(),
+                    ],
+                )
+                .token("TO")
+                .optional(),
+                Arg::word("abort", "ABORT").optional(),
+                Arg::integer("milliseconds").token("TIMEOUT").optional(),
+            ]),
+        Row::new("lastsave", "1.0.0", 1, &[Loading, Stale, Fast])
+            .summary("Returns when the last save succeeded.")
+            .complexity("O(1)")
+            .tips(&["nondeterministic_output"])
+            .acl(&[Category::Admin, Category::Dangerous]),
+        Row::new("memory|doctor", "4.0.0", 2, &[])
+            .summary("Returns a report on memory, in words.")
+            .complexity("O(1)")
+            .tips(&[
+                "nondeterministic_output",
+                "request_policy:all_shards",
+                "response_policy:special",
+            ]),
+        Row::new("memory|malloc-stats", "4.0.0", 2, &[])
+            .summary("Returns the statistics of the allocator.")
+            .complexity("Grows with the memory allocated")
+            .tips(&[
+                "nondeterministic_output",
+                "request_policy:all_shards",
+                "response_policy:special",
+            ]),
+        Row::new("memory|purge", "4.0.0", 2, &[])
+            .summary("Asks the allocator to give memory back.")
+            .complexity("Grows with the memory allocated")
+            .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
+        Row::new("memory|stats", "4.0.0", 2, &[])
+            .summary("Returns what memory is used for.")
+            .complexity("O(1)")
+            .tips(&[
+                "nondeterministic_output",
+                "request_policy:all_shards",
+                "response_policy:special",
+            ]),
+        Row::new(
+            "module|load",
+            "4.0.0",
+            -3,
+            &[NoAsyncLoading, Admin, NoScript, Protected],
+        )
+        .summary("Loads a module.")
+        .complexity("O(1)")
+        .args(&[
+            Arg::string("path"),
+            Arg::string("arg").optional().multiple(),
+        ]),
+        Row::new(
+            "module|loadex",
+            "7.0.0",
+            -3,
+            &[NoAsyncLoading, Admin, NoScript, Protected],
+        )
+        .summary("Loads a module with its configuration.")
+        .complexity("O(1)")
+        .args(&[
+            Arg::string("path"),
+            Arg::block("configs", &[Arg::string("name"), Arg::string("value")])
+                .token("CONFIG")
+                .optional()
+                .multiple_token(),
+            Arg::string("args").token("ARGS").optional().multiple(),
+        ]),
+        Row::new(
+            "module|unload",
+            "4.0.0",
+            3,
+            &[NoAsyncLoading, Admin, NoScript, Protected],
+        )
+        .summary("Unloads a module.")
+        .complexity("O(1)")
+        .args(&[Arg::string("name")]),
+        Row::new(
+            "psync",
+            "2.8.0",
+            -3,
+            &[NoAsyncLoading, Admin, NoMulti, NoScript],
+        )
+        .summary("Starts or continues replication; sent by replicas.")
+        .args(&[Arg::string("replicationid"), Arg::integer("offset")]),
+        Row::new(
+            "replconf",
+            "3.0.0",
+            -1,
+            &[Admin, NoScript, Loading, Stale, AllowBusy],
+        )
+        .summary("Tells the master about a replica; sent by replicas.")
+        .complexity("O(1)")
+        .syscmd(),
+        Row::new(
+            "replicaof",
+            "5.0.0",
+            3,
+            &[NoAsyncLoading, Admin, NoScript, Stale],
+        )
+        .summary("Makes the server a replica of another, or a master.")
+        .complexity("O(1)")
+        .args(&[Arg::one_of(
+            "args",
+            &[
+                Arg::block("host-port", &[Arg::string("host"), Arg::integer("port")]),
+                Arg::block("no-one", &[Arg::word("no", "NO"), Arg::word("one", "ONE")]),
+            ],
+        )]),
+        Row::new("restore-asking", "3.0.0", -4, &[Write, DenyOom, Asking])
+            .summary("Restores a key into a slot that is being imported; sent by MIGRATE.")
+            .complexity("O(N*M), N elements of M bytes; O(N*M*log(N)) for sorted sets")
+            .syscmd()
+            .history(&[
+                ("3.0.0", "`REPLACE`."),
+                ("5.0.0", "`ABSTTL`."),
+                ("5.0.0", "`IDLETIME` and `FREQ`."),
+            ])
+            .acl(&[Category::Keyspace, Category::Dangerous])
+            .keys(&[KeySpec::at(1, &[Ow, Update])])
+            .args(&[
+                Arg::key("key", 0),
+                Arg::integer("ttl"),
+                Arg::string("serialized-value"),
+                Arg::word("replace", "REPLACE").since("3.0.0").optional(),
+                Arg::word("absttl", "ABSTTL").since("5.0.0").optional(),
+                Arg::integer("seconds")
+                    .token("IDLETIME")
+                    .since("5.0.0")
+                    .optional(),
+                Arg::integer("frequency")
+                    .token("FREQ")
+                    .since("5.0.0")
+                    .optional(),
+            ]),
+        Row::new(
+            "save",
+            "1.0.0",
+            1,
+            &[NoAsyncLoading, Admin, NoScript, NoMulti],
+        )
+        .summary("Saves a snapshot and waits until it is there.")
+        .complexity("O(N), N keys in all databases"),
+        Row::new(
+            "slaveof",
+            "1.0.0",
+            3,
+            &[NoAsyncLoading, Admin, NoScript, Stale],
+        )
+        .summary("Makes the server a replica of another, or a master.")
+        .complexity("O(1)")
+        .deprecated("5.0.0", "`REPLICAOF`")
+        .args(&[Arg::one_of(
+            "args",
+            &[
+                Arg::block("host-port", &[Arg::string("host"), Arg::integer("port")]),
+                Arg::block("no-one", &[Arg::word("no", "NO"), Arg::word("one", "ONE")]),
+            ],
+        )]),
+        Row::new(
+            "sync",
+            "1.0.0",
+            1,
+            &[NoAsyncLoading, Admin, NoMulti, NoScript],
+        )
+        .summary("Starts replication; sent by replicas."),
     ],
 };

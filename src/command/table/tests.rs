@@ -35,6 +35,21 @@ fn what_is_not_in_the_table_is_unknown() {
     assert!(lookup(b"\xff\0").is_none());
 }
 
+/// Every row, of commands that are answered and of those that are not yet, with its group.
+fn rows() -> Vec<(&'static Row, Group)> {
+    let groups = GROUPS.iter().chain(LATER);
+    let rows = groups.flat_map(|g| g.rows.iter().map(|row| (row, g.group)));
+    rows.flat_map(|(row, group)| {
+        let subcommands = row.subcommands.iter().map(move |sub| (sub, group));
+        std::iter::once((row, group)).chain(subcommands)
+    })
+    .collect()
+}
+
+fn row(name: &str) -> (&'static Row, Group) {
+    *rows().iter().find(|(row, _)| row.name == name).expect(name)
+}
+
 #[test]
 fn names_are_unique_and_sorted() {
     let names: Vec<_> = ACTIVE[..COMMANDS].iter().map(Command::name).collect();
@@ -49,32 +64,55 @@ fn names_are_unique_and_sorted() {
                 .all(|parent| parent == Some(container.id))
         );
     }
+    for group in LATER {
+        assert!(group.rows.is_sorted_by(|a, b| a.name < b.name));
+    }
+    let names: std::collections::BTreeSet<_> = rows().iter().map(|(row, _)| row.name).collect();
+    assert_eq!(names.len(), rows().len());
 }
 
 #[test]
-fn names_are_in_lower_case_and_sentences_are_there() {
-    for command in &ACTIVE {
-        let name = command.name();
-        assert_eq!(name, name.to_ascii_lowercase());
-        assert!(!command.row.summary.is_empty(), "{name}");
-        assert!(command.row.summary.ends_with('.'), "{name}");
-        assert!(!command.row.since.is_empty(), "{name}");
+fn what_comes_later_is_unknown() {
+    let later = LATER.iter().flat_map(|group| group.rows);
+    for row in later {
+        assert!(by_full_name(row.name.as_bytes()).is_none(), "{}", row.name);
     }
 }
 
 #[test]
-fn write_commands_name_keys_or_change_whole_databases() {
-    let without_keys = ["flushall", "flushdb", "swapdb"];
-    for command in ACTIVE.iter().filter(|c| c.flags.has(Flag::Write)) {
-        let name = command.name();
-        assert!(
-            command.takes_keys() != without_keys.contains(&name),
-            "{name}"
-        );
-        assert!(!command.flags.has(Flag::ReadOnly), "{name}");
-        let writes = |spec: &KeySpec| !spec.flags.has(KeyFlag::Ro);
-        assert!(
-            without_keys.contains(&name) || command.row.key_specs.iter().any(writes),
+fn names_are_in_lower_case_and_sentences_are_there() {
+    for (row, _) in rows() {
+        let name = row.name;
+        assert_eq!(name, name.to_ascii_lowercase());
+        assert!(row.summary.ends_with('.'), "{name}");
+        assert!(!row.since.is_empty(), "{name}");
+    }
+}
+
+/// They change whole databases or the libraries of functions.
+const WRITES_WITHOUT_KEYS: &[&str] = &[
+    "flushall",
+    "flushdb",
+    "function|delete",
+    "function|flush",
+    "function|load",
+    "function|restore",
+    "swapdb",
+];
+
+#[test]
+fn commands_that_write_say_which_keys() {
+    for (row, _) in rows() {
+        let name = row.name;
+        if !row.flags.has(Flag::Write) {
+            continue;
+        }
+        assert!(!row.flags.has(Flag::ReadOnly), "{name}");
+        // XREADGROUP only reads the stream, and changes the group inside it.
+        let writes = |spec: &KeySpec| !spec.flags.has(KeyFlag::Ro) || name == "xreadgroup";
+        assert_eq!(
+            row.key_specs.iter().any(writes),
+            !WRITES_WITHOUT_KEYS.contains(&name),
             "{name}"
         );
     }
@@ -82,11 +120,11 @@ fn write_commands_name_keys_or_change_whole_databases() {
 
 #[test]
 fn commands_that_only_read_never_change_a_key() {
-    // PFCOUNT keeps the count it has computed inside the value.
-    let reading = |c: &&Command| c.flags.has(Flag::ReadOnly) && c.name() != "pfcount";
-    for command in ACTIVE.iter().filter(reading) {
-        for spec in command.row.key_specs {
-            assert!(spec.flags.has(KeyFlag::Ro), "{}", command.name());
+    for (row, _) in rows() {
+        // PFCOUNT keeps the count it has computed inside the value.
+        if row.flags.has(Flag::ReadOnly) && row.name != "pfcount" {
+            let reads = |spec: &KeySpec| spec.flags.has(KeyFlag::Ro);
+            assert!(row.key_specs.iter().all(reads), "{}", row.name);
         }
     }
 }
@@ -94,12 +132,12 @@ fn commands_that_only_read_never_change_a_key() {
 #[test]
 fn every_key_spec_says_how_its_keys_are_accessed() {
     use KeyFlag::{NotKey, Ow, Rm, Ro, Rw};
-    for command in &ACTIVE {
-        for spec in command.row.key_specs {
+    for (row, _) in rows() {
+        for spec in row.key_specs {
             let modes = [Ro, Rw, Ow, Rm].into_iter();
             let modes = modes.filter(|mode| spec.flags.has(*mode)).count();
             let expected = usize::from(!spec.flags.has(NotKey));
-            assert_eq!(modes, expected, "{}", command.name());
+            assert_eq!(modes, expected, "{}", row.name);
         }
     }
 }
@@ -117,8 +155,7 @@ fn words(arg: &Arg) -> (usize, Option<usize>) {
         ArgType::Block => sum(arg.children),
         _ => (1, Some(1)),
     };
-    // An empty token is no word.
-    if arg.token.is_some_and(|token| !token.is_empty()) {
+    if arg.token.is_some() {
         least += 1;
         most = most.map(|most| most + 1);
     }
@@ -137,40 +174,91 @@ fn sum(args: &[Arg]) -> (usize, Option<usize>) {
     })
 }
 
-/// DEBUG and QUIT take words that their documentation leaves out; that of CLIENT KILL marks every filter as optional.
-const LOOSE: &[&str] = &["debug", "quit", "client|kill"];
+/// Their documentation leaves words out or, of CLIENT KILL, marks every filter as optional.
+const LOOSE: &[&str] = &["client|kill", "debug", "psync", "quit", "replconf"];
 
 #[test]
 fn arity_and_arguments_agree() {
-    let disagrees = |command: &&Command| {
-        let name_words = 1 + usize::from(command.parent.is_some());
-        let (least, most) = sum(command.row.args);
-        let arity = command.row.arity;
+    let disagrees = |row: &&Row| {
+        let name_words = row.name.split('|').count();
+        let (least, most) = sum(row.args);
+        let arity = row.arity;
         arity.unsigned_abs() as usize != least + name_words || (arity > 0) != (most == Some(least))
     };
-    let leaves = ACTIVE.iter().filter(|c| !c.has_subcommands());
-    let found: Vec<_> = leaves.filter(disagrees).map(Command::name).collect();
+    let leaves = rows().into_iter().map(|(row, _)| row);
+    let leaves = leaves.filter(|row| row.subcommands.is_empty());
+    let mut found: Vec<_> = leaves.filter(disagrees).map(|row| row.name).collect();
+    found.sort_unstable();
     assert_eq!(found, LOOSE);
 }
 
 #[test]
 fn arguments_name_key_specs_that_exist() {
-    fn check(args: &[Arg], specs: usize, name: &str) {
+    fn check(args: &[Arg], row: &Row) {
         for arg in args {
-            assert!(
-                arg.key_spec.is_none_or(|i| usize::from(i) < specs),
-                "{name}"
-            );
-            assert_eq!(arg.kind.has_children(), !arg.children.is_empty(), "{name}");
-            check(arg.children, specs, name);
+            let exists = |index| usize::from(index) < row.key_specs.len();
+            assert!(arg.key_spec.is_none_or(exists), "{}", row.name);
+            let has_children = arg.kind.has_children();
+            assert_eq!(has_children, !arg.children.is_empty(), "{}", row.name);
+            check(arg.children, row);
         }
     }
-    for command in &ACTIVE {
-        check(
-            command.row.args,
-            command.row.key_specs.len(),
-            command.name(),
-        );
+    for (row, _) in rows() {
+        check(row.args, row);
+    }
+}
+
+/// What follows from the row of `name`: flags that show keys move, first, last, step, categories.
+fn derived(name: &str) -> String {
+    let (row, group) = row(name);
+    let command = build::describe(row, group);
+    let range = command.key_range;
+    let categories = CATEGORIES.iter();
+    let categories = categories.filter(|(c, _)| command.categories.has(*c));
+    let names: Vec<_> = categories.map(|(_, name)| *name).collect();
+    format!(
+        "{} {} {}{} {}",
+        range.first,
+        range.last,
+        range.step,
+        if command.flags.has(Flag::MovableKeys) {
+            " movable"
+        } else {
+            ""
+        },
+        names.join(" ")
+    )
+}
+
+#[test]
+fn categories_and_key_ranges_follow_from_rows() {
+    let rows = [
+        ("get", "1 1 1 read string fast"),
+        ("mset", "1 -1 2 write string slow"),
+        ("rename", "1 2 1 keyspace write slow"),
+        ("bitop", "2 -1 1 write bitmap slow"),
+        ("object", "0 0 0 slow"),
+        ("object|freq", "2 2 1 keyspace read slow"),
+        ("config|set", "0 0 0 admin slow dangerous"),
+        ("command", "0 0 0 slow connection"),
+        ("smove", "1 2 1 write set fast"),
+        ("sdiffstore", "1 -1 1 write set slow"),
+        ("brpoplpush", "1 2 1 write list slow blocking"),
+        ("blpop", "1 -2 1 write list slow blocking"),
+        (
+            "sort",
+            "1 1 1 movable write set sortedset list slow dangerous",
+        ),
+        ("migrate", "3 3 1 movable keyspace write slow dangerous"),
+        ("zunionstore", "1 1 1 movable write sortedset slow"),
+        ("zunion", "0 0 0 movable read sortedset slow"),
+        ("georadius", "1 1 1 movable write geo slow"),
+        ("xread", "0 0 0 movable read stream slow blocking"),
+        ("eval_ro", "0 0 0 movable slow scripting"),
+        ("spublish", "1 1 1 pubsub fast"),
+    ];
+    for (name, expected) in rows {
+        assert_eq!(derived(name), expected, "{name}");
     }
 }
 
@@ -224,5 +312,45 @@ fn requests_name_their_keys() {
 fn requests_of_the_wrong_length_have_no_keys() {
     for request in ["GET", "GET a b", "SET a", "BITOP AND d", "RENAME a"] {
         assert_eq!(keys_of(request), Err(NoKeys), "{request}");
+    }
+}
+
+#[test]
+fn finders_find_what_specs_cannot() {
+    let rows: &[(&str, &str, &[usize])] = &[
+        ("sort", "sort k by w get # limit 0 1 store d", &[1, 10]),
+        ("sort", "sort k store d store e", &[1, 5]),
+        ("sort", "sort k get store", &[1]),
+        ("sort_ro", "sort_ro k by w", &[1]),
+        ("migrate", "migrate h 1 k 0 9 copy", &[3]),
+        ("migrate", "migrate h 1  0 9 auth keys keys a b", &[9, 10]),
+        ("migrate", "migrate h 1 k 0 9 keys a", &[]),
+        (
+            "georadius",
+            "georadius k 1 1 1 m store d storedist e",
+            &[1, 9],
+        ),
+        ("georadius", "georadius k 1 1 1 m store", &[1]),
+        ("xread", "xread count 1 block 0 streams a b 0 0", &[6, 7]),
+        ("xread", "xread streams a b 0", &[]),
+        ("xread", "xread stream a 0", &[]),
+        ("xreadgroup", "xreadgroup group g c noack streams a 0", &[6]),
+        ("zunion", "zunion 2 a b", &[2, 3]),
+        ("zunion", "zunion 2x a b", &[2, 3]),
+        ("zunion", "zunion 3 a b", &[]),
+        ("zunion", "zunion -1 a b", &[]),
+        ("zunion", "zunion 99999999999999999999 a b", &[]),
+        ("zunionstore", "zunionstore d 2 a b", &[3, 4, 1]),
+        ("zunionstore", "zunionstore d 0 a b", &[]),
+        ("eval", "eval s 1 k a", &[3]),
+        ("blmpop", "blmpop 0 2 a b left", &[3, 4]),
+    ];
+    for (name, request, expected) in rows {
+        let args: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
+        let find = row(name).0.key_finder.expect(name);
+        let mut found = Keys::new();
+        find(&args, &mut found);
+        let found: Vec<_> = found.iter().map(|key| key.position).collect();
+        assert_eq!(found, *expected, "{request}");
     }
 }
