@@ -4,7 +4,9 @@
 //! nothing of sockets, and leaves everything as it was when it returns a [`Failure`].
 
 pub mod client;
+pub mod introspect;
 pub mod server;
+pub mod table;
 
 use crate::keyspace::Keyspace;
 use crate::resp::{ErrorReply, Reply};
