@@ -4,6 +4,7 @@
 //! nothing of sockets, and leaves everything as it was when it returns a [`Failure`].
 
 pub mod client;
+pub mod config;
 pub mod server;
 
 use crate::keyspace::Keyspace;

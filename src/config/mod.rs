@@ -8,7 +8,8 @@
 //! - [`memory`]: how much memory there is to take a share of.
 //!
 //! Architecture invariant: nothing here touches a file, a clock or a socket. Files come through [`file::Files`], the
-//! effect of a change goes through [`store::Host`].
+//! effect of a change goes through [`store::Host`] and
+//! [`store::Disk`].
 
 pub mod choices;
 pub mod composite;
@@ -28,5 +29,5 @@ pub mod words;
 
 pub use directive::{Directive, Effect};
 pub use reads::{AppendFsync, LogLevel, OnCorruption, Permission, Supervised};
-pub use store::{Caller, Config, Host, Refusal, RewriteError, SetError};
+pub use store::{Caller, Config, Disk, Host, Refusal, RewriteError, SetError};
 pub use table::{Key, TABLE};

@@ -18,12 +18,18 @@ use super::table::{Key, TABLE};
 use super::value::{Invalid, Value};
 use super::words;
 
-/// What the server around a configuration does for it.
+/// The server around a configuration: makes changes act.
 pub trait Host: Send + Sync {
     /// Makes the new values of `changed` act; `config` has them already. After an error the values are put back and
     /// this is called once more for the same directives.
     fn apply(&self, config: &Config, changed: &[Key]) -> Result<(), Refusal>;
 
+    /// CONFIG RESETSTAT.
+    fn reset_statistics(&self);
+}
+
+/// The disk, as CONFIG SET dir and CONFIG REWRITE need it.
+pub trait Disk: Send + Sync {
     /// Changes the working directory and returns its absolute path.
     fn enter_directory(&self, path: &[u8]) -> io::Result<Vec<u8>>;
 
@@ -32,9 +38,6 @@ pub trait Host: Send + Sync {
 
     /// Replaces a file: after a crash it is the old one or the new one.
     fn replace_file(&self, path: &Path, content: &[u8]) -> io::Result<()>;
-
-    /// CONFIG RESETSTAT.
-    fn reset_statistics(&self);
 }
 
 /// A change that could not be made to act, worded for the client.
@@ -93,6 +96,7 @@ pub struct Config {
     updates: Mutex<()>,
     startup: Startup,
     host: OnceLock<Arc<dyn Host>>,
+    disk: OnceLock<Arc<dyn Disk>>,
 }
 
 impl fmt::Debug for Config {
@@ -127,6 +131,7 @@ impl Config {
             updates: Mutex::new(()),
             startup,
             host: OnceLock::new(),
+            disk: OnceLock::new(),
         }
     }
 
@@ -136,6 +141,14 @@ impl Config {
     /// When there is a host already.
     pub fn attach(&self, host: Arc<dyn Host>) {
         assert!(self.host.set(host).is_ok(), "a configuration has one host");
+    }
+
+    /// Gives the disk. Without it CONFIG REWRITE says that there is no file, and `dir` is only kept.
+    ///
+    /// # Panics
+    /// When there is one already.
+    pub fn attach_disk(&self, disk: Arc<dyn Disk>) {
+        assert!(self.disk.set(disk).is_ok(), "a configuration has one disk");
     }
 
     /// What the configuration file and the command line said that is no value of a directive.
@@ -220,10 +233,8 @@ impl Config {
             .iter()
             .map(|entry| (entry.key, self.value(entry.key)))
             .collect();
-        if let Some(host) = self.host.get() {
-            for (entry, (_, value)) in entries.iter().zip(&mut new) {
-                self.enter_directory(host.as_ref(), *entry, value)?;
-            }
+        for (entry, (_, value)) in entries.iter().zip(&mut new) {
+            self.enter_directory(*entry, value)?;
         }
         let mut changed = Vec::new();
         for (key, value) in new {
@@ -301,19 +312,12 @@ impl Config {
             })
     }
 
-    fn enter_directory(
-        &self,
-        host: &dyn Host,
-        entry: Entry,
-        value: &mut Value,
-    ) -> Result<(), SetError> {
-        if entry.key != Key::Dir {
+    /// Directories are checked by going there; the value becomes the absolute path.
+    fn enter_directory(&self, entry: Entry, value: &mut Value) -> Result<(), SetError> {
+        let (Key::Dir, Value::Text(path), Some(disk)) = (entry.key, value, self.disk.get()) else {
             return Ok(());
-        }
-        let Value::Text(path) = value else {
-            panic!("a directory is a text");
         };
-        *path = host
+        *path = disk
             .enter_directory(path)
             .map_err(|error| SetError::Refused {
                 name: entry.name,
@@ -337,13 +341,15 @@ impl Config {
 
     /// Makes the old values act again after a refusal; they acted before, so a second refusal is only logged.
     fn put_back(&self, changed: &[Key]) {
-        let Some(host) = self.host.get() else { return };
         if changed.contains(&Key::Dir)
-            && let Err(error) = host.enter_directory(&self.text(Key::Dir))
+            && let Some(disk) = self.disk.get()
+            && let Err(error) = disk.enter_directory(&self.text(Key::Dir))
         {
             tracing::warn!(%error, "the working directory of before could not be entered again");
         }
-        if let Err(refusal) = host.apply(self, changed) {
+        if let Some(host) = self.host.get()
+            && let Err(refusal) = host.apply(self, changed)
+        {
             let (name, text) = (refusal.key.directive().name, refusal.text);
             tracing::warn!(
                 "the value of {name} from before a refused CONFIG SET does not act: {text}"
@@ -362,12 +368,12 @@ impl Config {
 
     /// CONFIG REWRITE. `force_all` writes every directive, also those at their default.
     pub fn rewrite(&self, force_all: bool) -> Result<(), RewriteError> {
-        let (Some(path), Some(host)) = (&self.startup.file, self.host.get()) else {
+        let (Some(path), Some(disk)) = (&self.startup.file, self.disk.get()) else {
             return Err(RewriteError::NoFile);
         };
-        let old = host.read_file(path).map_err(RewriteError::File)?;
+        let old = disk.read_file(path).map_err(RewriteError::File)?;
         let new = rewrite::rewrite(&old.unwrap_or_default(), self, force_all);
-        host.replace_file(path, &new).map_err(RewriteError::File)
+        disk.replace_file(path, &new).map_err(RewriteError::File)
     }
 
     /// CONFIG RESETSTAT.
