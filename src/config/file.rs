@@ -207,10 +207,10 @@ impl Loader<'_> {
         let mut value = row.kind.parse(words, &self.values[key as usize])?;
         match (&mut value, &self.values[key as usize]) {
             // Lines of `save` add up, once the first has replaced the default; an empty one starts again.
-            (Value::Save(points), Value::Save(before)) if self.startup.named.contains(&key) => {
-                if !points.is_empty() {
-                    points.splice(0..0, before.iter().copied());
-                }
+            (Value::Save(points), Value::Save(before))
+                if self.startup.named.contains(&key) && !points.is_empty() =>
+            {
+                points.splice(0..0, before.iter().copied());
             }
             (Value::Text(path), _) if key == Key::Dir => {
                 *path = self

@@ -41,6 +41,11 @@ pub fn rewrite(old: &[u8], config: &Config, force_all: bool) -> Vec<u8> {
     }
     let mut added: Vec<Vec<u8>> = Vec::new();
     for row in TABLE {
+        // One line of `save` in the file replaces the default, so that all lines must be there.
+        let is_needed = row.key == Key::Save
+            && lines
+                .iter()
+                .any(|line| matches!(line, Line::Old(key) if *key == row.key));
         for (value, is_forced) in row.kind.lines(&config.value(row.key)) {
             let mut line = row.name.as_bytes().to_vec();
             line.push(b' ');
@@ -50,7 +55,7 @@ pub fn rewrite(old: &[u8], config: &Config, force_all: bool) -> Vec<u8> {
                 .find(|place| matches!(place, Line::Old(key) if *key == row.key));
             match place {
                 Some(place) => *place = Line::New(line),
-                None if is_forced || force_all => added.push(line),
+                None if is_forced || is_needed || force_all => added.push(line),
                 None => {}
             }
         }

@@ -164,13 +164,12 @@ impl Kind {
             (Self::Directory, Value::Text(text)) => vec![(words::quote(text), true)],
             (Self::Save, Value::Save(points)) if !points.is_empty() => points
                 .iter()
-                .map(|point| (SavePoint::print(&[*point]).into_bytes(), true))
+                .map(|point| (SavePoint::print(&[*point]).into_bytes(), differs))
                 .collect(),
-            (Self::Save, _) => vec![(b"\"\"".to_vec(), true)],
+            (Self::Save, _) => vec![(b"\"\"".to_vec(), differs)],
             (Self::OutputLimits, Value::OutputLimits(limits)) => limits.lines(),
             (Self::ReplicaOf, Value::ReplicaOf(None)) => Vec::new(),
             (Self::Events, _) => vec![(words::quote(&self.print(value)), differs)],
-            (Self::Percentiles, _) => vec![(or_empty(self.print(value)), true)],
             _ => vec![(or_empty(self.print(value)), differs)],
         }
     }
