@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 something failed, 2 the command line cannot be understood.
 
+mod bench;
 mod config_files;
 mod daemon;
 mod logging;
@@ -24,6 +25,8 @@ struct Cli {
 enum Command {
     /// Serve a file to Redis clients
     Server(ServerArgs),
+    /// Measure a server, or two in turns
+    Bench(bench::BenchArgs),
 }
 
 /// The arguments are Redis's own, so clap hands them on unread.
@@ -47,5 +50,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, serve: server::Serve) 
     };
     match cli.command {
         Command::Server(args) => server::run(args.arguments, serve),
+        Command::Bench(args) => bench::run(&args),
     }
 }
