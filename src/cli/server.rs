@@ -158,27 +158,34 @@ fn start(launch: Launch, serve: Serve, is_default: bool) -> ExitCode {
     }
 }
 
-/// Says which parts of the configuration have no effect: a password rule nobody enforces must not look like one.
+/// Directives that protect a server. When they do nothing, that is worth a warning.
+const PROTECTIVE: [Key; 2] = [Key::Aclfile, Key::TlsPort];
+
+/// Says which parts of the configuration have no effect: a rule that nobody enforces must not look like one.
 fn warn_of_idle(config: &Config) {
     let startup = config.startup();
-    let idle = |effect| {
-        let names: Vec<&str> = startup
-            .named
-            .iter()
-            .filter(|key| {
-                let row = key.directive();
-                row.effect == effect && *config.value(**key) != row.default_value()
-            })
-            .map(|key| key.directive().name)
-            .collect();
-        names.join(", ")
-    };
-    let (later, absent) = (idle(Effect::Later), idle(Effect::Absent));
-    if !later.is_empty() {
-        tracing::warn!("Kept but without effect in this version: {later}");
+    let (mut later, mut absent) = (Vec::new(), Vec::new());
+    for key in &startup.named {
+        let row = key.directive();
+        if *config.value(*key) == row.default_value() {
+            continue;
+        }
+        match row.effect {
+            Effect::Acts => {}
+            Effect::Later if PROTECTIVE.contains(key) => {
+                tracing::warn!("'{}' has no effect in this version", row.name);
+            }
+            Effect::Later => later.push(row.name),
+            Effect::Absent => absent.push(row.name),
+        }
     }
-    if !absent.is_empty() {
-        tracing::info!("Kept; names what this server does not have: {absent}");
+    for (names, why) in [
+        (later, "have no effect in this version"),
+        (absent, "name parts that this server does not have"),
+    ] {
+        if !names.is_empty() {
+            tracing::info!("Directives that {why}: {}", names.join(", "));
+        }
     }
     for (name, count) in [
         ("user", startup.users.len()),
@@ -186,9 +193,7 @@ fn warn_of_idle(config: &Config) {
         ("rename-command", startup.renames.len()),
     ] {
         if count != 0 {
-            tracing::warn!(
-                "'{name}' has no effect in this version ({count} times in the configuration)"
-            );
+            tracing::warn!("'{name}' has no effect in this version");
         }
     }
 }
