@@ -1,1 +1,55 @@
 //! Subcommands and flags.
+//!
+//! Exit codes: 0 done, 1 something failed, 2 the command line cannot be understood.
+
+mod bench;
+mod config_files;
+mod daemon;
+mod logging;
+pub mod server;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A durable Redis server in one file.
+#[derive(Debug, Parser)]
+#[command(name = "redkeep", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a file to Redis clients
+    Server(ServerArgs),
+    /// Measure a server, or two in turns
+    Bench(bench::BenchArgs),
+}
+
+/// The arguments are Redis's own, so clap hands them on unread.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+struct ServerArgs {
+    /// [redis.conf] [-] [--directive value ...]; --help says more
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+/// Runs the command line. `serve` runs a server until it is told to stop.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, serve: server::Serve) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing is left to tell when standard error is gone too.
+            error.print().unwrap_or_default();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match cli.command {
+        Command::Server(args) => server::run(args.arguments, serve),
+        Command::Bench(args) => bench::run(&args),
+    }
+}

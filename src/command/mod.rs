@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod introspect;
+pub mod config;
 pub mod server;
 pub mod table;
 

@@ -1,0 +1,86 @@
+//! CONFIG: GET, SET, REWRITE, RESETSTAT, HELP.
+
+use super::{Call, Outcome};
+use crate::config::directive::{SENSITIVE, find};
+use crate::config::{Caller, SetError};
+use crate::resp::ErrorReply;
+
+const SYNTAX: ErrorReply = ErrorReply::new("ERR syntax error");
+const LOADING: ErrorReply = ErrorReply::new("LOADING Redis is loading the dataset in memory");
+
+const HELP: &[&str] = &[
+    "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "GET <pattern>",
+    "    Return parameters matching the glob-like <pattern> and their values.",
+    "SET <directive> <value>",
+    "    Set the configuration <directive> to <value>.",
+    "RESETSTAT",
+    "    Reset statistics reported by the INFO command.",
+    "REWRITE",
+    "    Rewrite the configuration file.",
+    "HELP",
+    "    Print this help.",
+];
+
+/// CONFIG GET name-or-pattern ...
+pub fn get(call: &mut Call<'_>) -> Outcome {
+    let found = call.server.config.get(&call.args[2..]);
+    call.out.map(found.len());
+    for (name, value) in found {
+        call.out.bulk(&name);
+        call.out.bulk(&value);
+    }
+    Ok(())
+}
+
+/// CONFIG SET name value [name value ...]
+pub fn set(call: &mut Call<'_>) -> Outcome {
+    let (pairs, rest) = call.args[2..].as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(SYNTAX.into());
+    }
+    let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
+    call.server
+        .config
+        .set(&pairs, Caller::default())
+        .map_err(|error| match error {
+            SetError::Loading => LOADING,
+            error => ErrorReply(format!("ERR {error}").into()),
+        })?;
+    call.out.ok();
+    Ok(())
+}
+
+/// CONFIG REWRITE
+pub fn rewrite(call: &mut Call<'_>) -> Outcome {
+    call.server
+        .config
+        .rewrite(false)
+        .map_err(|error| ErrorReply(format!("ERR {error}").into()))?;
+    tracing::info!("CONFIG REWRITE executed with success.");
+    call.out.ok();
+    Ok(())
+}
+
+/// CONFIG RESETSTAT
+pub fn resetstat(call: &mut Call<'_>) -> Outcome {
+    call.server.config.reset_statistics();
+    call.out.ok();
+    Ok(())
+}
+
+/// CONFIG HELP
+pub fn help(call: &mut Call<'_>) -> Outcome {
+    call.out.array(HELP.len());
+    for line in HELP {
+        call.out.simple(line);
+    }
+    Ok(())
+}
+
+/// Which words of a CONFIG SET request hold secrets, which SLOWLOG, MONITOR and logs must not show.
+pub fn secret_words<'a>(args: &'a [&'a [u8]]) -> impl Iterator<Item = usize> + 'a {
+    (3..args.len())
+        .step_by(2)
+        .filter(|at| find(args[at - 1]).is_some_and(|entry| entry.directive().is(SENSITIVE)))
+}
