@@ -83,6 +83,12 @@ impl Look {
         uses: false,
         notifies: false,
     };
+    /// MEMORY USAGE.
+    pub const UNSEEN: Self = Self {
+        counts: false,
+        uses: false,
+        notifies: false,
+    };
     /// A command is about to change the key.
     pub const WRITE: Self = Self {
         counts: false,

@@ -3,10 +3,12 @@
 use super::Keyspace;
 use super::root_ids;
 use crate::resp::{Stream, StreamError};
-use crate::storage::{Error, Plan, Read, Snapshot};
+use crate::storage::{Body, Error, Plan, Read, Snapshot};
 
 /// Long values are read this many bytes at a time.
 pub const CHUNK: u64 = 64 << 10;
+/// Values of up to this many bytes are kept beside their heads whatever the page size.
+const SMALL_LEN: u64 = 256;
 
 impl Keyspace {
     /// Appends up to `len` bytes of the value at `key`, from `offset` on, to `out`.
@@ -33,21 +35,33 @@ impl Keyspace {
         }
     }
 
-    /// The plan for changing a part of the value at `key`: one that is kept in pages of its own needs a savepoint.
-    pub fn plan_for_part(&mut self, db: u32, key: &[u8]) -> Result<Plan, Error> {
-        if self.in_transaction() {
-            return Ok(Plan::Savepoint);
-        }
+    /// The plan for changing a part of the value at `key`, a value that is kept in
+    /// pages of its own, or will be, changes in several steps and needs a savepoint.
+    pub fn plan_for_part(&mut self, db: u32, key: &[u8], part: Part) -> Result<Plan, Error> {
         let trees = self.trees(db)?;
-        let cell = self.engine.get(trees.keys, key)?;
-        let is_blob =
-            cell.is_some_and(|cell| matches!(cell.body(), crate::storage::Body::Blob { .. }));
-        Ok(if is_blob {
+        let (len, is_blob) = match self.engine.get(trees.keys, key)? {
+            Some(cell) => (cell.body_len(), matches!(cell.body(), Body::Blob { .. })),
+            None => (0, false),
+        };
+        let end = match part {
+            Part::Until(end) => end,
+            Part::Added(added) => len.saturating_add(added),
+        };
+        Ok(if is_blob || end > SMALL_LEN {
             Plan::Savepoint
         } else {
             Plan::Simple
         })
     }
+}
+
+/// A part of a value that is going to be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// What ends before this byte.
+    Until(u64),
+    /// This many bytes behind the end.
+    Added(u64),
 }
 
 /// A part of a value on its way to a client, read from a snapshot.
