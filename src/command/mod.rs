@@ -3,10 +3,29 @@
 //! A command is a function from a [`Call`] to reply bytes in [`Call::out`]. It runs under the engine lock, knows
 //! nothing of sockets, and leaves everything as it was when it returns a [`Failure`].
 
+pub mod argument;
+pub mod attempt;
+pub mod bitfield;
+pub mod bitmap;
+pub mod bitmap_operation;
 pub mod client;
-pub mod introspect;
 pub mod config;
+pub mod errors;
+pub mod expire;
+pub mod hyperloglog;
+pub mod hyperloglog_debug;
+pub mod introspect;
+pub mod keys;
+pub mod keys_database;
+pub mod object;
+pub mod scan;
 pub mod server;
+pub mod settings;
+pub mod string;
+pub mod string_lcs;
+pub mod string_number;
+pub mod string_part;
+pub mod string_value;
 pub mod table;
 
 use crate::keyspace::Keyspace;

@@ -1,11 +1,347 @@
-//! Redis values on trees: key headers, the types, expiry.
+//! Redis values on trees.
+//!
+//! Every database has two root trees: its keys, and its expiries by time. A key's cell has a small head
+//! ([`header`]) and a body that holds the value of a string; storage keeps long bodies in pages of their own.
+//! The expiry tree has an entry for each key that expires, eight bytes of time (big endian) and then the key, so that
+//! what is due stands in front. One more root tree is the keyspace's own.
+//!
+//! Readers never see a key that is due. Changes go through [`Keyspace::write`], which commits or undoes them, and
+//! tell [`change::Changes`] what they did.
 
+pub mod access;
+pub mod big_natural;
+pub mod bits;
+pub mod change;
+pub mod cursor;
+pub mod expiry;
 pub mod glob;
+pub mod header;
+pub mod hll;
+pub mod hll_sparse;
+pub mod integer;
+pub mod lcs;
+pub mod long_double;
+pub mod txn;
+pub mod value;
+pub mod walk;
 
-use crate::storage::Engine;
+use access::AccessTable;
+use change::{Changes, Class};
+use cursor::CursorTable;
+use header::Header;
+pub use txn::{Slot, Txn};
+
+use crate::storage::{Body, Cell, Engine, Error, Plan, Read, RootId, TreeId};
+
+/// The root tree of the keyspace's own records.
+const OWN_ROOT: RootId = RootId(u32::MAX - 1);
+/// The key of the saved cursors in it.
+const CURSORS_KEY: &[u8] = b"scan-cursors";
+
+/// What INFO tells of the keyspace. All count up from the start of the server or CONFIG RESETSTAT.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Reads that found their key.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// Keys removed because they were due.
+    pub expired_keys: u64,
+    /// Keys removed to make room.
+    pub evicted_keys: u64,
+    /// Changes, as Redis counts them for `rdb_changes_since_last_save`.
+    pub dirty: u64,
+}
+
+/// How a look-up counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Counts as a hit or a miss.
+    counts: bool,
+    /// Makes the key recently used.
+    uses: bool,
+    /// Tells who listens of a key that is not there.
+    notifies: bool,
+}
+
+impl Look {
+    /// A command reads the value.
+    pub const READ: Self = Self {
+        counts: true,
+        uses: true,
+        notifies: true,
+    };
+    /// A command reads about the key (TTL, TYPE, EXISTS).
+    pub const ASK: Self = Self {
+        counts: true,
+        uses: false,
+        notifies: true,
+    };
+    /// OBJECT, SCAN TYPE.
+    pub const INSPECT: Self = Self {
+        counts: true,
+        uses: false,
+        notifies: false,
+    };
+    /// MEMORY USAGE.
+    pub const UNSEEN: Self = Self {
+        counts: false,
+        uses: false,
+        notifies: false,
+    };
+    /// A command is about to change the key.
+    pub const WRITE: Self = Self {
+        counts: false,
+        uses: true,
+        notifies: false,
+    };
+}
+
+/// A key that is there.
+pub struct Entry<'a> {
+    pub header: Header,
+    pub cell: Cell<'a>,
+}
+
+impl<'a> Entry<'a> {
+    /// The bytes of a value that storage keeps beside its head; None if they are elsewhere.
+    pub fn inline(&self) -> Option<&'a [u8]> {
+        match self.cell.body() {
+            Body::Inline(bytes) => Some(bytes),
+            Body::Blob { .. } => None,
+        }
+    }
+
+    /// Length of the value in bytes.
+    pub fn len(&self) -> u64 {
+        self.cell.body_len()
+    }
+
+    /// Whether the value has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The trees of one database.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trees {
+    pub keys: TreeId,
+    pub expiries: TreeId,
+}
+
+/// The root trees of database `db`: keys, expiries.
+pub(crate) fn root_ids(db: u32) -> (RootId, RootId) {
+    (RootId(2 * db), RootId(2 * db + 1))
+}
+
+/// Where a command or an EXEC began, to go back to.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    stats: Stats,
+    changes: usize,
+    rng: fastrand::Rng,
+}
 
 /// Every database of the server.
 #[derive(Debug)]
 pub struct Keyspace {
     pub engine: Engine,
+    pub stats: Stats,
+    pub changes: Changes,
+    pub access: AccessTable,
+    /// Look-ups leave no trace in `access` (CLIENT NO-TOUCH).
+    pub no_touch: bool,
+    databases: u32,
+    open: Vec<Option<Trees>>,
+    cursors: CursorTable,
+    rng: fastrand::Rng,
+    in_transaction: bool,
+    changed: bool,
+}
+
+impl Keyspace {
+    /// Takes over an open engine. `databases` is how many there are to choose from, `seed` what random draws depend
+    /// on, `now_ms` the wall time in milliseconds since 1970.
+    pub fn new(mut engine: Engine, databases: u32, seed: u64, now_ms: u64) -> Result<Self, Error> {
+        let own = engine.root(OWN_ROOT)?;
+        let mut saved = Vec::new();
+        engine.read_body(own, CURSORS_KEY, 0, u64::MAX, &mut saved)?;
+        Ok(Self {
+            engine,
+            stats: Stats::default(),
+            changes: Changes::default(),
+            access: AccessTable::new(now_ms),
+            no_touch: false,
+            databases,
+            open: Vec::new(),
+            cursors: CursorTable::from_bytes(&saved),
+            rng: fastrand::Rng::with_seed(seed),
+            in_transaction: false,
+            changed: false,
+        })
+    }
+
+    /// How many databases there are.
+    pub fn databases(&self) -> u32 {
+        self.databases
+    }
+
+    /// Whether an EXEC or script is open around the command.
+    pub fn in_transaction(&self) -> bool {
+        self.in_transaction
+    }
+
+    pub(crate) fn trees(&mut self, db: u32) -> Result<Trees, Error> {
+        let at = db as usize;
+        if let Some(Some(trees)) = self.open.get(at) {
+            return Ok(*trees);
+        }
+        let (keys, expiries) = root_ids(db);
+        let trees = Trees {
+            keys: self.engine.root(keys)?,
+            expiries: self.engine.root(expiries)?,
+        };
+        if self.open.len() <= at {
+            self.open.resize(at + 1, None);
+        }
+        self.open[at] = Some(trees);
+        Ok(trees)
+    }
+
+    /// Opens the root trees anew when they are next asked for.
+    pub(crate) fn forget_trees(&mut self) {
+        self.open.clear();
+    }
+
+    /// Looks up a key; one that is due is not there.
+    pub fn lookup(
+        &mut self,
+        db: u32,
+        key: &[u8],
+        now_ms: u64,
+        look: Look,
+    ) -> Result<Option<Entry<'_>>, Error> {
+        let trees = self.trees(db)?;
+        let cell = self.engine.get(trees.keys, key)?;
+        let entry = cell
+            .map(|cell| Entry {
+                header: Header::parse(cell.head()),
+                cell,
+            })
+            .filter(|entry| !entry.header.is_due(now_ms));
+        if entry.is_some() {
+            self.stats.hits += u64::from(look.counts);
+            if look.uses && !self.no_touch {
+                let rng = &mut self.rng;
+                self.access.used(db, key, now_ms, || rng.f64());
+            }
+        } else {
+            self.stats.misses += u64::from(look.counts);
+            if look.notifies {
+                self.changes.event(db, key, Class::Miss, "keymiss");
+            }
+        }
+        Ok(entry)
+    }
+
+    /// How many keys a database has, without those that are due.
+    pub fn len(&mut self, db: u32, now_ms: u64) -> Result<u64, Error> {
+        let due = self.due(db, now_ms)?;
+        let trees = self.trees(db)?;
+        Ok(self.engine.count(trees.keys).saturating_sub(due))
+    }
+
+    /// How many keys of a database have an expiry and are not due.
+    pub fn expiring(&mut self, db: u32, now_ms: u64) -> Result<u64, Error> {
+        let due = self.due(db, now_ms)?;
+        let trees = self.trees(db)?;
+        Ok(self.engine.count(trees.expiries).saturating_sub(due))
+    }
+
+    /// Whether a database has no key that is not due.
+    pub fn is_empty(&mut self, db: u32, now_ms: u64) -> Result<bool, Error> {
+        Ok(self.len(db, now_ms)? == 0)
+    }
+
+    /// Remembers statistics, changes and random draws as they are now.
+    pub fn mark(&self) -> Mark {
+        Mark {
+            stats: self.stats,
+            changes: self.changes.len(),
+            rng: self.rng.clone(),
+        }
+    }
+
+    /// Puts back what `mark` remembers. The data is the transaction's to undo.
+    pub fn undo(&mut self, mark: Mark) {
+        self.stats = mark.stats;
+        self.changes.cut(mark.changes);
+        self.rng = mark.rng;
+    }
+
+    /// Runs `change` in a transaction: commits if it succeeds, and undoes everything if it fails. Inside an open
+    /// EXEC it becomes part of that.
+    pub fn write<T, E: From<Error>>(
+        &mut self,
+        plan: Plan,
+        change: impl FnOnce(&mut Txn<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        if self.in_transaction {
+            return change(&mut Txn::new(self));
+        }
+        self.begin(plan)?;
+        let (dirty, changes) = (self.stats.dirty, self.changes.len());
+        let expired = self.stats.expired_keys;
+        let result = change(&mut Txn::new(self));
+        if result.is_ok() {
+            self.commit();
+        } else {
+            self.stats.dirty = dirty;
+            self.stats.expired_keys = expired;
+            self.changes.cut(changes);
+            self.rollback();
+        }
+        result
+    }
+
+    /// Begins a transaction over several commands (EXEC, a script).
+    pub fn begin(&mut self, plan: Plan) -> Result<(), Error> {
+        assert!(!self.in_transaction, "transactions do not nest");
+        self.engine.begin(plan)?;
+        self.in_transaction = true;
+        self.changed = false;
+        Ok(())
+    }
+
+    /// Ends the transaction and keeps what it did.
+    pub fn commit(&mut self) {
+        assert!(self.in_transaction, "a transaction is open");
+        self.in_transaction = false;
+        if self.changed {
+            self.engine.commit();
+        } else {
+            self.engine.rollback();
+        }
+    }
+
+    /// Ends the transaction and undoes what it did to the data.
+    pub fn rollback(&mut self) {
+        assert!(self.in_transaction, "a transaction is open");
+        self.in_transaction = false;
+        self.engine.rollback();
+        self.forget_trees();
+    }
+
+    /// Saves the SCAN cursors issued since the last call, so that they are good after a restart. To be called
+    /// before a checkpoint.
+    pub fn save_cursors(&mut self) -> Result<(), Error> {
+        if !self.cursors.is_unsaved() {
+            return Ok(());
+        }
+        let bytes = self.cursors.to_bytes();
+        self.write(Plan::Simple, |txn| txn.put_own(CURSORS_KEY, &bytes))?;
+        self.cursors.saved();
+        Ok(())
+    }
 }

@@ -179,6 +179,21 @@ impl Reply {
         self.bytes.extend_from_slice(b"\r\n");
     }
 
+    /// A bulk string of `len` bytes that `fill` appends.
+    pub fn bulk_from<E>(
+        &mut self,
+        len: u64,
+        fill: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.bulk_header(len);
+        let before = self.bytes.len();
+        fill(&mut self.bytes)?;
+        let filled = (self.bytes.len() - before) as u64;
+        assert_eq!(filled, len, "the bytes that the header promises");
+        self.raw(b"\r\n");
+        Ok(())
+    }
+
     /// The header of a bulk string of `len` bytes; the bytes and a line end must follow.
     pub fn bulk_header(&mut self, len: u64) {
         self.number(b'$', len as i64);

@@ -1,0 +1,43 @@
+//! The words of a request as numbers and options.
+
+use super::errors;
+use crate::keyspace::integer::{parse_i64, until_nul};
+use crate::resp::ErrorReply;
+
+/// A 64-bit integer.
+pub fn integer(word: &[u8]) -> Result<i64, ErrorReply> {
+    parse_i64(word).ok_or(errors::NOT_AN_INTEGER)
+}
+
+/// The number of one of `databases` databases. `not_an_integer` is the error for words that are no 32-bit integer.
+pub fn database(
+    word: &[u8],
+    databases: u32,
+    not_an_integer: Option<&ErrorReply>,
+) -> Result<u32, ErrorReply> {
+    let number = number_32(word).map_err(|error| not_an_integer.cloned().unwrap_or(error))?;
+    u32::try_from(number)
+        .ok()
+        .filter(|number| *number < databases)
+        .ok_or(errors::DATABASE_RANGE)
+}
+
+/// A 32-bit integer.
+pub fn number_32(word: &[u8]) -> Result<i32, ErrorReply> {
+    i32::try_from(integer(word)?).map_err(|_| {
+        ErrorReply(
+            format!(
+                "{}, value must between {} and {}",
+                errors::OUT_OF_RANGE.0,
+                i32::MIN,
+                i32::MAX
+            )
+            .into(),
+        )
+    })
+}
+
+/// Whether `word` is `name` in letters of any case.
+pub fn is_word(word: &[u8], name: &str) -> bool {
+    until_nul(word).eq_ignore_ascii_case(name.as_bytes())
+}

@@ -1,0 +1,115 @@
+//! Keys whatever they hold: DEL, UNLINK, EXISTS, TYPE, TOUCH, RANDOMKEY, RENAME, RENAMENX.
+
+use super::{Call, Failure, Outcome, errors};
+use crate::keyspace::Look;
+use crate::keyspace::change::Class;
+use crate::storage::Plan;
+
+/// DEL key [key ...]
+pub fn del(call: &mut Call) -> Outcome {
+    let (db, now_ms, keys) = (call.client.db, call.now_ms, &call.args[1..]);
+    let plan = if keys.len() == 1 {
+        Plan::Simple
+    } else {
+        Plan::Savepoint
+    };
+    let deleted = call.keyspace.write(plan, |txn| {
+        let mut deleted = 0;
+        for key in keys {
+            let slot = txn.slot(db, key, now_ms)?;
+            if txn.delete(&slot, key)? {
+                txn.touched(db, key, 1, Some((Class::Generic, "del")));
+                deleted += 1;
+            }
+        }
+        Ok::<_, Failure>(deleted)
+    })?;
+    call.out.int(deleted);
+    Ok(())
+}
+
+/// UNLINK key [key ...]
+pub fn unlink(call: &mut Call) -> Outcome {
+    del(call)
+}
+
+fn count(call: &mut Call, look: Look) -> Outcome {
+    let mut found = 0;
+    for key in &call.args[1..] {
+        let entry = call
+            .keyspace
+            .lookup(call.client.db, key, call.now_ms, look)?;
+        found += i64::from(entry.is_some());
+    }
+    call.out.int(found);
+    Ok(())
+}
+
+/// EXISTS key [key ...]
+pub fn exists(call: &mut Call) -> Outcome {
+    count(call, Look::ASK)
+}
+
+/// TOUCH key [key ...]
+pub fn touch(call: &mut Call) -> Outcome {
+    let no_touch = std::mem::replace(&mut call.keyspace.no_touch, false);
+    let outcome = count(call, Look::READ);
+    call.keyspace.no_touch = no_touch;
+    outcome
+}
+
+/// TYPE key
+pub fn r#type(call: &mut Call) -> Outcome {
+    let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
+    let entry = call.keyspace.lookup(db, key, now_ms, Look::ASK)?;
+    let name = entry.map_or("none", |entry| entry.header.kind.name());
+    call.out.simple(name);
+    Ok(())
+}
+
+/// RANDOMKEY
+pub fn randomkey(call: &mut Call) -> Outcome {
+    match call.keyspace.random_key(call.client.db, call.now_ms)? {
+        Some(key) => call.out.bulk(&key),
+        None => call.out.null(),
+    }
+    Ok(())
+}
+
+/// RENAME key newkey
+pub fn rename(call: &mut Call) -> Outcome {
+    move_to_name(call, false)?;
+    call.out.ok();
+    Ok(())
+}
+
+/// RENAMENX key newkey
+pub fn renamenx(call: &mut Call) -> Outcome {
+    let moved = move_to_name(call, true)?;
+    call.out.int(i64::from(moved));
+    Ok(())
+}
+
+fn move_to_name(call: &mut Call, only_new: bool) -> Result<bool, Failure> {
+    let (db, now_ms) = (call.client.db, call.now_ms);
+    let (from, to) = (call.args[1], call.args[2]);
+    call.keyspace.write(Plan::Savepoint, |txn| {
+        let from_slot = txn.slot(db, from, now_ms)?;
+        if !from_slot.exists() {
+            return Err(errors::NO_SUCH_KEY.into());
+        }
+        if from == to {
+            return Ok(false);
+        }
+        let to_slot = txn.slot(db, to, now_ms)?;
+        if only_new && to_slot.exists() {
+            return Ok(false);
+        }
+        txn.rename(&from_slot, from, &to_slot, to)?;
+        txn.touched(db, from, 1, None);
+        txn.touched(db, to, 0, None);
+        txn.event(db, from, Class::Generic, "rename_from");
+        txn.event(db, to, Class::Generic, "rename_to");
+        Ok(true)
+    })
+}

@@ -1,0 +1,144 @@
+//! When keys were last used, for OBJECT IDLETIME and FREQ: a table of fixed size in memory.
+//!
+//! Each key has one place, shared with others. A key whose place another one took counts as last used when the
+//! server started.
+
+use super::hll::murmur;
+
+const PLACES: usize = 1 << 16;
+/// The frequency of a key nobody knows of, as Redis gives new keys.
+const FREQUENCY_NEW: u8 = 5;
+
+/// How the frequency of use grows and fades: `lfu-log-factor` and `lfu-decay-time` (minutes).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fading {
+    pub log_factor: u32,
+    pub decay_minutes: u32,
+}
+
+impl Default for Fading {
+    fn default() -> Self {
+        Self {
+            log_factor: 10,
+            decay_minutes: 1,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    tag: u32,
+    /// Seconds since `opened_ms`, with one added so that zero is "never".
+    used_s: u32,
+    frequency: u8,
+}
+
+/// The table.
+pub struct AccessTable {
+    places: Box<[Place]>,
+    opened_ms: u64,
+    pub fading: Fading,
+}
+
+impl std::fmt::Debug for AccessTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccessTable")
+            .field("opened_ms", &self.opened_ms)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AccessTable {
+    /// A table in which no key was used after `now_ms`.
+    pub fn new(now_ms: u64) -> Self {
+        Self {
+            places: vec![Place::default(); PLACES].into(),
+            opened_ms: now_ms,
+            fading: Fading::default(),
+        }
+    }
+
+    fn place(&self, db: u32, key: &[u8]) -> (usize, u32) {
+        let hash = murmur(key) ^ u64::from(db).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (hash as usize % PLACES, (hash >> 32) as u32)
+    }
+
+    fn seconds(&self, now_ms: u64) -> u32 {
+        let since = now_ms.saturating_sub(self.opened_ms) / 1000;
+        u32::try_from(since).unwrap_or(u32::MAX - 1) + 1
+    }
+
+    /// The key is used now. `draw` is random, 0 to 1.
+    pub fn used(&mut self, db: u32, key: &[u8], now_ms: u64, draw: impl FnOnce() -> f64) {
+        let (at, tag) = self.place(db, key);
+        let used_s = self.seconds(now_ms);
+        let frequency = self.faded(at, tag, used_s);
+        let chance = 1.0
+            / (f64::from(frequency.saturating_sub(FREQUENCY_NEW))
+                * f64::from(self.fading.log_factor)
+                + 1.0);
+        let grows = frequency < u8::MAX && (chance >= 1.0 || draw() < chance);
+        self.places[at] = Place {
+            tag,
+            used_s,
+            frequency: frequency + u8::from(grows),
+        };
+    }
+
+    /// Seconds since the key was used.
+    pub fn idle_seconds(&self, db: u32, key: &[u8], now_ms: u64) -> u64 {
+        let (at, tag) = self.place(db, key);
+        let place = self.places[at];
+        let used_s = if place.used_s > 0 && place.tag == tag {
+            place.used_s
+        } else {
+            1
+        };
+        u64::from(self.seconds(now_ms).saturating_sub(used_s))
+    }
+
+    /// How often the key is used, on Redis's logarithmic scale of 0 to 255.
+    pub fn frequency(&self, db: u32, key: &[u8], now_ms: u64) -> u8 {
+        let (at, tag) = self.place(db, key);
+        self.faded(at, tag, self.seconds(now_ms))
+    }
+
+    fn faded(&self, at: usize, tag: u32, now_s: u32) -> u8 {
+        let place = self.places[at];
+        if place.used_s == 0 || place.tag != tag {
+            return FREQUENCY_NEW;
+        }
+        let minutes = now_s.saturating_sub(place.used_s) / 60;
+        let steps = minutes.checked_div(self.fading.decay_minutes).unwrap_or(0);
+        place
+            .frequency
+            .saturating_sub(u8::try_from(steps).unwrap_or(u8::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_time_counts_from_the_last_use() {
+        let mut table = AccessTable::new(1_000_000);
+        assert_eq!(table.idle_seconds(0, b"k", 1_005_000), 5);
+        table.used(0, b"k", 1_007_000, || 0.5);
+        assert_eq!(table.idle_seconds(0, b"k", 1_007_900), 0);
+        assert_eq!(table.idle_seconds(0, b"k", 1_010_000), 3);
+        assert_eq!(table.idle_seconds(1, b"k", 1_010_000), 10);
+    }
+
+    #[test]
+    fn frequency_grows_and_fades() {
+        let mut table = AccessTable::new(0);
+        assert_eq!(table.frequency(0, b"k", 0), FREQUENCY_NEW);
+        for _ in 0..10 {
+            table.used(0, b"k", 1000, || 0.0);
+        }
+        let high = table.frequency(0, b"k", 1000);
+        assert_eq!(high, FREQUENCY_NEW + 10);
+        assert_eq!(table.frequency(0, b"k", 1000 + 3 * 60_000), high - 3);
+    }
+}

@@ -1,0 +1,105 @@
+//! The index of expiries: eight bytes of wall time in milliseconds, big endian, then the key; nothing else.
+
+use smallvec::SmallVec;
+
+use super::change::Class;
+use super::{Keyspace, Look};
+use crate::storage::{Error, Plan, Read, Seek};
+
+const TIME_LEN: usize = 8;
+
+/// What a call of [`Keyspace::expire_due`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// Keys removed.
+    pub removed: usize,
+    /// Whether keys that are due are left.
+    pub more: bool,
+}
+
+/// The entry of a key in the index.
+pub(super) fn index_key(expires_ms: u64, key: &[u8]) -> SmallVec<[u8; 64]> {
+    let mut entry = SmallVec::from_slice(&expires_ms.to_be_bytes());
+    entry.extend_from_slice(key);
+    entry
+}
+
+/// The time and the key of an entry.
+fn split(entry: &[u8]) -> (u64, &[u8]) {
+    let (time, key) = entry
+        .split_first_chunk::<TIME_LEN>()
+        .expect("an entry begins with its time");
+    (u64::from_be_bytes(*time), key)
+}
+
+impl Keyspace {
+    /// How many keys of a database are due and not removed yet.
+    pub(super) fn due(&mut self, db: u32, now_ms: u64) -> Result<u64, Error> {
+        let trees = self.trees(db)?;
+        if self.engine.count(trees.expiries) == 0 {
+            return Ok(0);
+        }
+        self.engine.rank(trees.expiries, &now_ms.to_be_bytes())
+    }
+
+    /// The key of a database that expires first, and when.
+    pub fn next_expiry(&mut self, db: u32) -> Result<Option<(u64, Vec<u8>)>, Error> {
+        let trees = self.trees(db)?;
+        if self.engine.count(trees.expiries) == 0 {
+            return Ok(None);
+        }
+        let mut entry = Vec::new();
+        let found = self
+            .engine
+            .seek(trees.expiries, Seek::First, &mut entry)?
+            .is_some();
+        if !found {
+            return Ok(None);
+        }
+        let (expires_ms, key) = split(&entry);
+        Ok(Some((expires_ms, key.to_vec())))
+    }
+
+    /// Removes up to `budget` keys that are due, those that have been for longest first, of every database in turn.
+    /// What was removed before an error stays removed.
+    pub fn expire_due(&mut self, now_ms: u64, budget: usize) -> Result<Expired, Error> {
+        let mut done = Expired::default();
+        for db in 0..self.databases() {
+            while let Some((expires_ms, key)) = self.next_expiry(db)? {
+                if expires_ms >= now_ms {
+                    break;
+                }
+                if done.removed == budget {
+                    done.more = true;
+                    return Ok(done);
+                }
+                self.expire(db, &key, now_ms)?;
+                done.removed += 1;
+            }
+        }
+        Ok(done)
+    }
+
+    fn expire(&mut self, db: u32, key: &[u8], now_ms: u64) -> Result<(), Error> {
+        self.write(Plan::Simple, |txn| {
+            let (slot, ()) = txn.inspect(db, key, now_ms, Look::WRITE, |_| ())?;
+            assert!(!slot.exists(), "the index names the key's own expiry");
+            txn.delete(&slot, key)?;
+            Ok::<_, Error>(())
+        })
+    }
+
+    /// Deletes a key as evicted. False if it is not there.
+    pub fn evict(&mut self, db: u32, key: &[u8], now_ms: u64) -> Result<bool, Error> {
+        let evicted = self.write(Plan::Simple, |txn| {
+            let slot = txn.slot(db, key, now_ms)?;
+            let deleted = txn.delete(&slot, key)?;
+            if deleted {
+                txn.touched(db, key, 0, Some((Class::Evicted, "evicted")));
+            }
+            Ok::<_, Error>(deleted)
+        })?;
+        self.stats.evicted_keys += u64::from(evicted);
+        Ok(evicted)
+    }
+}

@@ -1,0 +1,182 @@
+//! The head of a key's cell: what kind of value, how OBJECT ENCODING names it, when it expires.
+//!
+//! ```text
+//! offset size meaning
+//!      0    1 kind in the low four bits, encoding in the high four
+//!      1    1 flags: 1 an expiry follows
+//!      2    8 expiry: wall time in milliseconds since 1970, little endian; only with flag 1
+//!      .    . what the kind of value adds
+//! ```
+
+use smallvec::SmallVec;
+
+const FLAG_EXPIRES: u8 = 1;
+const FIXED_LEN: usize = 2;
+const EXPIRY_LEN: usize = 8;
+
+/// What kind of value a key holds; the numbers are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    String = 0,
+    List = 1,
+    Set = 2,
+    SortedSet = 3,
+    Hash = 4,
+    Stream = 6,
+}
+
+impl Kind {
+    /// What TYPE answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::List => "list",
+            Self::Set => "set",
+            Self::SortedSet => "zset",
+            Self::Hash => "hash",
+            Self::Stream => "stream",
+        }
+    }
+
+    /// The kind that TYPE would call `name`, in letters of any case.
+    pub fn by_name(name: &[u8]) -> Option<Self> {
+        [
+            Self::String,
+            Self::List,
+            Self::Set,
+            Self::SortedSet,
+            Self::Hash,
+            Self::Stream,
+        ]
+        .into_iter()
+        .find(|kind| name.eq_ignore_ascii_case(kind.name().as_bytes()))
+    }
+
+    fn from_bits(bits: u8) -> Self {
+        match bits {
+            0 => Self::String,
+            1 => Self::List,
+            2 => Self::Set,
+            3 => Self::SortedSet,
+            4 => Self::Hash,
+            6 => Self::Stream,
+            _ => panic!("no kind of value has the number {bits}"),
+        }
+    }
+}
+
+/// How a string came to be, as far as OBJECT ENCODING tells; the numbers are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// Set as a whole: `int` if it reads as one, `embstr` if it is short, else `raw`.
+    #[default]
+    Natural = 0,
+    /// Changed in place: `raw`.
+    Raw = 1,
+    /// The result of a calculation with fractions: never `int`.
+    Text = 2,
+}
+
+/// The parsed head of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    pub kind: Kind,
+    pub encoding: Encoding,
+    /// Wall time in milliseconds since 1970 after which the key is gone.
+    pub expires_ms: Option<u64>,
+}
+
+/// Bytes of a head.
+pub type Head = SmallVec<[u8; 24]>;
+
+impl Header {
+    /// A string without expiry, set as a whole.
+    pub const STRING: Self = Self {
+        kind: Kind::String,
+        encoding: Encoding::Natural,
+        expires_ms: None,
+    };
+
+    /// Reads what [`Header::to_bytes`] wrote; anything else is a programmer's error, for pages are checked below.
+    pub fn parse(head: &[u8]) -> Self {
+        assert!(head.len() >= FIXED_LEN, "a head has a kind and flags");
+        let expires_ms = (head[1] & FLAG_EXPIRES != 0).then(|| {
+            let bytes = head[FIXED_LEN..].first_chunk::<EXPIRY_LEN>();
+            u64::from_le_bytes(*bytes.expect("the expiry that the flag promises"))
+        });
+        Self {
+            kind: Kind::from_bits(head[0] & 0x0f),
+            encoding: match head[0] >> 4 {
+                1 => Encoding::Raw,
+                2 => Encoding::Text,
+                _ => Encoding::Natural,
+            },
+            expires_ms,
+        }
+    }
+
+    /// The bytes of a head, followed by what the kind of value adds.
+    pub fn to_bytes(self, added: &[u8]) -> Head {
+        let mut head = Head::new();
+        head.push(self.kind as u8 | (self.encoding as u8) << 4);
+        match self.expires_ms {
+            Some(expires_ms) => {
+                head.push(FLAG_EXPIRES);
+                head.extend_from_slice(&expires_ms.to_le_bytes());
+            }
+            None => head.push(0),
+        }
+        head.extend_from_slice(added);
+        head
+    }
+
+    /// What the kind of value added to `head`.
+    pub fn added(head: &[u8]) -> &[u8] {
+        let expiry = if head[1] & FLAG_EXPIRES != 0 {
+            EXPIRY_LEN
+        } else {
+            0
+        };
+        &head[FIXED_LEN + expiry..]
+    }
+
+    /// Whether the key is gone at `now_ms`: it lives through the millisecond of its expiry.
+    pub fn is_due(&self, now_ms: u64) -> bool {
+        self.expires_ms
+            .is_some_and(|expires_ms| now_ms > expires_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_come_back_as_they_went() {
+        for kind in [Kind::String, Kind::Hash, Kind::Stream] {
+            for encoding in [Encoding::Natural, Encoding::Raw, Encoding::Text] {
+                for expires_ms in [None, Some(0), Some(u64::MAX)] {
+                    let header = Header {
+                        kind,
+                        encoding,
+                        expires_ms,
+                    };
+                    let bytes = header.to_bytes(b"more");
+                    assert_eq!(Header::parse(&bytes), header);
+                    assert_eq!(Header::added(&bytes), b"more");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_lives_through_its_last_millisecond() {
+        let header = Header {
+            expires_ms: Some(100),
+            ..Header::STRING
+        };
+        assert!(!header.is_due(100));
+        assert!(header.is_due(101));
+        assert!(!Header::STRING.is_due(u64::MAX));
+    }
+}
