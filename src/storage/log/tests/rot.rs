@@ -108,6 +108,39 @@ fn a_lost_copy_of_any_header_costs_nothing() {
     }
 }
 
+/// A frame without transactions is missed by nothing but the chain.
+#[test]
+fn a_lost_marker_is_damage() {
+    let disk = Disk::default();
+    let roomy = LogParams {
+        segment_bytes: 65536,
+        ..params(1)
+    };
+    let none = CheckpointRef::default();
+    let log = Log::create(&disk, Path::new("log"), Arc::new(StoppedClock), roomy, none)
+        .expect("nothing fails");
+    let mut world = World {
+        generation: 1,
+        ..World::default()
+    };
+    world
+        .run(&log, &[Append(9), Action::Checkpoint, Append(9), Sync])
+        .expect("nothing fails");
+    assert_eq!(scan_all(&disk).stats.frames, 3);
+    let mut bytes = disk.bytes();
+    let marker = 8192 + 8192 + 4096;
+    assert!(bytes[marker..marker + 40].iter().any(|b| *b != 0));
+    bytes[marker..marker + 4096].fill(0);
+    let scan = scan_all(&Disk::with_bytes(bytes));
+    assert!(
+        !matches!(scan.verdict, Verdict::Clean),
+        "{:?}",
+        scan.verdict
+    );
+    assert_eq!(scan.end.lsn, Lsn(1));
+    assert_eq!(scan.newest_checkpoint, world.checkpoint);
+}
+
 #[test]
 fn a_lost_segment_is_damage_or_missing() {
     let (disk, world, _) = small_log();
