@@ -525,7 +525,7 @@ fn apply(engine: &mut Engine, lsn: Lsn, record: &[u8]) -> Result<(), OpenError> 
     engine.set_urgent(true);
     engine.begin(Plan::Simple)?;
     let mut changes = Changes::new(record);
-    let mut tree = super::read::Read::root(engine, RootId(0));
+    let mut tree = super::read::Read::root(engine, RootId(0))?;
     loop {
         let change = changes
             .next()

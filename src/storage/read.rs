@@ -41,7 +41,7 @@ pub trait Read {
     fn desc(&self, tree: TreeId) -> Desc;
 
     /// The handle of a root tree.
-    fn root(&mut self, id: RootId) -> TreeId;
+    fn root(&mut self, id: RootId) -> Result<TreeId, Error>;
 
     /// Opens nested tree `slot` of the cell at `key`; None if the key is not there. Opening it twice gives the same
     /// handle.

@@ -131,7 +131,7 @@ impl Read for Reader {
             .map_or(Desc::EMPTY_TREE, |(_, desc)| *desc)
     }
 
-    fn root(&mut self, id: RootId) -> TreeId {
+    fn root(&mut self, id: RootId) -> Result<TreeId, Error> {
         let at = self
             .root_ids
             .iter()
@@ -141,7 +141,7 @@ impl Read for Reader {
                 self.root_ids.len() - 1
             });
         assert!((at as u32) < NESTED_BIT, "few roots");
-        TreeId(at as u32)
+        Ok(TreeId(at as u32))
     }
 
     fn nested(&mut self, parent: TreeId, key: &[u8], slot: usize) -> Result<Option<TreeId>, Error> {

@@ -277,7 +277,7 @@ impl Engine {
 
     /// Empties a root: O(1); its pages are freed in the background.
     pub fn drop_root(&mut self, id: RootId) -> Result<(), Error> {
-        let tree = self.root(id);
+        let tree = self.root(id)?;
         self.before_change(tree, 16)?;
         self.write_nested_back()?;
         self.mark_changed();
@@ -291,7 +291,7 @@ impl Engine {
 
     /// Exchanges two roots: O(1).
     pub fn swap_roots(&mut self, a: RootId, b: RootId) -> Result<(), Error> {
-        let (first, second) = (self.root(a), self.root(b));
+        let (first, second) = (self.root(a)?, self.root(b)?);
         self.before_change(first, 16)?;
         self.write_nested_back()?;
         self.mark_changed();

@@ -474,7 +474,7 @@ impl Engine {
 
     /// Opens the tree at a place in the log.
     pub(super) fn tree_at(&mut self, place: &Place<'_>) -> Result<Option<TreeId>, Error> {
-        let mut tree = self.root(RootId(place.root));
+        let mut tree = self.root(RootId(place.root))?;
         for (key, slot) in &place.steps {
             match self.get(tree, key)? {
                 Some(cell) if *slot < cell.slots() => {}
@@ -511,7 +511,7 @@ impl Read for Engine {
         }
     }
 
-    fn root(&mut self, id: RootId) -> TreeId {
+    fn root(&mut self, id: RootId) -> Result<TreeId, Error> {
         let at = self
             .roots
             .iter()
@@ -524,7 +524,7 @@ impl Read for Engine {
                 });
                 self.roots.len() - 1
             });
-        TreeId(at as u32)
+        Ok(TreeId(at as u32))
     }
 
     fn nested(&mut self, parent: TreeId, key: &[u8], slot: usize) -> Result<Option<TreeId>, Error> {

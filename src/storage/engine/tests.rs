@@ -112,7 +112,7 @@ impl Rig {
 fn contents<R: Read>(reader: &mut R, roots: &[u32]) -> Model {
     let mut out = Model::new();
     for root in roots {
-        let tree = reader.root(RootId(*root));
+        let tree = reader.root(RootId(*root)).expect("a root");
         let mut keys = Vec::new();
         reader
             .scan(tree, Seek::First, &mut |key, _| {
@@ -310,59 +310,59 @@ fn apply_engine(engine: &mut Engine, step: &Step) -> Result<(), Error> {
     let fill = |n: usize| vec![n as u8; n];
     match step.clone() {
         Step::Put(r, k, n) => {
-            let tree = engine.root(RootId(r));
+            let tree = engine.root(RootId(r))?;
             engine.put(tree, &k, b"h", &fill(n))?;
         }
         Step::PutNested(r, k) => {
-            let tree = engine.root(RootId(r));
+            let tree = engine.root(RootId(r))?;
             engine.put_nested(tree, &k, b"n", 2)?;
         }
         Step::PutInner(r, k, i, n) => {
-            let tree = engine.root(RootId(r));
+            let tree = engine.root(RootId(r))?;
             let has = engine.get(tree, &k)?.is_some_and(|c| c.slots() > 0);
             if has && let Some(nested) = engine.nested(tree, &k, 1)? {
                 engine.put(nested, &i, b"", &fill(n))?;
             }
         }
         Step::DeleteInner(r, k, i) => {
-            let tree = engine.root(RootId(r));
+            let tree = engine.root(RootId(r))?;
             let has = engine.get(tree, &k)?.is_some_and(|c| c.slots() > 0);
             if has && let Some(nested) = engine.nested(tree, &k, 1)? {
                 engine.delete(nested, &i)?;
             }
         }
         Step::SetHead(r, k, h) => {
-            let tree = engine.root(RootId(r));
+            let tree = engine.root(RootId(r))?;
             if engine.get(tree, &k)?.is_some() {
                 engine.set_head(tree, &k, &h)?;
             }
         }
         Step::Write(r, k, o, n) => {
-            let tree = engine.root(RootId(r));
+            let tree = engine.root(RootId(r))?;
             if engine.get(tree, &k)?.is_some() {
                 engine.write_body(tree, &k, o as u64, &fill(n))?;
             }
         }
         Step::Truncate(r, k, n) => {
-            let tree = engine.root(RootId(r));
+            let tree = engine.root(RootId(r))?;
             if engine.get(tree, &k)?.is_some() {
                 engine.truncate_body(tree, &k, n as u64)?;
             }
         }
         Step::Delete(r, k) => {
-            let tree = engine.root(RootId(r));
+            let tree = engine.root(RootId(r))?;
             engine.delete(tree, &k)?;
         }
         Step::DeleteRange(r, a, b) => {
-            let tree = engine.root(RootId(r));
+            let tree = engine.root(RootId(r))?;
             engine.delete_range(tree, &a, Some(&b))?;
         }
         Step::Move(r, k, s, l) => {
-            let (from, to) = (engine.root(RootId(r)), engine.root(RootId(s)));
+            let (from, to) = (engine.root(RootId(r))?, engine.root(RootId(s))?);
             engine.move_cell(from, &k, to, &l)?;
         }
         Step::Copy(r, k, s, l) => {
-            let (from, to) = (engine.root(RootId(r)), engine.root(RootId(s)));
+            let (from, to) = (engine.root(RootId(r))?, engine.root(RootId(s))?);
             engine.copy_cell(from, &k, to, &l)?;
         }
         Step::DropRoot(r) => engine.drop_root(RootId(r))?,
@@ -437,7 +437,7 @@ proptest! {
 fn a_clean_close_needs_no_log() {
     let mut rig = Rig::new(4096, 1 << 20);
     rig.change(Plan::Simple, |engine| {
-        let tree = engine.root(RootId(0));
+        let tree = engine.root(RootId(0))?;
         engine.put(tree, b"k", b"", b"v")
     });
     rig.checkpoint();
@@ -452,7 +452,7 @@ fn a_clean_close_needs_no_log() {
     let held = rig.with(|engine| contents(engine, &[0]));
     assert_eq!(held.len(), 1);
     rig.change(Plan::Simple, |engine| {
-        let tree = engine.root(RootId(0));
+        let tree = engine.root(RootId(0))?;
         engine.put(tree, b"k2", b"", b"v")
     });
     rig.engine = None;

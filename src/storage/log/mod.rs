@@ -41,6 +41,8 @@ mod scan;
 mod search;
 mod walk;
 
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
@@ -88,18 +90,19 @@ pub struct LogParams {
     pub uuid: [u8; 16],
     /// Number of this open of the database, at least 1: greater than that of every open before, whatever became of it.
     pub generation: u32,
-    /// How many free segments `recycle` keeps; at least 1. Those beyond are cut off the end of the file.
+    /// How many free segments `recycle` keeps; at least 1. Those beyond are cut off the end of the file. To be
+    /// reused instead of made anew they should hold what is written between two checkpoints.
     pub idle_segments: u32,
 }
 
 impl LogParams {
-    /// 4 MiB segments, four kept free.
+    /// 4 MiB segments, 16 kept free.
     pub fn new(uuid: [u8; 16], generation: u32) -> Self {
         Self {
             segment_bytes: 4 << 20,
             uuid,
             generation,
-            idle_segments: 4,
+            idle_segments: 16,
         }
     }
 }

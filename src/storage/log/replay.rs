@@ -132,7 +132,9 @@ pub(super) fn synced_part(
                     found: fault.found(),
                 })
             })?;
-            if frame.last_lsn() > scan.durable_lsn.0 {
+            // A frame is proved by the transactions it holds; a marker behind the last proved one holds none.
+            let holds = frame.last_lsn() + u64::from(frame.head.ends_inside);
+            if holds.max(frame.head.first_lsn) > scan.durable_lsn.0 {
                 complete = false;
                 break;
             }

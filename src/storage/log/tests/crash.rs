@@ -154,6 +154,57 @@ fn recovery_may_be_cut_anywhere_and_shows_what_it_showed() {
     }
 }
 
+/// A recovery that was killed leaves in the kernel's memory what the next one reads and a power cut then takes.
+#[test]
+fn a_recovery_after_a_killed_one_relies_on_nothing_that_was_not_synced() {
+    let disk = Disk::default();
+    let mut world = World {
+        generation: 1,
+        ..World::default()
+    };
+    let log = create(&disk);
+    let script = [
+        Append(100),
+        Sync,
+        Append(9000),
+        Write,
+        Append(50),
+        Write,
+        Append(20),
+        Write,
+    ];
+    world.run(&log, &script).expect("nothing fails");
+    drop(log);
+    let mut cuts = 0;
+    for first in 0.. {
+        let mut world = world.clone();
+        let killed = disk.after_kill();
+        let scan = world.check(&killed, world.written);
+        killed.stop_at(first);
+        let ended = world.open(&killed, &scan).is_ok();
+        for second in 0.. {
+            let mut world = world.clone();
+            let disk = killed.after_kill();
+            let scan = world.check(&disk, world.written);
+            disk.stop_at(second);
+            let served = world.open(&disk, &scan).is_ok();
+            for loss in losses() {
+                let mut world = world.clone();
+                let disk = disk.after_power_cut(loss);
+                world.check(&disk, world.synced);
+                cuts += 1;
+            }
+            if served {
+                break;
+            }
+        }
+        if ended {
+            break;
+        }
+    }
+    assert!(cuts > 300, "{cuts}");
+}
+
 /// `recovered_implies_durable`: also where an earlier sync failed and the kernel shows what it will never write.
 #[test]
 fn what_recovery_shows_survives_a_power_cut_even_after_a_failed_sync() {

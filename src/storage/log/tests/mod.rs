@@ -2,6 +2,9 @@
 
 mod crash;
 mod disk;
+mod failure;
+mod rot;
+mod segments;
 
 use std::convert::Infallible;
 use std::path::Path;
