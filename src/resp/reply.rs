@@ -44,12 +44,15 @@ pub trait Stream: Send {
     fn fill(&mut self, out: &mut Vec<u8>, bytes_wanted: usize) -> Result<bool, StreamError>;
 }
 
+/// A stream and the place among the encoded bytes where it belongs.
+pub type PlacedStream = (usize, Box<dyn Stream>);
+
 /// The replies of one connection, encoded and not yet sent.
 #[derive(Default)]
 pub struct Reply {
     bytes: Vec<u8>,
     /// Streams and where in `bytes` each belongs, in order.
-    streams: Vec<(usize, Box<dyn Stream>)>,
+    streams: Vec<PlacedStream>,
     proto: Proto,
 }
 
@@ -113,6 +116,27 @@ impl Reply {
         &self.bytes
     }
 
+    /// Encoded bytes written since `mark`.
+    pub fn bytes_since(&self, mark: ReplyMark) -> &[u8] {
+        &self.bytes[mark.bytes..]
+    }
+
+    /// Bytes that fit without new memory, the encoded ones included.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// The buffer to append bytes to that are already in wire form.
+    pub fn buffer_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Encodes into this buffer from now on. The reply is empty and so is the buffer.
+    pub fn give_buffer(&mut self, buffer: Vec<u8>) {
+        assert!(self.is_empty() && buffer.is_empty(), "nothing is lost");
+        self.bytes = buffer;
+    }
+
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.streams.is_empty()
     }
@@ -122,7 +146,7 @@ impl Reply {
     }
 
     /// Gives the encoded bytes and the streams with their places, leaving the reply empty.
-    pub fn take(&mut self) -> (Vec<u8>, Vec<(usize, Box<dyn Stream>)>) {
+    pub fn take(&mut self) -> (Vec<u8>, Vec<PlacedStream>) {
         (
             std::mem::take(&mut self.bytes),
             std::mem::take(&mut self.streams),
@@ -159,10 +183,20 @@ impl Reply {
         self.line(b'-', &error.0);
     }
 
+    /// An error line whose text need not be UTF-8: it repeats what a client sent.
+    pub fn error_bytes(&mut self, text: &[u8]) {
+        self.line_bytes(b'-', text);
+    }
+
     fn line(&mut self, kind: u8, text: &str) {
+        self.line_bytes(kind, text.as_bytes());
+    }
+
+    fn line_bytes(&mut self, kind: u8, text: &[u8]) {
         self.bytes.push(kind);
         self.bytes.extend(
-            text.bytes()
+            text.iter()
+                .copied()
                 .map(|b| if b == b'\r' || b == b'\n' { b' ' } else { b }),
         );
         self.bytes.extend_from_slice(b"\r\n");
