@@ -1,10 +1,322 @@
-//! What a command may know and change of the connection that sent it.
+//! What a command may know and change of the connection that sent it, and what other connections may see of it.
 
-/// The state of one connection.
-#[derive(Debug, Default)]
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::Waker;
+
+use parking_lot::Mutex;
+
+use crate::resp::Proto;
+
+/// Which replies a connection wants; CLIENT REPLY changes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplyMode {
+    #[default]
+    On,
+    Off,
+    /// The next command's reply is left out; the command that sets this has none either.
+    SkipNext,
+    /// This command's reply is left out.
+    Skip,
+}
+
+/// What a blocked connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockKind {
+    /// WAIT: replicas.
+    Replicas,
+    /// WAITAOF: the log up to `lsn` synced here (`local` is 1), and replicas.
+    Log { lsn: u64, local: u8, replicas: u64 },
+    /// SHUTDOWN: the end of the server.
+    Shutdown,
+}
+
+/// A connection that has asked for something that is not there yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    pub kind: BlockKind,
+    /// Wall time in milliseconds at which it gives up; None: never.
+    pub until_ms: Option<u64>,
+}
+
+/// The state of one connection, owned by its session.
+#[derive(Debug)]
 pub struct Client {
     /// The number that CLIENT ID answers.
     pub id: u64,
     /// The selected database.
     pub db: u32,
+    /// What other connections see of this one and how they reach it.
+    pub entry: Arc<Entry>,
+    /// Whether it may run commands: no password is set, or it gave the right one.
+    pub authenticated: bool,
+    pub reply_mode: ReplyMode,
+    pub monitor: bool,
+    pub no_evict: bool,
+    pub no_touch: bool,
+    /// Close once the replies so far are sent.
+    pub close: bool,
+    pub block: Option<Block>,
+    /// The full name of the latest command that exists: `get`, `client|list`.
+    pub last_command: &'static str,
+    /// The LSN of the latest write of this connection, for WAITAOF.
+    pub write_lsn: u64,
+    pub name: Option<Arc<[u8]>>,
+    pub lib_name: Option<Arc<[u8]>>,
+    pub lib_ver: Option<Arc<[u8]>>,
+    /// Sizes of the session's buffers, for CLIENT LIST.
+    pub buffers: Buffers,
+}
+
+/// Bytes that a connection's buffers hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Buffers {
+    pub input: usize,
+    pub input_free: usize,
+    /// The words of the command being carried out.
+    pub words: usize,
+    pub output_capacity: usize,
+    pub output: usize,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new(Arc::new(Entry::default()), true)
+    }
+}
+
+impl Client {
+    /// A fresh connection.
+    pub fn new(entry: Arc<Entry>, authenticated: bool) -> Self {
+        Self {
+            id: entry.id,
+            db: 0,
+            entry,
+            authenticated,
+            reply_mode: ReplyMode::On,
+            monitor: false,
+            no_evict: false,
+            no_touch: false,
+            close: false,
+            block: None,
+            last_command: "NULL",
+            write_lsn: 0,
+            name: None,
+            lib_name: None,
+            lib_ver: None,
+            buffers: Buffers::default(),
+        }
+    }
+
+    /// Lets CLIENT LIST of any connection see the current state.
+    pub fn publish(&self, proto: Proto) {
+        let mut view = self.entry.view.lock();
+        view.db = self.db;
+        view.command = self.last_command;
+        view.proto = proto;
+        view.monitor = self.monitor;
+        view.no_evict = self.no_evict;
+        view.no_touch = self.no_touch;
+        view.closing = self.close;
+        view.blocked = self.block.is_some();
+        view.buffers = self.buffers;
+    }
+
+    /// Sets the name; an empty one takes it away.
+    pub fn set_name(&mut self, name: &[u8]) {
+        self.name = some_text(name);
+        self.entry.view.lock().name.clone_from(&self.name);
+    }
+
+    /// Sets what the client library says of itself.
+    pub fn set_lib_name(&mut self, name: &[u8]) {
+        self.lib_name = some_text(name);
+        self.entry.view.lock().lib_name.clone_from(&self.lib_name);
+    }
+
+    /// Sets the client library's version.
+    pub fn set_lib_ver(&mut self, version: &[u8]) {
+        self.lib_ver = some_text(version);
+        self.entry.view.lock().lib_ver.clone_from(&self.lib_ver);
+    }
+}
+
+fn some_text(text: &[u8]) -> Option<Arc<[u8]>> {
+    (!text.is_empty()).then(|| Arc::from(text))
+}
+
+/// Requests of other connections to one, as bits.
+pub mod signal {
+    /// Close now; what is queued is not sent.
+    pub const KILL: u32 = 1;
+    /// The outbox has bytes.
+    pub const OUTBOX: u32 = 2;
+    /// A pause ended.
+    pub const UNPAUSE: u32 = 4;
+    /// CLIENT UNBLOCK: behave as at the timeout.
+    pub const UNBLOCK_TIMEOUT: u32 = 8;
+    /// CLIENT UNBLOCK: answer an error.
+    pub const UNBLOCK_ERROR: u32 = 16;
+    /// The server ends: close, but send what is ready.
+    pub const STOP: u32 = 32;
+    /// The server could not end.
+    pub const SHUTDOWN_FAILED: u32 = 64;
+}
+
+/// The part of a connection that all others share.
+#[derive(Debug, Default)]
+pub struct Entry {
+    pub id: u64,
+    /// See [`Origin`].
+    pub addr: String,
+    pub laddr: String,
+    pub fd: i32,
+    pub unix: bool,
+    pub local: bool,
+    /// Wall time of the connection's start, milliseconds.
+    pub created_ms: u64,
+    /// Wall time of the latest bytes from it, milliseconds.
+    pub active_ms: AtomicU64,
+    signals: AtomicU32,
+    /// Wakes the task that serves the connection.
+    waker: Mutex<Option<Waker>>,
+    pub view: Mutex<View>,
+    outbox: Mutex<Outbox>,
+}
+
+/// What CLIENT LIST shows, as of the connection's latest turn.
+#[derive(Clone, Debug)]
+pub struct View {
+    pub db: u32,
+    pub command: &'static str,
+    pub proto: Proto,
+    pub monitor: bool,
+    pub no_evict: bool,
+    pub no_touch: bool,
+    pub closing: bool,
+    pub blocked: bool,
+    pub name: Option<Arc<[u8]>>,
+    pub lib_name: Option<Arc<[u8]>>,
+    pub lib_ver: Option<Arc<[u8]>>,
+    pub buffers: Buffers,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self {
+            db: 0,
+            command: "NULL",
+            proto: Proto::Resp2,
+            monitor: false,
+            no_evict: false,
+            no_touch: false,
+            closing: false,
+            blocked: false,
+            name: None,
+            lib_name: None,
+            lib_ver: None,
+            buffers: Buffers::default(),
+        }
+    }
+}
+
+/// Bytes that others have for a connection.
+#[derive(Debug, Default)]
+struct Outbox {
+    bytes: Vec<u8>,
+    /// They may leave when the log is written (or synced) up to here.
+    lsn: u64,
+}
+
+/// Where a connection comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// `ip:port` of the other end, or the path of the unix socket with `:0`.
+    pub addr: String,
+    pub laddr: String,
+    pub fd: i32,
+    pub unix: bool,
+    /// It comes from this machine.
+    pub local: bool,
+}
+
+impl Entry {
+    /// A connection that begins now.
+    pub fn new(id: u64, origin: Origin, now_ms: u64) -> Self {
+        let Origin {
+            addr,
+            laddr,
+            fd,
+            unix,
+            local,
+        } = origin;
+        Self {
+            id,
+            addr,
+            laddr,
+            fd,
+            unix,
+            local,
+            created_ms: now_ms,
+            active_ms: AtomicU64::new(now_ms),
+            ..Self::default()
+        }
+    }
+
+    /// Asks something of the connection: bits of [`signal`].
+    pub fn signal(&self, bits: u32) {
+        // Pairs with the acquire in `take_signals`: what was stored before the bits is seen with them.
+        self.signals.fetch_or(bits, Ordering::Release);
+        let waker = self.waker.lock();
+        if let Some(waker) = &*waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The bits that were asked, which are asked no more.
+    pub fn take_signals(&self) -> u32 {
+        if self.signals.load(Ordering::Relaxed) == 0 {
+            return 0;
+        }
+        self.signals.swap(0, Ordering::Acquire)
+    }
+
+    /// Forgets what was asked.
+    pub fn forget_signals(&self, bits: u32) {
+        self.signals.fetch_and(!bits, Ordering::Relaxed);
+    }
+
+    /// Whether this is asked; it stays asked.
+    pub fn has_signal(&self, bits: u32) -> bool {
+        self.signals.load(Ordering::Acquire) & bits != 0
+    }
+
+    /// The waker of the task that serves the connection.
+    pub fn set_waker(&self, waker: Waker) {
+        *self.waker.lock() = Some(waker);
+    }
+
+    /// Queues bytes that may leave once the log is written up to `lsn`; returns how many bytes wait now.
+    pub fn post(&self, bytes: &[u8], lsn: u64) -> usize {
+        let waiting = {
+            let mut outbox = self.outbox.lock();
+            outbox.bytes.extend_from_slice(bytes);
+            outbox.lsn = outbox.lsn.max(lsn);
+            outbox.bytes.len()
+        };
+        self.signal(signal::OUTBOX);
+        waiting
+    }
+
+    /// Moves the queued bytes to the end of `out`; returns the LSN they wait for.
+    pub fn take_posted(&self, out: &mut Vec<u8>) -> u64 {
+        let mut outbox = self.outbox.lock();
+        out.append(&mut outbox.bytes);
+        outbox.lsn
+    }
+
+    /// Bytes in the outbox.
+    pub fn posted_bytes(&self) -> usize {
+        self.outbox.lock().bytes.len()
+    }
 }

@@ -1,5 +1,7 @@
 //! CONFIG: GET, SET, REWRITE, RESETSTAT, HELP.
 
+use std::sync::atomic::Ordering;
+
 use super::{Call, Outcome};
 use crate::config::directive::{SENSITIVE, find};
 use crate::config::{Caller, SetError};
@@ -40,9 +42,13 @@ pub fn set(call: &mut Call<'_>) -> Outcome {
         return Err(SYNTAX.into());
     }
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
+    let caller = Caller {
+        is_local: call.client.entry.local,
+        is_loading: call.server.loading.load(Ordering::Relaxed),
+    };
     call.server
         .config
-        .set(&pairs, Caller::default())
+        .set(&pairs, caller)
         .map_err(|error| match error {
             SetError::Loading => LOADING,
             error => ErrorReply(format!("ERR {error}").into()),

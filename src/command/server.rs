@@ -1,11 +1,65 @@
 //! What all connections share: configuration, the registry of connections, statistics.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use crate::config::Config;
+use super::latency::Latency;
+use super::pause::Pause;
+use super::registry::Registry;
+use super::shutdown::Shutdown;
+use super::slowlog::Slowlog;
+use super::stats::Stats;
+use super::tuning::Tuning;
+use crate::config::{Config, Host, Key, Refusal};
+use crate::vfs::Clock;
+
+/// The version of Redis whose replies are given.
+pub const REDIS_VERSION: &str = "7.4.0";
 
 /// The server as commands see it.
 #[derive(Debug)]
 pub struct Server {
     pub config: Arc<Config>,
+    pub clock: Arc<dyn Clock>,
+    pub tuning: Tuning,
+    pub registry: Registry,
+    pub stats: Stats,
+    pub slowlog: Slowlog,
+    pub latency: Latency,
+    pub pause: Pause,
+    pub shutdown: Shutdown,
+    /// The log is being replayed: most commands answer LOADING.
+    pub loading: AtomicBool,
+}
+
+impl Server {
+    /// A server with this configuration. CONFIG SET acts on it once it is attached to the configuration as its
+    /// host, alone or as a part of one.
+    pub fn new(config: Arc<Config>, clock: Arc<dyn Clock>) -> Self {
+        let tuning = Tuning::default();
+        tuning.load(&config);
+        Self {
+            config,
+            clock,
+            tuning,
+            registry: Registry::default(),
+            stats: Stats::default(),
+            slowlog: Slowlog::default(),
+            latency: Latency::default(),
+            pause: Pause::default(),
+            shutdown: Shutdown::default(),
+            loading: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Host for Server {
+    fn apply(&self, config: &Config, _changed: &[Key]) -> Result<(), Refusal> {
+        self.tuning.load(config);
+        Ok(())
+    }
+
+    fn reset_statistics(&self) {
+        self.stats.reset();
+    }
 }

@@ -164,6 +164,11 @@ impl Config {
         self.permission(Key::EnableDebugCommand)
     }
 
+    /// Who may send MODULE.
+    pub fn enable_module_command(&self) -> Permission {
+        self.permission(Key::EnableModuleCommand)
+    }
+
     /// Who may set protected directives.
     pub fn enable_protected_configs(&self) -> Permission {
         self.permission(Key::EnableProtectedConfigs)

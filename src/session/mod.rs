@@ -1,1 +1,228 @@
-//! One connection, sans-IO: bytes in, bytes out.
+//! One connection, sans-IO: bytes in, reply bytes out.
+//!
+//! The shell appends what it reads to [`Session::input`], takes the engine lock, and calls [`Session::execute`],
+//! which carries out the complete requests and says with a [`Step`] what it needs next. Replies gather in
+//! [`Session::reply`]; they may leave once the log is written, or synced, up to [`Session::lsn_seen`].
+//!
+//! Architecture invariant: nothing here reads a clock, a socket or a file, or waits.
+
+mod execution;
+mod input;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+pub use execution::storage_error;
+pub use input::{Input, READ_BYTES};
+pub use store::{Fetch, OwnEngine, Store};
+
+use crate::command::client::{Block, BlockKind, Buffers, Client, Entry, ReplyMode};
+use crate::command::dispatch::{BOUND, Bindings};
+use crate::command::server::Server;
+use crate::command::tuning::Tuning;
+use crate::resp::parser::{Limits, Parser, Progress, ProtocolError};
+use crate::resp::{ErrorReply, Proto, Reply};
+
+/// What a session needs before it goes on.
+pub enum Step {
+    /// More bytes: every complete request is carried out.
+    Read,
+    /// Another hold of the engine lock: there may be more complete requests.
+    Again,
+    /// Pages read off the lock, then another call; None: just another call.
+    Park(Option<Box<dyn Fetch>>),
+    /// The end of a pause, at this wall time in milliseconds or earlier, then another call.
+    Paused(u64),
+    /// [`Session::unblock`], when what the client waits for is there or its time is over.
+    Blocked(Block),
+    /// The replies sent, then the connection closed.
+    Close,
+    /// The connection closed at once.
+    Abort,
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read => f.write_str("Read"),
+            Self::Again => f.write_str("Again"),
+            Self::Park(_) => f.write_str("Park"),
+            Self::Paused(until_ms) => write!(f, "Paused({until_ms})"),
+            Self::Blocked(block) => write!(f, "Blocked({block:?})"),
+            Self::Close => f.write_str("Close"),
+            Self::Abort => f.write_str("Abort"),
+        }
+    }
+}
+
+/// Why a blocked client goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unblocked {
+    /// What it waited for is there, or its time is over: the reply says how much of it is true.
+    Answer { log_synced: bool },
+    /// CLIENT UNBLOCK with ERROR.
+    Error,
+    /// The server could not shut down.
+    ShutdownFailed,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Session {
+    pub input: Input,
+    pub reply: Reply,
+    pub client: Client,
+    parser: Parser,
+    /// The parser holds a complete request that is not carried out.
+    pending: bool,
+    /// How often the pending request was parked.
+    parks: u8,
+    lsn_seen: u64,
+    /// The words of the current request; kept for its memory.
+    words: Vec<&'static [u8]>,
+    /// Lines for monitors that the current hold of the lock produced.
+    feed: Vec<u8>,
+    bindings: &'static Bindings,
+}
+
+impl Session {
+    /// A connection that has just been accepted.
+    pub fn new(entry: Arc<Entry>, tuning: &Tuning) -> Self {
+        Self {
+            input: Input::default(),
+            reply: Reply::new(Proto::Resp2),
+            client: Client::new(entry, !tuning.has_password()),
+            parser: Parser::default(),
+            pending: false,
+            parks: 0,
+            lsn_seen: 0,
+            words: Vec::new(),
+            feed: Vec::new(),
+            bindings: &BOUND,
+        }
+    }
+
+    /// A connection whose commands are carried out by other functions.
+    #[cfg(test)]
+    fn with_bindings(entry: Arc<Entry>, tuning: &Tuning, bindings: &'static Bindings) -> Self {
+        Self {
+            bindings,
+            ..Self::new(entry, tuning)
+        }
+    }
+
+    /// The LSN that every reply so far waits for.
+    pub fn lsn_seen(&self) -> u64 {
+        self.lsn_seen
+    }
+
+    /// Replies that come from elsewhere wait for this LSN too.
+    pub fn see_lsn(&mut self, lsn: u64) {
+        self.lsn_seen = self.lsn_seen.max(lsn);
+    }
+
+    /// Whether more unfinished input has piled up than a client may send. Words that are complete do not count.
+    pub fn is_over_input_limit(&self, tuning: &Tuning) -> bool {
+        const UNAUTHENTICATED_BYTES_MAX: usize = 1 << 20;
+        let understood = if self.parser.in_request() {
+            self.parser.consumed()
+        } else {
+            0
+        };
+        let bytes = self.input.len() - understood;
+        let limit = tuning.query_buffer_bytes_max.load(Ordering::Relaxed);
+        bytes as u64 > limit
+            || (bytes > UNAUTHENTICATED_BYTES_MAX && !self.is_authenticated(tuning))
+    }
+
+    fn is_authenticated(&self, tuning: &Tuning) -> bool {
+        self.client.authenticated || !tuning.has_password()
+    }
+
+    /// Understands the next request without the engine lock, so that little is left to do under it; false if it is
+    /// not complete. An error shows when the session is executed.
+    pub fn prepare(&mut self, server: &Server) -> bool {
+        !matches!(self.next_request(&server.tuning), Ok(false))
+    }
+
+    /// Parses up to the next complete request; false if there is none.
+    fn next_request(&mut self, tuning: &Tuning) -> Result<bool, ProtocolError> {
+        if self.pending {
+            return Ok(true);
+        }
+        let limits = Limits {
+            bulk_bytes_max: tuning.bulk_bytes_max.load(Ordering::Relaxed),
+            authenticated: self.is_authenticated(tuning),
+        };
+        loop {
+            match self.parser.parse(self.input.bytes(), &limits)? {
+                Progress::Request => {
+                    self.pending = true;
+                    return Ok(true);
+                }
+                Progress::Nothing => self.input.consume(self.parser.consumed()),
+                Progress::Incomplete(missing) => {
+                    self.input.expect(missing);
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    /// The pending request is carried out.
+    fn finish_request(&mut self) {
+        self.input.consume(self.parser.consumed());
+        self.pending = false;
+        self.parks = 0;
+    }
+
+    /// Answers a client that was blocked; the next call is [`Session::execute`].
+    pub fn unblock(&mut self, server: &Server, why: Unblocked) {
+        const UNBLOCKED: ErrorReply =
+            ErrorReply::new("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+        const NO_SHUTDOWN: ErrorReply =
+            ErrorReply::new("ERR Errors trying to SHUTDOWN. Check logs.");
+        let Some(block) = self.client.block.take() else {
+            return;
+        };
+        let mark = self.reply.mark();
+        match (why, block.kind) {
+            (Unblocked::Error, _) => self.reply.error(&UNBLOCKED),
+            (Unblocked::ShutdownFailed, _) => self.reply.error(&NO_SHUTDOWN),
+            (Unblocked::Answer { .. }, BlockKind::Replicas) => self.reply.int(0),
+            (Unblocked::Answer { log_synced }, BlockKind::Log { .. }) => {
+                self.reply.array(2);
+                self.reply.int(i64::from(log_synced));
+                self.reply.int(0);
+            }
+            (Unblocked::Answer { .. }, BlockKind::Shutdown) => {}
+        }
+        if let Some(b'-') = self.reply.bytes_since(mark).first() {
+            server.stats.count_error(&self.reply.bytes_since(mark)[1..]);
+        }
+        if self.client.reply_mode == ReplyMode::Off {
+            self.reply.cut(mark);
+        }
+        self.publish();
+    }
+
+    /// Shows the connection's state to CLIENT LIST.
+    fn publish(&mut self) {
+        self.client.buffers = self.buffers(0);
+        self.client.publish(self.reply.proto());
+    }
+
+    fn buffers(&self, words: usize) -> Buffers {
+        Buffers {
+            input: self.input.len(),
+            input_free: self.input.free(),
+            words,
+            output_capacity: self.reply.capacity(),
+            output: self.reply.bytes().len(),
+        }
+    }
+}

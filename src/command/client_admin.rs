@@ -1,0 +1,412 @@
+//! CLIENT: what a connection says of itself, and what it may ask of others.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::client::{Entry, ReplyMode, View, signal};
+use super::connection::{check_name, is_attribute};
+use super::{Call, Outcome, help, word};
+use crate::resp::{ErrorReply, Proto};
+
+/// Bytes that a connection takes beside its buffers, for `tot-mem`.
+const FIXED_BYTES: usize =
+    size_of::<super::client::Client>() + size_of::<Entry>() + size_of::<View>();
+
+/// CLIENT ID
+pub fn id(call: &mut Call<'_>) -> Outcome {
+    call.out.int(call.client.id as i64);
+    Ok(())
+}
+
+/// CLIENT GETNAME
+pub fn getname(call: &mut Call<'_>) -> Outcome {
+    match &call.client.name {
+        Some(name) => call.out.bulk(name),
+        None => call.out.null(),
+    }
+    Ok(())
+}
+
+/// CLIENT SETNAME name
+pub fn setname(call: &mut Call<'_>) -> Outcome {
+    check_name(call.args[2])?;
+    call.client.set_name(call.args[2]);
+    call.out.ok();
+    Ok(())
+}
+
+/// CLIENT SETINFO LIB-NAME|LIB-VER value
+pub fn setinfo(call: &mut Call<'_>) -> Outcome {
+    let (option, value) = (call.args[2], call.args[3]);
+    let is_name = word::is(option, "lib-name");
+    let shown = word::shown(option, usize::MAX);
+    if !is_name && !word::is(option, "lib-ver") {
+        return Err(word::error(format!("ERR Unrecognized option '{shown}'")).into());
+    }
+    if !is_attribute(value) {
+        return Err(word::error(format!(
+            "ERR {shown} cannot contain spaces, newlines or special characters."
+        ))
+        .into());
+    }
+    if is_name {
+        call.client.set_lib_name(value);
+    } else {
+        call.client.set_lib_ver(value);
+    }
+    call.out.ok();
+    Ok(())
+}
+
+fn text(value: Option<&Arc<[u8]>>) -> String {
+    word::shown(value.map(|v| &**v).unwrap_or_default(), usize::MAX)
+}
+
+fn flags(entry: &Entry, view: &View) -> String {
+    let mut flags = String::new();
+    for (is_set, letter) in [
+        (view.monitor, 'O'),
+        (view.blocked, 'b'),
+        (view.closing, 'c'),
+        (entry.unix, 'U'),
+        (view.no_evict, 'e'),
+        (view.no_touch, 'T'),
+    ] {
+        if is_set {
+            flags.push(letter);
+        }
+    }
+    if flags.is_empty() {
+        flags.push('N');
+    }
+    flags
+}
+
+/// Appends the line of one connection.
+fn write_line(out: &mut String, entry: &Entry, now_ms: u64) {
+    let view = entry.view.lock();
+    let posted = entry.posted_bytes();
+    let buffers = view.buffers;
+    let seconds_since = |ms: u64| now_ms.saturating_sub(ms) / 1000;
+    let total = FIXED_BYTES
+        + buffers.input
+        + buffers.input_free
+        + buffers.words
+        + buffers.output_capacity
+        + posted;
+    writeln!(
+        out,
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 watch=0 \
+         qbuf={} qbuf-free={} argv-mem={} multi-mem=0 rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events=r cmd={} \
+         user=default redir=-1 resp={} lib-name={} lib-ver={}",
+        entry.id,
+        entry.addr,
+        entry.laddr,
+        entry.fd,
+        text(view.name.as_ref()),
+        seconds_since(entry.created_ms),
+        seconds_since(entry.active_ms.load(Ordering::Relaxed)),
+        flags(entry, &view),
+        view.db,
+        buffers.input,
+        buffers.input_free,
+        buffers.words,
+        buffers.output_capacity,
+        buffers.output_capacity,
+        buffers.output,
+        usize::from(posted > 0),
+        posted,
+        total,
+        view.command,
+        if view.proto == Proto::Resp3 { 3 } else { 2 },
+        text(view.lib_name.as_ref()),
+        text(view.lib_ver.as_ref()),
+    )
+    .expect("memory takes all");
+}
+
+/// CLIENT INFO
+pub fn info(call: &mut Call<'_>) -> Outcome {
+    call.client.publish(call.out.proto());
+    let mut lines = String::new();
+    write_line(&mut lines, &call.client.entry, call.now_ms);
+    call.out.verbatim("txt", lines.as_bytes());
+    Ok(())
+}
+
+/// The kinds of connections that CLIENT LIST and KILL tell apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Normal,
+    Pubsub,
+    Replica,
+    Master,
+}
+
+fn kind(word: &[u8]) -> Result<Kind, ErrorReply> {
+    match word {
+        w if word::is(w, "normal") => Ok(Kind::Normal),
+        w if word::is(w, "pubsub") => Ok(Kind::Pubsub),
+        w if word::is(w, "slave") || word::is(w, "replica") => Ok(Kind::Replica),
+        w if word::is(w, "master") => Ok(Kind::Master),
+        w => Err(word::error(format!(
+            "ERR Unknown client type '{}'",
+            word::shown(w, usize::MAX)
+        ))),
+    }
+}
+
+/// CLIENT LIST [TYPE type | ID id ...]
+pub fn list(call: &mut Call<'_>) -> Outcome {
+    const NOT_AN_ID: ErrorReply = ErrorReply::new("ERR Invalid client ID");
+    let registry = &call.server.registry;
+    let entries = match &call.args[2..] {
+        [] => registry.all(),
+        [option, name] if word::is(option, "type") => match kind(name)? {
+            Kind::Normal => registry.all(),
+            Kind::Pubsub | Kind::Replica | Kind::Master => Vec::new(),
+        },
+        [option, ids @ ..] if word::is(option, "id") && !ids.is_empty() => {
+            let mut entries = Vec::new();
+            for id in ids {
+                let id = word::integer(id, NOT_AN_ID)?;
+                entries.extend(u64::try_from(id).ok().and_then(|id| registry.get(id)));
+            }
+            entries
+        }
+        _ => return Err(word::SYNTAX.into()),
+    };
+    call.client.publish(call.out.proto());
+    let mut lines = String::new();
+    for entry in entries {
+        write_line(&mut lines, &entry, call.now_ms);
+    }
+    call.out.verbatim("txt", lines.as_bytes());
+    Ok(())
+}
+
+/// Which connections CLIENT KILL closes.
+struct Filter<'a> {
+    addr: Option<&'a [u8]>,
+    laddr: Option<&'a [u8]>,
+    kind: Option<Kind>,
+    id: Option<u64>,
+    age_s_min: u64,
+    skip_me: bool,
+}
+
+impl Filter<'_> {
+    fn takes(&self, entry: &Entry, my_id: u64, now_ms: u64) -> bool {
+        self.addr.is_none_or(|addr| addr == entry.addr.as_bytes())
+            && self.laddr.is_none_or(|addr| addr == entry.laddr.as_bytes())
+            && self.kind.is_none_or(|kind| kind == Kind::Normal)
+            && self.id.is_none_or(|id| id == entry.id)
+            && !(self.skip_me && entry.id == my_id)
+            && now_ms.saturating_sub(entry.created_ms) / 1000 >= self.age_s_min
+    }
+}
+
+fn kill_filter<'a>(words: &[&'a [u8]]) -> Result<Filter<'a>, ErrorReply> {
+    const NOT_AN_ID: ErrorReply = ErrorReply::new("ERR client-id should be greater than 0");
+    const NOT_AN_AGE: ErrorReply = ErrorReply::new("ERR maxage is not an integer or out of range");
+    const AGE_TOO_SMALL: ErrorReply = ErrorReply::new("ERR maxage should be greater than 0");
+    let mut filter = Filter {
+        addr: None,
+        laddr: None,
+        kind: None,
+        id: None,
+        age_s_min: 0,
+        skip_me: true,
+    };
+    for pair in words.chunks(2) {
+        let [option, value] = *pair else {
+            return Err(word::SYNTAX);
+        };
+        match option {
+            w if word::is(w, "id") => {
+                filter.id = Some(word::integer_in(value, 1..=i64::MAX, NOT_AN_ID)? as u64);
+            }
+            w if word::is(w, "maxage") => match word::integer(value, NOT_AN_AGE)? {
+                ..=0 => return Err(AGE_TOO_SMALL),
+                age => filter.age_s_min = age as u64,
+            },
+            w if word::is(w, "type") => filter.kind = Some(kind(value)?),
+            w if word::is(w, "addr") => filter.addr = Some(value),
+            w if word::is(w, "laddr") => filter.laddr = Some(value),
+            w if word::is(w, "user") => {
+                if value != b"default" {
+                    return Err(word::error(format!(
+                        "ERR No such user '{}'",
+                        word::shown(value, usize::MAX)
+                    )));
+                }
+            }
+            w if word::is(w, "skipme") && word::is(value, "yes") => filter.skip_me = true,
+            w if word::is(w, "skipme") && word::is(value, "no") => filter.skip_me = false,
+            _ => return Err(word::SYNTAX),
+        }
+    }
+    Ok(filter)
+}
+
+/// CLIENT KILL address, or CLIENT KILL option value ...
+pub fn kill(call: &mut Call<'_>) -> Outcome {
+    const NO_SUCH_CLIENT: ErrorReply = ErrorReply::new("ERR No such client");
+    let old_form = call.args.len() == 3;
+    let filter = if old_form {
+        Filter {
+            addr: Some(call.args[2]),
+            laddr: None,
+            kind: None,
+            id: None,
+            age_s_min: 0,
+            skip_me: false,
+        }
+    } else {
+        kill_filter(&call.args[2..])?
+    };
+    let mut killed = 0;
+    for entry in call.server.registry.all() {
+        if !filter.takes(&entry, call.client.id, call.now_ms) {
+            continue;
+        }
+        killed += 1;
+        if entry.id == call.client.id {
+            call.client.close = true;
+        } else {
+            // It is gone at once for whoever lists or kills next; its task closes the socket when it is woken.
+            call.server.registry.remove(&entry);
+            entry.signal(signal::KILL);
+        }
+    }
+    match (old_form, killed) {
+        (true, 0) => return Err(NO_SUCH_CLIENT.into()),
+        (true, _) => call.out.ok(),
+        (false, killed) => call.out.int(killed),
+    }
+    Ok(())
+}
+
+/// The value of an on-or-off option.
+fn on_or_off(word: &[u8]) -> Result<bool, ErrorReply> {
+    if word::is(word, "on") {
+        return Ok(true);
+    }
+    if word::is(word, "off") {
+        return Ok(false);
+    }
+    Err(word::SYNTAX)
+}
+
+/// CLIENT NO-EVICT ON|OFF
+pub fn no_evict(call: &mut Call<'_>) -> Outcome {
+    call.client.no_evict = on_or_off(call.args[2])?;
+    call.out.ok();
+    Ok(())
+}
+
+/// CLIENT NO-TOUCH ON|OFF
+pub fn no_touch(call: &mut Call<'_>) -> Outcome {
+    call.client.no_touch = on_or_off(call.args[2])?;
+    call.out.ok();
+    Ok(())
+}
+
+/// CLIENT REPLY ON|OFF|SKIP
+pub fn reply(call: &mut Call<'_>) -> Outcome {
+    match call.args[2] {
+        w if word::is(w, "on") => {
+            call.client.reply_mode = ReplyMode::On;
+            call.out.ok();
+        }
+        w if word::is(w, "off") => call.client.reply_mode = ReplyMode::Off,
+        w if word::is(w, "skip") => {
+            if call.client.reply_mode != ReplyMode::Off {
+                call.client.reply_mode = ReplyMode::SkipNext;
+            }
+        }
+        _ => return Err(word::SYNTAX.into()),
+    }
+    Ok(())
+}
+
+/// CLIENT PAUSE milliseconds [WRITE|ALL]
+pub fn pause(call: &mut Call<'_>) -> Outcome {
+    const NOT_A_MODE: ErrorReply = ErrorReply::new("ERR CLIENT PAUSE mode must be WRITE or ALL");
+    let all = match &call.args[3..] {
+        [] => true,
+        [mode] if word::is(mode, "all") => true,
+        [mode] if word::is(mode, "write") => false,
+        [_] => return Err(NOT_A_MODE.into()),
+        _ => return Err(word::subcommand_syntax(call.args).into()),
+    };
+    let end_ms = word::deadline_ms(call.args[2], call.now_ms)?;
+    call.server
+        .pause
+        .begin(end_ms.unwrap_or(0), all, call.now_ms);
+    call.out.ok();
+    Ok(())
+}
+
+/// CLIENT UNPAUSE
+pub fn unpause(call: &mut Call<'_>) -> Outcome {
+    call.server.pause.end();
+    call.server.registry.signal_all(signal::UNPAUSE);
+    call.out.ok();
+    Ok(())
+}
+
+/// CLIENT UNBLOCK id [TIMEOUT|ERROR]
+pub fn unblock(call: &mut Call<'_>) -> Outcome {
+    const NOT_A_REASON: ErrorReply =
+        ErrorReply::new("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+    let bits = match &call.args[3..] {
+        [] => signal::UNBLOCK_TIMEOUT,
+        [reason] if word::is(reason, "timeout") => signal::UNBLOCK_TIMEOUT,
+        [reason] if word::is(reason, "error") => signal::UNBLOCK_ERROR,
+        [_] => return Err(NOT_A_REASON.into()),
+        _ => return Err(word::subcommand_syntax(call.args).into()),
+    };
+    let id = word::integer(call.args[2], word::NOT_AN_INTEGER)?;
+    let entry = u64::try_from(id)
+        .ok()
+        .and_then(|id| call.server.registry.get(id));
+    // Whoever takes the mark away is the one who unblocks: a second UNBLOCK finds nothing. The signal is sent under
+    // the same lock, so that a client that ends its wait by itself sees it and can forget it.
+    let unblocked = entry.is_some_and(|entry| {
+        let mut view = entry.view.lock();
+        let blocked = std::mem::take(&mut view.blocked);
+        if blocked {
+            entry.signal(bits);
+        }
+        blocked
+    });
+    call.out.int(i64::from(unblocked));
+    Ok(())
+}
+
+/// CLIENT GETREDIR: nothing is tracked, so nothing is redirected.
+pub fn getredir(call: &mut Call<'_>) -> Outcome {
+    call.out.int(-1);
+    Ok(())
+}
+
+/// CLIENT TRACKINGINFO
+pub fn trackinginfo(call: &mut Call<'_>) -> Outcome {
+    let out = &mut *call.out;
+    out.map(3);
+    out.bulk(b"flags");
+    out.set(1);
+    out.bulk(b"off");
+    out.bulk(b"redirect");
+    out.int(-1);
+    out.bulk(b"prefixes");
+    out.array(0);
+    Ok(())
+}
+
+/// CLIENT HELP
+pub fn help(call: &mut Call<'_>) -> Outcome {
+    help::write(call, help::CLIENT)
+}

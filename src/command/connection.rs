@@ -1,0 +1,193 @@
+//! PING, ECHO, HELLO, AUTH, SELECT, QUIT, RESET: the connection's own state.
+
+use std::sync::atomic::Ordering;
+
+use super::client::ReplyMode;
+use super::server::REDIS_VERSION;
+use super::{Call, Outcome, stats, word};
+use crate::resp::{ErrorReply, Proto};
+
+/// The only user.
+const USER: &[u8] = b"default";
+
+/// PING [message]
+pub fn ping(call: &mut Call<'_>) -> Outcome {
+    match call.args {
+        [_] => call.out.raw(b"+PONG\r\n"),
+        [_, message] => call.out.bulk(message),
+        _ => {
+            return Err(ErrorReply::new("ERR wrong number of arguments for 'ping' command").into());
+        }
+    }
+    Ok(())
+}
+
+/// ECHO message
+pub fn echo(call: &mut Call<'_>) -> Outcome {
+    call.out.bulk(call.args[1]);
+    Ok(())
+}
+
+/// SELECT index
+pub fn select(call: &mut Call<'_>) -> Outcome {
+    let index = word::integer_within(call.args[1], i64::from(i32::MIN)..=i64::from(i32::MAX))?;
+    let databases = call.server.tuning.databases.load(Ordering::Relaxed);
+    match u32::try_from(index) {
+        Ok(index) if u64::from(index) < databases => call.client.db = index,
+        _ => return Err(ErrorReply::new("ERR DB index is out of range").into()),
+    }
+    call.out.ok();
+    Ok(())
+}
+
+/// QUIT
+pub fn quit(call: &mut Call<'_>) -> Outcome {
+    call.client.close = true;
+    call.out.ok();
+    Ok(())
+}
+
+/// RESET: as if freshly connected; the client library's name and version stay.
+pub fn reset(call: &mut Call<'_>) -> Outcome {
+    let client = &mut *call.client;
+    if client.monitor {
+        client.monitor = false;
+        call.server.registry.remove_monitor(&client.entry);
+    }
+    client.db = 0;
+    client.authenticated = !call.server.tuning.has_password();
+    client.reply_mode = ReplyMode::On;
+    client.no_evict = false;
+    client.no_touch = false;
+    client.set_name(b"");
+    call.out.set_proto(Proto::Resp2);
+    call.out.simple("RESET");
+    Ok(())
+}
+
+const WRONG_PASSWORD: ErrorReply =
+    ErrorReply::new("WRONGPASS invalid username-password pair or user is disabled.");
+
+fn authenticate(call: &mut Call<'_>, user: &[u8], password: &[u8]) -> Outcome {
+    let right = call.server.tuning.check_password(password) & (user == USER);
+    if !right {
+        stats::add(&call.server.stats.acl_denied_auth, 1);
+        return Err(WRONG_PASSWORD.into());
+    }
+    call.client.authenticated = true;
+    Ok(())
+}
+
+/// AUTH [username] password
+pub fn auth(call: &mut Call<'_>) -> Outcome {
+    const NO_PASSWORD: ErrorReply = ErrorReply::new(
+        "ERR AUTH <password> called without any password configured for the default user. \
+         Are you sure your configuration is correct?",
+    );
+    match *call.args {
+        [_, _] if !call.server.tuning.has_password() => return Err(NO_PASSWORD.into()),
+        [_, password] => authenticate(call, USER, password)?,
+        [_, user, password] => authenticate(call, user, password)?,
+        _ => return Err(word::SYNTAX.into()),
+    }
+    call.out.ok();
+    Ok(())
+}
+
+/// What HELLO was told to do.
+#[derive(Default)]
+struct Hello<'a> {
+    proto: Option<Proto>,
+    login: Option<(&'a [u8], &'a [u8])>,
+    name: Option<&'a [u8]>,
+}
+
+fn hello_words<'a>(args: &'a [&'a [u8]]) -> Result<Hello<'a>, ErrorReply> {
+    const NOT_A_VERSION: ErrorReply =
+        ErrorReply::new("ERR Protocol version is not an integer or out of range");
+    let mut hello = Hello::default();
+    if let Some(version) = args.get(1) {
+        hello.proto = Some(match word::integer(version, NOT_A_VERSION)? {
+            2 => Proto::Resp2,
+            3 => Proto::Resp3,
+            _ => return Err(ErrorReply::new("NOPROTO unsupported protocol version")),
+        });
+    }
+    let mut rest = args.get(2..).unwrap_or_default();
+    loop {
+        rest = match rest {
+            [] => return Ok(hello),
+            [option, user, password, tail @ ..] if word::is(option, "auth") => {
+                hello.login = Some((user, password));
+                tail
+            }
+            [option, name, tail @ ..] if word::is(option, "setname") => {
+                check_name(name)?;
+                hello.name = Some(name);
+                tail
+            }
+            [option, ..] => {
+                return Err(word::error(format!(
+                    "ERR Syntax error in HELLO option '{}'",
+                    word::shown(option, usize::MAX)
+                )));
+            }
+        }
+    }
+}
+
+/// HELLO [protover [AUTH username password] [SETNAME clientname]]
+pub fn hello(call: &mut Call<'_>) -> Outcome {
+    const NOT_AUTHENTICATED: ErrorReply = ErrorReply::new(
+        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> \
+         option can be used to authenticate the client and select the RESP protocol version at the same time",
+    );
+    let args = call.args;
+    let hello = hello_words(args)?;
+    if let Some((user, password)) = hello.login {
+        authenticate(call, user, password)?;
+    }
+    if !call.client.authenticated {
+        return Err(NOT_AUTHENTICATED.into());
+    }
+    if let Some(name) = hello.name {
+        call.client.set_name(name);
+    }
+    if let Some(proto) = hello.proto {
+        call.out.set_proto(proto);
+    }
+    let out = &mut *call.out;
+    out.map(7);
+    out.bulk(b"server");
+    out.bulk(b"redis");
+    out.bulk(b"version");
+    out.bulk(REDIS_VERSION.as_bytes());
+    out.bulk(b"proto");
+    out.int(if out.is_resp3() { 3 } else { 2 });
+    out.bulk(b"id");
+    out.int(call.client.id as i64);
+    out.bulk(b"mode");
+    out.bulk(b"standalone");
+    out.bulk(b"role");
+    out.bulk(b"master");
+    out.bulk(b"modules");
+    out.array(0);
+    Ok(())
+}
+
+/// Whether text can stand in a line of CLIENT LIST: printable ASCII without spaces, up to the first zero byte.
+pub fn is_attribute(text: &[u8]) -> bool {
+    text.iter()
+        .take_while(|&&b| b != 0)
+        .all(|b| (b'!'..=b'~').contains(b))
+}
+
+/// Whether a connection can have this name.
+pub fn check_name(name: &[u8]) -> Result<(), ErrorReply> {
+    if is_attribute(name) {
+        return Ok(());
+    }
+    Err(ErrorReply::new(
+        "ERR Client names cannot contain spaces, newlines or special characters.",
+    ))
+}

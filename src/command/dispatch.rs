@@ -1,0 +1,212 @@
+//! Which function carries out which command. A command of the table that has none here is unknown to clients.
+
+use super::table::{self, COUNT, CommandId, Flag};
+use super::{
+    Call, Outcome, bitfield, bitmap, bitmap_operation, client_admin, config, connection, expire,
+    hyperloglog, hyperloglog_debug, instance, introspect, keys, keys_database, latency, monitor,
+    object, replication, scan, shutdown, slowlog, string, string_lcs, string_number, string_part,
+};
+
+/// A command's function.
+pub type Handler = fn(&mut Call<'_>) -> Outcome;
+
+/// The only place that binds names to functions.
+const BINDINGS: &[(&str, Handler)] = &[
+    ("acl|help", instance::acl_help),
+    ("acl|whoami", instance::acl_whoami),
+    ("append", string_part::append),
+    ("auth", connection::auth),
+    ("bitcount", bitmap::bitcount),
+    ("bitfield", bitfield::bitfield),
+    ("bitfield_ro", bitfield::bitfield_ro),
+    ("bitop", bitmap_operation::bitop),
+    ("bitpos", bitmap::bitpos),
+    ("client|getname", client_admin::getname),
+    ("client|getredir", client_admin::getredir),
+    ("client|help", client_admin::help),
+    ("client|id", client_admin::id),
+    ("client|info", client_admin::info),
+    ("client|kill", client_admin::kill),
+    ("client|list", client_admin::list),
+    ("client|no-evict", client_admin::no_evict),
+    ("client|no-touch", client_admin::no_touch),
+    ("client|pause", client_admin::pause),
+    ("client|reply", client_admin::reply),
+    ("client|setinfo", client_admin::setinfo),
+    ("client|setname", client_admin::setname),
+    ("client|trackinginfo", client_admin::trackinginfo),
+    ("client|unblock", client_admin::unblock),
+    ("client|unpause", client_admin::unpause),
+    ("command", introspect::command),
+    ("command|count", introspect::count),
+    ("command|docs", introspect::docs),
+    ("command|getkeys", introspect::get_keys),
+    ("command|getkeysandflags", introspect::get_keys_and_flags),
+    ("command|help", introspect::help),
+    ("command|info", introspect::info),
+    ("command|list", introspect::list),
+    ("config|get", config::get),
+    ("config|help", config::help),
+    ("config|resetstat", config::resetstat),
+    ("config|rewrite", config::rewrite),
+    ("config|set", config::set),
+    ("copy", keys_database::copy),
+    ("dbsize", keys_database::dbsize),
+    ("decr", string_number::decr),
+    ("decrby", string_number::decrby),
+    ("del", keys::del),
+    ("echo", connection::echo),
+    ("exists", keys::exists),
+    ("expire", expire::expire),
+    ("expireat", expire::expireat),
+    ("expiretime", expire::expiretime),
+    ("flushall", keys_database::flushall),
+    ("flushdb", keys_database::flushdb),
+    ("get", string::get),
+    ("getbit", bitmap::getbit),
+    ("getdel", string::getdel),
+    ("getex", string::getex),
+    ("getrange", string_part::getrange),
+    ("getset", string::getset),
+    ("hello", connection::hello),
+    ("incr", string_number::incr),
+    ("incrby", string_number::incrby),
+    ("incrbyfloat", string_number::incrbyfloat),
+    ("keys", scan::keys),
+    ("latency|help", latency::help),
+    ("latency|history", latency::history),
+    ("latency|latest", latency::latest),
+    ("latency|reset", latency::reset),
+    ("lcs", string_lcs::lcs),
+    ("lolwut", instance::lolwut),
+    ("memory|usage", object::memory_usage),
+    ("mget", string::mget),
+    ("module|help", instance::module_help),
+    ("module|list", instance::module_list),
+    ("monitor", monitor::monitor),
+    ("move", keys_database::r#move),
+    ("mset", string::mset),
+    ("msetnx", string::msetnx),
+    ("object|encoding", object::object_encoding),
+    ("object|freq", object::object_freq),
+    ("object|help", object::object_help),
+    ("object|idletime", object::object_idletime),
+    ("object|refcount", object::object_refcount),
+    ("persist", expire::persist),
+    ("pexpire", expire::pexpire),
+    ("pexpireat", expire::pexpireat),
+    ("pexpiretime", expire::pexpiretime),
+    ("pfadd", hyperloglog::pfadd),
+    ("pfcount", hyperloglog::pfcount),
+    ("pfdebug", hyperloglog_debug::pfdebug),
+    ("pfmerge", hyperloglog::pfmerge),
+    ("pfselftest", hyperloglog_debug::pfselftest),
+    ("ping", connection::ping),
+    ("psetex", string::psetex),
+    ("pttl", expire::pttl),
+    ("quit", connection::quit),
+    ("randomkey", keys::randomkey),
+    ("rename", keys::rename),
+    ("renamenx", keys::renamenx),
+    ("reset", connection::reset),
+    ("role", replication::role),
+    ("scan", scan::scan),
+    ("select", connection::select),
+    ("set", string::set),
+    ("setbit", bitmap::setbit),
+    ("setex", string::setex),
+    ("setnx", string::setnx),
+    ("setrange", string_part::setrange),
+    ("shutdown", shutdown::shutdown),
+    ("slowlog|get", slowlog::get),
+    ("slowlog|help", slowlog::help),
+    ("slowlog|len", slowlog::len),
+    ("slowlog|reset", slowlog::reset),
+    ("strlen", string_part::strlen),
+    ("substr", string_part::substr),
+    ("swapdb", keys_database::swapdb),
+    ("time", instance::time),
+    ("touch", keys::touch),
+    ("ttl", expire::ttl),
+    ("type", keys::r#type),
+    ("unlink", keys::unlink),
+    ("wait", replication::wait),
+    ("waitaof", replication::waitaof),
+];
+
+/// Commands not flagged as fast whose time is not measured one by one: the clock would cost more than they do.
+const UNTIMED: &[&str] = &["set", "del", "mset"];
+
+/// What is kept of a command for its execution.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding {
+    pub handler: Option<Handler>,
+    /// Whether it may take long enough that its own time is worth a look at the clock.
+    pub timed: bool,
+}
+
+/// A binding for every command of the table.
+#[derive(Clone, Debug)]
+pub struct Bindings([Binding; COUNT]);
+
+/// The bindings of the server.
+pub static BOUND: Bindings = build();
+
+impl Bindings {
+    /// How to carry out a command.
+    pub fn of(&self, id: CommandId) -> Binding {
+        self.0[id.index()]
+    }
+
+    /// The same with another function for one command, for tests of what calls them.
+    #[cfg(test)]
+    pub fn with(mut self, name: &str, handler: Handler) -> Self {
+        let command = table::by_full_name(name.as_bytes()).expect("a command of the table");
+        self.0[command.id.index()].handler = Some(handler);
+        self
+    }
+}
+
+const fn build() -> Bindings {
+    let mut table = [Binding {
+        handler: None,
+        timed: true,
+    }; COUNT];
+    let mut i = 0;
+    while i < COUNT {
+        let command = &table::ACTIVE[i];
+        table[i].timed = !command.flags.has(Flag::Fast);
+        // Every subcommand of CLUSTER answers the same.
+        if starts_with(command.row.name.as_bytes(), b"cluster|") {
+            table[i].handler = Some(instance::cluster);
+        }
+        i += 1;
+    }
+    let mut i = 0;
+    while i < BINDINGS.len() {
+        let at = table::id(BINDINGS[i].0).index();
+        assert!(table[at].handler.is_none(), "a command is bound once");
+        table[at].handler = Some(BINDINGS[i].1);
+        i += 1;
+    }
+    let mut i = 0;
+    while i < UNTIMED.len() {
+        table[table::id(UNTIMED[i]).index()].timed = false;
+        i += 1;
+    }
+    Bindings(table)
+}
+
+const fn starts_with(text: &[u8], prefix: &[u8]) -> bool {
+    if text.len() < prefix.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < prefix.len() {
+        if text[i] != prefix[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}

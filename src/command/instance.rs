@@ -1,0 +1,53 @@
+//! TIME, LOLWUT, MODULE LIST, ACL WHOAMI and CLUSTER: small questions about the instance.
+
+use super::server::REDIS_VERSION;
+use super::{Call, Outcome, help, word};
+use crate::resp::ErrorReply;
+
+/// TIME
+pub fn time(call: &mut Call<'_>) -> Outcome {
+    let now_us = call.server.clock.wall_us() as i64;
+    call.out.array(2);
+    call.out.bulk_int(now_us / 1_000_000);
+    call.out.bulk_int(now_us % 1_000_000);
+    Ok(())
+}
+
+/// LOLWUT [VERSION version]
+pub fn lolwut(call: &mut Call<'_>) -> Outcome {
+    if let [_, option, version, ..] = call.args
+        && word::is(option, "version")
+    {
+        word::integer(version, word::NOT_AN_INTEGER)?;
+    }
+    call.out
+        .verbatim("txt", format!("Redis ver. {REDIS_VERSION}\n").as_bytes());
+    Ok(())
+}
+
+/// MODULE LIST
+pub fn module_list(call: &mut Call<'_>) -> Outcome {
+    call.out.array(0);
+    Ok(())
+}
+
+/// MODULE HELP
+pub fn module_help(call: &mut Call<'_>) -> Outcome {
+    help::write(call, help::MODULE)
+}
+
+/// ACL WHOAMI
+pub fn acl_whoami(call: &mut Call<'_>) -> Outcome {
+    call.out.bulk(b"default");
+    Ok(())
+}
+
+/// ACL HELP
+pub fn acl_help(call: &mut Call<'_>) -> Outcome {
+    help::write(call, help::ACL)
+}
+
+/// CLUSTER and the commands of cluster clients: there is no cluster.
+pub fn cluster(_: &mut Call<'_>) -> Outcome {
+    Err(ErrorReply::new("ERR This instance has cluster support disabled").into())
+}

@@ -1,0 +1,111 @@
+//! MONITOR: every command of every connection, as lines.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use super::client::Client;
+use super::{Call, Outcome};
+
+/// MONITOR
+pub fn monitor(call: &mut Call<'_>) -> Outcome {
+    if call.client.monitor {
+        return Ok(());
+    }
+    call.client.monitor = true;
+    call.server
+        .registry
+        .add_monitor(Arc::clone(&call.client.entry));
+    call.out.ok();
+    Ok(())
+}
+
+/// Appends the line that monitors see of a command. `hidden` says which words are secret.
+pub fn write_line(
+    out: &mut Vec<u8>,
+    args: &[&[u8]],
+    client: &Client,
+    now_us: u64,
+    hidden: impl Fn(usize) -> bool,
+) {
+    let db = client.db;
+    let (seconds, micros) = (now_us / 1_000_000, now_us % 1_000_000);
+    let (kind, addr) = if client.entry.unix {
+        (
+            "unix:",
+            client
+                .entry
+                .addr
+                .strip_suffix(":0")
+                .unwrap_or(&client.entry.addr),
+        )
+    } else {
+        ("", client.entry.addr.as_str())
+    };
+    write!(out, "+{seconds}.{micros:06} [{db} {kind}{addr}]").expect("memory takes all");
+    for (at, word) in args.iter().enumerate() {
+        out.push(b' ');
+        quote(out, if hidden(at) { b"(redacted)" } else { word });
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends `bytes` in quotes, with everything that is not printable text escaped.
+pub fn quote(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    for &byte in bytes {
+        match byte {
+            b'\\' | b'"' => out.extend_from_slice(&[b'\\', byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0x07 => out.extend_from_slice(b"\\a"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            b' '..=b'~' => out.push(byte),
+            _ => write!(out, "\\x{byte:02x}").expect("memory takes all"),
+        }
+    }
+    out.push(b'"');
+}
+
+/// Which words of a command hold names and passwords: they are shown to nobody.
+pub fn is_secret(args: &[&[u8]], at: usize) -> bool {
+    match args[0] {
+        name if super::word::is(name, "auth") => at > 0,
+        name if super::word::is(name, "hello") => {
+            let after = |back: usize| at > back + 1 && super::word::is(args[at - back], "auth");
+            after(1) || after(2)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_and_secrets_hidden() {
+        let mut out = Vec::new();
+        let client = Client {
+            db: 2,
+            ..Client::default()
+        };
+        let args: Vec<&[u8]> = vec![
+            b"hello",
+            b"3",
+            b"AUTH",
+            b"user",
+            b"secret",
+            b"setname",
+            b"a\"\n\xff",
+        ];
+        write_line(&mut out, &args, &client, 1_000_000_000_000_042, |at| {
+            is_secret(&args, at)
+        });
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "+1000000000.000042 [2 ] \"hello\" \"3\" \"AUTH\" \"(redacted)\" \"(redacted)\" \"setname\" \"a\\\"\\n\\xff\"\r\n"
+        );
+        assert!(!is_secret(&[b"get", b"auth", b"x"], 2));
+    }
+}

@@ -1,0 +1,46 @@
+//! ROLE, WAIT, WAITAOF: what there is to say without replicas.
+
+use super::client::{Block, BlockKind};
+use super::{Call, Outcome, word};
+use crate::resp::ErrorReply;
+
+/// ROLE
+pub fn role(call: &mut Call<'_>) -> Outcome {
+    call.out.array(3);
+    call.out.bulk(b"master");
+    call.out.int(0);
+    call.out.array(0);
+    Ok(())
+}
+
+/// WAIT numreplicas timeout: there are none, so only the time can end it.
+pub fn wait(call: &mut Call<'_>) -> Outcome {
+    let replicas = word::integer(call.args[1], word::NOT_AN_INTEGER)?;
+    let until_ms = word::deadline_ms(call.args[2], call.now_ms)?;
+    if replicas <= 0 {
+        call.out.int(0);
+        return Ok(());
+    }
+    call.client.block = Some(Block {
+        kind: BlockKind::Replicas,
+        until_ms,
+    });
+    Ok(())
+}
+
+/// WAITAOF numlocal numreplicas timeout: `numlocal` 1 waits until the log is synced with this connection's writes.
+pub fn waitaof(call: &mut Call<'_>) -> Outcome {
+    const NOT_POSITIVE: ErrorReply = ErrorReply::new("ERR value is out of range, must be positive");
+    let local = word::integer_within(call.args[1], 0..=1)?;
+    let replicas = word::integer_in(call.args[2], 0..=i64::MAX, NOT_POSITIVE)?;
+    let until_ms = word::deadline_ms(call.args[3], call.now_ms)?;
+    call.client.block = Some(Block {
+        kind: BlockKind::Log {
+            lsn: call.client.write_lsn,
+            local: local as u8,
+            replicas: replicas as u64,
+        },
+        until_ms,
+    });
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! What the server counts, for INFO.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::table::{COUNT, CommandId};
+
+/// Distinct error codes counted; more are not told apart, so that a client cannot fill memory with them.
+const ERROR_CODES_MAX: usize = 128;
+
+/// Counters since the start or the latest CONFIG RESETSTAT. They are read apart from each other: no reader may
+/// conclude from one to another, so every access is relaxed.
+#[derive(Debug, Default)]
+pub struct Stats {
+    pub connections_received: AtomicU64,
+    pub connections_rejected: AtomicU64,
+    pub commands_processed: AtomicU64,
+    pub input_bytes: AtomicU64,
+    pub output_bytes: AtomicU64,
+    pub error_replies: AtomicU64,
+    pub query_buffer_disconnections: AtomicU64,
+    pub output_buffer_disconnections: AtomicU64,
+    pub acl_denied_auth: AtomicU64,
+    pub unexpected_errors: AtomicU64,
+    errors: Mutex<BTreeMap<Vec<u8>, u64>>,
+    commands: CommandStats,
+}
+
+/// The counters of one command.
+#[derive(Debug, Default)]
+pub struct CommandStat {
+    pub calls: AtomicU64,
+    pub micros: AtomicU64,
+    /// Refused before it ran.
+    pub rejected: AtomicU64,
+    /// Answered an error.
+    pub failed: AtomicU64,
+}
+
+#[derive(Debug)]
+struct CommandStats([CommandStat; COUNT]);
+
+impl Default for CommandStats {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| CommandStat::default()))
+    }
+}
+
+/// Adds to a counter that only holders of the engine lock change: no locked instruction is needed.
+pub fn add_locked(counter: &AtomicU64, n: u64) {
+    counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+}
+
+/// Adds to a counter.
+pub fn add(counter: &AtomicU64, n: u64) {
+    counter.fetch_add(n, Ordering::Relaxed);
+}
+
+impl Stats {
+    /// The counters of a command. They change under the engine lock only.
+    pub fn command(&self, id: CommandId) -> &CommandStat {
+        &self.commands.0[id.index()]
+    }
+
+    /// Counts an error reply by its code: `line` begins with it, without the dash.
+    pub fn count_error(&self, line: &[u8]) {
+        add(&self.error_replies, 1);
+        let end = line
+            .iter()
+            .position(|&b| b == b' ' || b == b'\r')
+            .unwrap_or(line.len());
+        let mut errors = self.errors.lock();
+        if let Some(count) = errors.get_mut(&line[..end]) {
+            *count += 1;
+        } else if errors.len() < ERROR_CODES_MAX {
+            errors.insert(line[..end].to_vec(), 1);
+        }
+    }
+
+    /// Error codes and how often each was answered, in order of code.
+    pub fn errors(&self) -> Vec<(Vec<u8>, u64)> {
+        let errors = self.errors.lock();
+        errors.iter().map(|(code, n)| (code.clone(), *n)).collect()
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset(&self) {
+        for counter in [
+            &self.connections_received,
+            &self.connections_rejected,
+            &self.commands_processed,
+            &self.input_bytes,
+            &self.output_bytes,
+            &self.error_replies,
+            &self.query_buffer_disconnections,
+            &self.output_buffer_disconnections,
+            &self.acl_denied_auth,
+            &self.unexpected_errors,
+        ] {
+            counter.store(0, Ordering::Relaxed);
+        }
+        self.errors.lock().clear();
+        for command in &self.commands.0 {
+            for counter in [
+                &command.calls,
+                &command.micros,
+                &command.rejected,
+                &command.failed,
+            ] {
+                counter.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The directives that sessions and the shell read often, in the form they need them.
+//!
+//! CONFIG SET stores the new value here; every reader sees it from its next batch of commands on. No reader
+//! concludes from one setting to another, so every access is relaxed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+
+use crate::config::{Config, Permission};
+
+/// Current values.
+#[derive(Debug)]
+pub struct Tuning {
+    pub databases: AtomicU64,
+    /// `proto-max-bulk-len`, bytes.
+    pub bulk_bytes_max: AtomicU64,
+    /// `client-query-buffer-limit`, bytes.
+    pub query_buffer_bytes_max: AtomicU64,
+    pub maxclients: AtomicU64,
+    /// `timeout`, seconds; 0: never.
+    pub timeout_s: AtomicU64,
+    /// `tcp-keepalive`, seconds; 0: off.
+    pub keepalive_s: AtomicU64,
+    pub protected_mode: AtomicBool,
+    /// `slowlog-log-slower-than`, microseconds; negative: off.
+    pub slowlog_us_min: AtomicI64,
+    pub slowlog_len_max: AtomicU64,
+    /// `latency-monitor-threshold`, milliseconds; 0: off.
+    pub latency_ms_min: AtomicU64,
+    /// `client-output-buffer-limit normal`: bytes (0: none) at once, bytes and seconds in a row.
+    pub output_bytes_max: AtomicU64,
+    pub output_soft_bytes_max: AtomicU64,
+    pub output_soft_s: AtomicU64,
+    /// How often in a second the periodic jobs run.
+    pub hz: AtomicU64,
+    /// From where DEBUG may come.
+    pub debug_allowed: Allowed,
+    /// From where MODULE may come.
+    pub module_allowed: Allowed,
+    has_password: AtomicBool,
+    password: RwLock<Option<Arc<[u8]>>>,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            databases: AtomicU64::new(16),
+            bulk_bytes_max: AtomicU64::new(512 << 20),
+            query_buffer_bytes_max: AtomicU64::new(1 << 30),
+            maxclients: AtomicU64::new(10_000),
+            timeout_s: AtomicU64::new(0),
+            keepalive_s: AtomicU64::new(300),
+            protected_mode: AtomicBool::new(true),
+            slowlog_us_min: AtomicI64::new(10_000),
+            slowlog_len_max: AtomicU64::new(128),
+            latency_ms_min: AtomicU64::new(0),
+            output_bytes_max: AtomicU64::new(0),
+            output_soft_bytes_max: AtomicU64::new(0),
+            output_soft_s: AtomicU64::new(0),
+            hz: AtomicU64::new(10),
+            debug_allowed: Allowed::default(),
+            module_allowed: Allowed::default(),
+            has_password: AtomicBool::new(false),
+            password: RwLock::new(None),
+        }
+    }
+}
+
+/// Who may run a protected command.
+#[derive(Debug, Default)]
+pub struct Allowed {
+    everybody: AtomicBool,
+    local: AtomicBool,
+}
+
+impl Allowed {
+    fn set(&self, permission: Permission) {
+        self.everybody
+            .store(permission == Permission::Yes, Ordering::Relaxed);
+        self.local
+            .store(permission == Permission::Local, Ordering::Relaxed);
+    }
+
+    /// Whether a connection may; `is_local` if it comes from this machine.
+    pub fn to(&self, is_local: bool) -> bool {
+        self.everybody.load(Ordering::Relaxed) || (is_local && self.local.load(Ordering::Relaxed))
+    }
+}
+
+impl Tuning {
+    /// The values of `config`.
+    pub fn load(&self, config: &Config) {
+        let set = |setting: &AtomicU64, value: u64| setting.store(value, Ordering::Relaxed);
+        set(&self.databases, u64::from(config.databases()));
+        set(&self.bulk_bytes_max, config.proto_max_bulk_bytes());
+        set(
+            &self.query_buffer_bytes_max,
+            config.query_buffer_limit_bytes(),
+        );
+        set(&self.maxclients, config.maxclients());
+        set(&self.timeout_s, config.timeout_s());
+        set(&self.keepalive_s, u64::from(config.tcp_keepalive_s()));
+        set(&self.slowlog_len_max, config.slowlog_entries_max());
+        set(&self.latency_ms_min, config.latency_threshold_ms());
+        set(&self.hz, u64::from(config.hz()));
+        let output = config.output_limits().normal;
+        set(&self.output_bytes_max, output.hard_bytes);
+        set(&self.output_soft_bytes_max, output.soft_bytes);
+        set(
+            &self.output_soft_s,
+            u64::try_from(output.soft_seconds).unwrap_or(0),
+        );
+        self.slowlog_us_min
+            .store(config.slowlog_slower_than_us(), Ordering::Relaxed);
+        self.protected_mode
+            .store(config.protected_mode(), Ordering::Relaxed);
+        self.debug_allowed.set(config.enable_debug_command());
+        self.module_allowed.set(config.enable_module_command());
+        self.set_password(&config.requirepass());
+    }
+
+    /// Sets `requirepass`; an empty one takes it away.
+    pub fn set_password(&self, password: &[u8]) {
+        let password: Option<Arc<[u8]>> = (!password.is_empty()).then(|| Arc::from(password));
+        self.has_password
+            .store(password.is_some(), Ordering::Relaxed);
+        *self.password.write() = password;
+    }
+
+    pub fn has_password(&self) -> bool {
+        self.has_password.load(Ordering::Relaxed)
+    }
+
+    /// Whether `given` opens the door; without a password everything does.
+    pub fn check_password(&self, given: &[u8]) -> bool {
+        match &*self.password.read() {
+            None => true,
+            Some(password) => same_in_constant_time(password, given),
+        }
+    }
+}
+
+/// Compares in a time that depends on the length of `given` alone.
+fn same_in_constant_time(secret: &[u8], given: &[u8]) -> bool {
+    let mut difference = secret.len() ^ given.len();
+    for (at, byte) in given.iter().enumerate() {
+        difference |= usize::from(byte ^ secret[at % secret.len()]);
+    }
+    std::hint::black_box(difference) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_password_is_the_password() {
+        let tuning = Tuning::default();
+        assert!(tuning.check_password(b"anything"));
+        tuning.set_password(b"secret");
+        assert!(tuning.has_password());
+        for wrong in [&b""[..], b"secre", b"secrets", b"Secret", b"secretsecret"] {
+            assert!(!tuning.check_password(wrong));
+        }
+        assert!(tuning.check_password(b"secret"));
+        tuning.set_password(b"");
+        assert!(!tuning.has_password());
+    }
+}

@@ -1,0 +1,471 @@
+//! Carrying out requests: the checks in Redis's order, the command, what is counted and logged of it.
+
+use std::sync::atomic::Ordering;
+
+use super::{Session, Step, Store};
+use crate::command::client::{Client, ReplyMode};
+use crate::command::dispatch::{Bindings, Handler};
+use crate::command::server::Server;
+use crate::command::stats::{add, add_locked};
+use crate::command::table::{self, Command, CommandId, Flag, Resolved};
+use crate::command::{Call, Failure, attempt, monitor, word};
+use crate::keyspace::Keyspace;
+use crate::resp::{ErrorReply, Reply};
+use crate::storage;
+
+/// Most commands in one hold of the engine lock, so that other connections get their turn.
+pub const COMMANDS_PER_HOLD: usize = 64;
+/// Bytes of replies after which a hold ends.
+const REPLY_BYTES_PER_HOLD: usize = 1 << 20;
+/// After so many parks a command reads its pages under the lock, so that it ends.
+const PARKS_MAX: u8 = 2;
+/// A slow log that wants to know of commands this fast gets every command measured, in microseconds.
+const MEASURE_ALL_BELOW_US: i64 = 1000;
+/// Memory for monitor lines that is kept.
+const FEED_BYTES_KEPT_MAX: usize = 4096;
+
+/// What all commands of one hold share.
+struct Hold<'a> {
+    server: &'a Server,
+    store: &'a dyn Store,
+    now_us: u64,
+    /// Every command is measured.
+    measure_all: bool,
+    commands: u64,
+    /// The latest command whose time was not measured; it is given what the hold took beyond measured commands.
+    unmeasured: Option<CommandId>,
+    measured_us: u64,
+}
+
+/// How one request ended.
+enum Verdict {
+    Done,
+    /// Not carried out; the request stays pending.
+    Miss,
+    Paused(u64),
+    /// It is no request of this protocol but of a web browser's.
+    Foreign,
+}
+
+impl Session {
+    /// Carries out complete requests until there are none, the hold has been long enough, or something has to be
+    /// waited for. `now_us` is the wall time of all of them, in microseconds since 1970.
+    pub fn execute(
+        &mut self,
+        keyspace: &mut Keyspace,
+        server: &Server,
+        store: &dyn Store,
+        now_us: u64,
+    ) -> Step {
+        let lsn_before = store.last_lsn(keyspace);
+        let started_us = server.clock.mono_us();
+        let mut hold = Hold {
+            server,
+            store,
+            now_us,
+            measure_all: measures_all(server),
+            commands: 0,
+            unmeasured: None,
+            measured_us: 0,
+        };
+        let step = self.run(keyspace, &mut hold);
+        if let Some(id) = hold.unmeasured {
+            let took_us = server.clock.mono_us().saturating_sub(started_us);
+            let rest_us = took_us.saturating_sub(hold.measured_us);
+            add_locked(&server.stats.command(id).micros, rest_us);
+        }
+        add(&server.stats.commands_processed, hold.commands);
+        let lsn = store.last_lsn(keyspace);
+        if lsn > lsn_before {
+            self.client.write_lsn = lsn;
+        }
+        self.see_lsn(lsn);
+        self.feed_monitors(server, lsn);
+        self.publish();
+        step
+    }
+
+    fn feed_monitors(&mut self, server: &Server, lsn: u64) {
+        if self.feed.is_empty() {
+            return;
+        }
+        let limit = server.tuning.output_bytes_max.load(Ordering::Relaxed);
+        server.registry.feed_monitors(&self.feed, lsn, limit);
+        self.feed.clear();
+        if self.feed.capacity() > FEED_BYTES_KEPT_MAX {
+            self.feed = Vec::new();
+        }
+    }
+
+    fn run(&mut self, keyspace: &mut Keyspace, hold: &mut Hold<'_>) -> Step {
+        for _ in 0..COMMANDS_PER_HOLD {
+            match self.next_request(&hold.server.tuning) {
+                Ok(true) => {}
+                Ok(false) => return Step::Read,
+                Err(error) => {
+                    let line = error.reply();
+                    hold.server.stats.count_error(&line);
+                    if self.client.reply_mode == ReplyMode::On {
+                        self.reply.error_bytes(&line);
+                    }
+                    self.client.close = true;
+                    return Step::Close;
+                }
+            }
+            match self.carry_out(keyspace, hold) {
+                Verdict::Done => self.finish_request(),
+                Verdict::Miss => {
+                    self.parks += 1;
+                    return Step::Park(hold.store.take_misses(keyspace));
+                }
+                Verdict::Paused(until_ms) => return Step::Paused(until_ms),
+                Verdict::Foreign => return Step::Abort,
+            }
+            if self.client.close {
+                return Step::Close;
+            }
+            if let Some(block) = self.client.block {
+                return Step::Blocked(block);
+            }
+            if self.reply.bytes().len() >= REPLY_BYTES_PER_HOLD || self.reply.has_streams() {
+                return Step::Again;
+            }
+        }
+        Step::Again
+    }
+
+    fn carry_out(&mut self, keyspace: &mut Keyspace, hold: &mut Hold<'_>) -> Verdict {
+        let waiting = self.parks >= PARKS_MAX;
+        hold.store.begin_command(keyspace, waiting);
+        let mut words = shorter(std::mem::take(&mut self.words));
+        self.parser.words(self.input.bytes(), &mut words);
+        let shows_buffers = words[0].eq_ignore_ascii_case(b"client");
+        if shows_buffers {
+            self.client.buffers = self.buffers(self.parser.words_bytes());
+        }
+        let mut turn = Turn {
+            words: &words,
+            client: &mut self.client,
+            reply: &mut self.reply,
+            feed: &mut self.feed,
+            bindings: self.bindings,
+            waiting,
+        };
+        let verdict = turn.take(keyspace, hold);
+        self.words = shorter(words);
+        verdict
+    }
+}
+
+/// The same list, emptied, for words of another life; it keeps its memory.
+fn shorter<'a>(mut words: Vec<&[u8]>) -> Vec<&'a [u8]> {
+    words.clear();
+    words.into_iter().map(|_| -> &'a [u8] { &[] }).collect()
+}
+
+fn measures_all(server: &Server) -> bool {
+    let slower_us = server.tuning.slowlog_us_min.load(Ordering::Relaxed);
+    (0..MEASURE_ALL_BELOW_US).contains(&slower_us)
+        || server.tuning.latency_ms_min.load(Ordering::Relaxed) > 0
+}
+
+/// One request in its turn.
+struct Turn<'a> {
+    words: &'a [&'a [u8]],
+    client: &'a mut Client,
+    reply: &'a mut Reply,
+    feed: &'a mut Vec<u8>,
+    bindings: &'a Bindings,
+    /// Pages are read under the lock: it may take long.
+    waiting: bool,
+}
+
+impl Turn<'_> {
+    fn take(&mut self, keyspace: &mut Keyspace, hold: &mut Hold<'_>) -> Verdict {
+        if is_foreign(self.words[0]) {
+            return Verdict::Foreign;
+        }
+        if self.client.reply_mode == ReplyMode::SkipNext {
+            self.client.reply_mode = ReplyMode::Skip;
+        }
+        let mark = self.reply.mark();
+        let verdict = match self.check(hold) {
+            Ok((command, handler)) => {
+                if let Some(until_ms) = self.paused_until(command, hold) {
+                    return Verdict::Paused(until_ms);
+                }
+                self.run(command, handler, keyspace, hold)
+            }
+            Err(line) => {
+                self.reply.error_bytes(&line);
+                Verdict::Done
+            }
+        };
+        if let Verdict::Miss = verdict {
+            self.reply.cut(mark);
+            return verdict;
+        }
+        if let Some(b'-') = self.reply.bytes_since(mark).first() {
+            let line = &self.reply.bytes_since(mark)[1..];
+            hold.server.stats.count_error(line);
+        }
+        match self.client.reply_mode {
+            ReplyMode::On | ReplyMode::SkipNext => {}
+            ReplyMode::Off => self.reply.cut(mark),
+            ReplyMode::Skip => {
+                self.reply.cut(mark);
+                self.client.reply_mode = ReplyMode::On;
+            }
+        }
+        verdict
+    }
+
+    /// Everything that can be said against a request before it runs, in Redis's order. The error is a line.
+    fn check(&mut self, hold: &Hold<'_>) -> Result<(&'static Command, Handler), Vec<u8>> {
+        let server = hold.server;
+        let (command, handler) = self.resolve()?;
+        let reject = |text: &str| {
+            add_locked(&server.stats.command(command.id).rejected, 1);
+            Err(text.as_bytes().to_vec())
+        };
+        if !command.accepts(self.words.len()) {
+            let name = command.name();
+            return reject(&format!(
+                "ERR wrong number of arguments for '{name}' command"
+            ));
+        }
+        if command.flags.has(Flag::Protected)
+            && let Some(text) = self.forbidden(command, server)
+        {
+            return reject(&text);
+        }
+        if !self.client.authenticated
+            && !command.flags.has(Flag::NoAuth)
+            && server.tuning.has_password()
+        {
+            return reject("NOAUTH Authentication required.");
+        }
+        if !command.flags.has(Flag::Loading) && server.loading.load(Ordering::Relaxed) {
+            return reject("LOADING Redis is loading the dataset in memory");
+        }
+        match handler {
+            Some(handler) => Ok((command, handler)),
+            // Only a container without a subcommand has no function, and none accepts that.
+            None => Err(unknown_command(self.words)),
+        }
+    }
+
+    fn resolve(&mut self) -> Result<(&'static Command, Option<Handler>), Vec<u8>> {
+        self.client.last_command = "NULL";
+        match table::resolve(self.words) {
+            Resolved::Command(command) => {
+                let handler = self.bindings.of(command.id).handler;
+                if handler.is_some() || command.has_subcommands() {
+                    self.client.last_command = command.name();
+                    return Ok((command, handler));
+                }
+                Err(match command.parent {
+                    Some(_) => unknown_subcommand(self.words),
+                    None => unknown_command(self.words),
+                })
+            }
+            Resolved::UnknownSubcommand(_) => Err(unknown_subcommand(self.words)),
+            Resolved::Unknown => Err(unknown_command(self.words)),
+        }
+    }
+
+    /// What to answer to DEBUG or MODULE from where it is not allowed.
+    fn forbidden(&self, command: &Command, server: &Server) -> Option<String> {
+        let is_debug = command.name().starts_with("debug");
+        let (allowed, name, option) = if is_debug {
+            (
+                &server.tuning.debug_allowed,
+                "DEBUG",
+                "enable-debug-command",
+            )
+        } else {
+            (
+                &server.tuning.module_allowed,
+                "MODULE",
+                "enable-module-command",
+            )
+        };
+        if allowed.to(self.client.entry.local) {
+            return None;
+        }
+        Some(format!(
+            "ERR {name} command not allowed. If the {option} option is set to \"local\", you can run it from a local \
+             connection, otherwise you need to set this option in the configuration file, and then restart the server."
+        ))
+    }
+
+    fn paused_until(&self, command: &Command, hold: &Hold<'_>) -> Option<u64> {
+        let writes = command.flags.has(Flag::Write) || command.flags.has(Flag::MayReplicate);
+        hold.server.pause.holds(writes, hold.now_us / 1000)
+    }
+
+    fn run(
+        &mut self,
+        command: &'static Command,
+        handler: Handler,
+        keyspace: &mut Keyspace,
+        hold: &mut Hold<'_>,
+    ) -> Verdict {
+        let measured = hold.measure_all || self.waiting || self.bindings.of(command.id).timed;
+        let started_us = if measured {
+            hold.server.clock.mono_us()
+        } else {
+            0
+        };
+        let mark = self.reply.mark();
+        keyspace.no_touch = self.client.no_touch;
+        let mut call = Call {
+            args: self.words,
+            keyspace,
+            client: self.client,
+            server: hold.server,
+            out: self.reply,
+            now_ms: hold.now_us / 1000,
+        };
+        let outcome = attempt::carry_out(&mut call, handler);
+        if outcome.is_err() && keyspace.engine.in_transaction() {
+            keyspace.engine.rollback();
+        }
+        let stat = hold.server.stats.command(command.id);
+        match outcome {
+            Ok(()) => {}
+            Err(Failure::Storage(storage::Error::Miss)) if !self.waiting => return Verdict::Miss,
+            Err(failure) => {
+                self.reply.cut(mark);
+                match failure {
+                    Failure::Reply(error) => self.reply.error(&error),
+                    Failure::Storage(error) => self.reply.error(&storage_error(&error)),
+                }
+                add_locked(&stat.failed, 1);
+            }
+        }
+        add_locked(&stat.calls, 1);
+        hold.commands += 1;
+        if measured {
+            let took_us = hold.server.clock.mono_us().saturating_sub(started_us);
+            hold.measured_us += took_us;
+            add_locked(&stat.micros, took_us);
+            self.log_time(command, took_us, hold);
+        } else {
+            hold.unmeasured = Some(command.id);
+        }
+        if hold.server.registry.has_monitors() {
+            self.show_monitors(command, hold);
+        }
+        Verdict::Done
+    }
+
+    fn log_time(&self, command: &Command, took_us: u64, hold: &Hold<'_>) {
+        let tuning = &hold.server.tuning;
+        let time_s = hold.now_us / 1_000_000;
+        let latency_ms_min = tuning.latency_ms_min.load(Ordering::Relaxed);
+        if latency_ms_min > 0 && took_us / 1000 >= latency_ms_min {
+            let event = if command.flags.has(Flag::Fast) {
+                "fast-command"
+            } else {
+                "command"
+            };
+            hold.server.latency.add(event, took_us / 1000, time_s);
+        }
+        let slower_us = tuning.slowlog_us_min.load(Ordering::Relaxed);
+        let is_slow = u64::try_from(slower_us).is_ok_and(|min| took_us >= min);
+        if !is_slow || command.flags.has(Flag::SkipSlowlog) {
+            return;
+        }
+        let words: Vec<&[u8]> = (0..self.words.len())
+            .map(|at| match monitor::is_secret(self.words, at) {
+                true => b"(redacted)",
+                false => self.words[at],
+            })
+            .collect();
+        let len_max = tuning.slowlog_len_max.load(Ordering::Relaxed) as usize;
+        hold.server
+            .slowlog
+            .add(&words, took_us, time_s, self.client, len_max);
+    }
+
+    fn show_monitors(&mut self, command: &Command, hold: &Hold<'_>) {
+        if command.flags.has(Flag::SkipMonitor) || command.flags.has(Flag::Admin) {
+            return;
+        }
+        let words = self.words;
+        monitor::write_line(self.feed, words, self.client, hold.now_us, |at| {
+            monitor::is_secret(words, at)
+        });
+    }
+}
+
+/// The first words of web requests: whoever sends them was tricked into talking to this port.
+fn is_foreign(word: &[u8]) -> bool {
+    match word.len() {
+        4 => word::is(word, "post"),
+        5 => word::is(word, "host:"),
+        _ => false,
+    }
+}
+
+/// Bytes of a name, and of the words after it, that an error shows.
+const SHOWN_BYTES_MAX: usize = 128;
+
+/// Appends a word as far as it is shown: to its first zero byte, at most `bytes_max`, on one line.
+fn show(line: &mut Vec<u8>, word: &[u8], bytes_max: usize) {
+    let end = memchr::memchr(0, word).unwrap_or(word.len());
+    line.extend_from_slice(&word[..end.min(bytes_max)]);
+}
+
+fn unknown_command(words: &[&[u8]]) -> Vec<u8> {
+    let mut line = b"ERR unknown command '".to_vec();
+    show(&mut line, words[0], SHOWN_BYTES_MAX);
+    line.extend_from_slice(b"', with args beginning with: ");
+    let args_from = line.len();
+    for word in &words[1..] {
+        let shown = line.len() - args_from;
+        if shown >= SHOWN_BYTES_MAX {
+            break;
+        }
+        line.push(b'\'');
+        show(&mut line, word, SHOWN_BYTES_MAX - shown);
+        line.extend_from_slice(b"' ");
+    }
+    line
+}
+
+fn unknown_subcommand(words: &[&[u8]]) -> Vec<u8> {
+    let mut line = b"ERR unknown subcommand '".to_vec();
+    show(&mut line, words[1], SHOWN_BYTES_MAX);
+    line.extend_from_slice(b"'. Try ");
+    let name = line.len();
+    show(&mut line, words[0], usize::MAX);
+    line[name..].make_ascii_uppercase();
+    line.extend_from_slice(b" HELP.");
+    line
+}
+
+/// How a failure of storage is told to a client.
+pub fn storage_error(error: &storage::Error) -> ErrorReply {
+    match error {
+        storage::Error::DiskFull => ErrorReply::new(
+            "MISCONF The disk is full: commands that add data are refused until there is space again. \
+             Reads, deletions and shutdown go on.",
+        ),
+        storage::Error::Poisoned => ErrorReply::new(
+            "MISCONF Errors writing to the log file: an earlier write or sync failed, so commands that change data \
+             are refused. Check the disk and the server's log, then restart the server.",
+        ),
+        storage::Error::Miss => {
+            ErrorReply::new("ERR a page could not be brought into the cache; try again")
+        }
+        storage::Error::Corrupt(corruption) => word::error(format!(
+            "ERR a damaged page was met: {corruption}. Nothing but the keys on it is lost; \
+             run `redkeep check` on the file and restore them from a backup"
+        )),
+        storage::Error::Io(error) => {
+            word::error(format!("ERR the disk could not be read: {error}"))
+        }
+    }
+}

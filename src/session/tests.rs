@@ -1,0 +1,406 @@
+//! Bytes in, bytes out, against a server without a log.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+
+use parking_lot::Mutex;
+
+use super::*;
+use crate::command::client::{Origin, signal};
+use crate::command::{Call, Failure, Outcome};
+use crate::config::Config;
+use crate::keyspace::Keyspace;
+use crate::resp::{Stream, StreamError};
+use crate::storage;
+use crate::vfs::{Clock, OsVfs};
+
+/// A clock that a test moves.
+#[derive(Debug, Default)]
+struct HandClock(AtomicU64);
+
+impl Clock for HandClock {
+    fn wall_ms(&self) -> u64 {
+        self.wall_us() / 1000
+    }
+    fn wall_us(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+    fn mono_us(&self) -> u64 {
+        self.wall_us()
+    }
+}
+
+/// An engine whose LSN and misses a test sets.
+#[derive(Default)]
+struct FakeStore {
+    lsn: AtomicU64,
+    waiting: Mutex<Vec<bool>>,
+    fetches: AtomicUsize,
+}
+
+struct NoFetch;
+
+impl Fetch for NoFetch {
+    fn fetch(&mut self) {}
+    fn land(self: Box<Self>, _: &mut Keyspace) {}
+}
+
+impl Store for FakeStore {
+    fn last_lsn(&self, _: &Keyspace) -> u64 {
+        self.lsn.load(Ordering::Relaxed)
+    }
+    fn begin_command(&self, _: &mut Keyspace, waiting: bool) {
+        self.waiting.lock().push(waiting);
+    }
+    fn take_misses(&self, _: &mut Keyspace) -> Option<Box<dyn Fetch>> {
+        self.fetches.fetch_add(1, Ordering::Relaxed);
+        Some(Box::new(NoFetch))
+    }
+}
+
+struct World {
+    clock: Arc<HandClock>,
+    server: Server,
+    store: FakeStore,
+    keyspace: Keyspace,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Arc::new(HandClock(AtomicU64::new(1_700_000_000_000_000)));
+        let dir = tempfile::tempdir().unwrap();
+        let (engine, _) = storage::open(
+            &OsVfs,
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            &dir.path().join("data.keep"),
+            &storage::OpenOptions::new([1; 16]),
+            &mut |_, _| {},
+        )
+        .expect("a new file");
+        Self {
+            clock: Arc::clone(&clock),
+            server: Server::new(Arc::new(Config::default()), clock),
+            store: FakeStore::default(),
+            keyspace: Keyspace::new(engine, 16, 1, 0).expect("an empty file"),
+            _dir: dir,
+        }
+    }
+
+    fn session(&self, bindings: &'static Bindings) -> Session {
+        let id = self.server.registry.next_id();
+        let origin = Origin {
+            addr: format!("127.0.0.1:{id}"),
+            ..Origin::default()
+        };
+        let entry = Arc::new(Entry::new(id, origin, self.clock.wall_ms()));
+        self.server.registry.insert(Arc::clone(&entry));
+        Session::with_bindings(entry, &self.server.tuning, bindings)
+    }
+
+    fn step(&mut self, session: &mut Session) -> Step {
+        let now_us = self.clock.wall_us();
+        session.execute(&mut self.keyspace, &self.server, &self.store, now_us)
+    }
+
+    /// Sends bytes, executes until more are needed, and returns the replies.
+    fn ask(&mut self, session: &mut Session, bytes: &str) -> String {
+        session.input.room().extend_from_slice(bytes.as_bytes());
+        while let Step::Again = self.step(session) {}
+        reply(session)
+    }
+
+    fn wait_ms(&self, ms: u64) {
+        self.clock.0.fetch_add(ms * 1000, Ordering::Relaxed);
+    }
+}
+
+fn reply(session: &mut Session) -> String {
+    let (bytes, _) = session.reply.take();
+    String::from_utf8(bytes).unwrap()
+}
+
+fn writes_half_then_misses(call: &mut Call<'_>) -> Outcome {
+    call.out.array(2);
+    call.out.bulk(b"half");
+    Err(Failure::Storage(storage::Error::Miss))
+}
+
+fn disk_full(call: &mut Call<'_>) -> Outcome {
+    call.out.array(1);
+    Err(Failure::Storage(storage::Error::DiskFull))
+}
+
+fn takes_long(call: &mut Call<'_>) -> Outcome {
+    // 20 ms on any clock that a test moves by hand: the command moves it itself.
+    let moved = call.args[1];
+    LONG.lock()
+        .as_ref()
+        .expect("the test lends its clock")
+        .0
+        .fetch_add(
+            std::str::from_utf8(moved).unwrap().parse().unwrap(),
+            Ordering::Relaxed,
+        );
+    call.out.ok();
+    Ok(())
+}
+
+static LONG: Mutex<Option<Arc<HandClock>>> = Mutex::new(None);
+
+fn streams(call: &mut Call<'_>) -> Outcome {
+    struct Empty;
+    impl Stream for Empty {
+        fn fill(&mut self, _: &mut Vec<u8>, _: usize) -> Result<bool, StreamError> {
+            Ok(false)
+        }
+    }
+    call.out.bulk_header(0);
+    call.out.stream(Box::new(Empty));
+    call.out.raw(b"\r\n");
+    Ok(())
+}
+
+static MISSING: LazyLock<Bindings> = LazyLock::new(|| {
+    BOUND
+        .clone()
+        .with("lolwut", writes_half_then_misses)
+        .with("time", disk_full)
+        .with("echo", takes_long)
+        .with("role", streams)
+});
+
+#[test]
+fn a_miss_takes_back_its_reply_and_parks_with_what_was_done_before() {
+    let mut world = World::new();
+    let mut session = world.session(&MISSING);
+    session
+        .input
+        .room()
+        .extend_from_slice(b"PING\r\nLOLWUT\r\nPING\r\n");
+    assert!(matches!(world.step(&mut session), Step::Park(Some(_))));
+    assert_eq!(reply(&mut session), "+PONG\r\n");
+    // A second miss parks again; after it the command reads under the lock and comes to an end.
+    assert!(matches!(world.step(&mut session), Step::Park(_)));
+    assert_eq!(*world.store.waiting.lock(), [false, false, false]);
+    assert!(matches!(world.step(&mut session), Step::Read));
+    assert_eq!(
+        *world.store.waiting.lock(),
+        [false, false, false, true, false]
+    );
+    assert!(reply(&mut session).ends_with("+PONG\r\n"));
+    assert_eq!(world.store.fetches.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn a_failure_of_storage_leaves_an_error_and_nothing_else() {
+    let mut world = World::new();
+    let mut session = world.session(&MISSING);
+    let reply = world.ask(&mut session, "TIME\r\nPING\r\n");
+    assert!(reply.starts_with("-MISCONF The disk is full"), "{reply}");
+    assert!(reply.ends_with("\r\n+PONG\r\n"), "{reply}");
+    assert_eq!(reply.matches("\r\n").count(), 2);
+    let errors = world.server.stats.errors();
+    assert_eq!(errors, [(b"MISCONF".to_vec(), 1)]);
+}
+
+#[test]
+fn replies_wait_for_the_latest_commit_of_anyone() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    world.store.lsn.store(7, Ordering::Relaxed);
+    world.ask(&mut session, "PING\r\n");
+    assert_eq!(session.lsn_seen(), 7);
+}
+
+#[test]
+fn a_hold_is_bounded_and_goes_on_where_it_stopped() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    let pings = "PING\r\n".repeat(100);
+    session.input.room().extend_from_slice(pings.as_bytes());
+    assert!(matches!(world.step(&mut session), Step::Again));
+    assert_eq!(reply(&mut session), "+PONG\r\n".repeat(64));
+    assert!(matches!(world.step(&mut session), Step::Read));
+    assert_eq!(reply(&mut session), "+PONG\r\n".repeat(36));
+}
+
+#[test]
+fn a_streamed_reply_ends_the_hold() {
+    let mut world = World::new();
+    let mut session = world.session(&MISSING);
+    session.input.room().extend_from_slice(b"ROLE\r\nPING\r\n");
+    assert!(matches!(world.step(&mut session), Step::Again));
+    assert!(session.reply.has_streams());
+}
+
+#[test]
+fn any_cut_of_the_bytes_gives_the_same_replies() {
+    let all = "PING\r\n*2\r\n$4\r\nPING\r\n$5\r\nhello\r\nNOSUCH a b\r\nselect 3\r\nselect 99\r\nclient reply skip\r\n\
+               ping\r\nclient getname\r\nclient setname me\r\nclient getname\r\n";
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    let whole = world.ask(&mut session, all);
+    for piece in [1, 2, 3, 7, 20] {
+        let mut session = world.session(&BOUND);
+        let mut replies = String::new();
+        for at in (0..all.len()).step_by(piece) {
+            let end = (at + piece).min(all.len());
+            replies += &world.ask(&mut session, &all[at..end]);
+        }
+        assert_eq!(replies, whole);
+    }
+}
+
+#[test]
+fn a_pause_holds_commands_until_it_ends() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    let mut other = world.session(&BOUND);
+    assert_eq!(
+        world.ask(&mut session, "CLIENT PAUSE 100 ALL\r\n"),
+        "+OK\r\n"
+    );
+    other.input.room().extend_from_slice(b"PING\r\n");
+    let end_ms = world.clock.wall_ms() + 100;
+    assert!(matches!(world.step(&mut other), Step::Paused(until) if until == end_ms));
+    assert_eq!(reply(&mut other), "");
+    world.wait_ms(100);
+    assert!(matches!(world.step(&mut other), Step::Read));
+    assert_eq!(reply(&mut other), "+PONG\r\n");
+}
+
+#[test]
+fn monitors_see_commands_but_no_secrets() {
+    let mut world = World::new();
+    let mut monitor = world.session(&BOUND);
+    let mut session = world.session(&BOUND);
+    assert_eq!(world.ask(&mut monitor, "MONITOR\r\n"), "+OK\r\n");
+    world.store.lsn.store(3, Ordering::Relaxed);
+    world.ask(
+        &mut session,
+        "select 2\r\nPING \"a b\"\r\nAUTH x y\r\nCLIENT LIST\r\n",
+    );
+    let mut posted = Vec::new();
+    assert_eq!(monitor.client.entry.take_posted(&mut posted), 3);
+    let id = session.client.id;
+    assert_eq!(
+        String::from_utf8(posted).unwrap(),
+        format!(
+            "+1700000000.000000 [2 127.0.0.1:{id}] \"select\" \"2\"\r\n\
+             +1700000000.000000 [2 127.0.0.1:{id}] \"PING\" \"a b\"\r\n\
+             +1700000000.000000 [2 127.0.0.1:{id}] \"AUTH\" \"(redacted)\" \"(redacted)\"\r\n"
+        )
+    );
+    assert_eq!(
+        monitor.client.entry.take_signals() & signal::OUTBOX,
+        signal::OUTBOX
+    );
+    world.ask(&mut monitor, "RESET\r\n");
+    world.ask(&mut session, "PING\r\n");
+    let mut posted = Vec::new();
+    monitor.client.entry.take_posted(&mut posted);
+    assert!(posted.is_empty());
+}
+
+#[test]
+fn slow_commands_are_logged() {
+    let mut world = World::new();
+    *LONG.lock() = Some(Arc::clone(&world.clock));
+    world
+        .server
+        .tuning
+        .slowlog_us_min
+        .store(100, Ordering::Relaxed);
+    world
+        .server
+        .tuning
+        .latency_ms_min
+        .store(15, Ordering::Relaxed);
+    let mut session = world.session(&MISSING);
+    world.ask(
+        &mut session,
+        "CLIENT SETNAME me\r\nECHO 99\r\nECHO 20000\r\nPING\r\n",
+    );
+    let entries = world.server.slowlog.newest(10);
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0].duration_us, 20_000);
+    assert_eq!(entries[0].words, [b"ECHO".to_vec(), b"20000".to_vec()]);
+    assert_eq!(entries[0].name.as_deref(), Some(&b"me"[..]));
+    let id = session.client.id;
+    assert_eq!(
+        world.ask(&mut session, "SLOWLOG GET\r\n"),
+        format!(
+            "*1\r\n*6\r\n:0\r\n:1700000000\r\n:20000\r\n*2\r\n$4\r\nECHO\r\n$5\r\n20000\r\n${}\r\n127.0.0.1:{id}\r\n$2\r\nme\r\n",
+            format!("127.0.0.1:{id}").len()
+        )
+    );
+    assert_eq!(
+        world.ask(&mut session, "LATENCY LATEST\r\n"),
+        "*1\r\n*4\r\n$12\r\nfast-command\r\n:1700000000\r\n:20\r\n:20\r\n"
+    );
+    let echo = crate::command::table::lookup(b"echo").unwrap();
+    let stat = world.server.stats.command(echo.id);
+    assert_eq!(stat.calls.load(Ordering::Relaxed), 2);
+    assert_eq!(stat.micros.load(Ordering::Relaxed), 20_099);
+}
+
+#[test]
+fn client_list_shows_every_connection() {
+    let mut world = World::new();
+    let mut one = world.session(&BOUND);
+    let mut two = world.session(&BOUND);
+    world.ask(&mut two, "CLIENT SETNAME two\r\nSELECT 5\r\n");
+    world.wait_ms(5000);
+    let list = world.ask(&mut one, "HELLO 3\r\nCLIENT LIST\r\n");
+    let (_, list) = list.split_once("txt:").expect("a verbatim string");
+    let lines: Vec<_> = list.trim_end().lines().collect();
+    assert_eq!(lines.len(), 2);
+    let (id, other) = (one.client.id, two.client.id);
+    assert!(lines[0].starts_with(&format!(
+        "id={id} addr=127.0.0.1:{id} laddr= fd=0 name= age=5 idle=5 flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf=13 "
+    )), "{}", lines[0]);
+    assert!(
+        lines[0]
+            .ends_with(" events=r cmd=client|list user=default redir=-1 resp=3 lib-name= lib-ver="),
+        "{}",
+        lines[0]
+    );
+    assert!(
+        lines[1].contains(&format!(
+            "id={other} addr=127.0.0.1:{other} laddr= fd=0 name=two age=5 idle=5 flags=N db=5 "
+        )),
+        "{}",
+        lines[1]
+    );
+    assert!(lines[1].contains(" cmd=select "), "{}", lines[1]);
+}
+
+#[test]
+fn most_commands_wait_for_loading_to_end() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    world.server.loading.store(true, Ordering::Relaxed);
+    assert_eq!(
+        world.ask(&mut session, "PING\r\nECHO x\r\n"),
+        "-LOADING Redis is loading the dataset in memory\r\n$1\r\nx\r\n"
+    );
+}
+
+#[test]
+fn unread_words_count_and_understood_ones_do_not() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    let tuning = &world.server.tuning;
+    tuning.query_buffer_bytes_max.store(1000, Ordering::Relaxed);
+    let word = "x".repeat(900);
+    let half = format!("*3\r\n$4\r\nECHO\r\n$900\r\n{word}\r\n$900\r\n{word}");
+    session.input.room().extend_from_slice(half.as_bytes());
+    world.step(&mut session);
+    assert!(!session.is_over_input_limit(&world.server.tuning));
+    let mut session = world.session(&BOUND);
+    let long = format!("*2\r\n$4\r\nECHO\r\n$2000\r\n{word}{word}");
+    session.input.room().extend_from_slice(long.as_bytes());
+    world.step(&mut session);
+    assert!(session.is_over_input_limit(&world.server.tuning));
+}
