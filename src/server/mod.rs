@@ -1,1 +1,52 @@
-//! The shell around everything: tokio, listeners, timers, signals, threads.
+//! The shell: tokio, listeners, timers, signals, threads.
+//!
+//! ```text
+//! main thread   accepts, signals, the idle sweep               (run, listener)
+//! worker 0..n   a runtime each: connections and their flush    (worker, connection, flush)
+//! background    hz times a second the jobs under the lock      (background)
+//! ```
+//!
+//! A connection's turn: read, parse, take the engine lock, execute what is complete, give the lock back, wait for
+//! the log (one write for all connections of the worker that are ready), write the replies.
+
+pub mod background;
+mod connection;
+pub mod durability;
+mod flush;
+pub mod listener;
+mod run;
+mod socket;
+mod worker;
+
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+pub use listener::ListenOptions;
+pub use run::{Lifecycle, Listening, Options};
+
+use crate::command::server::Server;
+use crate::keyspace::Keyspace;
+use crate::session::Store;
+use durability::Durability;
+
+/// What all threads of the server share.
+pub struct Shared {
+    pub server: Arc<Server>,
+    /// The engine lock: whoever holds it executes.
+    pub engine: Mutex<Keyspace>,
+    pub store: Arc<dyn Store>,
+    pub durability: Arc<dyn Durability>,
+}
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot listen on {address}: {source}")]
+    Listen { address: String, source: io::Error },
+    #[error("none of the addresses to listen on exists here")]
+    NoAddress,
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}

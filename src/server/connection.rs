@@ -1,0 +1,440 @@
+//! The task of one connection: read, execute under the engine lock, wait for the log, write.
+//!
+//! The steps follow each other, so a client that does not read its replies is not read either. Whatever the task
+//! waits for, a signal from another connection (CLIENT KILL, the end of a pause, bytes for a monitor) wakes it.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::flush::Goal;
+use super::socket::Socket;
+use super::worker::Worker;
+use crate::command::client::{Block, BlockKind, Entry, signal};
+use crate::command::stats::add;
+use crate::resp::Stream;
+use crate::session::{Fetch, Session, Step, Unblocked};
+
+/// Bytes of a streamed reply that are in memory at a time.
+const STREAM_BYTES: usize = 512 * 1024;
+
+/// The connection is over: there is nobody to answer any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Gone;
+
+/// What woke a task that waits for input.
+enum Event {
+    Bytes,
+    /// Others have bytes for this connection.
+    Posted,
+    /// A pause ended, or CLIENT UNBLOCK: the bits of [`signal`].
+    Signal(u32),
+    /// The given time came.
+    Time,
+    /// The log is synced up to where it was waited for.
+    Synced,
+}
+
+/// One connection and its socket.
+pub struct Connection {
+    worker: Rc<Worker>,
+    socket: Socket,
+    entry: Arc<Entry>,
+    session: Session,
+    /// Wall time in milliseconds since when the soft output limit is exceeded; 0: it is not.
+    soft_since_ms: u64,
+}
+
+impl Connection {
+    pub fn new(worker: Rc<Worker>, socket: Socket, entry: Arc<Entry>) -> Self {
+        let session = Session::new(Arc::clone(&entry), &worker.shared.server.tuning);
+        Self {
+            worker,
+            socket,
+            entry,
+            session,
+            soft_since_ms: 0,
+        }
+    }
+
+    /// Serves the connection to its end.
+    pub async fn serve(mut self) {
+        poll_fn(|cx| {
+            self.entry.set_waker(cx.waker().clone());
+            Poll::Ready(())
+        })
+        .await;
+        // The only way out is that the connection is over.
+        let Err(Gone) = self.turns().await;
+        self.worker.shared.server.registry.remove(&self.entry);
+    }
+
+    async fn turns(&mut self) -> Result<std::convert::Infallible, Gone> {
+        loop {
+            if self.entry.has_signal(signal::KILL | signal::STOP) {
+                return Err(Gone);
+            }
+            let step = if self.session.prepare(&self.worker.shared.server) {
+                self.execute()
+            } else {
+                Step::Read
+            };
+            if let Step::Abort = step {
+                return Err(Gone);
+            }
+            match step {
+                Step::Park(fetch) => self.park(fetch).await?,
+                step => {
+                    self.send().await?;
+                    self.follow(step).await?;
+                }
+            }
+        }
+    }
+
+    /// Carries out what is complete, in one hold of the engine lock.
+    fn execute(&mut self) -> Step {
+        let shared = &*self.worker.shared;
+        let now_us = shared.server.clock.wall_us();
+        if self.session.reply.capacity() == 0 {
+            self.session.reply.give_buffer(self.worker.take_buffer());
+        }
+        let mut keyspace = shared.engine.lock();
+        self.session
+            .execute(&mut keyspace, &shared.server, &*shared.store, now_us)
+    }
+
+    /// Waits for what the session said it needs.
+    async fn follow(&mut self, step: Step) -> Result<(), Gone> {
+        match step {
+            Step::Read => self.read().await,
+            Step::Again => {
+                tokio::task::yield_now().await;
+                Ok(())
+            }
+            Step::Paused(until_ms) => self.pause(until_ms).await,
+            Step::Blocked(block) => self.block(block).await,
+            Step::Close | Step::Abort => Err(Gone),
+            Step::Park(_) => unreachable!("parked commands are not followed but run again"),
+        }
+    }
+
+    /// Reads the pages of a parked command off the lock; what is ready to leave leaves meanwhile.
+    async fn park(&mut self, fetch: Option<Box<dyn Fetch>>) -> Result<(), Gone> {
+        let fetching = fetch.map(|mut fetch| {
+            let shared = Arc::clone(&self.worker.shared);
+            // It lands on its own, so that it does even where this connection ends meanwhile.
+            tokio::task::spawn_blocking(move || {
+                fetch.fetch();
+                fetch.land(&mut shared.engine.lock());
+            })
+        });
+        self.send().await?;
+        if let Some(fetching) = fetching {
+            // A fetch that panicked brought no page; the command finds out when it runs again.
+            let _ = fetching.await;
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self) -> Result<(), Gone> {
+        loop {
+            self.rest();
+            match self.event(None, None).await? {
+                Event::Bytes => return self.check_input(),
+                Event::Posted => self.send().await?,
+                Event::Signal(_) | Event::Time | Event::Synced => {}
+            }
+        }
+    }
+
+    fn check_input(&mut self) -> Result<(), Gone> {
+        let server = &self.worker.shared.server;
+        if self.session.is_over_input_limit(&server.tuning) {
+            add(&server.stats.query_buffer_disconnections, 1);
+            tracing::warn!(
+                client = self.entry.id,
+                addr = self.entry.addr,
+                "closing a client that reached the query buffer limit"
+            );
+            return Err(Gone);
+        }
+        Ok(())
+    }
+
+    /// Gives buffers back while there is nothing to do.
+    fn rest(&mut self) {
+        if self.session.input.is_idle() {
+            self.worker.give_buffer(self.session.input.take_buffer());
+        }
+        if self.session.reply.is_empty() && self.session.reply.capacity() > 0 {
+            let (buffer, _) = self.session.reply.take();
+            self.worker.give_buffer(buffer);
+        }
+    }
+
+    async fn pause(&mut self, until_ms: u64) -> Result<(), Gone> {
+        let until = self.instant(until_ms);
+        loop {
+            match self.event(Some(until), None).await? {
+                Event::Time | Event::Synced => return Ok(()),
+                Event::Signal(bits) if bits & signal::UNPAUSE != 0 => return Ok(()),
+                Event::Signal(_) => {}
+                Event::Bytes => self.check_input()?,
+                Event::Posted => self.send().await?,
+            }
+        }
+    }
+
+    async fn block(&mut self, block: Block) -> Result<(), Gone> {
+        let until = block.until_ms.map(|until_ms| self.instant(until_ms));
+        let log = &self.worker.shared.durability;
+        let (synced, lsn) = match block.kind {
+            BlockKind::Log {
+                lsn,
+                local,
+                replicas,
+            } => {
+                let synced = log.synced_lsn() >= lsn;
+                if replicas == 0 && (local == 0 || synced) {
+                    self.session.unblock(
+                        &self.worker.shared.server,
+                        Unblocked::Answer { log_synced: synced },
+                    );
+                    return Ok(());
+                }
+                ((replicas == 0).then_some(lsn), lsn)
+            }
+            BlockKind::Replicas | BlockKind::Shutdown => (None, 0),
+        };
+        let why = loop {
+            match self.event(until, synced).await? {
+                Event::Synced => break Unblocked::Answer { log_synced: true },
+                Event::Signal(bits) if bits & signal::UNBLOCK_ERROR != 0 => break Unblocked::Error,
+                Event::Signal(bits)
+                    if bits & signal::SHUTDOWN_FAILED != 0 && block.kind == BlockKind::Shutdown =>
+                {
+                    break Unblocked::ShutdownFailed;
+                }
+                Event::Signal(bits) if bits & signal::UNBLOCK_TIMEOUT == 0 => {}
+                Event::Signal(_) | Event::Time => {
+                    let log_synced = self.worker.shared.durability.synced_lsn() >= lsn;
+                    break Unblocked::Answer { log_synced };
+                }
+                Event::Bytes => self.check_input()?,
+                Event::Posted => self.send().await?,
+            }
+        };
+        self.session.unblock(&self.worker.shared.server, why);
+        // An UNBLOCK that came when the wait was over anyway is not for the next one.
+        self.entry
+            .forget_signals(signal::UNBLOCK_TIMEOUT | signal::UNBLOCK_ERROR);
+        Ok(())
+    }
+
+    /// When a wall time in milliseconds comes, as far as is known now.
+    fn instant(&self, at_ms: u64) -> Instant {
+        let now_us = self.worker.shared.server.clock.wall_us();
+        let wait_us = (at_ms.saturating_mul(1000)).saturating_sub(now_us);
+        // Far enough away to be never, near enough to be a time.
+        const WAIT_US_MAX: u64 = 1 << 55;
+        Instant::now() + Duration::from_micros(wait_us.min(WAIT_US_MAX))
+    }
+
+    /// Waits for bytes, a signal, a time, or a synced log, whichever comes first.
+    async fn event(&mut self, until: Option<Instant>, synced: Option<u64>) -> Result<Event, Gone> {
+        let mut timer = until.map(|until| Box::pin(tokio::time::sleep_until(until)));
+        let mut registered = false;
+        poll_fn(|cx| {
+            if let Some(event) = self.poll_signals()? {
+                return Poll::Ready(Ok(event));
+            }
+            if let Some(lsn) = synced
+                && let Poll::Ready(result) =
+                    self.worker.flush.poll(Goal::Sync(lsn), &mut registered, cx)
+            {
+                return Poll::Ready(result.map(|()| Event::Synced).map_err(|_| Gone));
+            }
+            if let Some(timer) = &mut timer
+                && timer.as_mut().poll(cx).is_ready()
+            {
+                return Poll::Ready(Ok(Event::Time));
+            }
+            self.poll_input(cx)
+        })
+        .await
+    }
+
+    /// What others asked of this connection.
+    fn poll_signals(&mut self) -> Result<Option<Event>, Gone> {
+        let bits = self.entry.take_signals();
+        if bits == 0 {
+            return Ok(None);
+        }
+        if bits & (signal::KILL | signal::STOP) != 0 {
+            return Err(Gone);
+        }
+        if bits & signal::OUTBOX != 0 {
+            // Other bits are asked again, so that none is lost.
+            if bits != signal::OUTBOX {
+                self.entry.signal(bits & !signal::OUTBOX);
+            }
+            return Ok(Some(Event::Posted));
+        }
+        Ok(Some(Event::Signal(bits)))
+    }
+
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Gone>> {
+        if !self.session.input.has_buffer() {
+            match self.socket.poll_read_ready(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(Gone)),
+                Poll::Ready(Ok(())) => self.session.input.give_buffer(self.worker.take_buffer()),
+            }
+        }
+        match self.socket.poll_read(self.session.input.room(), cx) {
+            Poll::Pending => {
+                if self.session.input.is_idle() {
+                    self.worker.give_buffer(self.session.input.take_buffer());
+                }
+                Poll::Pending
+            }
+            Poll::Ready(Err(_) | Ok(0)) => Poll::Ready(Err(Gone)),
+            Poll::Ready(Ok(n)) => {
+                let server = &self.worker.shared.server;
+                add(&server.stats.input_bytes, n as u64);
+                let now_ms = server.clock.wall_ms();
+                self.entry.active_ms.store(now_ms, Ordering::Relaxed);
+                Poll::Ready(Ok(Event::Bytes))
+            }
+        }
+    }
+
+    /// Sends the replies and what others have for this connection, once the log allows.
+    async fn send(&mut self) -> Result<(), Gone> {
+        let posted_lsn = self.entry.take_posted(self.session.reply.buffer_mut());
+        self.session.see_lsn(posted_lsn);
+        if self.session.reply.is_empty() {
+            return Ok(());
+        }
+        self.check_output()?;
+        self.released().await?;
+        if self.session.reply.has_streams() {
+            return self.send_streams().await;
+        }
+        let (bytes, _) = self.session.reply.take();
+        self.write(&bytes).await?;
+        self.session.reply.give_buffer(self.worker.keep(bytes));
+        Ok(())
+    }
+
+    /// Whether more output has piled up than a client may leave unread.
+    fn check_output(&mut self) -> Result<(), Gone> {
+        let server = &self.worker.shared.server;
+        let tuning = &server.tuning;
+        let bytes = self.session.reply.bytes().len() as u64;
+        let exceeds = |limit: u64| limit != 0 && bytes >= limit;
+        let mut over = exceeds(tuning.output_bytes_max.load(Ordering::Relaxed));
+        if exceeds(tuning.output_soft_bytes_max.load(Ordering::Relaxed)) {
+            let now_ms = server.clock.wall_ms();
+            if self.soft_since_ms == 0 {
+                self.soft_since_ms = now_ms;
+            }
+            let seconds = tuning.output_soft_s.load(Ordering::Relaxed);
+            over |= now_ms.saturating_sub(self.soft_since_ms) / 1000 > seconds;
+        } else {
+            self.soft_since_ms = 0;
+        }
+        if !over {
+            return Ok(());
+        }
+        add(&server.stats.output_buffer_disconnections, 1);
+        tracing::warn!(
+            client = self.entry.id,
+            addr = self.entry.addr,
+            "closing a client that reached the output buffer limit"
+        );
+        Err(Gone)
+    }
+
+    /// Waits until the log is as far as the replies need. A failed log: they are discarded with the connection.
+    async fn released(&mut self) -> Result<(), Gone> {
+        let goal = Goal::Release(self.session.lsn_seen());
+        let mut registered = false;
+        poll_fn(|cx| {
+            if self.is_killed() {
+                return Poll::Ready(Err(Gone));
+            }
+            self.worker
+                .flush
+                .poll(goal, &mut registered, cx)
+                .map_err(|_| Gone)
+        })
+        .await
+    }
+
+    /// Looks for a kill and leaves every other signal for later.
+    fn is_killed(&self) -> bool {
+        self.entry.has_signal(signal::KILL)
+    }
+
+    async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Gone> {
+        add(
+            &self.worker.shared.server.stats.output_bytes,
+            bytes.len() as u64,
+        );
+        while !bytes.is_empty() {
+            let n = poll_fn(|cx| {
+                if self.is_killed() {
+                    return Poll::Ready(Err(Gone));
+                }
+                self.socket.poll_write(bytes, cx).map_err(|_| Gone)
+            })
+            .await?;
+            if n == 0 {
+                return Err(Gone);
+            }
+            bytes = &bytes[n..];
+        }
+        Ok(())
+    }
+
+    /// Sends a reply with parts that are produced while they are sent, a bounded piece at a time.
+    async fn send_streams(&mut self) -> Result<(), Gone> {
+        let (bytes, streams) = self.session.reply.take();
+        let mut sent = 0;
+        for (at, stream) in streams {
+            self.write(&bytes[sent..at]).await?;
+            sent = at;
+            self.send_stream(stream).await?;
+        }
+        self.write(&bytes[sent..]).await
+    }
+
+    async fn send_stream(&mut self, mut stream: Box<dyn Stream>) -> Result<(), Gone> {
+        let mut piece = Vec::new();
+        loop {
+            // The stream may read from the disk: not on this thread, which serves others.
+            let filling = tokio::task::spawn_blocking(move || {
+                let more = stream.fill(&mut piece, STREAM_BYTES);
+                (stream, piece, more)
+            });
+            let (returned, filled, more) = filling.await.map_err(|_| Gone)?;
+            (stream, piece) = (returned, filled);
+            let more = more.map_err(|error| {
+                tracing::warn!(client = self.entry.id, %error, "closing a client");
+                Gone
+            })?;
+            self.write(&piece).await?;
+            piece.clear();
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+}

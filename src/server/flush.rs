@@ -1,0 +1,269 @@
+//! Holds replies back until the log is as far as they need, with one write for everyone who is ready.
+//!
+//! Each worker thread has one [`Flush`]. A connection that has executed its requests waits for its LSN. The first
+//! to wait wakes the flush task, which the runtime puts behind all connections that are ready now: when its turn
+//! comes, they have all executed, and one write to the log releases them together. Under `appendfsync always` the
+//! sync is asked for instead, and the thread that syncs wakes the flush task when it is done.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use tokio::sync::Notify;
+
+use super::durability::{Durability, LogFailed, SyncPolicy};
+
+/// What a waiter waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// The log as far as the policy demands of a reply that saw this LSN.
+    Release(u64),
+    /// The log synced up to this LSN, whatever the policy.
+    Sync(u64),
+}
+
+impl Goal {
+    fn lsn(self) -> u64 {
+        match self {
+            Self::Release(lsn) | Self::Sync(lsn) => lsn,
+        }
+    }
+
+    fn needs_sync(self, policy: SyncPolicy) -> bool {
+        matches!(self, Self::Sync(_)) || policy == SyncPolicy::Always
+    }
+
+    fn is_reached(self, log: &dyn Durability) -> bool {
+        if self.needs_sync(log.policy()) {
+            self.lsn() <= log.synced_lsn()
+        } else {
+            self.lsn() <= log.written_lsn()
+        }
+    }
+}
+
+/// The replies of one worker thread that wait for the log.
+pub struct Flush {
+    log: Arc<dyn Durability>,
+    waiters: RefCell<Vec<(Goal, Waker)>>,
+    /// Memory of the list of waiters that is not in use.
+    spare: RefCell<Vec<(Goal, Waker)>>,
+    wake: Arc<Notify>,
+    failed: Cell<bool>,
+}
+
+impl Flush {
+    pub fn new(log: Arc<dyn Durability>) -> Self {
+        let wake = Arc::new(Notify::new());
+        let on_progress = Arc::clone(&wake);
+        log.on_progress(Box::new(move || on_progress.notify_one()));
+        Self {
+            log,
+            waiters: RefCell::default(),
+            spare: RefCell::default(),
+            wake,
+            failed: Cell::new(false),
+        }
+    }
+
+    /// Whether the log is there. Ready at once if it is; otherwise the task is woken, if it is not `registered`
+    /// already, when it may be. An error: it will never be.
+    pub fn poll(
+        &self,
+        goal: Goal,
+        registered: &mut bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), LogFailed>> {
+        if goal.is_reached(&*self.log) {
+            return Poll::Ready(Ok(()));
+        }
+        if self.failed.get() {
+            return Poll::Ready(Err(LogFailed));
+        }
+        if !*registered {
+            *registered = true;
+            let mut waiters = self.waiters.borrow_mut();
+            waiters.push((goal, cx.waker().clone()));
+            if waiters.len() == 1 {
+                self.wake.notify_one();
+            }
+        }
+        Poll::Pending
+    }
+
+    /// The flush task: runs until it is dropped.
+    pub async fn run(&self) {
+        loop {
+            self.wake.notified().await;
+            self.step();
+        }
+    }
+
+    /// Writes for all who wait, asks for the sync they need, and wakes those whose goal is reached.
+    fn step(&self) {
+        let policy = self.log.policy();
+        let (mut write_lsn, mut sync_lsn) = (0, 0);
+        for (goal, _) in self.waiters.borrow().iter() {
+            write_lsn = write_lsn.max(goal.lsn());
+            if goal.needs_sync(policy) {
+                sync_lsn = sync_lsn.max(goal.lsn());
+            }
+        }
+        if write_lsn > self.log.written_lsn() && self.log.write_to(write_lsn).is_err() {
+            self.failed.set(true);
+        }
+        if self.log.is_failed() {
+            self.failed.set(true);
+        } else if sync_lsn > self.log.synced_lsn() {
+            self.log.request_sync(sync_lsn);
+        }
+        self.wake_reached();
+    }
+
+    fn wake_reached(&self) {
+        let failed = self.failed.get();
+        let mut waiters = self.waiters.replace(self.spare.take());
+        for (goal, waker) in waiters.drain(..) {
+            if failed || goal.is_reached(&*self.log) {
+                waker.wake();
+            } else {
+                self.waiters.borrow_mut().push((goal, waker));
+            }
+        }
+        self.spare.replace(waiters);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    /// A log whose every call is counted.
+    struct FakeLog {
+        policy: SyncPolicy,
+        written: AtomicU64,
+        synced: AtomicU64,
+        writes: AtomicU64,
+        asked: AtomicU64,
+        broken: bool,
+        wake: Mutex<Option<Box<dyn Fn() + Send + Sync>>>,
+    }
+
+    impl FakeLog {
+        fn new(policy: SyncPolicy, broken: bool) -> Arc<Self> {
+            Arc::new(Self {
+                policy,
+                written: AtomicU64::new(0),
+                synced: AtomicU64::new(0),
+                writes: AtomicU64::new(0),
+                asked: AtomicU64::new(0),
+                broken,
+                wake: Mutex::new(None),
+            })
+        }
+    }
+
+    impl Durability for FakeLog {
+        fn policy(&self) -> SyncPolicy {
+            self.policy
+        }
+        fn written_lsn(&self) -> u64 {
+            self.written.load(Ordering::SeqCst)
+        }
+        fn write_to(&self, lsn: u64) -> Result<(), LogFailed> {
+            if self.broken {
+                return Err(LogFailed);
+            }
+            self.writes.fetch_add(1, Ordering::SeqCst);
+            self.written.store(lsn, Ordering::SeqCst);
+            Ok(())
+        }
+        fn synced_lsn(&self) -> u64 {
+            self.synced.load(Ordering::SeqCst)
+        }
+        fn request_sync(&self, lsn: u64) {
+            self.asked.store(lsn, Ordering::SeqCst);
+        }
+        fn is_failed(&self) -> bool {
+            self.broken
+        }
+        fn on_progress(&self, wake: Box<dyn Fn() + Send + Sync>) {
+            *self.wake.lock() = Some(wake);
+        }
+    }
+
+    async fn wait(flush: &Flush, goal: Goal) -> Result<(), LogFailed> {
+        let mut registered = false;
+        std::future::poll_fn(|cx| flush.poll(goal, &mut registered, cx)).await
+    }
+
+    fn on_runtime<T>(work: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, work)
+    }
+
+    #[test]
+    fn one_write_releases_all_who_are_ready() {
+        let log = FakeLog::new(SyncPolicy::EverySecond, false);
+        let flush = std::rc::Rc::new(Flush::new(log.clone()));
+        on_runtime(async {
+            let task = std::rc::Rc::clone(&flush);
+            let runner = tokio::task::spawn_local(async move { task.run().await });
+            let waits: Vec<_> = (1..=20)
+                .map(|lsn| {
+                    let flush = std::rc::Rc::clone(&flush);
+                    tokio::task::spawn_local(async move { wait(&flush, Goal::Release(lsn)).await })
+                })
+                .collect();
+            for w in waits {
+                assert_eq!(w.await.unwrap(), Ok(()));
+            }
+            runner.abort();
+        });
+        assert_eq!(log.writes.load(Ordering::SeqCst), 1);
+        assert_eq!(log.written_lsn(), 20);
+        assert_eq!(log.asked.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn always_waits_for_the_sync() {
+        let log = FakeLog::new(SyncPolicy::Always, false);
+        let flush = std::rc::Rc::new(Flush::new(log.clone()));
+        on_runtime(async {
+            let task = std::rc::Rc::clone(&flush);
+            let runner = tokio::task::spawn_local(async move { task.run().await });
+            let waiter = {
+                let flush = std::rc::Rc::clone(&flush);
+                tokio::task::spawn_local(async move { wait(&flush, Goal::Release(7)).await })
+            };
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(log.asked.load(Ordering::SeqCst), 7);
+            assert!(!waiter.is_finished());
+            log.synced.store(7, Ordering::SeqCst);
+            log.wake.lock().as_ref().unwrap()();
+            assert_eq!(waiter.await.unwrap(), Ok(()));
+            runner.abort();
+        });
+    }
+
+    #[test]
+    fn a_failed_log_releases_nobody() {
+        let log = FakeLog::new(SyncPolicy::Kernel, true);
+        let flush = std::rc::Rc::new(Flush::new(log));
+        on_runtime(async {
+            let task = std::rc::Rc::clone(&flush);
+            let runner = tokio::task::spawn_local(async move { task.run().await });
+            assert_eq!(wait(&flush, Goal::Release(1)).await, Err(LogFailed));
+            assert_eq!(wait(&flush, Goal::Release(0)).await, Ok(()));
+            runner.abort();
+        });
+    }
+}

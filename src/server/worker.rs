@@ -1,0 +1,143 @@
+//! A worker thread: its own runtime, its own connections, its own flush.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+
+use super::Shared;
+use super::connection::Connection;
+use super::flush::Flush;
+use super::socket::Accepted;
+use crate::command::client::Entry;
+
+/// Buffers kept for connections that wake up, and the largest that is kept.
+const BUFFERS_MAX: usize = 256;
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// What the connections of one worker thread share.
+pub struct Worker {
+    pub shared: Arc<Shared>,
+    pub flush: Flush,
+    buffers: RefCell<Vec<Vec<u8>>>,
+}
+
+impl Worker {
+    /// An empty buffer.
+    pub fn take_buffer(&self) -> Vec<u8> {
+        self.buffers
+            .borrow_mut()
+            .pop()
+            .unwrap_or_else(|| Vec::with_capacity(crate::session::READ_BYTES))
+    }
+
+    /// Takes a buffer back.
+    pub fn give_buffer(&self, buffer: Vec<u8>) {
+        let buffer = self.keep(buffer);
+        let mut buffers = self.buffers.borrow_mut();
+        if buffer.capacity() >= crate::session::READ_BYTES && buffers.len() < BUFFERS_MAX {
+            buffers.push(buffer);
+        }
+    }
+
+    /// Empties a buffer, and keeps its memory unless it is large.
+    pub fn keep(&self, mut buffer: Vec<u8>) -> Vec<u8> {
+        if buffer.capacity() > BUFFER_BYTES_MAX {
+            return Vec::new();
+        }
+        buffer.clear();
+        buffer
+    }
+}
+
+/// A connection on its way to its worker.
+pub struct NewConnection {
+    pub socket: Accepted,
+    pub entry: Arc<Entry>,
+}
+
+/// A worker thread as the accepting thread sees it.
+pub struct WorkerHandle {
+    sender: mpsc::UnboundedSender<NewConnection>,
+    /// Connections it serves.
+    load: Arc<AtomicUsize>,
+    thread: JoinHandle<()>,
+}
+
+impl WorkerHandle {
+    /// Starts worker number `index`.
+    pub fn start(index: usize, shared: Arc<Shared>) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let load = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&load);
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(move || LocalSet::new().block_on(&runtime, work(shared, receiver, counted)))?;
+        Ok(Self {
+            sender,
+            load,
+            thread,
+        })
+    }
+
+    pub fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Gives it a connection to serve.
+    pub fn serve(&self, connection: NewConnection) {
+        self.load.fetch_add(1, Ordering::Relaxed);
+        // A worker that is gone has panicked; the connection is dropped and so closed.
+        let _ = self.sender.send(connection);
+    }
+
+    /// Lets it end once its connections are over.
+    pub fn stop(self) {
+        drop(self.sender);
+        if self.thread.join().is_err() {
+            tracing::error!("a worker thread panicked");
+        }
+    }
+}
+
+async fn work(
+    shared: Arc<Shared>,
+    mut connections: mpsc::UnboundedReceiver<NewConnection>,
+    load: Arc<AtomicUsize>,
+) {
+    let flush = Flush::new(Arc::clone(&shared.durability));
+    let worker = Rc::new(Worker {
+        shared,
+        flush,
+        buffers: RefCell::default(),
+    });
+    let flusher = Rc::clone(&worker);
+    let flush_task = tokio::task::spawn_local(async move { flusher.flush.run().await });
+    let mut tasks = tokio::task::JoinSet::new();
+    while let Some(NewConnection { socket, entry }) = connections.recv().await {
+        let worker = Rc::clone(&worker);
+        let load = Arc::clone(&load);
+        // Reaps tasks that are over, so that the set stays as large as the number of connections.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_local(async move {
+            match socket.open() {
+                Ok(socket) => Connection::new(worker, socket, entry).serve().await,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be served");
+                    worker.shared.server.registry.remove(&entry);
+                }
+            }
+            load.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+    while tasks.join_next().await.is_some() {}
+    flush_task.abort();
+}

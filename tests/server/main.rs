@@ -1,0 +1,5 @@
+//! The shell and the session over real sockets, with a log that only the tests know.
+
+mod replies;
+mod shell;
+mod sockets;
