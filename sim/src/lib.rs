@@ -14,6 +14,7 @@
 
 pub mod clock;
 pub mod disk;
+pub mod engine;
 pub mod explore;
 pub mod seed;
 pub mod selftest;

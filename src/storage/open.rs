@@ -4,8 +4,8 @@
 //!
 //! ```text
 //!  R1 no data file, no log                          create
-//!  R2 a data file without any valid meta, blank or
-//!     no longer than the meta region, and no log    create: its creation did not end
+//!  R2 an empty or blank data file no longer than
+//!     the meta region, and no log                   create: it holds nothing
 //!  R3 no valid meta otherwise                       refuse: damaged, or not a database
 //!  R4 another version of the format                 refuse
 //!  R5 no data file, and a log                       refuse: the log alone is no database
@@ -172,9 +172,7 @@ pub fn open(
                     "Put the data file back, or move the log away.",
                 ));
             }
-            let file = vfs.open(path, OpenMode::CreateNew)?;
-            opener.lock(&*file)?;
-            opener.create(file)
+            opener.create(on_replay)
         }
         Err(e) => Err(e.into()),
     }
@@ -220,9 +218,13 @@ impl Opener<'_> {
             .sync_dir(self.path.parent().unwrap_or(Path::new("")))?)
     }
 
-    /// R1, R2. The order: the meta, durable, says that no log is needed; then the log is made; the first commit
-    /// writes a meta that needs it. So a crash at any point leaves a file that opens, or one that is R2.
-    fn create(&mut self, file: Arc<dyn VfsFile>) -> Result<(Engine, OpenReport), OpenError> {
+    /// R1, R2. The file is made under another name and renamed when it is whole, so that a crash leaves no half of
+    /// one: a file that grew and lost its bytes could not be told from somebody else's. Its meta says that no log is
+    /// needed; then the log is made; the first commit writes a meta that needs it.
+    fn create(&mut self, on_replay: OnReplay<'_>) -> Result<(Engine, OpenReport), OpenError> {
+        let unfinished = with_suffix(self.path, "-new");
+        let file = self.vfs.open(&unfinished, OpenMode::Create)?;
+        self.lock(&*file)?;
         let page_bytes = self.options.page_bytes;
         let meta = Meta {
             page_bytes: page_bytes as u32,
@@ -246,12 +248,16 @@ impl Opener<'_> {
             meta.write_copy(&*file, Slot::A, copy)?;
             file.sync_data()?;
         }
+        self.vfs.rename(&unfinished, self.path)?;
         self.sync_dir()?;
+        drop(file);
+        let file = self.vfs.open(self.path, OpenMode::ReadWrite)?;
+        let (engine, report) = self.open_existing(file, on_replay)?;
         let report = OpenReport {
             is_new: true,
-            ..OpenReport::default()
+            ..report
         };
-        self.start_with_new_log(file, meta, Slot::A, report)
+        Ok((engine, report))
     }
 
     fn open_existing(
@@ -263,7 +269,7 @@ impl Opener<'_> {
         let copies = MetaCopies::read(&*file)?;
         let log_file = self.open_log_file()?;
         let Some((meta, slot)) = copies.newest() else {
-            return self.without_meta(file, &copies, log_file.is_some());
+            return self.without_meta(file, &copies, log_file.is_some(), on_replay);
         };
         let expected = meta.pages * u64::from(meta.page_bytes);
         let found = file.len()?;
@@ -291,6 +297,7 @@ impl Opener<'_> {
         file: Arc<dyn VfsFile>,
         copies: &MetaCopies,
         has_log: bool,
+        on_replay: OnReplay<'_>,
     ) -> Result<(Engine, OpenReport), OpenError> {
         let path = self.path.to_path_buf();
         if let Some(found) = copies.foreign_version() {
@@ -309,13 +316,13 @@ impl Opener<'_> {
                 why: "and there is more than an unfinished start",
             });
         }
-        if !copies.are_blank() && !is_unfinished(copies) {
+        if !copies.are_blank() {
             return Err(OpenError::NoMeta {
                 path,
                 why: "it begins with something else",
             });
         }
-        self.create(file)
+        self.create(on_replay)
     }
 
     fn log_params(&self, meta: &Meta, generation: u32) -> LogParams {
@@ -479,15 +486,6 @@ impl Opener<'_> {
         engine.attach_checkpoint(CheckpointState::new(meta, slot, pin, map_pages, now_us));
         Ok(engine)
     }
-}
-
-/// Whether what copies there are was torn while the file was made: none has passed its checksum, and the second
-/// slot was not begun.
-fn is_unfinished(copies: &MetaCopies) -> bool {
-    use super::meta::MetaFault;
-    copies.0[2..]
-        .iter()
-        .all(|copy| *copy == Err(MetaFault::Blank))
 }
 
 fn replay_into(

@@ -33,6 +33,7 @@
 mod disk;
 mod frame;
 mod group;
+pub mod inspect;
 mod layout;
 mod open;
 mod pool;

@@ -1,0 +1,498 @@
+//! Crash a script at every change it makes to the disk, try every set of survivors, and every crash of the recovery.
+//!
+//! What a recovery shows depends on the image alone, so each image is recovered once however many crashes lead to
+//! it; whether it may be shown depends on the history, and that is asked for each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::life::{self, Act, History, Life, Script, Shape, Stop, run_script};
+use super::model::Step as Change;
+use super::tap::Watcher;
+use crate::disk::{
+    CrashPoint, CrashState, Disk, DiskProfile, Files, Phase, Policy, Resolution, Setup, SimVfs,
+    Tear, Termination,
+};
+use crate::explore::{Broken, Coverage, Failure, HARNESS, LIVENESS, Step};
+use crate::seed::Seed;
+use crate::trace::Digest;
+use crate::watch::{self, standard};
+use redkeep::storage::Plan as TxnPlan;
+use redkeep::vfs::Clock;
+
+/// A scripted scenario.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub name: &'static str,
+    pub shape: Shape,
+    pub profile: DiskProfile,
+    /// Done before, without a crash.
+    pub base: Script,
+    /// How the life of `base` ends.
+    pub base_end: BaseEnd,
+    pub script: Script,
+}
+
+/// How the life before a scenario ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BaseEnd {
+    Kill,
+    PowerLoss,
+}
+
+/// How thorough an exploration is.
+#[derive(Clone, Debug)]
+pub struct Effort {
+    pub seed: Seed,
+    /// How survivors of the first crash are torn.
+    pub tears: Vec<Tear>,
+    /// Draws of the sampled policies a crash point.
+    pub samples: usize,
+    /// The same for crashes in the recovery; no tears: recoveries are not crashed.
+    pub recovery_tears: Vec<Tear>,
+    pub recovery_samples: usize,
+    /// One image in so many goes on working; 0: none.
+    pub goes_on_every: u128,
+    /// One image in so many is emptied and accounted for; 0: none.
+    pub empties_every: u128,
+}
+
+impl Effort {
+    /// What runs at every commit.
+    pub fn usual(seed: Seed) -> Self {
+        Self {
+            seed,
+            tears: vec![Tear::Whole, Tear::Head, Tear::Drawn],
+            samples: 4,
+            recovery_tears: vec![Tear::Whole, Tear::Drawn],
+            recovery_samples: 1,
+            goes_on_every: 4,
+            empties_every: 64,
+        }
+    }
+
+    /// Every tear.
+    pub fn thorough(seed: Seed) -> Self {
+        Self {
+            tears: Tear::ALL.to_vec(),
+            samples: 16,
+            recovery_tears: Tear::ALL.to_vec(),
+            recovery_samples: 8,
+            goes_on_every: 1,
+            empties_every: 8,
+            ..Self::usual(seed)
+        }
+    }
+}
+
+/// What recovering an image shows.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    lsn: u64,
+    /// What recoveries show after a crash of this recovery: the least after a kill, the least after a power loss,
+    /// the most.
+    again_kill_min: u64,
+    again_loss_min: u64,
+    again_max: u64,
+}
+
+/// Observers of a life that need no knowledge of the formats.
+pub fn observe(vfs: &SimVfs) {
+    let files = vec![Files::ending("-wal"), Files::ending("data.keep")];
+    for observer in standard(Vec::new(), files) {
+        vfs.observe(observer);
+    }
+}
+
+/// What the observers of a life found.
+pub fn violation(vfs: &SimVfs, watcher: &Watcher) -> Option<Broken> {
+    let found = vfs.violations();
+    let found = found
+        .first()
+        .map(|v: &watch::Violation| Broken::new(v.rule, v.detail.clone()));
+    found.or_else(|| watcher.lock().violations().first().cloned())
+}
+
+/// Runs something that must not panic.
+pub fn unpanicked<R>(work: impl FnOnce() -> R) -> Result<R, Broken> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
+        let text = payload
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| payload.downcast_ref::<&str>().map(|s| (*s).to_owned()))
+            .unwrap_or_else(|| "a panic".to_owned());
+        Broken::new("panic", text)
+    })
+}
+
+/// A power loss that spares nothing.
+pub fn drop_all() -> Termination {
+    Termination::PowerLoss(Resolution {
+        policy: Policy::DropAll,
+        tear: Tear::Whole,
+        seed: 0,
+    })
+}
+
+struct Search<'a> {
+    scenario: &'a Scenario,
+    effort: &'a Effort,
+    coverage: Coverage,
+    memo: BTreeMap<u128, Shown>,
+    memo_again: BTreeMap<u128, u64>,
+    steps: Vec<Step>,
+}
+
+/// Explores a scenario. Ends with the first finding.
+pub fn explore(scenario: &Scenario, effort: &Effort) -> Result<Coverage, Box<Failure>> {
+    let mut search = Search {
+        scenario,
+        effort,
+        coverage: Coverage::default(),
+        memo: BTreeMap::new(),
+        memo_again: BTreeMap::new(),
+        steps: Vec::new(),
+    };
+    let (disk, history) = search.base()?;
+    for change in 0.. {
+        if !search.life(&disk, &history, change)? {
+            break;
+        }
+    }
+    Ok(search.coverage)
+}
+
+impl Search<'_> {
+    fn failure(&self, broken: Broken, vfs: &SimVfs) -> Box<Failure> {
+        Box::new(Failure {
+            scenario: self.scenario.name.to_owned(),
+            broken,
+            steps: self.steps.clone(),
+            io: vfs.ios(),
+            tick_us: vfs.clock().mono_us(),
+            trace: vfs.trace_text(),
+        })
+    }
+
+    fn boot(&self, disk: Disk, life: u64) -> (SimVfs, Watcher) {
+        let setup = Setup::new(self.effort.seed);
+        setup.clock.advance_us(life * 3_600_000_000);
+        let vfs = SimVfs::boot(disk, &setup);
+        observe(&vfs);
+        (vfs, life::watcher(&self.scenario.shape))
+    }
+
+    /// The disk and the history that the script begins with.
+    fn base(&mut self) -> Result<(Disk, History), Box<Failure>> {
+        let disk = Disk::new(self.scenario.profile.clone(), &[life::DIR]);
+        let mut history = History::default();
+        if self.scenario.base.acts.is_empty() {
+            return Ok((disk, history));
+        }
+        let (vfs, watcher) = self.boot(disk, 0);
+        let done = unpanicked(|| {
+            run_script(
+                &vfs,
+                self.scenario.shape,
+                &watcher,
+                &self.scenario.base,
+                &mut history,
+            )
+        });
+        self.finished(done, &vfs, &watcher)?;
+        let end = match self.scenario.base_end {
+            BaseEnd::Kill => Termination::ProcessKill(crate::disk::Progress::Nothing),
+            BaseEnd::PowerLoss => drop_all(),
+        };
+        let disk = vfs.crash_state().image(end);
+        Ok((disk, history))
+    }
+
+    /// A life that was to come to its end did.
+    fn finished(
+        &self,
+        done: Result<Result<(), Stop>, Broken>,
+        vfs: &SimVfs,
+        watcher: &Watcher,
+    ) -> Result<(), Box<Failure>> {
+        let broken = match done {
+            Err(panic) => Some(panic),
+            Ok(Err(Stop::Broken(broken))) => Some(broken),
+            Ok(Err(stop)) => Some(Broken::new(HARNESS, format!("failed with no fault: {stop}"))),
+            Ok(Ok(())) => violation(vfs, watcher),
+        };
+        match broken {
+            Some(broken) => Err(self.failure(broken, vfs)),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs the script up to the crash in the middle of a change and judges all that it can leave.
+    /// False if the script ended before.
+    fn life(&mut self, disk: &Disk, base: &History, change: u64) -> Result<bool, Box<Failure>> {
+        let (vfs, watcher) = self.boot(disk.clone(), 1);
+        let point = CrashPoint {
+            change,
+            phase: Phase::Middle,
+        };
+        vfs.crash_at(point);
+        let mut history = base.clone();
+        let done = unpanicked(|| {
+            let script = &self.scenario.script;
+            run_script(&vfs, self.scenario.shape, &watcher, script, &mut history)
+        });
+        self.coverage.points += 1;
+        self.mark(&vfs);
+        let crashed = vfs.crashed();
+        if let Err(broken) = done {
+            return Err(self.failure(broken, &vfs));
+        }
+        match done {
+            Ok(Err(Stop::Broken(_))) | Ok(Ok(())) => self.finished(done, &vfs, &watcher)?,
+            _ if crashed => {
+                if let Some(broken) = violation(&vfs, &watcher) {
+                    return Err(self.failure(broken, &vfs));
+                }
+            }
+            _ => self.finished(done, &vfs, &watcher)?,
+        }
+        let point = crashed.then_some(point);
+        self.ends(&vfs.crash_state(), point, &history)?;
+        Ok(crashed)
+    }
+
+    fn mark(&mut self, vfs: &SimVfs) {
+        let mut digest = Digest::default();
+        for value in [self.coverage.hash, vfs.trace_hash()] {
+            digest.number(value as u64);
+            digest.number((value >> 64) as u64);
+        }
+        self.coverage.hash = digest.value();
+    }
+
+    fn terminations(&self, state: &CrashState, tears: &[Tear], samples: usize, salt: u64) -> Vec<Termination> {
+        let seed = self.effort.seed.fork(salt).0;
+        let losses = state.resolutions(tears, samples, seed);
+        let losses = losses.into_iter().map(Termination::PowerLoss);
+        state.kills().into_iter().chain(losses).collect()
+    }
+
+    fn push_step(&mut self, state: &CrashState, point: Option<CrashPoint>, termination: Termination) {
+        let survivors = match termination {
+            Termination::PowerLoss(resolution) => state.describe(resolution),
+            Termination::ProcessKill(_) => String::new(),
+        };
+        self.steps.push(Step {
+            point,
+            termination,
+            survivors,
+        });
+    }
+
+    /// Judges everything that the crash of the script can leave.
+    fn ends(&mut self, state: &CrashState, point: Option<CrashPoint>, history: &History) -> Result<(), Box<Failure>> {
+        self.coverage.undecided_max = self.coverage.undecided_max.max(state.undecided() as u64);
+        let salt = point.map_or(u64::MAX, |p| p.change);
+        let mut seen = BTreeSet::new();
+        for termination in self.terminations(state, &self.effort.tears, self.effort.samples, salt) {
+            self.coverage.ends += 1;
+            let image = state.image(termination);
+            let is_kill = matches!(termination, Termination::ProcessKill(_));
+            let digest = image.digest();
+            if !seen.insert((digest, is_kill)) {
+                continue;
+            }
+            self.push_step(state, point, termination);
+            let shown = match self.memo.get(&digest) {
+                Some(shown) => *shown,
+                None => {
+                    self.coverage.images += 1;
+                    let shown = self.recover(&image, digest, history)?;
+                    self.memo.insert(digest, shown);
+                    shown
+                }
+            };
+            self.judge(&shown, is_kill, history, &image)?;
+            self.steps.pop();
+        }
+        Ok(())
+    }
+
+    /// O1: what is shown lies between what was acknowledged and what was issued.
+    fn judge(&self, shown: &Shown, is_kill: bool, history: &History, image: &Disk) -> Result<(), Box<Failure>> {
+        let durable = history.acked_durable;
+        let kill = if is_kill { history.acked_kill.max(durable) } else { durable };
+        let issued = history.issued();
+        let bounds = [
+            ("recovery shows", shown.lsn, kill),
+            ("recovery after a killed recovery shows", shown.again_kill_min, kill),
+            ("recovery after a powerless recovery shows", shown.again_loss_min, durable),
+            ("recovery after recovery shows", shown.again_max, durable),
+        ];
+        for (what, lsn, low) in bounds {
+            if lsn < low || lsn > issued {
+                let detail = format!("{what} {lsn}; acknowledged {low}, issued {issued}");
+                let (vfs, watcher) = self.boot(image.clone(), 2);
+                let again = unpanicked(|| Life::open(&vfs, self.scenario.shape, &watcher, history.clone()).map(|_| ()));
+                let detail = format!("{detail} (opened again: {:?})", again.map(|r| r.map_err(|e| e.to_string())));
+                return Err(self.failure(Broken::new("O1", detail), &vfs));
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens an image, which must work. The life, or what is wrong.
+    fn opened(&self, vfs: &SimVfs, watcher: &Watcher, history: &History) -> Result<Life, Box<Failure>> {
+        let shape = self.scenario.shape;
+        let opened = unpanicked(|| Life::open(vfs, shape, watcher, history.clone()));
+        let broken = match opened {
+            Err(panic) => panic,
+            Ok(Err(Stop::Broken(broken))) => broken,
+            Ok(Err(stop)) => Broken::new("O1", format!("does not open: {stop}")),
+            Ok(Ok(life)) => match violation(vfs, watcher) {
+                Some(broken) => broken,
+                None => return Ok(life),
+            },
+        };
+        Err(self.failure(broken, vfs))
+    }
+
+    fn check(&self, vfs: &SimVfs, watcher: &Watcher, what: &'static str, work: impl FnOnce() -> Result<(), Stop>) -> Result<(), Box<Failure>> {
+        let broken = match unpanicked(work) {
+            Err(panic) => panic,
+            Ok(Err(Stop::Broken(broken))) => broken,
+            Ok(Err(stop)) => Broken::new(what, format!("does not go on: {stop}")),
+            Ok(Ok(())) => match violation(vfs, watcher) {
+                Some(broken) => broken,
+                None => return Ok(()),
+            },
+        };
+        Err(self.failure(broken, vfs))
+    }
+
+    /// Recovers an image: what it shows, after all its oracles.
+    fn recover(&mut self, image: &Disk, digest: u128, history: &History) -> Result<Shown, Box<Failure>> {
+        let (vfs, watcher) = self.boot(image.clone(), 2);
+        let mut life = self.opened(&vfs, &watcher, history)?;
+        let lsn = life.history().issued();
+        self.check(&vfs, &watcher, "O8", || life.account())?;
+        self.still_shown(&vfs.crash_state(), lsn, &life.history())?;
+        let is_due = |every: u128| every > 0 && (digest >> 7) % every == 0;
+        if is_due(self.effort.goes_on_every) {
+            self.check(&vfs, &watcher, LIVENESS, || goes_on(&mut life))?;
+            self.still_shown(&vfs.crash_state(), life.history().issued(), &life.history())?;
+        }
+        if is_due(self.effort.empties_every) {
+            self.check(&vfs, &watcher, LIVENESS, || life.empties())?;
+        }
+        drop(life);
+        self.mark(&vfs);
+        let mut shown = Shown {
+            lsn,
+            again_kill_min: lsn,
+            again_loss_min: lsn,
+            again_max: lsn,
+        };
+        if !self.effort.recovery_tears.is_empty() {
+            self.crash_recovery(image, history, &mut shown)?;
+        }
+        Ok(shown)
+    }
+
+    /// O3 and O4: after a power loss that spares nothing, and after another recovery, the same is shown.
+    fn still_shown(&self, state: &CrashState, lsn: u64, history: &History) -> Result<(), Box<Failure>> {
+        let (vfs, watcher) = self.boot(state.image(drop_all()), 3);
+        let life = match self.opened(&vfs, &watcher, history) {
+            Ok(life) => life,
+            Err(mut failure) => {
+                failure.broken = Broken::new(
+                    "O3",
+                    format!("showed {lsn}; after a power loss: {} {}", failure.broken.oracle, failure.broken.detail),
+                );
+                return Err(failure);
+            }
+        };
+        let again = life.history().issued();
+        if again != lsn {
+            let detail = format!("showed {lsn}, and after a power loss {again}");
+            return Err(self.failure(Broken::new("O3", detail), &vfs));
+        }
+        Ok(())
+    }
+
+    /// F45: crashes the recovery in the middle of each of its changes.
+    fn crash_recovery(&mut self, image: &Disk, history: &History, shown: &mut Shown) -> Result<(), Box<Failure>> {
+        for change in 0.. {
+            let (vfs, watcher) = self.boot(image.clone(), 2);
+            let point = CrashPoint {
+                change,
+                phase: Phase::Middle,
+            };
+            vfs.crash_at(point);
+            let shape = self.scenario.shape;
+            let opened = unpanicked(|| Life::open(&vfs, shape, &watcher, history.clone()).map(|_| ()));
+            if !vfs.crashed() {
+                break;
+            }
+            if let Err(panic) = opened {
+                return Err(self.failure(panic, &vfs));
+            }
+            if matches!(opened, Ok(Ok(()))) {
+                let detail = "recovery says it succeeded although its process died";
+                return Err(self.failure(Broken::new("O1", detail), &vfs));
+            }
+            let state = vfs.crash_state();
+            let mut seen = BTreeSet::new();
+            for termination in self.terminations(&state, &self.effort.recovery_tears, self.effort.recovery_samples, change) {
+                self.coverage.ends += 1;
+                let image = state.image(termination);
+                let digest = image.digest();
+                let is_kill = matches!(termination, Termination::ProcessKill(_));
+                if !seen.insert((digest, is_kill)) {
+                    continue;
+                }
+                let again = match self.memo_again.get(&digest) {
+                    Some(lsn) => *lsn,
+                    None => {
+                        self.push_step(&state, Some(point), termination);
+                        self.coverage.images += 1;
+                        self.coverage.in_recovery += 1;
+                        let lsn = self.recover_again(&image, history)?;
+                        self.memo_again.insert(digest, lsn);
+                        self.steps.pop();
+                        lsn
+                    }
+                };
+                shown.again_max = shown.again_max.max(again);
+                shown.again_loss_min = shown.again_loss_min.min(again);
+                if is_kill {
+                    shown.again_kill_min = shown.again_kill_min.min(again);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Recovers what a crashed recovery left.
+    fn recover_again(&mut self, image: &Disk, history: &History) -> Result<u64, Box<Failure>> {
+        let (vfs, watcher) = self.boot(image.clone(), 3);
+        let life = self.opened(&vfs, &watcher, history)?;
+        let lsn = life.history().issued();
+        self.still_shown(&vfs.crash_state(), lsn, &life.history())?;
+        Ok(lsn)
+    }
+}
+
+/// Faults have ended: commits, a sync, a checkpoint and reads must work.
+pub fn goes_on(life: &mut Life) -> Result<(), Stop> {
+    let put = |n: u64| Change::Put(0, format!("after{n}").into_bytes(), 100, 1_000_000 + n);
+    for n in 0..3 {
+        life.act(&Act::Txn(TxnPlan::Simple, vec![put(n)]))?;
+        life.act(&Act::Ack)?;
+    }
+    life.act(&Act::Sync)?;
+    life.act(&Act::Checkpoint)?;
+    life.act(&Act::Txn(TxnPlan::Simple, vec![put(3)]))?;
+    life.act(&Act::Sync)?;
+    life.act(&Act::Read)
+}

@@ -1,0 +1,701 @@
+//! One process over the simulated disk: opens the engine, does what a script says, keeps the model beside it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use redkeep::storage::checkpoint::{Checkpoint, EngineLock};
+use redkeep::storage::log::{Log, LogError};
+use redkeep::storage::meta::Meta;
+use redkeep::storage::page::PagePtr;
+use redkeep::storage::planted::Planted;
+use redkeep::storage::{
+    Engine, Error, OnMiss, OpenError, OpenOptions, OpenReport, Plan, Reader, open,
+};
+use redkeep::vfs::{Clock, VfsError, VfsErrorKind};
+
+use super::model::{self, Model, Step};
+use super::monitor::Monitor;
+use super::tap::{Tap, Watcher};
+use super::walk;
+use crate::disk::SimVfs;
+use crate::explore::Broken;
+use crate::trace::IoKind;
+use crate::watch::{AckPolicy, Note};
+
+/// The directory of the database.
+pub const DIR: &str = "/db";
+
+/// The data file.
+pub const DATA: &str = "/db/data.keep";
+
+/// The log.
+pub const LOG: &str = "/db/data.keep-wal";
+
+/// The identity of every simulated database.
+pub const UUID: [u8; 16] = *b"simulated db 01!";
+
+/// Sizes of a database, and its planted bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    pub page_bytes: usize,
+    /// Bound of the cache, in pages.
+    pub cache_pages: u64,
+    pub segment_bytes: u64,
+    pub planted: Planted,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            page_bytes: 512,
+            cache_pages: 4,
+            segment_bytes: 16 << 10,
+            planted: Planted::none(),
+        }
+    }
+}
+
+impl Shape {
+    fn options(&self) -> OpenOptions {
+        OpenOptions {
+            page_bytes: self.page_bytes,
+            cache_bytes: self.cache_pages * self.page_bytes as u64,
+            segment_bytes: self.segment_bytes,
+            planted: self.planted,
+            ..OpenOptions::new(UUID)
+        }
+    }
+}
+
+/// Every state that was committed, and how far clients were told.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// The state after each transaction; the first one is the empty database.
+    states: Vec<Arc<Model>>,
+    /// A kill of the process must not lose this.
+    pub acked_kill: u64,
+    /// A power loss must not lose this.
+    pub acked_durable: u64,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            states: vec![Arc::default()],
+            acked_kill: 0,
+            acked_durable: 0,
+        }
+    }
+}
+
+impl History {
+    /// The last transaction that was committed.
+    pub fn issued(&self) -> u64 {
+        self.states.len() as u64 - 1
+    }
+
+    /// The state after a transaction.
+    pub fn state(&self, lsn: u64) -> Option<&Arc<Model>> {
+        self.states.get(lsn as usize)
+    }
+
+    /// The state now.
+    pub fn last(&self) -> &Arc<Model> {
+        self.states.last().expect("there is the empty database")
+    }
+
+    fn push(&mut self, state: Model) {
+        self.states.push(Arc::new(state));
+    }
+
+    /// A recovery shows transaction `lsn`: what follows never happened, and this is durable.
+    pub fn cut(&mut self, lsn: u64) {
+        self.states.truncate(lsn as usize + 1);
+        self.acked_kill = lsn;
+        self.acked_durable = lsn;
+    }
+
+    /// O1, O2, O6: which transaction `shown` is; the engine says `lsn`.
+    pub fn find(&self, shown: &Model, lsn: u64) -> Result<u64, Broken> {
+        if self.state(lsn).is_some_and(|s| **s == *shown) {
+            return Ok(lsn);
+        }
+        let hash = model::state_hash(shown);
+        let found = self
+            .states
+            .iter()
+            .rposition(|s| model::state_hash(s) == hash && **s == *shown);
+        match (found, self.state(lsn)) {
+            (Some(k), _) => Err(Broken::new(
+                "O2",
+                format!("the content is that after {k} and the engine says {lsn}"),
+            )),
+            (None, Some(expected)) => Err(Broken::new(
+                "O6",
+                format!("no prefix has this content; against {lsn}: {}", model::difference(expected, shown)),
+            )),
+            (None, None) => Err(Broken::new(
+                "O1",
+                format!(
+                    "the engine says {lsn}, only {} were issued; against the last: {}",
+                    self.issued(),
+                    model::difference(self.last(), shown)
+                ),
+            )),
+        }
+    }
+}
+
+/// Why a life did not come to the end of its script.
+#[derive(Debug)]
+pub enum Stop {
+    Storage(Error),
+    Log(LogError),
+    Open(OpenError),
+    Broken(Broken),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl From<LogError> for Stop {
+    fn from(error: LogError) -> Self {
+        Self::Log(error)
+    }
+}
+
+impl From<OpenError> for Stop {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
+}
+
+impl From<Broken> for Stop {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken)
+    }
+}
+
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Storage(e) => write!(f, "storage: {e}"),
+            Self::Log(e) => write!(f, "log: {e}"),
+            Self::Open(e) => write!(f, "open: {e}"),
+            Self::Broken(b) => write!(f, "{}: {}", b.oracle, b.detail),
+        }
+    }
+}
+
+/// What a life does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// One transaction.
+    Txn(Plan, Vec<Step>),
+    /// A transaction that is undone.
+    Rollback(Vec<Step>),
+    /// The log is handed to the kernel, and everything is acknowledged.
+    Ack,
+    /// The log is synced, and everything is acknowledged.
+    Sync,
+    /// As `Sync`; meanwhile these transactions are committed and written.
+    SyncBeside(Vec<Vec<Step>>),
+    /// Takes so many steps of the checkpoint, beginning one if none runs.
+    CheckpointSteps(u32),
+    /// A whole checkpoint, or the rest of the one that runs.
+    Checkpoint,
+    /// Takes a snapshot.
+    Snapshot,
+    /// Reads every snapshot that is held.
+    ReadSnapshots,
+    /// Lets go of the oldest snapshot.
+    DropSnapshot,
+    /// Frees so many pages of dropped trees.
+    FreeDropped(usize),
+    /// Reads everything and compares.
+    Read,
+    /// A clean shutdown.
+    Shutdown,
+    /// The process ends without one, and another opens the files.
+    Reopen,
+    /// Bounds the disk, or lifts the bound: bytes beyond what is used now.
+    Capacity(Option<u64>),
+    /// Time passes, in microseconds.
+    Wait(u64),
+}
+
+/// The engine behind its lock.
+#[derive(Clone, Debug)]
+pub struct Shared(Arc<Mutex<Engine>>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Engine> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EngineLock for Shared {
+    fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
+        work(&mut self.lock())
+    }
+}
+
+/// What the window of a sync and the script share.
+type Shown = Arc<Mutex<History>>;
+
+fn peek(history: &Shown) -> MutexGuard<'_, History> {
+    history.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A held snapshot, its name, and what it must show.
+struct Held {
+    id: u64,
+    reader: Reader,
+    state: Arc<Model>,
+}
+
+/// A running process.
+pub struct Life {
+    vfs: SimVfs,
+    watcher: Watcher,
+    engine: Shared,
+    log: Arc<Log>,
+    clock: Arc<dyn Clock>,
+    checkpoint: Option<Checkpoint>,
+    snapshots: Vec<Held>,
+    next_snapshot: u64,
+    history: Shown,
+    /// Whether a full disk is part of the script.
+    tolerates_full: bool,
+    /// How often the disk was full.
+    pub full: u64,
+    pub report: OpenReport,
+}
+
+/// The monitor of a database of this shape.
+pub fn watcher(shape: &Shape) -> Watcher {
+    Watcher::new(Monitor::new(UUID, shape.segment_bytes))
+}
+
+/// Whether an open was refused because of what is in the files.
+pub fn is_refusal(error: &OpenError) -> bool {
+    matches!(
+        error,
+        OpenError::InUse(_)
+            | OpenError::Version { .. }
+            | OpenError::NoMeta { .. }
+            | OpenError::Cut { .. }
+            | OpenError::Log { .. }
+    )
+}
+
+fn open_engine(vfs: &SimVfs, shape: &Shape, watcher: &Watcher) -> Result<(Engine, OpenReport), OpenError> {
+    let clock: Arc<dyn Clock> = Arc::new(vfs.clock());
+    watcher.lock().opening(vfs, Path::new(DATA), Path::new(LOG));
+    let tap = Tap::new(vfs.clone(), watcher.clone());
+    let opened = open(&tap, clock, &PathBuf::from(DATA), &shape.options(), &mut |_, _| {});
+    let shown = opened.as_ref().ok().map(|(engine, _)| engine.last_lsn().0);
+    let refused = opened.as_ref().err().is_some_and(is_refusal);
+    watcher.lock().opened(shown, refused);
+    opened
+}
+
+impl Life {
+    /// Opens the files. The history is cut to what the open shows, which must be one of its states.
+    pub fn open(vfs: &SimVfs, shape: Shape, watcher: &Watcher, history: History) -> Result<Self, Stop> {
+        let (mut engine, report) = open_engine(vfs, &shape, watcher)?;
+        engine.begin_command(OnMiss::Read);
+        let shown = model::contents(&mut engine)?;
+        let mut history = history;
+        let lsn = history.find(&shown, engine.last_lsn().0)?;
+        history.cut(lsn);
+        let log = engine.log().expect("an open file has a log").clone();
+        Ok(Self {
+            vfs: vfs.clone(),
+            watcher: watcher.clone(),
+            engine: Shared(Arc::new(Mutex::new(engine))),
+            log,
+            clock: Arc::new(vfs.clock()),
+            checkpoint: None,
+            snapshots: Vec::new(),
+            next_snapshot: 1,
+            history: Arc::new(Mutex::new(history)),
+            tolerates_full: false,
+            full: 0,
+            report,
+        })
+    }
+
+    /// What was issued and acknowledged so far.
+    pub fn history(&self) -> History {
+        peek(&self.history).clone()
+    }
+
+    /// Whether the engine refuses writes for good.
+    pub fn is_poisoned(&self) -> bool {
+        self.engine.with(|e| e.pager().is_poisoned()) || self.log.poison().is_some()
+    }
+
+    /// A full disk is an outcome that the script expects.
+    pub fn tolerate_full_disk(&mut self) {
+        self.tolerates_full = true;
+        self.watcher.lock().expect_full_disk();
+    }
+
+    /// Does one thing.
+    pub fn act(&mut self, act: &Act) -> Result<(), Stop> {
+        match self.attempt(act) {
+            Err(Stop::Storage(Error::DiskFull) | Stop::Log(LogError::NoSpace(_))) if self.tolerates_full => {
+                self.full += 1;
+                self.checkpoint = None;
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    fn attempt(&mut self, act: &Act) -> Result<(), Stop> {
+        match act {
+            Act::Txn(plan, steps) => Ok(transact(&self.engine, &self.history, *plan, steps)?),
+            Act::Rollback(steps) => Ok(self.roll_back(steps)?),
+            Act::Ack => self.acknowledge_kill(),
+            Act::Sync => self.sync(),
+            Act::SyncBeside(batches) => self.sync_beside(batches),
+            Act::CheckpointSteps(steps) => self.checkpoint_steps(*steps),
+            Act::Checkpoint => self.checkpoint_steps(u32::MAX),
+            Act::Snapshot => self.snapshot(),
+            Act::ReadSnapshots => self.read_snapshots(),
+            Act::DropSnapshot => {
+                if !self.snapshots.is_empty() {
+                    let gone = self.snapshots.remove(0);
+                    self.watcher.lock().snapshot_closed(gone.id);
+                }
+                Ok(())
+            }
+            Act::FreeDropped(pages) => Ok(self.engine.with(|e| e.free_dropped(*pages))?),
+            Act::Read => self.read(),
+            Act::Shutdown => self.shut_down(),
+            Act::Reopen => unreachable!("whoever owns the process ends it"),
+            Act::Capacity(room) => {
+                let used = self.vfs.disk().used();
+                self.vfs.set_capacity(room.map(|r| used + r));
+                Ok(())
+            }
+            Act::Wait(us) => {
+                self.vfs.clock().advance_us(*us);
+                Ok(())
+            }
+        }
+    }
+
+    fn roll_back(&self, steps: &[Step]) -> Result<(), Error> {
+        self.engine.with(|engine| {
+            engine.begin_command(OnMiss::Read);
+            engine.set_urgent(false);
+            engine.begin(Plan::Savepoint)?;
+            let done = steps
+                .iter()
+                .try_for_each(|step| model::apply_to_engine(engine, step));
+            engine.rollback();
+            done
+        })
+    }
+
+    fn acknowledge_kill(&self) -> Result<(), Stop> {
+        let lsn = self.log.last_lsn();
+        self.log.write_to(lsn)?;
+        let mut history = peek(&self.history);
+        history.acked_kill = history.acked_kill.max(lsn.0);
+        self.watcher.lock().acknowledged(lsn.0, false);
+        self.vfs.note(Note::Ack {
+            lsn: lsn.0,
+            policy: AckPolicy::EverySec,
+        });
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), Stop> {
+        let lsn = self.log.last_lsn();
+        self.log.sync_to(lsn)?;
+        let mut history = peek(&self.history);
+        history.acked_kill = history.acked_kill.max(lsn.0);
+        history.acked_durable = history.acked_durable.max(lsn.0);
+        let mut monitor = self.watcher.lock();
+        monitor.acknowledged(lsn.0, true);
+        monitor.acknowledged(self.log.synced_lsn().0, true);
+        self.vfs.note(Note::Ack {
+            lsn: lsn.0,
+            policy: AckPolicy::Always,
+        });
+        Ok(())
+    }
+
+    /// Commits and writes while the log is being synced: the sync does not cover them.
+    fn sync_beside(&self, batches: &[Vec<Step>]) -> Result<(), Stop> {
+        let (engine, history, log) = (self.engine.clone(), self.history.clone(), self.log.clone());
+        let mut waiting: Vec<Vec<Step>> = batches.iter().rev().cloned().collect();
+        let window = move |kind: IoKind, path: &Path| {
+            if kind != IoKind::Sync || path != Path::new(LOG) {
+                return;
+            }
+            let Some(steps) = waiting.pop() else { return };
+            if matches!(engine.0.try_lock(), Err(TryLockError::WouldBlock)) {
+                return;
+            }
+            let lsn = log.last_lsn();
+            if transact(&engine, &history, Plan::Savepoint, &steps).is_ok()
+                && log.last_lsn() > lsn
+                && log.write_to(log.last_lsn()).is_ok()
+            {
+                peek(&history).acked_kill = log.last_lsn().0;
+            }
+        };
+        self.vfs.set_window(Some(Box::new(window)));
+        let done = self.sync();
+        self.vfs.set_window(None);
+        done?;
+        // What came beside it waits for a sync of its own.
+        self.sync()
+    }
+
+    fn checkpoint_steps(&mut self, steps: u32) -> Result<(), Stop> {
+        if self.checkpoint.is_none() {
+            let begun = self.engine.with(|e| Checkpoint::begin(e, self.clock.clone()));
+            self.checkpoint = begun?;
+        }
+        for _ in 0..steps {
+            let Some(checkpoint) = &mut self.checkpoint else {
+                return Ok(());
+            };
+            match checkpoint.step(&self.engine) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.checkpoint = None;
+                    self.account()?;
+                }
+                Err(e) => {
+                    self.checkpoint = None;
+                    return Err(e.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// O8 and O9 on the durable checkpoint.
+    pub fn account(&self) -> Result<(), Stop> {
+        self.engine.with(|engine| {
+            let meta: Meta = engine.checkpoint_state().meta;
+            let source = engine.source().clone();
+            let mut buffer = vec![0; source.page_bytes()];
+            let mut pages = |ptr: PagePtr| {
+                source.read(ptr, &mut buffer)?;
+                Ok(buffer.clone())
+            };
+            walk::checkpoint(&mut pages, &meta).map(|_| ())?;
+            Ok(())
+        })
+    }
+
+    fn snapshot(&mut self) -> Result<(), Stop> {
+        let state = peek(&self.history).last().clone();
+        let (snapshot, reached) = self.engine.with(|engine| {
+            engine.begin_command(OnMiss::Read);
+            let snapshot = engine.snapshot();
+            let source = engine.source().clone();
+            let roots: Vec<_> = snapshot.roots().iter().map(|(_, desc)| *desc).collect();
+            let mut buffer = vec![0; source.page_bytes()];
+            let mut pages = |ptr: PagePtr| {
+                source.copy(ptr, &mut buffer)?;
+                Ok(buffer.clone())
+            };
+            walk::reach(&mut pages, &roots).map(|reached| (snapshot, reached))
+        })?;
+        let id = self.next_snapshot;
+        self.next_snapshot += 1;
+        self.watcher.lock().snapshot_opened(id, reached);
+        self.snapshots.push(Held {
+            id,
+            reader: snapshot.reader(),
+            state,
+        });
+        Ok(())
+    }
+
+    fn read_snapshots(&mut self) -> Result<(), Stop> {
+        for held in &mut self.snapshots {
+            let found = model::contents(&mut held.reader)?;
+            if found != *held.state {
+                let detail = format!("snapshot {}: {}", held.id, model::difference(&held.state, &found));
+                return Err(Broken::new("O11", detail).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads everything and compares it with the model.
+    pub fn read(&self) -> Result<(), Stop> {
+        let expected = peek(&self.history).last().clone();
+        let found = self.engine.with(|engine| {
+            engine.begin_command(OnMiss::Read);
+            model::contents(engine)
+        })?;
+        if found != *expected {
+            return Err(Broken::new("O11", model::difference(&expected, &found)).into());
+        }
+        Ok(())
+    }
+
+    /// Reads what can be read: how many reads failed, and whether all others were right (O10).
+    pub fn read_around_damage(&self) -> Result<u64, Broken> {
+        let expected = peek(&self.history).last().clone();
+        let (failed, found) = self.engine.with(|engine| {
+            engine.begin_command(OnMiss::Read);
+            model::readable(engine, &expected)
+        });
+        for (place, held) in &found {
+            if expected.get(place) != Some(held) {
+                return Err(Broken::new("O10", model::difference(&expected, &found)));
+            }
+        }
+        let silent = expected.len() as u64 - found.len() as u64;
+        if silent > failed {
+            let detail = format!("{} cells are missing without an error", silent - failed);
+            return Err(Broken::new("O10", detail));
+        }
+        Ok(failed)
+    }
+
+    fn shut_down(&mut self) -> Result<(), Stop> {
+        self.sync()?;
+        for _ in 0..3 {
+            self.checkpoint_steps(u32::MAX)?;
+        }
+        self.snapshots.clear();
+        let cleared = self.engine.with(|e| e.clear_log_required(&*self.clock))?;
+        if !cleared {
+            return Err(Broken::new("O1", "a clean shutdown still requires the log").into());
+        }
+        Ok(())
+    }
+
+    /// O8 in the end: after dropping everything, what is in use is the base line.
+    pub fn empties(&mut self) -> Result<(), Stop> {
+        self.snapshots.clear();
+        let steps: Vec<Step> = model::ROOTS.into_iter().map(Step::DropRoot).collect();
+        self.act(&Act::Txn(Plan::Savepoint, steps))?;
+        while self.engine.with(|e| e.has_dropped()) {
+            self.act(&Act::FreeDropped(100))?;
+        }
+        for _ in 0..3 {
+            self.act(&Act::Checkpoint)?;
+            self.act(&Act::Txn(Plan::Simple, vec![Step::DropRoot(0)]))?;
+        }
+        self.engine.with(|engine| {
+            engine.begin_command(OnMiss::Read);
+            let space = engine.pager().space();
+            let fixed = redkeep::storage::pager::META_REGION_BYTES.div_ceil(engine.pager().page_bytes() as u64);
+            let used = space.pages() - space.free_pages() - fixed;
+            // The catalog's leaf, twice while the older one waits, and the free maps of both.
+            if used > 8 {
+                return Err(Broken::new("O8", format!("{used} pages are in use in an empty database")).into());
+            }
+            Ok(())
+        })
+    }
+}
+
+fn transact(engine: &Shared, history: &Shown, plan: Plan, steps: &[Step]) -> Result<(), Error> {
+    engine.with(|engine| {
+        let urgent = steps.iter().all(model::is_deletion);
+        engine.begin_command(OnMiss::Read);
+        engine.set_urgent(urgent);
+        let done = attempt(engine, history, plan, steps);
+        engine.set_urgent(false);
+        done
+    })
+}
+
+fn attempt(engine: &mut Engine, history: &Shown, plan: Plan, steps: &[Step]) -> Result<(), Error> {
+    engine.begin(plan)?;
+    for step in steps {
+        if let Err(e) = model::apply_to_engine(engine, step) {
+            engine.rollback();
+            return Err(e);
+        }
+    }
+    let before = engine.last_lsn();
+    let after = engine.commit();
+    if after > before {
+        let mut history = peek(history);
+        let mut state = (**history.last()).clone();
+        steps
+            .iter()
+            .for_each(|step| model::apply_to_model(&mut state, step));
+        history.push(state);
+    }
+    Ok(())
+}
+
+/// Runs a script from the opening of the files on. `history` is what was committed and acknowledged when it ends,
+/// however it ends.
+pub fn run_script(
+    vfs: &SimVfs,
+    shape: Shape,
+    watcher: &Watcher,
+    script: &Script,
+    history: &mut History,
+) -> Result<(), Stop> {
+    let mut life = Life::open(vfs, shape, watcher, history.clone())?;
+    if script.tolerates_full_disk {
+        life.tolerate_full_disk();
+    }
+    for act in &script.acts {
+        vfs.clock().advance_us(TICK_US);
+        let done = match act {
+            Act::Reopen => {
+                let low = life.history().acked_kill;
+                *history = life.history();
+                drop(life);
+                life = Life::open(vfs, shape, watcher, history.clone())?;
+                let k = life.history().issued();
+                if k < low {
+                    let detail = format!("{low} was acknowledged, the process ended, and {k} is there");
+                    return Err(Broken::new("O1", detail).into());
+                }
+                if script.tolerates_full_disk {
+                    life.tolerate_full_disk();
+                }
+                Ok(())
+            }
+            act => life.act(act),
+        };
+        *history = life.history();
+        done?;
+    }
+    life.read()?;
+    Ok(())
+}
+
+/// Time between two acts, in microseconds: frames of two acts have different wall times.
+const TICK_US: u64 = 1500;
+
+/// What a process does, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Script {
+    pub acts: Vec<Act>,
+    /// Whether errors of a full disk are expected.
+    pub tolerates_full_disk: bool,
+}
+
+/// Whether an error is what a dead disk answers.
+pub fn is_io(stop: &Stop) -> bool {
+    let io = |e: &VfsError| e.kind == VfsErrorKind::Io;
+    match stop {
+        Stop::Storage(Error::Io(e)) | Stop::Log(LogError::Io(e)) | Stop::Open(OpenError::Vfs(e)) => io(e),
+        _ => false,
+    }
+}

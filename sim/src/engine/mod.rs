@@ -1,0 +1,19 @@
+//! The crash simulator of the storage engine.
+//!
+//! ```text
+//! model     what a database holds, as maps; the changes of a workload
+//! life      one process: opens the engine, does a script, keeps the model beside it
+//! tap       shows every call to the monitor
+//! monitor   the ordering assertions that know the formats
+//! walk      page accounting and structure of a checkpoint
+//! scripts   the scripted scenarios
+//! exhaust   crash at every change of a script, every survivor set, every change of the recovery
+//! ```
+
+pub mod exhaust;
+pub mod life;
+pub mod model;
+pub mod monitor;
+pub mod scripts;
+pub mod tap;
+pub mod walk;

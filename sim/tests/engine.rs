@@ -1,0 +1,42 @@
+//! The storage engine under a crash at every change of every scripted scenario, and of their recoveries.
+
+use std::time::Instant;
+
+use redkeep_sim::engine::exhaust::{Effort, explore};
+use redkeep_sim::engine::scripts;
+use redkeep_sim::explore::Coverage;
+use redkeep_sim::seed::Seed;
+
+/// `SIM_ONLY` names one scenario, `SIM_THOROUGH` tries every tear.
+#[test]
+fn scripted_scenarios_survive_a_crash_at_every_change() {
+    let only = std::env::var("SIM_ONLY").ok();
+    let effort = match std::env::var("SIM_THOROUGH") {
+        Ok(_) => Effort::thorough(Seed(1)),
+        Err(_) => Effort::usual(Seed(1)),
+    };
+    let mut total = Coverage::default();
+    let mut failures = Vec::new();
+    for scenario in scripts::all() {
+        if only.as_ref().is_some_and(|name| name != scenario.name) {
+            continue;
+        }
+        let start = Instant::now();
+        match explore(&scenario, &effort) {
+            Ok(coverage) => {
+                println!("{:28} {:6.1}s {coverage:?}", scenario.name, start.elapsed().as_secs_f64());
+                assert!(coverage.points > 0 && coverage.images > 0, "{}", scenario.name);
+                total.add(&coverage);
+            }
+            Err(failure) => {
+                println!("FAIL {failure}");
+                if only.is_some() {
+                    println!("{}", failure.artefact());
+                }
+                failures.push(failure.to_string());
+            }
+        }
+    }
+    println!("total {total:?}");
+    assert!(failures.is_empty(), "{} scenarios failed", failures.len());
+}
