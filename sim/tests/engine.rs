@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use redkeep_sim::engine::exhaust::{Effort, explore};
-use redkeep_sim::engine::scripts;
+use redkeep::storage::planted::Planted;
+use redkeep_sim::engine::{random, scripts};
 use redkeep_sim::explore::Coverage;
 use redkeep_sim::seed::Seed;
 
@@ -39,4 +40,39 @@ fn scripted_scenarios_survive_a_crash_at_every_change() {
     }
     println!("total {total:?}");
     assert!(failures.is_empty(), "{} scenarios failed", failures.len());
+}
+
+/// `SIM_SEEDS` is how many, `SIM_FIRST` the first one.
+#[test]
+fn random_runs_keep_what_was_acknowledged_and_repeat_exactly() {
+    let number = |name: &str, usual: u64| {
+        std::env::var(name)
+            .ok()
+            .and_then(|v| v.parse().ok())
+            .unwrap_or(usual)
+    };
+    let (first, count) = (number("SIM_FIRST", 0), number("SIM_SEEDS", 2000));
+    let start = Instant::now();
+    let mut total = Coverage::default();
+    let mut failures = Vec::new();
+    for n in first..first + count {
+        match random::run(Seed(n), Planted::none()) {
+            Ok(coverage) => {
+                if n % 50 == 0 {
+                    let again = random::run(Seed(n), Planted::none()).map(|c| c.hash);
+                    assert_eq!(again.ok(), Some(coverage.hash), "seed {n} gave two traces");
+                }
+                total.add(&coverage);
+            }
+            Err(failure) => {
+                println!("FAIL seed={n} {failure}");
+                if count == 1 {
+                    println!("{}", failure.artefact());
+                }
+                failures.push(n);
+            }
+        }
+    }
+    println!("{count} seeds in {:.1}s: {total:?}", start.elapsed().as_secs_f64());
+    assert!(failures.is_empty(), "seeds {failures:?} failed");
 }

@@ -241,6 +241,9 @@ impl Checkpoint {
         self.step = match self.step {
             Step::SyncLog => {
                 self.log.sync_to(self.lsn()).map_err(log_failed)?;
+                if self.planted.has(Bug::M05LogCutBeforeMetaSync) {
+                    self.log.recycle(self.lsn()).map_err(log_failed)?;
+                }
                 Step::WritePages
             }
             Step::WritePages => {

@@ -34,7 +34,7 @@ use super::pager::{META_REGION_BYTES, PageSource, Pager, Pool, PoolShape, Space}
 use super::planted::{Bug, Planted};
 use super::read::RootId;
 use super::record::{Change, Changes, RecordFault};
-use crate::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile};
+use crate::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, VfsResult};
 
 /// Stamps of one life: its generation and a counter of this many bits.
 const STAMP_COUNTER_BITS: u32 = 40;
@@ -59,6 +59,8 @@ pub struct OpenOptions {
     /// Size of a log segment of a new file, in bytes.
     pub segment_bytes: u64,
     pub on_corruption: OnCorruption,
+    /// Sizes of the buffer pool's tables; None: those of a real pool. Small ones make opening many small files fast.
+    pub pool_shape: Option<PoolShape>,
     /// Identity of a new file: 16 random bytes.
     pub new_uuid: [u8; 16],
     pub planted: Planted,
@@ -71,6 +73,7 @@ impl OpenOptions {
             cache_bytes: 256 << 20,
             segment_bytes: 4 << 20,
             on_corruption: OnCorruption::Abort,
+            pool_shape: None,
             new_uuid,
             planted: Planted::none(),
         }
@@ -266,7 +269,10 @@ impl Opener<'_> {
         on_replay: OnReplay<'_>,
     ) -> Result<(Engine, OpenReport), OpenError> {
         self.lock(&*file)?;
-        let copies = MetaCopies::read(&*file)?;
+        let mut copies = MetaCopies::read(&*file)?;
+        if self.options.planted.has(Bug::M18TornSlotLaundered) {
+            copies = launder(&*file, copies)?;
+        }
         let log_file = self.open_log_file()?;
         let Some((meta, slot)) = copies.newest() else {
             return self.without_meta(file, &copies, log_file.is_some(), on_replay);
@@ -280,6 +286,10 @@ impl Opener<'_> {
                 expected,
             });
         }
+        if !meta.log_required {
+            // The life that made the files may have been killed before their names were durable.
+            self.sync_dir()?;
+        }
         let Some(log_file) = log_file else {
             if meta.log_required {
                 return Err(self.log_error(
@@ -287,9 +297,34 @@ impl Opener<'_> {
                     "Put the log back, or restore both from a backup.",
                 ));
             }
+            self.settle_meta(&*file, &copies, &meta, slot)?;
             return self.start_with_new_log(file, meta, slot, OpenReport::default());
         };
+        self.settle_meta(&*file, &copies, &meta, slot)?;
         self.recover(file, meta, slot, log_file, on_replay)
+    }
+
+    /// Makes the newest meta durable before anything relies on it. A life that was killed, or whose sync failed,
+    /// may have left a copy that only the kernel's memory shows. The second copy is written when the first is
+    /// synced, so only a slot whose copies differ is in doubt.
+    fn settle_meta(
+        &self,
+        file: &dyn VfsFile,
+        copies: &MetaCopies,
+        meta: &Meta,
+        slot: Slot,
+    ) -> Result<(), OpenError> {
+        if self.options.planted.has(Bug::M17RecoveryDoesNotSync) {
+            return Ok(());
+        }
+        for copy in 0..2 {
+            if copies.copy(slot, copy) != Ok(*meta) {
+                file.sync_data()?;
+                meta.write_copy(file, slot, copy)?;
+                file.sync_data()?;
+            }
+        }
+        Ok(())
     }
 
     fn without_meta(
@@ -328,6 +363,7 @@ impl Opener<'_> {
     fn log_params(&self, meta: &Meta, generation: u32) -> LogParams {
         LogParams {
             segment_bytes: self.options.segment_bytes,
+            planted: self.options.planted,
             ..LogParams::new(meta.uuid, generation)
         }
     }
@@ -427,7 +463,8 @@ impl Opener<'_> {
                 ));
             }
         };
-        let generation = scan.generation_max.max(meta.generation) + 1;
+        let same = self.options.planted.has(Bug::M08SaltUnchanged);
+        let generation = scan.generation_max.max(meta.generation) + u32::from(!same);
         let params = self.log_params(&meta, generation);
         let log = Log::open_after(
             Arc::clone(&log_file),
@@ -457,8 +494,15 @@ impl Opener<'_> {
     }
 
     fn scan(&self, log_file: &dyn VfsFile, meta: &Meta) -> Result<Scan, OpenError> {
-        log::scan(log_file, &meta.uuid, meta.checkpoint, meta.durable_lsn)
-            .map_err(OpenError::LogFile)
+        let planted = self.options.planted;
+        log::scan_planted(
+            log_file,
+            &meta.uuid,
+            meta.checkpoint,
+            meta.durable_lsn,
+            planted,
+        )
+        .map_err(OpenError::LogFile)
     }
 
     /// The trees of a checkpoint.
@@ -471,7 +515,12 @@ impl Opener<'_> {
     ) -> Result<Engine, OpenError> {
         let page_bytes = meta.page_bytes as usize;
         let planted = self.options.planted;
-        let pool = Arc::new(Pool::new(PoolShape::standard(page_bytes)));
+        let standard = PoolShape::standard(page_bytes);
+        let shape = self.options.pool_shape.unwrap_or(standard);
+        let pool = Arc::new(Pool::new(PoolShape {
+            page_bytes,
+            ..shape
+        }));
         let source = PageSource::new(pool, file, planted);
         let (space, map_pages): (Space, Vec<PagePtr>) =
             freemap::read(&source, meta.free_map, meta.pages)?;
@@ -486,6 +535,22 @@ impl Opener<'_> {
         engine.attach_checkpoint(CheckpointState::new(meta, slot, pin, map_pages, now_us));
         Ok(engine)
     }
+}
+
+/// A planted bug: copies with a wrong checksum get a right one.
+fn launder(file: &dyn VfsFile, copies: MetaCopies) -> VfsResult<MetaCopies> {
+    use super::meta::{META_BYTES, MetaFault};
+    for (i, copy) in copies.0.iter().enumerate() {
+        if *copy == Err(MetaFault::Checksum) {
+            let mut bytes = [0; META_BYTES];
+            let offset = (i * META_BYTES) as u64;
+            crate::vfs::read_up_to(file, &mut bytes, offset)?;
+            let crc = crc32fast::hash(&bytes[..META_BYTES - 4]);
+            bytes[META_BYTES - 4..].copy_from_slice(&crc.to_le_bytes());
+            crate::vfs::write_all_at(file, &bytes, offset)?;
+        }
+    }
+    MetaCopies::read(file)
 }
 
 fn replay_into(

@@ -7,6 +7,7 @@ use redkeep::storage::checkpoint::{Checkpoint, EngineLock};
 use redkeep::storage::log::{Log, LogError};
 use redkeep::storage::meta::Meta;
 use redkeep::storage::page::PagePtr;
+use redkeep::storage::pager::PoolShape;
 use redkeep::storage::planted::Planted;
 use redkeep::storage::{
     Engine, Error, OnMiss, OpenError, OpenOptions, OpenReport, Plan, Reader, open,
@@ -62,6 +63,13 @@ impl Shape {
             cache_bytes: self.cache_pages * self.page_bytes as u64,
             segment_bytes: self.segment_bytes,
             planted: self.planted,
+            pool_shape: Some(PoolShape {
+                page_bytes: self.page_bytes,
+                directory_chunk_bits: 10,
+                directory_chunks_max: 1 << 8,
+                slab_bits: 4,
+                slabs_max: 1 << 10,
+            }),
             ..OpenOptions::new(UUID)
         }
     }
@@ -641,15 +649,21 @@ fn attempt(engine: &mut Engine, history: &Shown, plan: Plan, steps: &[Step]) -> 
 }
 
 /// Runs a script from the opening of the files on. `history` is what was committed and acknowledged when it ends,
-/// however it ends.
+/// however it ends; the open must show `low` at least.
 pub fn run_script(
     vfs: &SimVfs,
     shape: Shape,
     watcher: &Watcher,
     script: &Script,
+    low: u64,
     history: &mut History,
 ) -> Result<(), Stop> {
     let mut life = Life::open(vfs, shape, watcher, history.clone())?;
+    let k = life.history().issued();
+    if k < low {
+        let detail = format!("{low} was acknowledged, and {k} is there");
+        return Err(Broken::new("O1", detail).into());
+    }
     if script.tolerates_full_disk {
         life.tolerate_full_disk();
     }

@@ -7,6 +7,7 @@
 //! monitor   the ordering assertions that know the formats
 //! walk      page accounting and structure of a checkpoint
 //! scripts   the scripted scenarios
+//! random    runs that one seed decides
 //! exhaust   crash at every change of a script, every survivor set, every change of the recovery
 //! ```
 
@@ -14,6 +15,7 @@ pub mod exhaust;
 pub mod life;
 pub mod model;
 pub mod monitor;
+pub mod random;
 pub mod scripts;
 pub mod tap;
 pub mod walk;

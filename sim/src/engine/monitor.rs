@@ -90,6 +90,8 @@ pub struct Monitor {
     segments: BTreeMap<u64, Segment>,
     salts: BTreeSet<u64>,
     seq_max: u64,
+    /// The highest sequence number before this life.
+    seq_floor: u64,
     written_lsn: u64,
     synced_lsn: u64,
     written_checkpoint: u64,
@@ -124,6 +126,7 @@ impl Monitor {
             segments: BTreeMap::new(),
             salts: BTreeSet::new(),
             seq_max: 0,
+            seq_floor: 0,
             written_lsn: 0,
             synced_lsn: 0,
             written_checkpoint: 0,
@@ -188,6 +191,7 @@ impl Monitor {
         for slot in 0..slots {
             self.read_segment(slot, false);
         }
+        self.seq_floor = self.seq_max;
         (self.written_lsn, self.synced_lsn, self.written_checkpoint) = (0, 0, 0);
     }
 
@@ -232,8 +236,11 @@ impl Monitor {
             self.segments.remove(&slot);
             return;
         };
-        self.seq_max = self.seq_max.max(view.seq);
-        self.salts.insert(view.salt);
+        // A salt is used up when a frame has it: a log that was made and never written to is made again.
+        if is_ours || !frames.is_empty() {
+            self.seq_max = self.seq_max.max(view.seq);
+            self.salts.insert(view.salt);
+        }
         let last_lsn = frames.iter().map(|f| f.last_lsn.0).max().unwrap_or(0);
         self.segments.insert(
             slot,
@@ -310,7 +317,11 @@ impl Monitor {
             return;
         };
         if self.is_opening && !self.is_new {
-            self.fail("A16", format!("opening an existing file writes meta {} to slot {slot}", meta.seq));
+            // A recovery may write a verified copy again, and nothing else.
+            if self.durable[slot] != Some(meta) {
+                self.fail("A16", format!("opening an existing file writes meta {} to slot {slot}", meta.seq));
+            }
+            return;
         }
         let newest = self.newest();
         let is_second = copy == 1 && self.first_copy_synced[slot] == meta.seq;
@@ -426,8 +437,11 @@ impl Monitor {
         let covered = self.newest().map_or(0, |m| m.checkpoint.lsn.0);
         let known = if self.is_opening { segment.last_lsn } else { self.synced_lsn };
         let holds = segment.last_lsn.min(known);
-        let in_chain = self.chain().contains(&segment.view.seq);
-        if holds > covered && in_chain && !(self.is_full_disk && self.is_opening) && !self.is_new {
+        let Some(limit) = self.chain().get(&segment.view.seq).copied() else {
+            return;
+        };
+        let holds = holds.min(limit);
+        if holds > covered && !(self.is_full_disk && self.is_opening) && !self.is_new {
             let detail = format!(
                 "slot {slot} is {what}: it holds transactions up to {holds}, the durable checkpoint has {covered}"
             );
@@ -435,13 +449,16 @@ impl Monitor {
         }
     }
 
-    /// The segments that lead to the newest one.
-    fn chain(&self) -> BTreeSet<u64> {
-        let mut out = BTreeSet::new();
+    /// The segments that lead to the newest one, and the last transaction that each is read for: what lies behind
+    /// it was cut by the next one.
+    fn chain(&self) -> BTreeMap<u64, u64> {
+        let mut out = BTreeMap::new();
+        let mut limit = u64::MAX;
         let mut next = self.segments.values().map(|s| s.view.seq).max();
         while let Some(seq) = next {
-            out.insert(seq);
+            out.insert(seq, limit);
             let segment = self.segments.values().find(|s| s.view.seq == seq);
+            limit = segment.map_or(0, |s| s.view.first_lsn.0 - 1);
             next = segment.map(|s| s.view.pred_seq).filter(|p| *p < seq && *p > 0);
         }
         out
@@ -480,15 +497,15 @@ impl Monitor {
         };
         let old = self.segments.get(&slot).map(|s| s.view.seq);
         if inside == 0 && len >= inspect::FRAMES_START {
-            let seq_max = self.seq_max;
+            let floor = self.seq_floor;
             let salts = self.salts.clone();
             self.read_segment(slot, true);
             let Some(segment) = self.segments.get(&slot) else {
                 return;
             };
             let view = segment.view;
-            if old != Some(view.seq) && (view.seq <= seq_max || salts.contains(&view.salt)) {
-                let detail = format!("segment {:#x} begins in slot {slot} and {seq_max:#x} was there", view.seq);
+            if old != Some(view.seq) && (view.seq <= floor || salts.contains(&view.salt)) {
+                let detail = format!("segment {:#x} begins in slot {slot} and {floor:#x} was there", view.seq);
                 self.fail("A11", detail);
             }
         }

@@ -23,7 +23,7 @@ use super::checkpoint::CheckpointState;
 use super::log::{Log, LogError, Lsn};
 use super::page::{Desc, PagePtr, Stamp};
 use super::pager::{OnMiss, PageSource, Pager, PagerStats};
-use super::planted::Planted;
+use super::planted::{Bug, Planted};
 use super::read::{NESTED_BIT, Nested, Read, RootId, TreeId, open_nested};
 use super::record::{Change, Place};
 use super::snapshot::{Registry, Snapshot};
@@ -182,7 +182,12 @@ impl Engine {
         assert!(self.txn.is_none(), "a transaction ends with its command");
         self.nested.clear();
         let pager = &mut self.pager;
-        self.registry.collect(|stamp| pager.release(stamp));
+        let early = self.planted.has(Bug::M11ReuseUnderSnapshot);
+        self.registry.collect(|stamp| {
+            if !early {
+                pager.release(stamp);
+            }
+        });
         self.pager.begin_operation(on_miss);
     }
 
@@ -328,6 +333,9 @@ impl Engine {
     pub fn snapshot(&mut self) -> Snapshot {
         assert!(self.txn.is_none(), "a snapshot has whole transactions");
         let stamp = self.pager.freeze();
+        if self.planted.has(Bug::M11ReuseUnderSnapshot) {
+            self.pager.release(stamp);
+        }
         let roots = self.roots.iter().map(|r| (r.id, r.desc)).collect();
         Snapshot::new(
             roots,

@@ -9,7 +9,9 @@ use super::layout::{
     segment_seq, slot_offset,
 };
 use super::pool::Pool;
+use super::scan::Scan;
 use super::{CheckpointRef, LogError, Lsn};
+use crate::storage::planted::{Bug, Planted};
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::vfs::{Clock, VfsError, VfsErrorKind, VfsFile, write_all_at};
 
@@ -25,6 +27,7 @@ pub(super) struct Setting {
     pub generation: u32,
     pub segment_bytes: u64,
     pub idle_segments: u64,
+    pub planted: Planted,
 }
 
 /// Where the next frame goes.
@@ -75,6 +78,8 @@ pub(super) struct Disk {
     cursor_room: AtomicU64,
     free_slots: AtomicU64,
     total_bytes: AtomicU64,
+    /// The next sync is forgotten: only ever set by a planted bug. Relaxed: one thread at a time writes or syncs it.
+    forgets_sync: AtomicU64,
 }
 
 /// A segment header's numbers that the caller of [`Disk::new`] decides.
@@ -136,6 +141,7 @@ impl Disk {
             cursor_room: AtomicU64::new(setting.usable()),
             free_slots: AtomicU64::new(pool.free_slots()),
             total_bytes: AtomicU64::new(0),
+            forgets_sync: AtomicU64::new(0),
             pool: Mutex::new(pool),
             setting,
         };
@@ -238,12 +244,13 @@ impl Disk {
     /// Frees segments that hold nothing behind `up_to`, and cuts free ones off the end of the file.
     pub fn recycle(&self, up_to: Lsn) -> Result<(), LogError> {
         let naming = *self.naming.lock();
+        let early = self.setting.planted.has(Bug::M05LogCutBeforeMetaSync);
         assert!(
-            naming.synced.lsn >= up_to,
+            early || naming.synced.lsn >= up_to,
             "L8: no synced frame names a checkpoint of {up_to}"
         );
         let mut pool = self.pool.lock();
-        pool.recycle(up_to.0, naming.synced_seq);
+        pool.recycle(up_to.0, if early { u64::MAX } else { naming.synced_seq });
         let is_shorter = pool.trim(self.setting.idle_segments);
         self.free_slots.store(pool.free_slots(), Ordering::Relaxed);
         if !is_shorter {
@@ -253,6 +260,24 @@ impl Disk {
         // not be durable: what would come back are segments that precede the checkpoint.
         let end = slot_offset(pool.slots(), self.setting.segment_bytes);
         self.setting.file.set_len(end).map_err(LogError::Io)
+    }
+
+    /// A planted bug: frames go on in the last segment of an earlier life, under its salt.
+    pub fn go_on_in(&self, scan: &Scan) {
+        let span = scan.spans.last().expect("a scan that may be opened has a start");
+        let mut pool = self.pool.lock();
+        *pool = Pool::new(pool.slots(), &scan.spans);
+        pool.reopen_last();
+        let mut cursor = self.cursor.lock();
+        cursor.seq = span.header.seq;
+        cursor.slot = span.header.slot;
+        cursor.salt = span.header.salt;
+        cursor.end = scan.end.offset;
+        cursor.at = scan.end.offset;
+        cursor.chain = scan.end.chain;
+        cursor.lsn = scan.end.lsn.0;
+        self.cursor_room
+            .store(self.setting.segment_bytes - cursor.at, Ordering::Relaxed);
     }
 
     /// The log as opened is durable: what is not part of it may be written over.
@@ -277,6 +302,9 @@ impl Disk {
     /// Ends the segment and goes on in the lowest free slot.
     fn switch(&self, cursor: &mut Cursor, order: WriteOrder) -> Result<(), VfsError> {
         self.flush(cursor)?;
+        if self.setting.planted.has(Bug::M22DirtyFlagLostAtSegmentSwitch) {
+            self.forgets_sync.store(1, Ordering::Relaxed);
+        }
         let checkpoint = self.naming.lock().noted;
         let mut pool = self.pool.lock();
         if pool.lowest_free().is_none() {
@@ -431,6 +459,10 @@ impl<'a> Records<'a> {
 }
 
 impl Medium for Disk {
+    fn planted(&self) -> Planted {
+        self.setting.planted
+    }
+
     fn write(&self, batch: &Batch, order: WriteOrder) -> Result<(), VfsError> {
         let mut guard = self.cursor.lock();
         let cursor = &mut *guard;
@@ -466,7 +498,9 @@ impl Medium for Disk {
 
     fn sync(&self) -> Result<(), VfsError> {
         let before = *self.naming.lock();
-        self.setting.file.sync_data()?;
+        if self.forgets_sync.swap(0, Ordering::Relaxed) == 0 {
+            self.setting.file.sync_data()?;
+        }
         let mut naming = self.naming.lock();
         naming.synced = before.written;
         naming.synced_seq = before.written_seq;

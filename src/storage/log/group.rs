@@ -16,6 +16,7 @@ use std::sync::Arc as StdArc;
 
 use super::{LogError, Lsn};
 use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, MutexGuard, Ordering, wait};
+use crate::storage::planted::{Bug, Planted};
 use crate::vfs::VfsError;
 
 /// What one write takes: records with their length prefixes, one behind the other.
@@ -41,6 +42,11 @@ pub(super) struct WriteOrder {
 pub(super) trait Medium: Send + Sync {
     /// Gives the kernel the batch, or a frame without transactions if it is empty. Called by one thread at a time.
     fn write(&self, batch: &Batch, order: WriteOrder) -> Result<(), VfsError>;
+
+    /// The bug that is switched on, if any.
+    fn planted(&self) -> Planted {
+        Planted::none()
+    }
 
     /// Makes durable every write that returned before this call. Called by one thread at a time.
     fn sync(&self) -> Result<(), VfsError>;
@@ -208,6 +214,9 @@ impl<M: Medium> GroupCommit<M> {
             return Ok(());
         }
         self.write_to(lsn)?;
+        if self.medium.planted().has(Bug::M01AckBeforeSync) {
+            return Ok(());
+        }
         self.sync_until(|turn| turn.synced >= lsn.0)
     }
 
@@ -273,12 +282,18 @@ impl<M: Medium> GroupCommit<M> {
         turn.syncing = true;
         turn.sync_wanted = false;
         turn.aligned = true;
-        let (target, target_writes) = (turn.written, turn.writes);
+        let (mut target, target_writes) = (turn.written, turn.writes);
         // Writers that stood back for this sync may go on beside it.
         self.turned.notify_all();
         drop(turn);
-        let outcome = self.medium.sync();
+        let mut outcome = self.medium.sync();
+        if outcome.is_err() && self.medium.planted().has(Bug::M12SyncRetried) {
+            outcome = self.medium.sync();
+        }
         let mut turn = self.turn.lock();
+        if self.medium.planted().has(Bug::M02AckByEarlierSync) {
+            target = turn.written;
+        }
         turn.syncing = false;
         match outcome {
             Ok(()) if turn.poison.is_none() => {

@@ -53,8 +53,10 @@ use std::sync::Arc;
 pub use layout::{ATOM_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 pub use open::Log;
 pub use replay::{ReplayError, replay};
+pub(super) use scan::scan_planted;
 pub use scan::{Position, Scan, ScanStats, Verdict, scan};
 
+use super::planted::Planted;
 use crate::vfs::VfsError;
 
 /// The number of a transaction: 1, 2, 3 ... since the database was created; 0 stands before the first.
@@ -94,6 +96,7 @@ pub struct LogParams {
     /// How many free segments `recycle` keeps; at least 1. Those beyond are cut off the end of the file. To be
     /// reused instead of made anew they should hold what is written between two checkpoints.
     pub idle_segments: u32,
+    pub planted: Planted,
 }
 
 impl LogParams {
@@ -104,6 +107,7 @@ impl LogParams {
             uuid,
             generation,
             idle_segments: 16,
+            planted: Planted::none(),
         }
     }
 }

@@ -13,6 +13,7 @@ use super::pool::Pool;
 use super::replay::{ReplayError, replay, synced_part};
 use super::scan::{Position, Scan, Span, Verdict};
 use super::{CheckpointRef, LogError, LogParams, Lsn};
+use crate::storage::planted::Bug;
 use crate::vfs::{Clock, OpenMode, Vfs, VfsFile, write_all_at};
 
 /// A new log has this many segments: one to write and one in reserve.
@@ -60,8 +61,10 @@ impl Log {
             group: GroupCommit::new(disk, checkpoint.lsn),
         };
         log.sync_opening()?;
-        let dir = path.parent().unwrap_or(Path::new(""));
-        vfs.sync_dir(dir).map_err(LogError::Io)?;
+        if !params.planted.has(Bug::M06NoDirSyncAtCreate) {
+            let dir = path.parent().unwrap_or(Path::new(""));
+            vfs.sync_dir(dir).map_err(LogError::Io)?;
+        }
         Ok(log)
     }
 
@@ -93,9 +96,18 @@ impl Log {
             }
             Verdict::Unstarted => return Err(LogError::NotUsable("it was never created")),
         }
-        assert!(params.generation > scan.generation_max, "L3");
-        file.sync_data().map_err(LogError::Io)?;
-        let (mut spans, end) = synced_part(&*file, scan)?;
+        let has = |bug| params.planted.has(bug);
+        assert!(
+            params.generation > scan.generation_max || has(Bug::M08SaltUnchanged),
+            "L3"
+        );
+        if !has(Bug::M17RecoveryDoesNotSync) {
+            file.sync_data().map_err(LogError::Io)?;
+        }
+        let (mut spans, mut end) = synced_part(&*file, scan)?;
+        if has(Bug::M17RecoveryDoesNotSync) || has(Bug::M19TailNotErased) {
+            (spans, end) = (scan.spans.clone(), scan.end);
+        }
         let copies = end.lsn < scan.end.lsn;
         let before = if copies {
             end.lsn.max(scan.from.lsn)
@@ -116,11 +128,18 @@ impl Log {
         let log = Self {
             group: GroupCommit::new(disk, Lsn(first_lsn - 1)),
         };
+        if has(Bug::M19TailNotErased) {
+            log.group.medium().go_on_in(scan);
+            log.group.medium().free_unused();
+            return Ok(log);
+        }
         if copies {
             log.copy_unproved(&*file, scan, end.lsn)?;
         }
         write_all_at(&*file, &header, header_offset).map_err(LogError::Io)?;
-        log.sync_opening()?;
+        if !has(Bug::M17RecoveryDoesNotSync) {
+            log.sync_opening()?;
+        }
         log.group.medium().free_unused();
         Ok(log)
     }
@@ -308,6 +327,7 @@ fn setting(
         generation: params.generation,
         segment_bytes,
         idle_segments: u64::from(params.idle_segments),
+        planted: params.planted,
     }
 }
 

@@ -85,6 +85,13 @@ impl Pool {
         });
     }
 
+    /// The newest live segment is written to again: only a planted bug does that.
+    pub fn reopen_last(&mut self) {
+        if let Some(last) = self.live.back_mut() {
+            last.holds = None;
+        }
+    }
+
     /// Ends the segment being written.
     pub fn close(&mut self, holds: u64) {
         let current = self.live.back_mut().expect("one segment is being written");

@@ -56,7 +56,7 @@ fn replay_span<E>(
     open: &mut Vec<u8>,
     apply: &mut impl FnMut(Lsn, u64, &[u8]) -> Result<(), E>,
 ) -> Result<(), ReplayError<E>> {
-    let mut walk = Walk::new(image, &span.header);
+    let mut walk = Walk::new(image, &span.header).planted(scan.planted);
     while (walk.at as u64) < span.end {
         let rest = walk.rest;
         let frame = walk

@@ -8,6 +8,7 @@ use super::layout::{
 use super::search::{Found, Salts, search};
 use super::walk::Walk;
 use super::{CheckpointRef, LogDamage, LogError, Lsn};
+use crate::storage::planted::Planted;
 use crate::vfs::{VfsFile, read_exact_at, read_up_to};
 
 /// What a scan concludes. `docs/FORMAT_LOG.md` has the decision table.
@@ -95,6 +96,7 @@ pub struct Scan {
     pub(super) spans: Vec<Span>,
     /// For each slot the sequence number in its header, unless a later opening cut it off.
     pub(super) live_seqs: Vec<Option<u64>>,
+    pub(super) planted: Planted,
 }
 
 impl Scan {
@@ -111,6 +113,7 @@ impl Scan {
             stats: ScanStats::default(),
             spans: Vec::new(),
             live_seqs: Vec::new(),
+            planted: Planted::none(),
         }
     }
 }
@@ -134,6 +137,17 @@ pub fn scan(
     from: CheckpointRef,
     meta_durable_lsn: Lsn,
 ) -> Result<Scan, LogError> {
+    scan_planted(file, uuid, from, meta_durable_lsn, Planted::none())
+}
+
+/// [`scan`] in a build that may be told to forget a check.
+pub(in crate::storage) fn scan_planted(
+    file: &dyn VfsFile,
+    uuid: &[u8; 16],
+    from: CheckpointRef,
+    meta_durable_lsn: Lsn,
+    planted: Planted,
+) -> Result<Scan, LogError> {
     let segment_bytes = match read_file_header(file, uuid)? {
         Copy::Valid(bytes) => bytes,
         other => {
@@ -146,6 +160,7 @@ pub fn scan(
     let headers = read_segment_headers(file, uuid, slots, segment_bytes)?;
     let mut scan = Scan {
         segment_bytes,
+        planted,
         generation_max: headers.last().map_or(0, SegmentHeader::generation),
         live_seqs: vec![None; slots as usize],
         newest_checkpoint: headers.iter().map(checkpoint_of).max().unwrap_or_default(),
@@ -275,7 +290,7 @@ fn follow(
         let limit = next.map_or(scan.segment_bytes, |n| n.pred.offset);
         let limit = limit.clamp(SEGMENT_HEADER_BYTES, scan.segment_bytes);
         read_segment(file, header.slot, scan.segment_bytes, image)?;
-        let mut walk = Walk::new(&image[..limit as usize], header);
+        let mut walk = Walk::new(&image[..limit as usize], header).planted(scan.planted);
         scan.durable_lsn = scan.durable_lsn.max(Lsn(header.durable_lsn));
         let fault = loop {
             match walk.next() {

@@ -1,0 +1,414 @@
+//! Random runs: one seed decides sizes, work, faults, and how each of several lives ends.
+//!
+//! A run never damages what was durable; [`super::damage`] does. So every run must come through: what was
+//! acknowledged is there, errors are typed, and once faults have ended the engine goes on.
+
+use redkeep::storage::Plan;
+use redkeep::storage::planted::Planted;
+
+use super::exhaust::{drop_all, goes_on, observe, unpanicked, violation};
+use super::life::{self, Act, History, Life, Script, Shape, Stop, run_script};
+use super::model::{ROOTS, Step};
+use crate::clock::Latency;
+use crate::disk::{
+    CrashPoint, DiskProfile, Disk, Done, Fault, Files, Injection, Phase, Progress, Repeat, Setup, Short,
+    SimVfs, Tear, Termination, When,
+};
+use crate::explore::{Broken, Coverage, Failure, HARNESS, LIVENESS, Step as Crash};
+use crate::seed::{Purpose, Seed, Stream};
+
+/// What a seed decides before anything happens.
+#[derive(Clone, Debug)]
+pub struct Knobs {
+    pub shape: Shape,
+    pub profile: DiskProfile,
+    pub latency: Latency,
+    pub lives: u64,
+    /// Acts a life at most.
+    pub acts: u64,
+    /// Keys that are used.
+    pub keys: u64,
+    /// Which kinds of acts and steps are in: each with an even chance.
+    features: u64,
+    /// Which classes of faults are in: each with one chance in three; none in one run of ten.
+    faults: u64,
+    /// Bodies are below this.
+    body_max: u64,
+}
+
+/// The bits of the features.
+mod feature {
+    pub const NESTED: u64 = 1;
+    pub const PARTS: u64 = 2;
+    pub const RANGES: u64 = 4;
+    pub const MOVES: u64 = 8;
+    pub const ROOTS: u64 = 16;
+    pub const SNAPSHOTS: u64 = 32;
+    pub const CHECKPOINTS: u64 = 64;
+    pub const SHUTDOWN: u64 = 128;
+    pub const ROLLBACK: u64 = 256;
+    pub const BESIDE: u64 = 512;
+    pub const LONG_KEYS: u64 = 1024;
+    pub const REOPEN: u64 = 2048;
+}
+
+/// The bits of the classes of faults.
+mod class {
+    /// F26, F27: short counts.
+    pub const SHORT: u64 = 1;
+    /// F28: interruptions.
+    pub const INTERRUPTED: u64 = 2;
+    /// F15: failed syncs.
+    pub const SYNC: u64 = 4;
+    /// F31: failed writes.
+    pub const WRITE: u64 = 8;
+    /// F22, F24: no space.
+    pub const SPACE: u64 = 16;
+    /// F29: reads that fail for a while.
+    pub const READ: u64 = 32;
+}
+
+impl Knobs {
+    /// The knobs of a seed.
+    pub fn draw(seed: Seed, planted: Planted) -> Self {
+        let mut stream = seed.stream(Purpose::Knobs);
+        let page_bytes = *stream.pick(&[512, 512, 1024, 4096]);
+        let shape = Shape {
+            page_bytes,
+            cache_pages: *stream.pick(&[2, 4, 16, 200]),
+            segment_bytes: *stream.pick(&[16 << 10, 16 << 10, 32 << 10, 64 << 10]),
+            planted,
+        };
+        let profile = DiskProfile {
+            atom: *stream.pick(&[1, 512, 512, 4096]),
+            atoms_atomic: stream.chance(500_000),
+            garbage_atoms: stream.chance(500_000),
+            psow: stream.chance(500_000),
+            garbage_growth: stream.chance(500_000),
+            ..DiskProfile::default()
+        };
+        let features = stream.next_u64();
+        let mut faults = 0;
+        if !stream.chance(100_000) {
+            for bit in 0..6 {
+                if stream.chance(333_333) {
+                    faults |= 1 << bit;
+                }
+            }
+        }
+        Self {
+            shape,
+            profile,
+            latency: if stream.chance(500_000) { Latency::SSD } else { Latency::NONE },
+            lives: stream.between(2, 6),
+            acts: stream.between(4, 30),
+            keys: *stream.pick(&[4, 16, 64]),
+            features,
+            faults,
+            body_max: *stream.pick(&[40, 300, 3000, 12_000]),
+        }
+    }
+
+    fn has(&self, feature: u64) -> bool {
+        self.features & feature != 0
+    }
+}
+
+/// Draws the work of lives.
+struct Workload {
+    knobs: Knobs,
+    stream: Stream,
+    next_id: u64,
+}
+
+impl Workload {
+    fn key(&mut self) -> Vec<u8> {
+        let n = self.stream.below(self.knobs.keys);
+        let mut key = format!("k{n:02}").into_bytes();
+        if self.knobs.has(feature::LONG_KEYS) && n % 5 == 0 {
+            key.extend(std::iter::repeat_n(b'l', 50 + 200 * (n as usize % 4)));
+        }
+        key
+    }
+
+    fn root(&mut self) -> u32 {
+        if self.stream.chance(600_000) {
+            return ROOTS[0];
+        }
+        *self.stream.pick(&ROOTS)
+    }
+
+    fn id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    fn len(&mut self) -> usize {
+        let max = if self.stream.chance(700_000) { 60 } else { self.knobs.body_max };
+        self.stream.below(max + 1) as usize
+    }
+
+    fn step(&mut self) -> Step {
+        let (root, key) = (self.root(), self.key());
+        let draw = self.stream.below(20);
+        let (len, id) = (self.len(), self.id());
+        match draw {
+            0 | 1 if self.knobs.has(feature::NESTED) => Step::PutNested(root, key),
+            2..=4 if self.knobs.has(feature::NESTED) => Step::PutInner(root, key, self.key(), len, id),
+            5 if self.knobs.has(feature::NESTED) => Step::DeleteInner(root, key, self.key()),
+            6 if self.knobs.has(feature::PARTS) => Step::SetHead(root, key, id),
+            7 if self.knobs.has(feature::PARTS) => {
+                Step::Write(root, key, self.stream.below(4000) as usize, len, id)
+            }
+            8 if self.knobs.has(feature::PARTS) => Step::Truncate(root, key, len),
+            9 if self.knobs.has(feature::RANGES) => Step::DeleteRange(root, key, None),
+            10 if self.knobs.has(feature::RANGES) => {
+                let to = self.key();
+                Step::DeleteRange(root, key, Some(to))
+            }
+            11 if self.knobs.has(feature::MOVES) => Step::Move(root, key, self.root(), self.key()),
+            12 if self.knobs.has(feature::MOVES) => Step::Copy(root, key, self.root(), self.key()),
+            13 if self.knobs.has(feature::ROOTS) => match self.stream.below(3) {
+                0 => Step::DropRoot(root),
+                _ => Step::SwapRoots(root, self.root()),
+            },
+            14..=16 => Step::Delete(root, key),
+            _ => Step::Put(root, key, len, id),
+        }
+    }
+
+    fn steps(&mut self) -> Vec<Step> {
+        let count = if self.stream.chance(200_000) { 12 } else { 3 };
+        (0..self.stream.between(1, count)).map(|_| self.step()).collect()
+    }
+
+    fn txn(&mut self) -> Act {
+        if self.stream.chance(400_000) {
+            return Act::Txn(Plan::Simple, vec![self.step()]);
+        }
+        Act::Txn(Plan::Savepoint, self.steps())
+    }
+
+    fn act(&mut self) -> Act {
+        let knobs = self.knobs.clone();
+        match self.stream.below(30) {
+            0..=3 => Act::Ack,
+            4..=6 => Act::Sync,
+            7 if knobs.has(feature::BESIDE) => Act::SyncBeside(vec![self.steps(), self.steps()]),
+            8..=10 if knobs.has(feature::CHECKPOINTS) => Act::CheckpointSteps(self.stream.between(1, 5) as u32),
+            11 if knobs.has(feature::CHECKPOINTS) => Act::Checkpoint,
+            12 if knobs.has(feature::SNAPSHOTS) => Act::Snapshot,
+            13 if knobs.has(feature::SNAPSHOTS) => Act::ReadSnapshots,
+            14 if knobs.has(feature::SNAPSHOTS) => Act::DropSnapshot,
+            15 => Act::FreeDropped(self.stream.between(1, 30) as usize),
+            16 => Act::Read,
+            17 if knobs.has(feature::SHUTDOWN) => Act::Shutdown,
+            18 if knobs.has(feature::ROLLBACK) => Act::Rollback(self.steps()),
+            19 if knobs.has(feature::REOPEN) => Act::Reopen,
+            _ => self.txn(),
+        }
+    }
+}
+
+/// The faults of a life.
+fn inject(vfs: &SimVfs, knobs: &Knobs, stream: &mut Stream) {
+    let chance = |fault, per_million| Injection {
+        fault,
+        when: When::Chance(per_million),
+        repeat: Repeat::Forever,
+        files: Files::all(),
+    };
+    let has = |class: u64| knobs.faults & class != 0;
+    if has(class::SHORT) {
+        let short = *stream.pick(&[Short::One, Short::Half, Short::AllButOne, Short::AtAtom]);
+        vfs.inject(chance(Fault::ShortWrite(short), 100_000));
+        vfs.inject(chance(Fault::ShortRead(short), 100_000));
+    }
+    if has(class::INTERRUPTED) {
+        vfs.inject(chance(Fault::Interrupted, 20_000));
+    }
+    let n = stream.below(40);
+    if has(class::SYNC) {
+        vfs.inject(Injection::once(Fault::SyncLosesPages, n / 2));
+    }
+    if has(class::WRITE) {
+        let done = *stream.pick(&[Done::Nothing, Done::Prefix, Done::All]);
+        vfs.inject(Injection::once(Fault::WriteFails(done), n));
+    }
+    if has(class::SPACE) {
+        let done = *stream.pick(&[Done::Nothing, Done::Prefix]);
+        vfs.inject(Injection {
+            repeat: Repeat::Times(stream.between(1, 5)),
+            ..Injection::once(Fault::NoSpace(done), n)
+        });
+    }
+    if has(class::READ) {
+        vfs.inject(Injection::once(Fault::ReadFails, n));
+    }
+}
+
+/// One run.
+struct Run {
+    knobs: Knobs,
+    vfs: SimVfs,
+    watcher: super::tap::Watcher,
+    history: History,
+    /// What the next open must show at least.
+    low: u64,
+    crash: Stream,
+    faults: Stream,
+    steps: Vec<Crash>,
+    coverage: Coverage,
+    seed: Seed,
+}
+
+impl Run {
+    fn failure(&self, broken: Broken) -> Box<Failure> {
+        let page = &self.knobs.shape;
+        let name = format!(
+            "engine page={} cache={} segment={} atom={} faults={:#x}",
+            page.page_bytes, page.cache_pages, page.segment_bytes, self.knobs.profile.atom, self.knobs.faults
+        );
+        Box::new(Failure {
+            scenario: name,
+            broken,
+            steps: self.steps.clone(),
+            io: self.vfs.ios(),
+            tick_us: redkeep::vfs::Clock::mono_us(&self.vfs.clock()),
+            trace: self.vfs.trace_text(),
+        })
+    }
+
+    fn life(&mut self, work: &mut Workload) -> Result<(), Box<Failure>> {
+        let count = work.stream.between(1, self.knobs.acts);
+        let acts = (0..count).map(|_| work.act()).collect();
+        let script = Script {
+            acts,
+            tolerates_full_disk: self.knobs.faults & class::SPACE != 0,
+        };
+        inject(&self.vfs, &self.knobs, &mut self.faults);
+        let point = CrashPoint {
+            change: self.crash.below(80),
+            phase: *self.crash.pick(&[Phase::Before, Phase::Middle, Phase::After]),
+        };
+        if self.crash.chance(800_000) {
+            self.vfs.crash_at(point);
+        }
+        let before = self.history.clone();
+        let mut history = before.clone();
+        let (vfs, watcher, shape, low) = (self.vfs.clone(), self.watcher.clone(), self.knobs.shape, self.low);
+        let done = unpanicked(|| run_script(&vfs, shape, &watcher, &script, low, &mut history));
+        self.coverage.points += 1;
+        self.history = history;
+        let broken = match done {
+            Err(panic) => Some(panic),
+            Ok(Err(Stop::Broken(broken))) => Some(broken),
+            Ok(Err(stop)) if !self.vfs.crashed() && self.vfs.faults_fired() == 0 => {
+                Some(Broken::new(HARNESS, format!("failed with no fault: {stop}")))
+            }
+            Ok(_) => violation(&self.vfs, &self.watcher),
+        };
+        if let Some(broken) = broken {
+            return Err(self.failure(broken));
+        }
+        self.end(self.vfs.crashed().then_some(point));
+        Ok(())
+    }
+
+    /// Ends the life and begins the next one on what is left.
+    fn end(&mut self, point: Option<CrashPoint>) {
+        let state = self.vfs.crash_state();
+        let termination = match self.crash.below(4) {
+            0 => {
+                let part = self.crash.next_u64() as u16;
+                let all = [Progress::Nothing, Progress::Part(part), Progress::Whole];
+                Termination::ProcessKill(*self.crash.pick(&all))
+            }
+            1 => drop_all(),
+            _ => {
+                let seed = self.crash.next_u64();
+                let all = state.resolutions(&Tear::ALL, 6, seed);
+                Termination::PowerLoss(*self.crash.pick(&all))
+            }
+        };
+        self.low = match termination {
+            Termination::ProcessKill(_) => self.history.acked_kill.max(self.history.acked_durable),
+            Termination::PowerLoss(_) => self.history.acked_durable,
+        };
+        let survivors = match termination {
+            Termination::PowerLoss(resolution) => state.describe(resolution),
+            Termination::ProcessKill(_) => String::new(),
+        };
+        self.steps.push(Crash {
+            point,
+            termination,
+            survivors,
+        });
+        self.coverage.ends += 1;
+        self.vfs.restart(termination);
+    }
+
+    /// No faults any more: it opens, goes on, empties, and shows the same after a power loss.
+    fn finish(&mut self) -> Result<(), Box<Failure>> {
+        let (vfs, watcher) = (self.vfs.clone(), self.watcher.clone());
+        let (shape, history, low) = (self.knobs.shape, self.history.clone(), self.low);
+        let done = unpanicked(|| {
+            let mut life = Life::open(&vfs, shape, &watcher, history)?;
+            let k = life.history().issued();
+            if k < low {
+                return Err(Broken::new("O1", format!("{low} was acknowledged and {k} is there")).into());
+            }
+            life.account()?;
+            goes_on(&mut life)?;
+            if self.seed.0 % 4 == 0 {
+                life.empties()?;
+            }
+            Ok(())
+        });
+        self.coverage.images += 1;
+        let broken = match done {
+            Err(panic) => Some(panic),
+            Ok(Err(Stop::Broken(broken))) => Some(broken),
+            Ok(Err(stop)) => Some(Broken::new(LIVENESS, format!("does not go on: {stop}"))),
+            Ok(Ok(())) => violation(&self.vfs, &self.watcher),
+        };
+        match broken {
+            Some(broken) => Err(self.failure(broken)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One random run. The same seed gives the same trace.
+pub fn run(seed: Seed, planted: Planted) -> Result<Coverage, Box<Failure>> {
+    let knobs = Knobs::draw(seed, planted);
+    let setup = Setup {
+        latency: knobs.latency,
+        ..Setup::new(seed)
+    };
+    let vfs = SimVfs::boot(Disk::new(knobs.profile.clone(), &[life::DIR]), &setup);
+    observe(&vfs);
+    let mut run = Run {
+        watcher: life::watcher(&knobs.shape),
+        vfs,
+        history: History::default(),
+        low: 0,
+        crash: seed.stream(Purpose::Crash),
+        faults: seed.stream(Purpose::Schedule),
+        steps: Vec::new(),
+        coverage: Coverage::default(),
+        seed,
+        knobs: knobs.clone(),
+    };
+    let mut work = Workload {
+        stream: seed.stream(Purpose::Workload),
+        knobs,
+        next_id: 0,
+    };
+    for _ in 0..run.knobs.lives {
+        run.life(&mut work)?;
+    }
+    run.finish()?;
+    run.coverage.hash = run.vfs.trace_hash();
+    Ok(run.coverage)
+}
