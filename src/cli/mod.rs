@@ -6,6 +6,7 @@ mod bench;
 mod config_files;
 mod daemon;
 mod logging;
+pub mod serve;
 pub mod server;
 
 use std::ffi::OsString;

@@ -29,6 +29,8 @@ pub enum BlockKind {
     Log { lsn: u64, local: u8, replicas: u64 },
     /// SHUTDOWN: the end of the server.
     Shutdown,
+    /// CHECKPOINT: the end of a checkpoint.
+    Checkpoint { ticket: u64 },
 }
 
 /// A connection that has asked for something that is not there yet.

@@ -2,9 +2,10 @@
 
 use super::table::{self, COUNT, CommandId, Flag};
 use super::{
-    Call, Outcome, bitfield, bitmap, bitmap_operation, client_admin, config, connection, expire,
-    hyperloglog, hyperloglog_debug, instance, introspect, keys, keys_database, latency, monitor,
-    object, replication, scan, shutdown, slowlog, string, string_lcs, string_number, string_part,
+    Call, Outcome, bitfield, bitmap, bitmap_operation, checkpoint, client_admin, config,
+    connection, expire, hyperloglog, hyperloglog_debug, instance, introspect, keys, keys_database,
+    latency, monitor, object, replication, scan, shutdown, slowlog, string, string_lcs,
+    string_number, string_part,
 };
 
 /// A command's function.
@@ -21,6 +22,7 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("bitfield_ro", bitfield::bitfield_ro),
     ("bitop", bitmap_operation::bitop),
     ("bitpos", bitmap::bitpos),
+    ("checkpoint", checkpoint::checkpoint),
     ("client|getname", client_admin::getname),
     ("client|getredir", client_admin::getredir),
     ("client|help", client_admin::help),

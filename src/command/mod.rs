@@ -8,6 +8,7 @@ pub mod attempt;
 pub mod bitfield;
 pub mod bitmap;
 pub mod bitmap_operation;
+pub mod checkpoint;
 pub mod client;
 pub mod client_admin;
 pub mod config;

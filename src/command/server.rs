@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::checkpoint::CheckpointBell;
 use super::latency::Latency;
 use super::pause::Pause;
 use super::registry::Registry;
@@ -28,6 +29,7 @@ pub struct Server {
     pub latency: Latency,
     pub pause: Pause,
     pub shutdown: Shutdown,
+    pub checkpoints: CheckpointBell,
     /// The log is being replayed: most commands answer LOADING.
     pub loading: AtomicBool,
 }
@@ -48,6 +50,7 @@ impl Server {
             latency: Latency::default(),
             pause: Pause::default(),
             shutdown: Shutdown::default(),
+            checkpoints: CheckpointBell::default(),
             loading: AtomicBool::new(false),
         }
     }

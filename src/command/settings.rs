@@ -14,13 +14,13 @@ pub enum UsePolicy {
 }
 
 /// `proto-max-bulk-len`: the longest a string may become, in bytes.
-pub fn proto_max_bulk_len(_call: &Call<'_>) -> u64 {
-    512 << 20
+pub fn proto_max_bulk_len(call: &Call<'_>) -> u64 {
+    call.server.config.proto_max_bulk_bytes()
 }
 
 /// `hll-sparse-max-bytes`: the longest a sparse HyperLogLog may become.
-pub fn hll_sparse_max_bytes(_call: &Call<'_>) -> usize {
-    3000
+pub fn hll_sparse_max_bytes(call: &Call<'_>) -> usize {
+    call.server.config.hll_sparse_max_bytes() as usize
 }
 
 /// `maxmemory-policy`, as far as it concerns the use of keys.
@@ -29,6 +29,6 @@ pub fn use_policy(_call: &Call<'_>) -> UsePolicy {
 }
 
 /// Whether `maxmemory` is set.
-pub fn has_maxmemory(_call: &Call<'_>) -> bool {
-    false
+pub fn has_maxmemory(call: &Call<'_>) -> bool {
+    call.server.config.maxmemory() > 0
 }

@@ -10,10 +10,12 @@
 //! the log (one write for all connections of the worker that are ready), write the replies.
 
 pub mod background;
+pub mod checkpointer;
 mod connection;
 pub mod durability;
 mod flush;
 pub mod listener;
+pub mod log_keeper;
 mod run;
 mod socket;
 mod worker;
