@@ -44,6 +44,9 @@ pub mod table;
 pub mod tuning;
 pub mod word;
 
+#[cfg(test)]
+mod testing;
+
 use crate::keyspace::Keyspace;
 use crate::resp::{ErrorReply, Reply};
 use crate::storage;

@@ -27,7 +27,8 @@ enum StringForm {
 impl StringForm {
     fn of(header: Header, len: u64, inline: Option<&[u8]>) -> Self {
         let number = inline
-            .filter(|_| header.encoding == Encoding::Natural && len <= INTEGER_LEN_MAX)
+            .filter(|_| matches!(header.encoding, Encoding::Natural | Encoding::Copied))
+            .filter(|_| len <= INTEGER_LEN_MAX)
             .and_then(parse_i64);
         match number {
             Some(number) => Self::Integer(number),
@@ -49,6 +50,7 @@ impl StringForm {
 struct Seen {
     kind: Kind,
     form: StringForm,
+    is_copy: bool,
     len: u64,
 }
 
@@ -58,6 +60,7 @@ impl Seen {
         Self {
             kind: entry.header.kind,
             form: StringForm::of(entry.header, len, entry.inline()),
+            is_copy: entry.header.encoding == Encoding::Copied,
             len,
         }
     }
@@ -96,6 +99,7 @@ pub fn object_refcount(call: &mut Call) -> Outcome {
     if let Some(seen) = look(call, call.args[2], Look::INSPECT)? {
         let shared = shares
             && seen.kind == Kind::String
+            && !seen.is_copy
             && matches!(seen.form, StringForm::Integer(n) if (0..SHARED_INTEGERS).contains(&n));
         call.out.int(if shared { SHARED_REFERENCES } else { 1 });
     }
