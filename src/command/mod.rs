@@ -45,6 +45,8 @@ pub mod tuning;
 pub mod word;
 
 #[cfg(test)]
+mod scripts;
+#[cfg(test)]
 mod testing;
 
 use crate::keyspace::Keyspace;

@@ -1,6 +1,7 @@
 //! The configuration that data commands depend on, each directive at one place.
 
 use super::Call;
+use crate::config::Key;
 
 /// Whether and how `maxmemory-policy` follows the use of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +21,16 @@ pub fn proto_max_bulk_len(call: &Call<'_>) -> u64 {
 
 /// `hll-sparse-max-bytes`: the longest a sparse HyperLogLog may become.
 pub fn hll_sparse_max_bytes(call: &Call<'_>) -> usize {
-    call.server.config.hll_sparse_max_bytes() as usize
+    usize::try_from(call.server.config.hll_sparse_max_bytes()).unwrap_or(usize::MAX)
 }
 
 /// `maxmemory-policy`, as far as it concerns the use of keys.
-pub fn use_policy(_call: &Call<'_>) -> UsePolicy {
-    UsePolicy::Neither
+pub fn use_policy(call: &Call<'_>) -> UsePolicy {
+    match call.server.config.number(Key::MaxmemoryPolicy) {
+        0 | 4 => UsePolicy::Recency,
+        1 | 5 => UsePolicy::Frequency,
+        _ => UsePolicy::Neither,
+    }
 }
 
 /// Whether `maxmemory` is set.

@@ -13,7 +13,8 @@ use super::{
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::resp::{Proto, Reply};
-use crate::storage::Engine;
+use crate::storage::{Engine, OnMiss, OpenOptions, open};
+use crate::vfs::{OsClock, OsVfs};
 
 type Handler = fn(&mut Call<'_>) -> Outcome;
 
@@ -93,14 +94,29 @@ pub struct Bench {
     pub proto: Proto,
     pub now_ms: u64,
     server: Server,
+    dir: tempfile::TempDir,
+}
+
+/// Opens the database in `dir`.
+fn engine(dir: &std::path::Path) -> Engine {
+    let opened = open(
+        &OsVfs,
+        Arc::new(OsClock::default()),
+        &dir.join("data.keep"),
+        &OpenOptions::new([7; 16]),
+        &mut |_, _| {},
+    );
+    opened.expect("a database").0
 }
 
 impl Bench {
     /// Empty, with 16 databases, at a fixed time.
     pub fn new() -> Self {
         let now_ms = 1_700_000_000_000;
+        let dir = tempfile::tempdir().expect("a directory for the test");
         Self {
-            keyspace: Keyspace::new(Engine::in_memory(), 16, 1, now_ms).expect("an empty engine"),
+            keyspace: Keyspace::new(engine(dir.path()), 16, 1, now_ms).expect("a new database"),
+            dir,
             client: Client::default(),
             proto: Proto::Resp2,
             now_ms,
@@ -112,6 +128,7 @@ impl Bench {
 
     /// Runs a command and returns its reply, or what storage had against it.
     pub fn try_run(&mut self, words: &[&[u8]]) -> Result<Vec<u8>, Failure> {
+        self.keyspace.engine.begin_command(OnMiss::Read);
         let mut reply = Reply::new(self.proto);
         let outcome = carry_out(
             &mut Call {
@@ -139,10 +156,28 @@ impl Bench {
         self.try_run(words).expect("storage that works")
     }
 
-    /// Runs a command given as one line of words.
-    pub fn line(&mut self, line: &str) -> String {
-        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-        String::from_utf8_lossy(&self.run(&words)).into_owned()
+    /// Closes and opens the database, without a checkpoint.
+    pub fn restart(self) -> Self {
+        let Self {
+            keyspace,
+            client,
+            proto,
+            now_ms,
+            server,
+            dir,
+        } = self;
+        if let Some(log) = keyspace.engine.log() {
+            log.write_to(keyspace.engine.last_lsn()).expect("a log");
+        }
+        drop(keyspace);
+        Self {
+            keyspace: Keyspace::new(engine(dir.path()), 16, 1, now_ms).expect("the database"),
+            client,
+            proto,
+            now_ms,
+            server,
+            dir,
+        }
     }
 }
 
