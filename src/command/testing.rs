@@ -120,9 +120,7 @@ impl Bench {
             client: Client::default(),
             proto: Proto::Resp2,
             now_ms,
-            server: Server {
-                config: Arc::new(Config::default()),
-            },
+            server: Server::new(Arc::new(Config::default()), Arc::new(OsClock::default())),
         }
     }
 
