@@ -21,13 +21,15 @@ pub use self::freeze::{Frozen, FrozenRoots};
 use super::Error;
 use super::checkpoint::CheckpointState;
 use super::log::{Log, LogError, Lsn};
+use super::cell::Cell;
+use super::node::Node;
 use super::page::{Desc, PagePtr, Stamp};
-use super::pager::{OnMiss, PageSource, Pager, PagerStats};
+use super::pager::{FrameNo, OnMiss, PageSource, Pager, PagerStats};
 use super::planted::Planted;
 use super::read::{NESTED_BIT, Nested, Read, RootId, TreeId, open_nested};
 use super::record::{Change, Place};
 use super::snapshot::{Registry, Snapshot};
-use super::tree;
+use super::tree::{self, Path};
 use crate::vfs::Clock;
 
 /// Pages kept free beyond what a single change needs, so that writing descriptors back at commit cannot fail.
@@ -73,6 +75,17 @@ struct Txn {
     reserved_bytes: u64,
 }
 
+/// The way that the last look-up took: a change to the same key need not look for it again.
+#[derive(Debug, Default)]
+struct Finger {
+    /// None: something has changed since, or nothing was looked up.
+    tree: Option<TreeId>,
+    operation: u64,
+    key: Vec<u8>,
+    path: Path<FrameNo>,
+    found: bool,
+}
+
 /// The trees of an open file, for the holder of the engine lock.
 #[derive(Debug)]
 pub struct Engine {
@@ -91,6 +104,7 @@ pub struct Engine {
     txn: Option<Txn>,
     registry: crate::sync::Arc<Registry>,
     value: Vec<u8>,
+    finger: Finger,
     planted: Planted,
     /// The last transaction replayed, while there is no log.
     replayed: Lsn,
@@ -119,6 +133,7 @@ impl Engine {
             txn: None,
             registry: crate::sync::Arc::new(Registry::new()),
             value: Vec::new(),
+            finger: Finger::default(),
             planted,
             replayed: Lsn(0),
             checkpoint: None,
@@ -290,6 +305,7 @@ impl Engine {
         let txn = self.txn.take().expect("a transaction is running");
         self.nested.clear();
         self.has_dirty_nested = false;
+        self.finger.tree = None;
         match txn.savepoint {
             Some(saved) => {
                 // Roots that were first used meanwhile keep their handles and are empty.
@@ -366,6 +382,7 @@ impl Engine {
 
     /// The first change is about to touch a page.
     fn mark_changed(&mut self) {
+        self.finger.tree = None;
         if !self.txn().has_changed {
             self.txn().has_changed = true;
             self.pager.set_on_miss(OnMiss::Read);
@@ -509,6 +526,25 @@ impl Read for Engine {
         } else {
             self.roots[tree.index()].desc
         }
+    }
+
+    #[inline]
+    fn get(&mut self, tree: TreeId, key: &[u8]) -> Result<Option<Cell<'_>>, Error> {
+        let desc = self.desc(tree);
+        self.finger.tree = None;
+        let found =
+            tree::descend_into(&mut self.pager, &desc, key, &mut self.finger.path)?;
+        let Some(found) = found else { return Ok(None) };
+        self.finger.tree = Some(tree);
+        self.finger.operation = self.pager.operation();
+        self.finger.key.clear();
+        self.finger.key.extend_from_slice(key);
+        self.finger.found = found;
+        if !found {
+            return Ok(None);
+        }
+        let leaf = self.finger.path.last().expect("a path ends in a leaf");
+        Ok(Some(Cell::new(Node::new(self.pager.bytes(leaf.slot)).value(leaf.index))))
     }
 
     fn root(&mut self, id: RootId) -> Result<TreeId, Error> {
