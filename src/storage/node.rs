@@ -112,7 +112,10 @@ fn is_equal(a: &[u8], b: &[u8]) -> bool {
     let (b_words, b_rest) = b.as_chunks::<8>();
     let words = a_words.iter().zip(b_words);
     words.fold(true, |same, (x, y)| same & (x == y))
-        && a_rest.iter().zip(b_rest).fold(true, |same, (x, y)| same & (x == y))
+        && a_rest
+            .iter()
+            .zip(b_rest)
+            .fold(true, |same, (x, y)| same & (x == y))
 }
 
 /// Reading a tree page.
@@ -258,11 +261,19 @@ impl<'a> Node<'a> {
         let Some((beginning, suffix)) = inline.split_at_checked(prefix.len()) else {
             // The key is shorter than the prefix: below every key that begins with it, if it does so itself.
             let below = inline <= prefix;
-            return Search::Missing(if below { first.min(self.len()) } else { self.len() });
+            return Search::Missing(if below {
+                first.min(self.len())
+            } else {
+                self.len()
+            });
         };
         if !is_equal(beginning, prefix) {
             let below = beginning < prefix;
-            return Search::Missing(if below { first.min(self.len()) } else { self.len() });
+            return Search::Missing(if below {
+                first.min(self.len())
+            } else {
+                self.len()
+            });
         }
         let at = self.lower_bound(suffix, first);
         let is_long = key.len() > inline_max;

@@ -393,12 +393,18 @@ impl Engine {
         let mut replaced = |old: &[u8]| gone.extend(Cell::new(old).attachments());
         let pager = &mut self.pager;
         let finger = &mut self.finger;
-        let is_at = finger.tree == Some(tree)
-            && finger.operation == pager.operation()
-            && finger.key == key;
+        let is_at =
+            finger.tree == Some(tree) && finger.operation == pager.operation() && finger.key == key;
         let done = if is_at {
             let found = finger.found;
-            tree::insert_along(pager, &mut desc, &entry, &mut finger.path, found, &mut replaced)
+            tree::insert_along(
+                pager,
+                &mut desc,
+                &entry,
+                &mut finger.path,
+                found,
+                &mut replaced,
+            )
         } else {
             tree::insert_over(pager, &mut desc, &entry, &mut replaced)
         };

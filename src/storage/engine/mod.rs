@@ -19,9 +19,9 @@ use std::sync::Arc;
 
 pub use self::freeze::{Frozen, FrozenRoots};
 use super::Error;
+use super::cell::Cell;
 use super::checkpoint::CheckpointState;
 use super::log::{Log, LogError, Lsn};
-use super::cell::Cell;
 use super::node::Node;
 use super::page::{Desc, PagePtr, Stamp};
 use super::pager::{FrameNo, OnMiss, PageSource, Pager, PagerStats};
@@ -532,8 +532,7 @@ impl Read for Engine {
     fn get(&mut self, tree: TreeId, key: &[u8]) -> Result<Option<Cell<'_>>, Error> {
         let desc = self.desc(tree);
         self.finger.tree = None;
-        let found =
-            tree::descend_into(&mut self.pager, &desc, key, &mut self.finger.path)?;
+        let found = tree::descend_into(&mut self.pager, &desc, key, &mut self.finger.path)?;
         let Some(found) = found else { return Ok(None) };
         self.finger.tree = Some(tree);
         self.finger.operation = self.pager.operation();
@@ -544,7 +543,9 @@ impl Read for Engine {
             return Ok(None);
         }
         let leaf = self.finger.path.last().expect("a path ends in a leaf");
-        Ok(Some(Cell::new(Node::new(self.pager.bytes(leaf.slot)).value(leaf.index))))
+        Ok(Some(Cell::new(
+            Node::new(self.pager.bytes(leaf.slot)).value(leaf.index),
+        )))
     }
 
     fn root(&mut self, id: RootId) -> Result<TreeId, Error> {
