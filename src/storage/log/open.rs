@@ -256,6 +256,11 @@ impl Log {
         self.group.medium().recycle(up_to)
     }
 
+    /// Whether a write or sync has failed in this life.
+    pub fn is_poisoned(&self) -> bool {
+        self.group.is_poisoned()
+    }
+
     /// The error that poisoned the log, if one did.
     pub fn poison(&self) -> Option<LogError> {
         self.group.refusal()
