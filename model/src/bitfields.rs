@@ -200,6 +200,12 @@ fn apply(operation: Operation, bytes: &mut [u8]) -> Reply {
         Action::Get => return integer(old),
         // A negative number set to an unsigned field counts as a huge one.
         Action::Set(number) if !field.signed => i128::from(number as u64),
+        // So does one that is further below the largest value than 63 bits can say.
+        Action::Set(number)
+            if field.width < 64 && field.most() - i128::from(number) > i128::from(i64::MAX) =>
+        {
+            i128::from(number) + (1 << 64)
+        }
         Action::Set(number) => i128::from(number),
         Action::Increment(number) => old + i128::from(number),
     };

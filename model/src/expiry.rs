@@ -105,7 +105,8 @@ pub fn pttl(call: &mut Call) -> Outcome {
 }
 
 pub fn expiretime(call: &mut Call) -> Outcome {
-    read(call, |at| (at + 500) / 1000)
+    // The last half second of 63 bits wraps.
+    read(call, |at| at.wrapping_add(500) / 1000)
 }
 
 pub fn pexpiretime(call: &mut Call) -> Outcome {

@@ -1,20 +1,28 @@
 //! Glob patterns as KEYS and SCAN match them.
 
-/// Whether a key matches a pattern of `*`, `?`, `[abc]`, `[^a-z]` and `\x`.
+/// Whether a key matches a pattern of `*`, `?`, `[abc]`, `[^a-z]` and `\x`. The empty key is matched
+/// by the empty pattern and a single `*`, and not by several, as in Redis.
 pub fn matches(pattern: &[u8], key: &[u8]) -> bool {
+    if key.is_empty() {
+        return pattern.is_empty() || pattern == b"*";
+    }
+    matches_rest(pattern, key)
+}
+
+fn matches_rest(pattern: &[u8], key: &[u8]) -> bool {
     let Some((&first, rest)) = pattern.split_first() else {
         return key.is_empty();
     };
     match first {
-        b'*' => (0..=key.len()).any(|skip| matches(rest, &key[skip..])),
+        b'*' => (0..=key.len()).any(|skip| matches_rest(rest, &key[skip..])),
         _ if key.is_empty() => false,
-        b'?' => matches(rest, &key[1..]),
+        b'?' => matches_rest(rest, &key[1..]),
         b'[' => {
             let (inside, rest) = class(rest, key[0]);
-            inside && matches(rest, &key[1..])
+            inside && matches_rest(rest, &key[1..])
         }
-        b'\\' if !rest.is_empty() => rest[0] == key[0] && matches(&rest[1..], &key[1..]),
-        literal => literal == key[0] && matches(rest, &key[1..]),
+        b'\\' if !rest.is_empty() => rest[0] == key[0] && matches_rest(&rest[1..], &key[1..]),
+        literal => literal == key[0] && matches_rest(rest, &key[1..]),
     }
 }
 

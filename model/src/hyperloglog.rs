@@ -6,7 +6,7 @@ mod registers;
 use crate::errors::Failure;
 use crate::hyperloglog::registers::{Registers, Sketch};
 use crate::reply::Reply;
-use crate::state::{Call, Encoding, Outcome, Text};
+use crate::state::{Call, Encoding, Model, Outcome, Text, Value};
 
 fn corrupted() -> Failure {
     Failure(b"INVALIDOBJ Corrupted HLL object detected".to_vec())
@@ -106,4 +106,14 @@ pub fn pfmerge(call: &mut Call) -> Outcome {
     target.forget_count();
     store(call, key, &target);
     Ok(Reply::ok())
+}
+
+impl Model {
+    /// Whether a key holds a HyperLogLog whose runs go beyond the last register.
+    pub fn holds_overlong_sketch(&self, database: usize, key: &[u8]) -> bool {
+        match self.entry(database, key).map(|entry| &entry.value) {
+            Some(Value::Text(text)) => Sketch::read(&text.bytes).is_some_and(|it| it.is_overlong()),
+            _ => false,
+        }
+    }
 }

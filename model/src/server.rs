@@ -87,15 +87,16 @@ pub fn wait(call: &mut Call) -> Outcome {
 }
 
 pub fn waitaof(call: &mut Call) -> Outcome {
-    let range = |text: &[u8], most: i64| match numbers::integer(text)? {
-        number if (0..=most).contains(&number) => Ok(number),
-        _ if most == i64::MAX => Err(errors::err("value is out of range, must be positive")),
-        _ => Err(errors::err(&format!(
-            "value is out of range, value must between 0 and {most}"
-        ))),
-    };
-    let local = range(call.arg(1), 1)?;
-    range(call.arg(2), i64::MAX)?;
+    let local = numbers::integer(call.arg(1))?;
+    if !(0..=1).contains(&local) {
+        return Err(errors::err(
+            "value is out of range, value must between 0 and 1",
+        ));
+    }
+    let complaint = "value is out of range, must be positive";
+    if numbers::integer_or(call.arg(2), complaint)? < 0 {
+        return Err(errors::err(complaint));
+    }
     timeout(call.arg(3), call.now_ms)?;
     if local > 0 {
         return Err(errors::err(

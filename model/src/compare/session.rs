@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::socket::Socket;
 use super::transcript::{Transcript, quoted};
 use super::{Failure, wire};
-use crate::exemptions::{self, Observation, Version};
+use crate::exemptions::{self, Observation, Pending, Version};
 use crate::generate::{Argument, CONNECTIONS, Request, Step};
 use crate::state::DATABASES;
 use crate::{Model, Protocol, glob_matches};
@@ -201,7 +201,13 @@ impl Session {
         let later_model = exemptions::depends_on_time(request).then(|| self.model.clone());
         let mut next_model = self.model.clone();
         let expected = next_model.execute(connection, request, before_ms);
-        if exemptions::is_withheld(self.version, request, &expected) {
+        let pending = Pending {
+            request,
+            expected: &expected,
+            model: &self.model,
+            database,
+        };
+        if exemptions::is_withheld(self.version, &pending) {
             return Ok(());
         }
         self.transcript.request(connection, request);

@@ -94,6 +94,8 @@ enum Run {
     Zeroes(usize),
     /// Up to 16,384 empty registers, two bytes.
     ManyZeroes(usize),
+    /// The same without its second byte, where the string ends too early.
+    CutOff(usize),
     /// Up to four registers of one rank, one byte.
     Ranks(u8, usize),
 }
@@ -109,21 +111,22 @@ impl Run {
 
     fn length(self) -> usize {
         match self {
-            Run::Zeroes(length) | Run::ManyZeroes(length) | Run::Ranks(_, length) => length,
+            Run::Zeroes(length) | Run::ManyZeroes(length) | Run::CutOff(length) => length,
+            Run::Ranks(_, length) => length,
         }
     }
 
     fn rank(self) -> u8 {
         match self {
             Run::Ranks(rank, _) => rank,
-            Run::Zeroes(_) | Run::ManyZeroes(_) => 0,
+            Run::Zeroes(_) | Run::ManyZeroes(_) | Run::CutOff(_) => 0,
         }
     }
 
     fn same(self, length: usize) -> Run {
         match self {
             Run::Ranks(rank, _) => Run::Ranks(rank, length),
-            Run::Zeroes(_) | Run::ManyZeroes(_) => Run::zeroes(length),
+            Run::Zeroes(_) | Run::ManyZeroes(_) | Run::CutOff(_) => Run::zeroes(length),
         }
     }
 
@@ -133,6 +136,7 @@ impl Run {
             Run::ManyZeroes(length) => {
                 out.extend([0x40 | ((length - 1) >> 8) as u8, (length - 1) as u8])
             }
+            Run::CutOff(length) => out.push(0x40 | ((length - 1) >> 8) as u8),
             Run::Ranks(rank, length) => out.push(0x80 | (rank - 1) << 2 | (length - 1) as u8),
         }
     }
@@ -153,16 +157,20 @@ fn read_runs(bytes: &[u8]) -> Vec<Run> {
         let low = usize::from(byte & 0x3f);
         let run = match byte >> 6 {
             0 => Run::Zeroes(low + 1),
-            1 => {
-                let next = bytes.get(index + 1).copied().unwrap_or(0);
-                Run::ManyZeroes((low << 8 | usize::from(next)) + 1)
-            }
+            1 => match bytes.get(index + 1) {
+                Some(&next) => Run::ManyZeroes((low << 8 | usize::from(next)) + 1),
+                None => Run::CutOff((low << 8) + 1),
+            },
             _ => Run::Ranks((byte >> 2 & 0x1f) + 1, usize::from(byte & 3) + 1),
         };
         index += run.bytes();
         runs.push(run);
     }
     runs
+}
+
+fn total(runs: &[Run]) -> usize {
+    runs.iter().map(|run| run.length()).sum()
 }
 
 enum Body {
@@ -232,24 +240,30 @@ impl Sketch {
 
     /// All registers; nothing if the runs do not cover exactly all of them.
     pub fn registers(&self) -> Option<Registers> {
-        match &self.body {
-            Body::Dense(bytes) => Some(Registers(
-                (0..REGISTERS)
-                    .map(|index| dense_rank(bytes, index))
-                    .collect(),
-            )),
-            Body::Sparse(runs) => {
-                let total: usize = runs.iter().map(|run| run.length()).sum();
-                let ranks = runs
-                    .iter()
-                    .flat_map(|run| std::iter::repeat_n(run.rank(), run.length()));
-                (total == REGISTERS).then(|| Registers(ranks.collect()))
-            }
-        }
+        let ranks: Vec<u8> = match &self.body {
+            Body::Dense(bytes) => (0..REGISTERS)
+                .map(|index| dense_rank(bytes, index))
+                .collect(),
+            Body::Sparse(runs) if total(runs) == REGISTERS => runs
+                .iter()
+                .flat_map(|run| std::iter::repeat_n(run.rank(), run.length()))
+                .collect(),
+            Body::Sparse(_) => return None,
+        };
+        Some(Registers(ranks))
     }
 
+    /// How many registers have each rank; nothing if the runs do not add up to all registers.
     pub fn histogram(&self) -> Option<Histogram> {
         self.registers().map(|registers| registers.histogram())
+    }
+
+    /// Whether the runs go beyond the last register.
+    pub fn is_overlong(&self) -> bool {
+        match &self.body {
+            Body::Dense(_) => false,
+            Body::Sparse(runs) => total(runs) > REGISTERS,
+        }
     }
 
     pub fn make_dense(&mut self) -> Option<()> {
