@@ -105,8 +105,7 @@ pub fn pttl(call: &mut Call) -> Outcome {
 }
 
 pub fn expiretime(call: &mut Call) -> Outcome {
-    // The last half second of 63 bits wraps.
-    read(call, |at| at.wrapping_add(500) / 1000)
+    read(call, |at| at / 1000 + i64::from(at % 1000 >= 500))
 }
 
 pub fn pexpiretime(call: &mut Call) -> Outcome {

@@ -192,6 +192,11 @@ impl Model {
         self.databases[database].ghosts.len()
     }
 
+    /// Whether a key has expired and Redis may not have removed it.
+    pub fn is_ghost(&self, database: usize, key: &[u8]) -> bool {
+        self.databases[database].ghosts.contains(key)
+    }
+
     /// What is stored under a key.
     pub fn entry(&self, database: usize, key: &[u8]) -> Option<&Entry> {
         self.databases[database].entries.get(key)
@@ -315,7 +320,7 @@ impl<'a> Call<'a> {
     }
 
     /// An expiry `delta_ms` from now wraps like a 64-bit integer does in Redis.
-    pub fn from_now(&self, delta_ms: i64) -> i64 {
+    pub fn after_now(&self, delta_ms: i64) -> i64 {
         self.now_ms.wrapping_add(delta_ms)
     }
 

@@ -102,7 +102,7 @@ fn read_expiry(call: &Call, option: ExpiryOption) -> Result<i64, Failure> {
         amount
     };
     let at = if option.relative {
-        call.from_now(milliseconds)
+        call.after_now(milliseconds)
     } else {
         milliseconds
     };
@@ -242,7 +242,7 @@ pub fn msetnx(call: &mut Call) -> Outcome {
 }
 
 fn set_pairs(call: &mut Call, only_if_missing: bool) -> Result<bool, Failure> {
-    if call.args.len() % 2 == 0 {
+    if call.args.len().is_multiple_of(2) {
         return Err(errors::wrong_arity(call.name));
     }
     let pairs = call.args[1..].chunks(2);

@@ -6,7 +6,7 @@ use super::registers::{Histogram, REGISTERS};
 const RANK_BITS: usize = 50;
 
 /// `1 / (2 ln 2)`.
-const ALPHA: f64 = 0.721347520444481703680;
+const ALPHA: f64 = 0.721_347_520_444_481_7;
 
 /// The estimate, rounded to a whole number.
 pub fn cardinality(histogram: &Histogram) -> u64 {
