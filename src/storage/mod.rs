@@ -3,6 +3,7 @@
 
 pub mod blob;
 pub mod cell;
+pub mod check;
 pub mod checkpoint;
 pub mod engine;
 pub mod freemap;

@@ -1,0 +1,4 @@
+mod damage;
+mod healthy;
+mod rig;
+mod single_bytes;
