@@ -19,6 +19,9 @@ pub mod record;
 pub mod snapshot;
 pub mod tree;
 
+#[cfg(test)]
+mod format_snapshot;
+
 use crate::vfs::VfsError;
 pub use cell::{Body, Cell};
 pub use engine::{Engine, Plan};

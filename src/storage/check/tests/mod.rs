@@ -1,4 +1,4 @@
 mod damage;
 mod healthy;
-mod rig;
+pub(in crate::storage) mod rig;
 mod single_bytes;

@@ -24,7 +24,7 @@ type Bytes = Arc<Mutex<Vec<u8>>>;
 
 /// Files in memory. Through a handle that was opened for reading nothing is written.
 #[derive(Clone, Debug, Default)]
-pub(super) struct MemVfs {
+pub(in crate::storage) struct MemVfs {
     files: Arc<Mutex<BTreeMap<PathBuf, Bytes>>>,
 }
 
@@ -47,7 +47,7 @@ fn not_found(path: &Path) -> VfsError {
 }
 
 impl MemVfs {
-    pub(super) fn bytes(&self, path: &Path) -> Vec<u8> {
+    pub(in crate::storage) fn bytes(&self, path: &Path) -> Vec<u8> {
         self.files.lock()[path].lock().clone()
     }
 
