@@ -238,6 +238,19 @@ impl<'a> Node<'a> {
         self.value_range(i).1 - self.offset(i)
     }
 
+    pub(super) fn page_bytes(&self) -> usize {
+        self.page.len()
+    }
+
+    /// Whether two cells share bytes.
+    pub(super) fn cells_overlap(&self) -> bool {
+        let mut cells: Vec<_> = (0..self.len())
+            .map(|i| (self.offset(i), self.value_range(i).1))
+            .collect();
+        cells.sort_unstable();
+        cells.windows(2).any(|pair| pair[0].1 > pair[1].0)
+    }
+
     /// Bytes of slots and cells in use.
     pub fn used_bytes(&self) -> usize {
         let heap = self.page.len() - self.prefix_bytes() - self.heap_start();

@@ -37,7 +37,7 @@ use super::record::{Change, Changes, RecordFault};
 use crate::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile};
 
 /// Stamps of one life: its generation and a counter of this many bits.
-const STAMP_COUNTER_BITS: u32 = 40;
+pub(super) const STAMP_COUNTER_BITS: u32 = 40;
 
 /// What to do about damage inside what was known to be synced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -17,6 +17,7 @@ mod freeze;
 
 use std::sync::Arc;
 
+pub(super) use self::freeze::{DROPPED_KEY, ROOT_KEY};
 pub use self::freeze::{Frozen, FrozenRoots};
 use super::Error;
 use super::cell::Cell;
