@@ -15,6 +15,7 @@ use crate::server::background::Job;
 use crate::server::checkpointer::{self, Checkpointer};
 use crate::server::durability::{Durability, SyncPolicy};
 use crate::server::log_keeper::LogKeeper;
+use crate::server::machine::ThisMachine;
 use crate::server::{Lifecycle, Listening, Options, Shared};
 use crate::session::OwnEngine;
 use crate::storage::{self, Engine, Lsn, OnCorruption, OpenOptions, OpenReport};
@@ -171,7 +172,9 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
     fill_with_random(&mut seed)?;
     let seed = u64::from_le_bytes(seed);
     let keyspace = Keyspace::new(engine, config.databases(), seed, clock.wall_ms())?;
-    let server = Arc::new(Server::new(Arc::clone(&config), Arc::clone(&clock)));
+    let machine = ThisMachine::look(clock.wall_ms())?;
+    let server = Server::new(Arc::clone(&config), Arc::clone(&clock)).on(Arc::new(machine));
+    let server = Arc::new(server);
     let keeper = Arc::new(LogKeeper::new(log, Arc::clone(&clock), policy_of(&config)));
     let cache_bytes = Arc::new(AtomicU64::new(launch.cache_bytes));
     config.attach(Arc::new(ServerHost {

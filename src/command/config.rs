@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use super::{Call, Outcome};
 use crate::config::directive::{SENSITIVE, find};
 use crate::config::{Caller, SetError};
+use crate::keyspace;
 use crate::resp::ErrorReply;
 
 const SYNTAX: ErrorReply = ErrorReply::new("ERR syntax error");
@@ -71,6 +72,10 @@ pub fn rewrite(call: &mut Call<'_>) -> Outcome {
 /// CONFIG RESETSTAT
 pub fn resetstat(call: &mut Call<'_>) -> Outcome {
     call.server.config.reset_statistics();
+    call.keyspace.stats = keyspace::Stats {
+        dirty: call.keyspace.stats.dirty,
+        ..keyspace::Stats::default()
+    };
     call.out.ok();
     Ok(())
 }

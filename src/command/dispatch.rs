@@ -3,9 +3,9 @@
 use super::table::{self, COUNT, CommandId, Flag};
 use super::{
     Call, Outcome, bitfield, bitmap, bitmap_operation, checkpoint, client_admin, config,
-    connection, expire, hyperloglog, hyperloglog_debug, instance, introspect, keys, keys_database,
-    latency, monitor, object, replication, scan, shutdown, slowlog, string, string_lcs,
-    string_number, string_part,
+    connection, expire, hyperloglog, hyperloglog_debug, info, instance, introspect, keys,
+    keys_database, latency, monitor, object, replication, scan, shutdown, slowlog, string,
+    string_lcs, string_number, string_part,
 };
 
 /// A command's function.
@@ -74,6 +74,7 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("incr", string_number::incr),
     ("incrby", string_number::incrby),
     ("incrbyfloat", string_number::incrbyfloat),
+    ("info", info::info),
     ("keys", scan::keys),
     ("latency|help", latency::help),
     ("latency|history", latency::history),

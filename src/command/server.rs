@@ -1,5 +1,6 @@
 //! What all connections share: configuration, the registry of connections, statistics.
 
+use super::machine::{Machine, Nowhere};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -22,6 +23,7 @@ pub const REDIS_VERSION: &str = "7.4.0";
 pub struct Server {
     pub config: Arc<Config>,
     pub clock: Arc<dyn Clock>,
+    pub machine: Arc<dyn Machine>,
     pub tuning: Tuning,
     pub registry: Registry,
     pub stats: Stats,
@@ -43,6 +45,7 @@ impl Server {
         Self {
             config,
             clock,
+            machine: Arc::new(Nowhere::default()),
             tuning,
             registry: Registry::default(),
             stats: Stats::default(),
@@ -53,6 +56,13 @@ impl Server {
             checkpoints: CheckpointBell::default(),
             loading: AtomicBool::new(false),
         }
+    }
+}
+
+impl Server {
+    /// The same on a machine that can be asked.
+    pub fn on(self, machine: Arc<dyn Machine>) -> Self {
+        Self { machine, ..self }
     }
 }
 

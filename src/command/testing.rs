@@ -7,7 +7,7 @@ use super::client::Client;
 use super::server::Server;
 use super::{
     Call, Failure, Outcome, bitfield, bitmap, bitmap_operation, expire, hyperloglog,
-    hyperloglog_debug, keys, keys_database, object, scan, string, string_lcs, string_number,
+    hyperloglog_debug, info, keys, keys_database, object, scan, string, string_lcs, string_number,
     string_part,
 };
 use crate::config::Config;
@@ -46,6 +46,7 @@ pub const HANDLERS: &[(&str, Handler)] = &[
     ("incr", string_number::incr),
     ("incrby", string_number::incrby),
     ("incrbyfloat", string_number::incrbyfloat),
+    ("info", info::info),
     ("keys", scan::keys),
     ("lcs", string_lcs::lcs),
     ("memory|usage", object::memory_usage),

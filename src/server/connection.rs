@@ -308,6 +308,7 @@ impl Connection {
             Poll::Ready(Ok(n)) => {
                 let server = &self.worker.shared.server;
                 add(&server.stats.input_bytes, n as u64);
+                add(&server.stats.reads, 1);
                 let now_ms = server.clock.wall_ms();
                 self.entry.active_ms.store(now_ms, Ordering::Relaxed);
                 Poll::Ready(Ok(Event::Bytes))
@@ -384,10 +385,9 @@ impl Connection {
     }
 
     async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Gone> {
-        add(
-            &self.worker.shared.server.stats.output_bytes,
-            bytes.len() as u64,
-        );
+        let stats = &self.worker.shared.server.stats;
+        add(&stats.output_bytes, bytes.len() as u64);
+        add(&stats.writes, 1);
         while !bytes.is_empty() {
             let n = poll_fn(|cx| {
                 if self.is_killed() {

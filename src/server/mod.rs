@@ -16,6 +16,7 @@ pub mod durability;
 mod flush;
 pub mod listener;
 pub mod log_keeper;
+pub mod machine;
 mod run;
 mod socket;
 mod worker;

@@ -15,6 +15,7 @@ mod cells;
 mod dropped;
 mod freeze;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) use self::freeze::{DROPPED_KEY, ROOT_KEY};
@@ -104,6 +105,8 @@ pub struct Engine {
     has_freed_dropped: bool,
     txn: Option<Txn>,
     registry: crate::sync::Arc<Registry>,
+    /// When each snapshot that is held was taken, in monotonic microseconds.
+    snapshots_since_us: BTreeMap<Stamp, u64>,
     value: Vec<u8>,
     finger: Finger,
     planted: Planted,
@@ -133,6 +136,7 @@ impl Engine {
             has_freed_dropped: false,
             txn: None,
             registry: crate::sync::Arc::new(Registry::new()),
+            snapshots_since_us: BTreeMap::new(),
             value: Vec::new(),
             finger: Finger::default(),
             planted,
@@ -198,7 +202,11 @@ impl Engine {
         assert!(self.txn.is_none(), "a transaction ends with its command");
         self.nested.clear();
         let pager = &mut self.pager;
-        self.registry.collect(|stamp| pager.release(stamp));
+        let since = &mut self.snapshots_since_us;
+        self.registry.collect(|stamp| {
+            since.remove(&stamp);
+            pager.release(stamp);
+        });
         self.pager.begin_operation(on_miss);
     }
 
@@ -345,6 +353,7 @@ impl Engine {
     pub fn snapshot(&mut self) -> Snapshot {
         assert!(self.txn.is_none(), "a snapshot has whole transactions");
         let stamp = self.pager.freeze();
+        self.snapshots_since_us.insert(stamp, self.clock.mono_us());
         let roots = self.roots.iter().map(|r| (r.id, r.desc)).collect();
         Snapshot::new(
             roots,
@@ -352,6 +361,21 @@ impl Engine {
             self.pager.source().clone(),
             self.registry.clone(),
         )
+    }
+
+    /// How many snapshots are held, as far as the engine has heard of their ends.
+    pub fn snapshots(&self) -> usize {
+        self.snapshots_since_us.len()
+    }
+
+    /// When the oldest snapshot that is held was taken, in monotonic microseconds.
+    pub fn oldest_snapshot_us(&self) -> Option<u64> {
+        self.snapshots_since_us.values().next().copied()
+    }
+
+    /// The root trees that have ever been used, in no order, with how many entries each has.
+    pub fn roots(&self) -> impl Iterator<Item = (RootId, u64)> + '_ {
+        self.roots.iter().map(|root| (root.id, root.desc.count))
     }
 
     /// Where other threads get pages that they read ahead for this engine.

@@ -266,6 +266,11 @@ impl Log {
         self.group.refusal()
     }
 
+    /// Bytes of records that are committed and not written yet.
+    pub fn unwritten_bytes(&self) -> u64 {
+        self.group.unwritten_bytes()
+    }
+
     /// Bytes written in this life, headers of segments included.
     pub fn total_bytes_written(&self) -> u64 {
         self.group.medium().total_bytes()
