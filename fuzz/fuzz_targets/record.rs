@@ -7,7 +7,7 @@ use redkeep::storage::record::Changes;
 fuzz_target!(|input: &[u8]| {
     let mut read = Vec::new();
     let mut changes = Changes::new(input);
-    while let Ok(Some(change)) = changes.next() {
+    while let Ok(Some(change)) = changes.next_change() {
         read.push(change);
     }
     let mut written = Vec::new();
@@ -16,7 +16,7 @@ fuzz_target!(|input: &[u8]| {
     }
     let mut again = Changes::new(&written);
     for change in read {
-        assert_eq!(again.next(), Ok(Some(change)));
+        assert_eq!(again.next_change(), Ok(Some(change)));
     }
-    assert_eq!(again.next(), Ok(None));
+    assert_eq!(again.next_change(), Ok(None));
 });

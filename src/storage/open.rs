@@ -528,7 +528,7 @@ fn apply(engine: &mut Engine, lsn: Lsn, record: &[u8]) -> Result<(), OpenError> 
     let mut tree = super::read::Read::root(engine, RootId(0))?;
     loop {
         let change = changes
-            .next()
+            .next_change()
             .map_err(|fault| OpenError::Record { lsn, fault })?;
         let Some(change) = change else { break };
         match apply_change(engine, &mut tree, &change) {

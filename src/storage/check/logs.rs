@@ -136,6 +136,6 @@ impl Checker<'_> {
 
 fn understood(record: &[u8]) -> Result<(), RecordFault> {
     let mut changes = Changes::new(record);
-    while changes.next()?.is_some() {}
+    while changes.next_change()?.is_some() {}
     Ok(())
 }

@@ -190,12 +190,15 @@ pub fn lookup<P: Pages>(
     }
 }
 
+/// A way down, and whether the key is at its end.
+pub type Descent<S> = (Path<S>, bool);
+
 /// The whole way to where `key` is or would be. None: the tree is empty. The last step's index is the cell's.
 pub fn descend<P: Pages>(
     pages: &mut P,
     desc: &Desc,
     key: &[u8],
-) -> Result<Option<(Path<P::Slot>, bool)>, Error> {
+) -> Result<Option<Descent<P::Slot>>, Error> {
     let mut path = Path::new();
     let found = descend_into(pages, desc, key, &mut path)?;
     Ok(found.map(|found| (path, found)))
