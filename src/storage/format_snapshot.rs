@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::check::tests::rig::MemVfs;
-use super::log::{ATOM_BYTES, CheckpointRef, Log, LogParams, Lsn, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use super::log::{
+    ATOM_BYTES, CheckpointRef, Log, LogParams, Lsn, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
+};
 use super::meta::{FORMAT_VERSION, META_BYTES, Meta};
 use super::page::{self, Desc, Kind, PageNo, PagePtr, Stamp};
 use super::record::{Change, DEPTH_MAX, Place};
@@ -72,8 +74,14 @@ fn constants(out: &mut String) {
         ("pointer", page::PTR_BYTES as u64),
         ("descriptor", page::DESC_BYTES as u64),
         ("stamp counter bits", u64::from(open::STAMP_COUNTER_BITS)),
-        ("key bytes in a page of 4096", node::key_inline_max(4096) as u64),
-        ("cell bytes in a page of 4096", node::cell_bytes_max(4096) as u64),
+        (
+            "key bytes in a page of 4096",
+            node::key_inline_max(4096) as u64,
+        ),
+        (
+            "cell bytes in a page of 4096",
+            node::cell_bytes_max(4096) as u64,
+        ),
         ("child of a branch", tree::CHILD_BYTES as u64),
         ("tree height", u64::from(tree::HEIGHT_MAX)),
         ("head of a cell", cell::HEAD_BYTES_MAX as u64),
@@ -82,7 +90,10 @@ fn constants(out: &mut String) {
         ("blob", blob::BLOB_BYTES_MAX),
         ("blob leaf in a page of 4096", blob::leaf_bytes(4096)),
         ("blob children in a page of 4096", blob::fanout(4096)),
-        ("blob height in a page of 4096", u64::from(blob::height_max(4096))),
+        (
+            "blob height in a page of 4096",
+            u64::from(blob::height_max(4096)),
+        ),
         ("first free run in a page", freemap::RUNS_START as u64),
         ("free run", freemap::RUN_BYTES as u64),
         ("log atom", ATOM_BYTES),
@@ -123,7 +134,13 @@ fn pages(out: &mut String) {
     let mut bytes = vec![0; PAGE];
     node::init(&mut bytes, Kind::Leaf, 0, ptr(3), b"pre");
     assert!(node::insert(&mut bytes, 0, b"a", None, &value));
-    assert!(node::insert(&mut bytes, 1, b"bcdef", Some(desc(4, true)), &value));
+    assert!(node::insert(
+        &mut bytes,
+        1,
+        b"bcdef",
+        Some(desc(4, true)),
+        &value
+    ));
     assert!(node::insert(&mut bytes, 1, b"b", None, &value));
     node::remove(&mut bytes, 1);
     page::seal(&mut bytes);
