@@ -197,7 +197,8 @@ pub fn write(pager: &mut Pager, desc: &mut Desc, offset: u64, bytes: &[u8]) -> R
     }
     pager
         .reserve(pages_for(pager.page_bytes(), bytes.len() as u64) + u64::from(desc.height) + 8)?;
-    while end > span(pager.page_bytes(), desc.height) {
+    // A blob that was cut down to nothing but holes may be lower than its length needs.
+    while end.max(desc.count) > span(pager.page_bytes(), desc.height) {
         raise(pager, desc)?;
     }
     desc.is_blob = true;

@@ -4,7 +4,7 @@ use super::{CheckError, Checker, Invariant, Severity};
 use crate::storage::log::{self, LogError, Lsn, ReplayError, Scan, Verdict};
 use crate::storage::meta::Meta;
 use crate::storage::record::{Changes, RecordFault};
-use crate::vfs::VfsFile;
+use crate::vfs::{VfsError, VfsErrorKind, VfsFile};
 
 /// A transaction of the log that cannot be read.
 struct BadRecord {
@@ -29,7 +29,7 @@ impl Checker<'_> {
         };
         let scan = match log::scan(log, &meta.uuid, meta.checkpoint, meta.durable_lsn) {
             Ok(scan) => scan,
-            Err(LogError::Io(e)) => return Err(e.into()),
+            Err(LogError::Io(e)) => return self.log_unreadable(e),
             Err(e) => return Err(CheckError::Log(e)),
         };
         self.report.stats.log_bytes = scan.stats.bytes;
@@ -103,6 +103,16 @@ impl Checker<'_> {
         false
     }
 
+    /// A bad sector is a finding; anything else is no fault of the log.
+    fn log_unreadable(&mut self, e: VfsError) -> Result<(), CheckError> {
+        if e.kind != VfsErrorKind::Io {
+            return Err(e.into());
+        }
+        let text = format!("it cannot be read: {e}");
+        self.found_in_log(Invariant::LogWhole, Severity::Error, e.offset, text);
+        Ok(())
+    }
+
     fn records(&mut self, meta: &Meta, log: &dyn VfsFile, scan: &Scan) -> Result<(), CheckError> {
         let mut last = meta.checkpoint.lsn;
         let mut records = 0;
@@ -128,7 +138,7 @@ impl Checker<'_> {
         }
         match done {
             Ok(()) | Err(ReplayError::Apply(())) => Ok(()),
-            Err(ReplayError::Log(LogError::Io(e))) => Err(e.into()),
+            Err(ReplayError::Log(LogError::Io(e))) => self.log_unreadable(e),
             Err(ReplayError::Log(e)) => Err(CheckError::Log(e)),
         }
     }

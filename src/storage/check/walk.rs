@@ -10,6 +10,7 @@ use crate::storage::meta::Meta;
 use crate::storage::open::STAMP_COUNTER_BITS;
 use crate::storage::page::{self, Desc, Kind, PageFault, PagePtr, Stamp};
 use crate::storage::tree::HEIGHT_MAX;
+use crate::vfs::VfsErrorKind;
 
 /// Progress is told after this many pages.
 const PROGRESS_PAGES: u64 = 1024;
@@ -233,7 +234,17 @@ impl Walk<'_, '_> {
     ) -> Result<bool, CheckError> {
         self.checker.report.stats.pages_read += 1;
         let spot = self.spot(ptr, key);
-        if let Err(fault) = read_page(self.checker.file, ptr, page)? {
+        let found = match read_page(self.checker.file, ptr, page) {
+            Ok(found) => found,
+            Err(e) if e.kind == VfsErrorKind::Io => {
+                let what = format!("it cannot be read: {e}");
+                self.fault(Invariant::PageChecksum, spot, owner, &what);
+                self.is_blind = true;
+                return Ok(false);
+            }
+            Err(e) => return Err(e.into()),
+        };
+        if let Err(fault) = found {
             let invariant = match fault {
                 PageFault::Number(_) => Invariant::PageNumber,
                 PageFault::Stamp { .. } => Invariant::PageStamp,

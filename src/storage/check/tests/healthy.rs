@@ -80,6 +80,34 @@ fn many_dropped_trees_make_a_long_list_that_is_read() {
     assert!(rig.check().stats.trees >= 60);
 }
 
+/// A value was cut twice inside a hole, so that it was all hole and lower than its length needs; a write at its
+/// start then made one page of it, which reads found at every place.
+#[test]
+fn a_value_cut_down_to_a_hole_takes_writes_where_they_belong() {
+    let rig = Rig::new();
+    rig.put(0, b"hole", b"");
+    let write = |at: u64| {
+        rig.change(|engine| {
+            let tree = engine.root(RootId(0))?;
+            engine.write_body(tree, b"hole", at, b"abc")
+        });
+    };
+    write(60_000);
+    for len in [15_000, 14_000] {
+        rig.change(|engine| {
+            let tree = engine.root(RootId(0))?;
+            engine.truncate_body(tree, b"hole", len)
+        });
+    }
+    write(0);
+    let mut expected = vec![0; 14_000];
+    expected[..3].copy_from_slice(b"abc");
+    let contents = rig.contents().expect("readable");
+    assert!(contents[&(0, b"hole".to_vec())].1 == expected);
+    rig.checkpoint();
+    assert_clean(&rig);
+}
+
 #[test]
 fn a_torn_end_of_the_log_is_only_noted() {
     let mut rig = busy();
