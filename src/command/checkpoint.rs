@@ -9,7 +9,18 @@ use super::{Call, Outcome};
 #[derive(Debug, Default)]
 struct Asked {
     tickets: u64,
+    /// What those who asked want besides.
+    wish: Wish,
     stop: bool,
+}
+
+/// What is wanted besides the checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Everybody who asks wants no checkpoint at all.
+    pub skips_checkpoint: bool,
+    /// Cached pages are forgotten afterwards, so that the file is read again.
+    pub forgets_cache: bool,
 }
 
 /// How many checkpoints that were asked for have ended, and what became of the last.
@@ -31,7 +42,7 @@ pub struct CheckpointBell {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ring {
     /// Someone waits for this ticket.
-    Asked(u64),
+    Asked(u64, Wish),
     /// Time has passed.
     Time,
     /// The server ends.
@@ -41,7 +52,24 @@ pub enum Ring {
 impl CheckpointBell {
     /// Asks for a checkpoint of everything committed so far. The ticket is served when it has ended.
     pub fn ring(&self) -> u64 {
+        self.ask(Wish::default())
+    }
+
+    /// Asks for a checkpoint, unless `saves` is false, and that the cache forgets its pages.
+    pub fn ring_to_reload(&self, saves: bool) -> u64 {
+        self.ask(Wish {
+            skips_checkpoint: !saves,
+            forgets_cache: true,
+        })
+    }
+
+    fn ask(&self, wish: Wish) -> u64 {
         let mut asked = self.asked.lock();
+        let is_alone = asked.tickets == self.served();
+        asked.wish = Wish {
+            skips_checkpoint: wish.skips_checkpoint && (is_alone || asked.wish.skips_checkpoint),
+            forgets_cache: wish.forgets_cache || (!is_alone && asked.wish.forgets_cache),
+        };
         asked.tickets += 1;
         self.changed.notify_one();
         asked.tickets
@@ -61,7 +89,7 @@ impl CheckpointBell {
         }
         match *asked {
             Asked { stop: true, .. } => Ring::Stop,
-            Asked { tickets, .. } if tickets > self.served() => Ring::Asked(tickets),
+            Asked { tickets, wish, .. } if tickets > self.served() => Ring::Asked(tickets, wish),
             Asked { .. } => Ring::Time,
         }
     }

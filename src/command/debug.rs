@@ -12,7 +12,7 @@ pub use switches::Switches;
 use super::argument::is_word;
 use super::client::{Block, BlockKind};
 use super::errors;
-use super::{Call, Failure, Outcome, help, object, settings, word};
+use super::{Call, Failure, Outcome, help, loading, object, settings, word};
 use crate::keyspace::Look;
 use crate::keyspace::header::Encoding;
 use crate::keyspace::integer::until_nul;
@@ -32,6 +32,9 @@ const LRU_CLOCK_BITS: u32 = 24;
 pub fn debug(call: &mut Call<'_>) -> Outcome {
     let args = call.args;
     let is = |name: &str| is_word(args[1], name);
+    if call.server.loading.is_on() && NEED_DATA.iter().any(|name| is(name)) {
+        return Err(loading::REFUSAL.into());
+    }
     match args.len() {
         2 if is("help") => help::write(call, HELP),
         2 if is("digest") => digest(call),
@@ -52,6 +55,16 @@ pub fn debug(call: &mut Call<'_>) -> Outcome {
         _ => Err(word::subcommand_syntax(args).into()),
     }
 }
+
+/// What is refused while the data is not there.
+const NEED_DATA: &[&str] = &[
+    "digest",
+    "digest-value",
+    "loadaof",
+    "object",
+    "populate",
+    "reload",
+];
 
 const HELP: &[&str] = &[
     "CONFIG-REWRITE-FORCE-ALL",
@@ -206,9 +219,8 @@ fn rewrite_config(call: &mut Call<'_>) -> Outcome {
 }
 
 fn reload(call: &mut Call<'_>) -> Outcome {
-    const NOT_AN_OPTION: ErrorReply = ErrorReply::new(
-        "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
-    );
+    const NOT_AN_OPTION: ErrorReply =
+        ErrorReply::new("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
     let mut saves = true;
     for option in &call.args[2..] {
         if is_word(option, "nosave") {

@@ -3,6 +3,8 @@
 //! A field stands here where it has a meaning for this server, and then says what is true. The names and the order
 //! are Redis's; `redkeep_version` and the section `# Storage` are ours.
 
+pub(super) use memory::{ALLOCATOR, clients_bytes};
+
 mod counters;
 mod memory;
 mod storage;

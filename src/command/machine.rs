@@ -1,6 +1,7 @@
 //! What commands may know of the process and of the machine it runs on.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 /// What does not change while the process lives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +48,9 @@ pub trait Machine: Send + Sync + Debug {
     fn memory(&self) -> Memory;
     fn processor_time(&self) -> ProcessorTime;
 
+    /// Stops the thread that asks.
+    fn sleep(&self, time: Duration);
+
     /// Asks the allocator to give free memory back to the system. False: this one cannot be asked.
     fn give_memory_back(&self) -> bool;
 }
@@ -67,6 +71,8 @@ impl Machine for Nowhere {
     fn processor_time(&self) -> ProcessorTime {
         ProcessorTime::default()
     }
+
+    fn sleep(&self, _: Duration) {}
 
     fn give_memory_back(&self) -> bool {
         false

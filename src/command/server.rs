@@ -2,10 +2,11 @@
 
 use super::machine::{Machine, Nowhere};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::checkpoint::CheckpointBell;
+use super::debug::Switches;
 use super::latency::Latency;
+use super::loading::Loading;
 use super::pause::Pause;
 use super::registry::Registry;
 use super::shutdown::Shutdown;
@@ -32,8 +33,9 @@ pub struct Server {
     pub pause: Pause,
     pub shutdown: Shutdown,
     pub checkpoints: CheckpointBell,
-    /// The log is being replayed: most commands answer LOADING.
-    pub loading: AtomicBool,
+    pub switches: Switches,
+    /// While the log is being replayed most commands answer LOADING.
+    pub loading: Loading,
 }
 
 impl Server {
@@ -54,7 +56,8 @@ impl Server {
             pause: Pause::default(),
             shutdown: Shutdown::default(),
             checkpoints: CheckpointBell::default(),
-            loading: AtomicBool::new(false),
+            switches: Switches::default(),
+            loading: Loading::default(),
         }
     }
 }

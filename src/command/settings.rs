@@ -33,6 +33,11 @@ pub fn use_policy(call: &Call<'_>) -> UsePolicy {
     }
 }
 
+/// Whether keys share small integers: not where each needs a use of its own for eviction.
+pub fn shares_integers(call: &Call<'_>) -> bool {
+    !has_maxmemory(call) || use_policy(call) == UsePolicy::Neither
+}
+
 /// Whether `maxmemory` is set.
 pub fn has_maxmemory(call: &Call<'_>) -> bool {
     call.server.config.maxmemory() > 0

@@ -6,9 +6,9 @@ use super::attempt::carry_out;
 use super::client::Client;
 use super::server::Server;
 use super::{
-    Call, Failure, Outcome, bitfield, bitmap, bitmap_operation, expire, hyperloglog,
-    hyperloglog_debug, info, keys, keys_database, object, scan, string, string_lcs, string_number,
-    string_part,
+    Call, Failure, Outcome, bitfield, bitmap, bitmap_operation, debug, expire, hyperloglog,
+    hyperloglog_debug, info, keys, keys_database, memory, object, scan, string, string_lcs,
+    string_number, string_part,
 };
 use crate::config::Config;
 use crate::keyspace::Keyspace;
@@ -28,6 +28,7 @@ pub const HANDLERS: &[(&str, Handler)] = &[
     ("bitpos", bitmap::bitpos),
     ("copy", keys_database::copy),
     ("dbsize", keys_database::dbsize),
+    ("debug", debug::debug),
     ("decr", string_number::decr),
     ("decrby", string_number::decrby),
     ("del", keys::del),
@@ -49,6 +50,8 @@ pub const HANDLERS: &[(&str, Handler)] = &[
     ("info", info::info),
     ("keys", scan::keys),
     ("lcs", string_lcs::lcs),
+    ("memory|doctor", memory::doctor),
+    ("memory|stats", memory::stats),
     ("memory|usage", object::memory_usage),
     ("mget", string::mget),
     ("move", keys_database::r#move),

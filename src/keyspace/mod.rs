@@ -13,6 +13,7 @@ pub mod big_natural;
 pub mod bits;
 pub mod change;
 pub mod cursor;
+pub mod digest;
 pub mod expiry;
 pub mod glob;
 pub mod header;

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::Shared;
 use super::log_keeper::LogKeeper;
-use crate::command::checkpoint::Ring;
+use crate::command::checkpoint::{Ring, Wish};
 use crate::keyspace::Keyspace;
 use crate::storage::checkpoint::{Checkpoint, EngineLock};
 use crate::storage::{Engine, Error};
@@ -64,16 +64,27 @@ fn run(shared: &Shared, keeper: &LogKeeper) {
             return;
         }
         free_dropped(shared);
-        let is_asked = matches!(ring, Ring::Asked(_));
+        let is_asked = matches!(ring, Ring::Asked(..));
         if is_asked || is_due(shared, keeper) {
-            let made = make(shared, is_asked);
+            let wish = match ring {
+                Ring::Asked(_, wish) => wish,
+                Ring::Time | Ring::Stop => Wish::default(),
+            };
+            let made = if wish.skips_checkpoint {
+                Ok(())
+            } else {
+                make(shared, is_asked)
+            };
+            if wish.forgets_cache {
+                shared.engine.with(Engine::forget_cache);
+            }
             if let Err(e) = &made {
                 tracing::warn!("a checkpoint failed: {e}");
                 if matches!(e, Error::Poisoned | Error::Io(_)) {
                     keeper.fail(e);
                 }
             }
-            if let Ring::Asked(ticket) = ring {
+            if let Ring::Asked(ticket, _) = ring {
                 bell.serve(ticket, made.as_ref().err().map(ToString::to_string));
                 keeper.serve_checkpoint(ticket);
             }

@@ -68,6 +68,10 @@ impl Machine for ThisMachine {
         processor_time_of(&stat, self.ticks_a_second)
     }
 
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
     #[cfg(target_env = "gnu")]
     fn give_memory_back(&self) -> bool {
         // SAFETY: the call takes a number and only touches memory that the allocator has free.

@@ -14,6 +14,7 @@ pub mod checkpointer;
 mod connection;
 pub mod durability;
 mod flush;
+pub mod late_log;
 pub mod listener;
 pub mod log_keeper;
 pub mod machine;

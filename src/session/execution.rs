@@ -8,7 +8,7 @@ use crate::command::dispatch::{Bindings, Handler};
 use crate::command::server::Server;
 use crate::command::stats::{add, add_locked};
 use crate::command::table::{self, Command, CommandId, Flag, Resolved};
-use crate::command::{Call, Failure, attempt, monitor, word};
+use crate::command::{Call, Failure, attempt, loading, monitor, word};
 use crate::keyspace::Keyspace;
 use crate::resp::{ErrorReply, Reply};
 use crate::storage;
@@ -274,8 +274,8 @@ impl Turn<'_> {
         {
             return reject("NOAUTH Authentication required.");
         }
-        if !command.flags.has(Flag::Loading) && server.loading.load(Ordering::Relaxed) {
-            return reject("LOADING Redis is loading the dataset in memory");
+        if !command.flags.has(Flag::Loading) && server.loading.is_on() {
+            return reject(&loading::REFUSAL.0);
         }
         match handler {
             Some(handler) => Ok((command, handler)),

@@ -130,7 +130,10 @@ pub struct OpenReport {
     pub cut: Option<String>,
 }
 
-/// Called while the log is replayed: with the last transaction done and the last one there is.
+/// Transactions between two calls of [`OnReplay`].
+const REPLAY_STEP: u64 = 1024;
+
+/// Called before the log is replayed and while it is: with the last transaction done and the last one there is.
 pub type OnReplay<'a> = &'a mut dyn FnMut(Lsn, Lsn);
 
 /// The path of the log beside a data file.
@@ -500,11 +503,12 @@ fn replay_into(
     let mut replayed = 0;
     let last = scan.end.lsn;
     engine.set_replayed(after);
+    on_replay(after, last);
     let done = log::replay(file, scan, after, |lsn, _, record| {
         apply(engine, lsn, record)?;
         engine.set_replayed(lsn);
         replayed += 1;
-        if replayed % 4096 == 0 {
+        if replayed % REPLAY_STEP == 0 {
             on_replay(lsn, last);
         }
         Ok(())

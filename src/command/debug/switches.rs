@@ -12,8 +12,8 @@ use crate::resp::ErrorReply;
 const PEAK_RESET_MS: i64 = 5000;
 /// From which size an element of a list has pages of its own, unless DEBUG says otherwise.
 const PACKED_BYTES: u64 = 1 << 30;
-/// The largest such size.
-const PACKED_BYTES_MAX: u64 = 1 << 32;
+/// The largest such size: a little less than four gigabytes.
+const PACKED_BYTES_MAX: u64 = (1 << 32) - (1 << 20);
 
 /// What DEBUG has switched. Each is independent of the others, so every access is relaxed.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ fn packed_bytes(word: &[u8]) -> Result<u64, ErrorReply> {
         ErrorReply::new("ERR argument must be a memory value bigger than 1 and smaller than 4gb");
     match bytes(until_nul(word)) {
         Some(0) => Ok(PACKED_BYTES),
-        Some(size) if size < PACKED_BYTES_MAX => Ok(size),
+        Some(size) if size <= PACKED_BYTES_MAX => Ok(size),
         _ => Err(NOT_A_SIZE),
     }
 }

@@ -1,13 +1,11 @@
 //! The sections `# Memory` and `# Persistence` of INFO.
 
-use std::sync::atomic::Ordering;
-
 use super::{Report, eviction_policy};
 use crate::command::Call;
 use crate::storage::Error;
 
 /// The allocator that the program is linked with.
-pub(crate) const ALLOCATOR: &str = "libc";
+pub(in crate::command) const ALLOCATOR: &str = "libc";
 
 pub(super) fn memory(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
     let machine = &call.server.machine;
@@ -52,7 +50,7 @@ pub(super) fn memory(report: &mut Report, call: &mut Call<'_>) -> Result<(), Err
 }
 
 /// Bytes that the buffers of all connections hold.
-pub(crate) fn clients_bytes(call: &Call<'_>) -> u64 {
+pub(in crate::command) fn clients_bytes(call: &Call<'_>) -> u64 {
     let entries = call.server.registry.all();
     let bytes = entries.iter().map(|entry| {
         let buffers = entry.view.lock().buffers;
@@ -70,7 +68,8 @@ pub(super) fn persistence(report: &mut Report, call: &mut Call<'_>) -> Result<()
         .log()
         .is_none_or(|log| log.poison().is_none());
     report.section("Persistence");
-    report.flag("loading", server.loading.load(Ordering::Relaxed));
+    let progress = server.loading.progress();
+    report.flag("loading", progress.is_some());
     report.field("async_loading", 0);
     report.field("rdb_changes_since_last_save", call.keyspace.stats.dirty);
     report.field("rdb_bgsave_in_progress", 0);
@@ -82,5 +81,16 @@ pub(super) fn persistence(report: &mut Report, call: &mut Call<'_>) -> Result<()
     let status = if is_log_well { "ok" } else { "err" };
     report.field("aof_last_write_status", status);
     report.field("module_fork_in_progress", 0);
+    if let Some(progress) = progress {
+        let remaining_s = progress.remaining_s(call.now_ms);
+        report.field("loading_start_time", progress.started_ms / 1000);
+        report.field("loading_total_transactions", progress.total);
+        report.field("loading_loaded_transactions", progress.done);
+        report.field(
+            "loading_loaded_perc",
+            format_args!("{:.2}", progress.percent()),
+        );
+        report.field("loading_eta_seconds", remaining_s);
+    }
     Ok(())
 }

@@ -5,8 +5,11 @@ use crate::command::Call;
 use crate::storage::{Engine, Error};
 
 pub(super) fn storage(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
-    let engine = &call.keyspace.engine;
     report.section("Storage");
+    if call.server.loading.is_on() {
+        return Ok(());
+    }
+    let engine = &call.keyspace.engine;
     report.field("file", engine.source().file().path().display());
     pages(report, engine);
     log(report, engine);

@@ -25,14 +25,14 @@ use super::cell::Cell;
 use super::checkpoint::CheckpointState;
 use super::log::{Log, LogError, Lsn};
 use super::node::Node;
-use super::page::{Desc, PagePtr, Stamp};
-use super::pager::{FrameNo, OnMiss, PageSource, Pager, PagerStats};
+use super::page::{Desc, PAGE_BYTES_MIN, PagePtr, Stamp};
+use super::pager::{FrameNo, OnMiss, PageSource, Pager, PagerStats, Pool, PoolShape, Space};
 use super::planted::Planted;
 use super::read::{NESTED_BIT, Nested, Read, RootId, TreeId, open_nested};
 use super::record::{Change, Place};
 use super::snapshot::{Registry, Snapshot};
 use super::tree::{self, Path};
-use crate::vfs::Clock;
+use crate::vfs::{AbsentFile, Clock};
 
 /// Pages kept free beyond what a single change needs, so that writing descriptors back at commit cannot fail.
 const COMMIT_PAGES: u64 = 32;
@@ -148,6 +148,22 @@ impl Engine {
         Ok(engine)
     }
 
+    /// An engine without a file, to stand where one is being opened: it has no keys and takes none.
+    pub fn absent(clock: Arc<dyn Clock>) -> Self {
+        let shape = PoolShape {
+            page_bytes: PAGE_BYTES_MIN,
+            directory_chunk_bits: 1,
+            directory_chunks_max: 1,
+            slab_bits: 1,
+            slabs_max: 1,
+        };
+        let planted = Planted::none();
+        let pool = Arc::new(Pool::new(shape));
+        let source = PageSource::new(pool, Arc::new(AbsentFile), planted);
+        let pager = Pager::new(source, Space::full(0), Stamp(1), 0, planted);
+        Self::new(pager, Desc::EMPTY_TREE, clock, planted).expect("an empty catalog has no page")
+    }
+
     /// From now on commits go to `log`.
     pub fn attach_log(&mut self, log: Arc<Log>) {
         self.log = Some(log);
@@ -213,6 +229,19 @@ impl Engine {
     /// The pages that the command missed.
     pub fn missed(&self) -> &[PagePtr] {
         self.pager.missed()
+    }
+
+    /// Empties the cache as far as it goes: what is used next is read from the file.
+    pub fn forget_cache(&mut self) {
+        let (_, frames_max) = self.pager.frames();
+        self.pager.set_cache_bytes(0);
+        let mut frames = usize::MAX;
+        while self.pager.frames().0 < frames {
+            frames = self.pager.frames().0;
+            self.begin_command(OnMiss::Read);
+        }
+        let bytes = frames_max as u64 * self.pager.page_bytes() as u64;
+        self.pager.set_cache_bytes(bytes);
     }
 
     /// Whether the command may use the reserves of disk space: it deletes, or is part of a checkpoint or shutdown.
