@@ -1,6 +1,7 @@
 //! Redkeep: Redis is the API, one file is the database.
 //!
-//! The folders are the layers, and each imports only those below it (a test checks it):
+//! The folders are the layers, and each imports only those below it (`tests/tidy/layers.rs` checks it). `config`,
+//! `resp`, `vfs` and `sync` import no layer at all, and `storage` only `vfs` and `sync`:
 //!
 //! ```text
 //! cli         subcommands and flags
@@ -12,6 +13,7 @@
 //! config      the directives of redis.conf as a table
 //! resp        the wire protocol: parser and reply writer
 //! vfs         the seam to the operating system: files, clock
+//! sync        locks and atomics, which loom can replace
 //! ```
 
 pub mod cli;

@@ -2,12 +2,8 @@
 
 use std::process::ExitCode;
 
-use redkeep::cli::{self, server};
+use redkeep::cli;
 
 fn main() -> ExitCode {
-    cli::run(std::env::args_os(), serve)
-}
-
-fn serve(_: server::Launch) -> Result<(), server::ServeError> {
-    Err("this build has no server".into())
+    cli::run(std::env::args_os(), cli::serve::serve)
 }

@@ -1,1 +1,40 @@
+//! The oracle of Redkeep's tests: a plain in-memory Redis, a generator of requests, and a driver that
+//! compares a server with the model, raw reply for raw reply.
+//!
+//! Nothing here is shared with the server: no encoding, no comparison, no table. Where the server is
+//! clever, the model is slow and obvious: ordered maps, whole values, bit by bit loops.
+//!
+//! - [`Model`] executes a request at a given wall time and answers the bytes Redis 7.4 would send.
+//! - [`generate`] makes requests: one row a command, every option and documented error of each.
+//! - [`compare`] runs generated steps through a socket and compares; [`exemptions`] is the one place
+//!   that says which replies are not compared raw, by which rule they are compared instead, and why.
 
+pub mod compare;
+pub mod exemptions;
+pub mod generate;
+
+mod bitfields;
+mod bitmaps;
+mod commands;
+mod connection;
+mod counters;
+mod databases;
+mod errors;
+mod expiry;
+mod extended;
+mod glob;
+mod hyperloglog;
+mod keys;
+mod lists;
+mod numbers;
+mod object;
+mod reply;
+mod scan;
+mod server;
+mod state;
+mod strings;
+mod subsequence;
+
+pub use glob::matches as glob_matches;
+pub use reply::{Protocol, Reply};
+pub use state::{ConnectionId, Entry, Model};

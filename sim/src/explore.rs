@@ -376,11 +376,11 @@ impl<S: Scenario> Search<'_, S> {
             seed: 0,
         });
         let vfs = SimVfs::boot(state.image(termination), &Setup::new(self.plan.seed));
-        let again = self.shown(&vfs)?;
-        if again == *shown {
-            return Ok(());
-        }
-        let detail = format!("showed {shown:?}, and after a power loss {again:?}");
+        let detail = match self.scenario.recover(&vfs) {
+            Ok(again) if again == *shown => return Ok(()),
+            Ok(again) => format!("showed {shown:?}, and after a power loss {again:?}"),
+            Err(fault) => format!("showed {shown:?}, and after a power loss {fault:?}"),
+        };
         Err(self.failure(Broken::new("O3", detail), &vfs))
     }
 

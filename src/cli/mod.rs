@@ -1,11 +1,14 @@
 //! Subcommands and flags.
 //!
-//! Exit codes: 0 done, 1 something failed, 2 the command line cannot be understood.
+//! Exit codes: 0 done, 1 something failed, 2 the command line cannot be understood. `check` has its own.
 
 mod bench;
+mod check;
 mod config_files;
 mod daemon;
+mod json;
 mod logging;
+pub mod serve;
 pub mod server;
 
 use std::ffi::OsString;
@@ -27,6 +30,8 @@ enum Command {
     Server(ServerArgs),
     /// Measure a server, or two in turns
     Bench(bench::BenchArgs),
+    /// Verify a database that no server has open
+    Check(check::CheckArgs),
 }
 
 /// The arguments are Redis's own, so clap hands them on unread.
@@ -51,5 +56,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, serve: server::Serve) 
     match cli.command {
         Command::Server(args) => server::run(args.arguments, serve),
         Command::Bench(args) => bench::run(&args),
+        Command::Check(args) => check::run(&args),
     }
 }

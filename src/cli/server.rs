@@ -42,6 +42,14 @@ impl Launch {
     }
 }
 
+/// Bytes for the page cache: `cache-size`, or a quarter of the memory there is.
+pub(super) fn cache_bytes(config: &Config) -> u64 {
+    match config.cache_size() {
+        0 => memory::default_cache_bytes(&|path| std::fs::read_to_string(path).ok()),
+        bytes => bytes,
+    }
+}
+
 /// What `redkeep server` cannot do before there is a log.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
@@ -86,10 +94,7 @@ fn prepare(overrides: &Overrides) -> Result<Launch, StartError> {
         daemon::daemonize().map_err(StartError::Daemonize)?;
     }
     logging::start(Arc::clone(&config));
-    let cache_bytes = match config.cache_size() {
-        0 => memory::default_cache_bytes(&|path| std::fs::read_to_string(path).ok()),
-        bytes => bytes,
-    };
+    let cache_bytes = cache_bytes(&config);
     Ok(Launch {
         config,
         cache_bytes,

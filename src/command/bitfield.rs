@@ -9,7 +9,7 @@ use crate::keyspace::change::Class;
 use crate::keyspace::integer::{parse_i64, until_nul};
 use crate::keyspace::value::Part;
 use crate::resp::ErrorReply;
-use crate::storage;
+use crate::storage::{self, Plan};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
@@ -168,9 +168,12 @@ fn read(call: &mut Call, operations: &[Operation]) -> Outcome {
 
 fn change(call: &mut Call, operations: &[Operation], last: u64) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
-    let plan = call
-        .keyspace
-        .plan_for_part(db, key, Part::Until(last + 1))?;
+    let plan = match operations {
+        [_] => call
+            .keyspace
+            .plan_for_part(db, key, Part::Until(last + 1))?,
+        _ => Plan::Savepoint,
+    };
     let out = &mut *call.out;
     call.keyspace.write(plan, |txn| {
         let slot = string_value::slot(txn, db, key, now_ms)?;

@@ -29,6 +29,8 @@ pub enum BlockKind {
     Log { lsn: u64, local: u8, replicas: u64 },
     /// SHUTDOWN: the end of the server.
     Shutdown,
+    /// CHECKPOINT: the end of a checkpoint.
+    Checkpoint { ticket: u64 },
 }
 
 /// A connection that has asked for something that is not there yet.
@@ -57,6 +59,8 @@ pub struct Client {
     /// Close once the replies so far are sent.
     pub close: bool,
     pub block: Option<Block>,
+    /// A pause holds the next command back.
+    pub paused: bool,
     /// The full name of the latest command that exists: `get`, `client|list`.
     pub last_command: &'static str,
     /// The LSN of the latest write of this connection, for WAITAOF.
@@ -99,6 +103,7 @@ impl Client {
             no_touch: false,
             close: false,
             block: None,
+            paused: false,
             last_command: "NULL",
             write_lsn: 0,
             name: None,
@@ -119,6 +124,8 @@ impl Client {
         view.no_touch = self.no_touch;
         view.closing = self.close;
         view.blocked = self.block.is_some();
+        view.has_timeout = self.block.is_some_and(|block| block.until_ms.is_some());
+        view.paused = self.paused;
         view.buffers = self.buffers;
     }
 
@@ -194,7 +201,12 @@ pub struct View {
     pub no_evict: bool,
     pub no_touch: bool,
     pub closing: bool,
+    /// CLIENT UNBLOCK finds something to end.
     pub blocked: bool,
+    /// It is blocked up to some time at most.
+    pub has_timeout: bool,
+    /// Held back by CLIENT PAUSE.
+    pub paused: bool,
     pub name: Option<Arc<[u8]>>,
     pub lib_name: Option<Arc<[u8]>>,
     pub lib_ver: Option<Arc<[u8]>>,
@@ -212,6 +224,8 @@ impl Default for View {
             no_touch: false,
             closing: false,
             blocked: false,
+            has_timeout: false,
+            paused: false,
             name: None,
             lib_name: None,
             lib_ver: None,

@@ -67,7 +67,7 @@ fn flags(entry: &Entry, view: &View) -> String {
     let mut flags = String::new();
     for (is_set, letter) in [
         (view.monitor, 'O'),
-        (view.blocked, 'b'),
+        (view.blocked || view.paused, 'b'),
         (view.closing, 'c'),
         (entry.unix, 'U'),
         (view.no_evict, 'e'),

@@ -1,14 +1,12 @@
 //! CONFIG: GET, SET, REWRITE, RESETSTAT, HELP.
 
-use std::sync::atomic::Ordering;
-
-use super::{Call, Outcome};
+use super::{Call, Outcome, loading};
 use crate::config::directive::{SENSITIVE, find};
 use crate::config::{Caller, SetError};
+use crate::keyspace;
 use crate::resp::ErrorReply;
 
 const SYNTAX: ErrorReply = ErrorReply::new("ERR syntax error");
-const LOADING: ErrorReply = ErrorReply::new("LOADING Redis is loading the dataset in memory");
 
 const HELP: &[&str] = &[
     "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -44,13 +42,13 @@ pub fn set(call: &mut Call<'_>) -> Outcome {
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
     let caller = Caller {
         is_local: call.client.entry.local,
-        is_loading: call.server.loading.load(Ordering::Relaxed),
+        is_loading: call.server.loading.is_on(),
     };
     call.server
         .config
         .set(&pairs, caller)
         .map_err(|error| match error {
-            SetError::Loading => LOADING,
+            SetError::Loading => loading::REFUSAL,
             error => ErrorReply(format!("ERR {error}").into()),
         })?;
     call.out.ok();
@@ -71,6 +69,10 @@ pub fn rewrite(call: &mut Call<'_>) -> Outcome {
 /// CONFIG RESETSTAT
 pub fn resetstat(call: &mut Call<'_>) -> Outcome {
     call.server.config.reset_statistics();
+    call.keyspace.stats = keyspace::Stats {
+        dirty: call.keyspace.stats.dirty,
+        ..keyspace::Stats::default()
+    };
     call.out.ok();
     Ok(())
 }

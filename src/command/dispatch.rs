@@ -2,9 +2,10 @@
 
 use super::table::{self, COUNT, CommandId, Flag};
 use super::{
-    Call, Outcome, bitfield, bitmap, bitmap_operation, client_admin, config, connection, expire,
-    hyperloglog, hyperloglog_debug, instance, introspect, keys, keys_database, latency, monitor,
-    object, replication, scan, shutdown, slowlog, string, string_lcs, string_number, string_part,
+    Call, Outcome, bitfield, bitmap, bitmap_operation, checkpoint, client_admin, config,
+    connection, debug, expire, hyperloglog, hyperloglog_debug, info, instance, introspect, keys,
+    keys_database, latency, latency_report, memory, monitor, object, replication, scan, shutdown,
+    slowlog, string, string_lcs, string_number, string_part,
 };
 
 /// A command's function.
@@ -21,6 +22,7 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("bitfield_ro", bitfield::bitfield_ro),
     ("bitop", bitmap_operation::bitop),
     ("bitpos", bitmap::bitpos),
+    ("checkpoint", checkpoint::checkpoint),
     ("client|getname", client_admin::getname),
     ("client|getredir", client_admin::getredir),
     ("client|help", client_admin::help),
@@ -52,6 +54,7 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("config|set", config::set),
     ("copy", keys_database::copy),
     ("dbsize", keys_database::dbsize),
+    ("debug", debug::debug),
     ("decr", string_number::decr),
     ("decrby", string_number::decrby),
     ("del", keys::del),
@@ -72,13 +75,22 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("incr", string_number::incr),
     ("incrby", string_number::incrby),
     ("incrbyfloat", string_number::incrbyfloat),
+    ("info", info::info),
     ("keys", scan::keys),
+    ("latency|doctor", latency_report::doctor),
+    ("latency|graph", latency_report::graph),
     ("latency|help", latency::help),
+    ("latency|histogram", latency_report::histogram),
     ("latency|history", latency::history),
     ("latency|latest", latency::latest),
     ("latency|reset", latency::reset),
     ("lcs", string_lcs::lcs),
     ("lolwut", instance::lolwut),
+    ("memory|doctor", memory::doctor),
+    ("memory|help", memory::help),
+    ("memory|malloc-stats", memory::malloc_stats),
+    ("memory|purge", memory::purge),
+    ("memory|stats", memory::stats),
     ("memory|usage", object::memory_usage),
     ("mget", string::mget),
     ("module|help", instance::module_help),
@@ -209,4 +221,20 @@ const fn starts_with(text: &[u8], prefix: &[u8]) -> bool {
         i += 1;
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_of_the_table_is_carried_out() {
+        let missing: Vec<&str> = table::ACTIVE
+            .iter()
+            .filter(|command| !command.has_subcommands())
+            .filter(|command| BOUND.of(command.id).handler.is_none())
+            .map(|command| command.name())
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
 }

@@ -86,13 +86,6 @@ pub fn unknown_pfdebug(subcommand: &[u8]) -> ErrorReply {
     ))
 }
 
-pub fn pfdebug_arity(subcommand: &[u8]) -> ErrorReply {
-    formatted(format!(
-        "ERR Wrong number of arguments for the '{}' subcommand",
-        text(subcommand)
-    ))
-}
-
 pub fn hll_self_test(reason: String) -> ErrorReply {
     formatted(format!("ERR TESTFAILED {reason}"))
 }

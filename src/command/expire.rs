@@ -48,9 +48,10 @@ impl Condition {
             return !self.only_with && !self.only_later;
         };
         let current = i128::from(current);
-        !self.only_without
-            && !(self.only_later && i128::from(new) <= current)
-            && !(self.only_earlier && i128::from(new) >= current)
+        let refused = self.only_without
+            || (self.only_later && i128::from(new) <= current)
+            || (self.only_earlier && i128::from(new) >= current);
+        !refused
     }
 }
 

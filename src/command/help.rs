@@ -107,6 +107,21 @@ pub const LATENCY: &[&str] = &[
     "    If no commands are specified then all histograms are replied.",
 ];
 
+/// MEMORY HELP.
+pub const MEMORY: &[&str] = &[
+    "DOCTOR",
+    "    Return memory problems reports.",
+    "MALLOC-STATS",
+    "    Return internal statistics report from the memory allocator.",
+    "PURGE",
+    "    Attempt to purge dirty pages for reclamation by the allocator.",
+    "STATS",
+    "    Return information about the memory usage of the server.",
+    "USAGE <key> [SAMPLES <count>]",
+    "    Return memory in bytes used by <key> and its value. Nested values are",
+    "    sampled up to <count> times (default: 5, 0 means sample all).",
+];
+
 /// ACL HELP.
 pub const ACL: &[&str] = &[
     "CAT [<category>]",

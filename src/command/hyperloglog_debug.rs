@@ -23,8 +23,8 @@ enum Question {
 }
 
 impl Question {
-    fn parse(word: &[u8], words: usize) -> Result<Self, ErrorReply> {
-        let question = [
+    fn parse(word: &[u8]) -> Result<Self, ErrorReply> {
+        [
             ("GETREG", Self::Registers),
             ("DECODE", Self::Runs),
             ("ENCODING", Self::Encoding),
@@ -33,18 +33,14 @@ impl Question {
         .into_iter()
         .find(|(name, _)| is_word(word, name))
         .map(|(_, question)| question)
-        .ok_or_else(|| errors::unknown_pfdebug(word))?;
-        if words != 3 {
-            return Err(errors::pfdebug_arity(word));
-        }
-        Ok(question)
+        .ok_or_else(|| errors::unknown_pfdebug(word))
     }
 }
 
 /// PFDEBUG GETREG | DECODE | ENCODING | TODENSE key
 pub fn pfdebug(call: &mut Call) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[2], call.now_ms);
-    let (word, words) = (call.args[1], call.args.len());
+    let word = call.args[1];
     let out = &mut *call.out;
     call.keyspace.write(Plan::Simple, |txn| {
         let slot = string_value::slot(txn, db, key, now_ms)?;
@@ -52,7 +48,7 @@ pub fn pfdebug(call: &mut Call) -> Outcome {
             return Err(Failure::from(errors::KEY_MISSING));
         }
         let encoding = encoding(txn.keyspace(), db, key, slot.len)?;
-        let question = Question::parse(word, words)?;
+        let question = Question::parse(word)?;
         let mut value = read(txn.keyspace(), db, key, slot.len)?;
         let sparse = encoding == Encoding::Sparse;
         match question {

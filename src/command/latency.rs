@@ -11,10 +11,22 @@ const SAMPLES_MAX: usize = 160;
 
 /// The samples of one event.
 #[derive(Debug, Default)]
-struct Series {
+pub struct Series {
     /// Wall time in seconds and milliseconds taken, oldest first, at most one for a second.
     samples: VecDeque<(u64, u64)>,
     max_ms: u64,
+}
+
+impl Series {
+    /// Wall time in seconds and milliseconds taken, oldest first.
+    pub fn samples(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.samples.iter().copied()
+    }
+
+    /// The longest ever.
+    pub fn max_ms(&self) -> u64 {
+        self.max_ms
+    }
 }
 
 /// What `latency-monitor-threshold` let through.
@@ -24,6 +36,20 @@ pub struct Latency {
 }
 
 impl Latency {
+    /// Looks at the samples of an event; None if it has none.
+    pub fn with<R>(&self, event: &[u8], see: impl FnOnce(&str, &Series) -> R) -> Option<R> {
+        let events = self.events.lock();
+        let found = events.iter().find(|(name, _)| name.as_bytes() == event);
+        found.map(|(name, series)| see(name, series))
+    }
+
+    /// Looks at the samples of every event, in order of name.
+    pub fn each(&self, mut see: impl FnMut(&str, &Series)) {
+        for (name, series) in self.events.lock().iter() {
+            see(name, series);
+        }
+    }
+
     /// Records that `event` took `latency_ms`.
     pub fn add(&self, event: &'static str, latency_ms: u64, time_s: u64) {
         let mut events = self.events.lock();

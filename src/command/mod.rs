@@ -8,24 +8,33 @@ pub mod attempt;
 pub mod bitfield;
 pub mod bitmap;
 pub mod bitmap_operation;
+pub mod checkpoint;
 pub mod client;
 pub mod client_admin;
 pub mod config;
 pub mod connection;
+pub mod debug;
 pub mod dispatch;
+pub mod durations;
 pub mod errors;
 pub mod expire;
 pub mod help;
 pub mod hyperloglog;
 pub mod hyperloglog_debug;
+pub mod info;
 pub mod instance;
 pub mod introspect;
 pub mod keys;
 pub mod keys_database;
 pub mod latency;
+pub mod latency_report;
+pub mod loading;
+pub mod machine;
+pub mod memory;
 pub mod monitor;
 pub mod object;
 pub mod pause;
+pub mod rates;
 pub mod registry;
 pub mod replication;
 pub mod scan;
@@ -42,6 +51,11 @@ pub mod string_value;
 pub mod table;
 pub mod tuning;
 pub mod word;
+
+#[cfg(test)]
+mod scripts;
+#[cfg(test)]
+mod testing;
 
 use crate::keyspace::Keyspace;
 use crate::resp::{ErrorReply, Reply};

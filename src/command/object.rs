@@ -27,7 +27,8 @@ enum StringForm {
 impl StringForm {
     fn of(header: Header, len: u64, inline: Option<&[u8]>) -> Self {
         let number = inline
-            .filter(|_| header.encoding == Encoding::Natural && len <= INTEGER_LEN_MAX)
+            .filter(|_| matches!(header.encoding, Encoding::Natural | Encoding::Copied))
+            .filter(|_| len <= INTEGER_LEN_MAX)
             .and_then(parse_i64);
         match number {
             Some(number) => Self::Integer(number),
@@ -46,20 +47,59 @@ impl StringForm {
 }
 
 /// What is there to be told about a key.
-struct Seen {
+pub(super) struct Seen {
     kind: Kind,
     form: StringForm,
+    is_copy: bool,
     len: u64,
 }
 
 impl Seen {
-    fn of(entry: &Entry<'_>) -> Self {
+    pub(super) fn of(entry: &Entry<'_>) -> Self {
         let len = entry.len();
         Self {
             kind: entry.header.kind,
             form: StringForm::of(entry.header, len, entry.inline()),
+            is_copy: entry.header.encoding == Encoding::Copied,
             len,
         }
+    }
+
+    /// What OBJECT ENCODING answers.
+    pub(super) fn encoding(&self) -> &'static str {
+        match self.kind {
+            Kind::String => self.form.name(),
+            Kind::List => "quicklist",
+            Kind::Set | Kind::Hash => "hashtable",
+            Kind::SortedSet => "skiplist",
+            Kind::Stream => "stream",
+        }
+    }
+
+    /// What OBJECT REFCOUNT answers; `shares` if small integers are shared at all.
+    pub(super) fn references(&self, shares: bool) -> i64 {
+        let shared = shares
+            && self.kind == Kind::String
+            && !self.is_copy
+            && matches!(self.form, StringForm::Integer(n) if (0..SHARED_INTEGERS).contains(&n));
+        if shared { SHARED_REFERENCES } else { 1 }
+    }
+
+    /// Bytes of a string in Redis's dump format, not compressed.
+    pub(super) fn dump_bytes(&self) -> u64 {
+        let integer = match self.form {
+            StringForm::Integer(n) if i8::try_from(n).is_ok() => Some(2),
+            StringForm::Integer(n) if i16::try_from(n).is_ok() => Some(3),
+            StringForm::Integer(n) if i32::try_from(n).is_ok() => Some(5),
+            _ => None,
+        };
+        let header = match self.len {
+            0..64 => 1,
+            64..16_384 => 2,
+            16_384..0x1_0000_0000 => 5,
+            _ => 9,
+        };
+        integer.unwrap_or(header + self.len)
     }
 }
 
@@ -78,26 +118,16 @@ fn look(call: &mut Call, key: &[u8], look: Look) -> Result<Option<Seen>, Failure
 /// OBJECT ENCODING key
 pub fn object_encoding(call: &mut Call) -> Outcome {
     if let Some(seen) = look(call, call.args[2], Look::INSPECT)? {
-        let name = match seen.kind {
-            Kind::String => seen.form.name(),
-            Kind::List => "quicklist",
-            Kind::Set | Kind::Hash => "hashtable",
-            Kind::SortedSet => "skiplist",
-            Kind::Stream => "stream",
-        };
-        call.out.bulk(name.as_bytes());
+        call.out.bulk(seen.encoding().as_bytes());
     }
     Ok(())
 }
 
 /// OBJECT REFCOUNT key
 pub fn object_refcount(call: &mut Call) -> Outcome {
-    let shares = !settings::has_maxmemory(call) || settings::use_policy(call) == UsePolicy::Neither;
+    let shares = settings::shares_integers(call);
     if let Some(seen) = look(call, call.args[2], Look::INSPECT)? {
-        let shared = shares
-            && seen.kind == Kind::String
-            && matches!(seen.form, StringForm::Integer(n) if (0..SHARED_INTEGERS).contains(&n));
-        call.out.int(if shared { SHARED_REFERENCES } else { 1 });
+        call.out.int(seen.references(shares));
     }
     Ok(())
 }

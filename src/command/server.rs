@@ -1,9 +1,12 @@
 //! What all connections share: configuration, the registry of connections, statistics.
 
+use super::machine::{Machine, Nowhere};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
+use super::checkpoint::CheckpointBell;
+use super::debug::Switches;
 use super::latency::Latency;
+use super::loading::Loading;
 use super::pause::Pause;
 use super::registry::Registry;
 use super::shutdown::Shutdown;
@@ -21,6 +24,7 @@ pub const REDIS_VERSION: &str = "7.4.0";
 pub struct Server {
     pub config: Arc<Config>,
     pub clock: Arc<dyn Clock>,
+    pub machine: Arc<dyn Machine>,
     pub tuning: Tuning,
     pub registry: Registry,
     pub stats: Stats,
@@ -28,8 +32,10 @@ pub struct Server {
     pub latency: Latency,
     pub pause: Pause,
     pub shutdown: Shutdown,
-    /// The log is being replayed: most commands answer LOADING.
-    pub loading: AtomicBool,
+    pub checkpoints: CheckpointBell,
+    pub switches: Switches,
+    /// While the log is being replayed most commands answer LOADING.
+    pub loading: Loading,
 }
 
 impl Server {
@@ -41,6 +47,7 @@ impl Server {
         Self {
             config,
             clock,
+            machine: Arc::new(Nowhere::default()),
             tuning,
             registry: Registry::default(),
             stats: Stats::default(),
@@ -48,8 +55,17 @@ impl Server {
             latency: Latency::default(),
             pause: Pause::default(),
             shutdown: Shutdown::default(),
-            loading: AtomicBool::new(false),
+            checkpoints: CheckpointBell::default(),
+            switches: Switches::default(),
+            loading: Loading::default(),
         }
+    }
+}
+
+impl Server {
+    /// The same on a machine that can be asked.
+    pub fn on(self, machine: Arc<dyn Machine>) -> Self {
+        Self { machine, ..self }
     }
 }
 

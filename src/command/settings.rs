@@ -1,6 +1,7 @@
 //! The configuration that data commands depend on, each directive at one place.
 
 use super::Call;
+use crate::config::Key;
 
 /// Whether and how `maxmemory-policy` follows the use of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,21 +15,30 @@ pub enum UsePolicy {
 }
 
 /// `proto-max-bulk-len`: the longest a string may become, in bytes.
-pub fn proto_max_bulk_len(_call: &Call<'_>) -> u64 {
-    512 << 20
+pub fn proto_max_bulk_len(call: &Call<'_>) -> u64 {
+    call.server.config.proto_max_bulk_bytes()
 }
 
 /// `hll-sparse-max-bytes`: the longest a sparse HyperLogLog may become.
-pub fn hll_sparse_max_bytes(_call: &Call<'_>) -> usize {
-    3000
+pub fn hll_sparse_max_bytes(call: &Call<'_>) -> usize {
+    usize::try_from(call.server.config.hll_sparse_max_bytes()).unwrap_or(usize::MAX)
 }
 
 /// `maxmemory-policy`, as far as it concerns the use of keys.
-pub fn use_policy(_call: &Call<'_>) -> UsePolicy {
-    UsePolicy::Neither
+pub fn use_policy(call: &Call<'_>) -> UsePolicy {
+    match call.server.config.number(Key::MaxmemoryPolicy) {
+        0 | 4 => UsePolicy::Recency,
+        1 | 5 => UsePolicy::Frequency,
+        _ => UsePolicy::Neither,
+    }
+}
+
+/// Whether keys share small integers: not where each needs a use of its own for eviction.
+pub fn shares_integers(call: &Call<'_>) -> bool {
+    !has_maxmemory(call) || use_policy(call) == UsePolicy::Neither
 }
 
 /// Whether `maxmemory` is set.
-pub fn has_maxmemory(_call: &Call<'_>) -> bool {
-    false
+pub fn has_maxmemory(call: &Call<'_>) -> bool {
+    call.server.config.maxmemory() > 0
 }

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use super::durations::Durations;
+use super::rates::Rates;
 use super::table::{COUNT, CommandId};
 
 /// Distinct error codes counted; more are not told apart, so that a client cannot fill memory with them.
@@ -24,6 +26,10 @@ pub struct Stats {
     pub output_buffer_disconnections: AtomicU64,
     pub acl_denied_auth: AtomicU64,
     pub unexpected_errors: AtomicU64,
+    /// Reads from and writes to sockets that moved bytes.
+    pub reads: AtomicU64,
+    pub writes: AtomicU64,
+    pub rates: Rates,
     errors: Mutex<BTreeMap<Vec<u8>, u64>>,
     commands: CommandStats,
 }
@@ -37,6 +43,7 @@ pub struct CommandStat {
     pub rejected: AtomicU64,
     /// Answered an error.
     pub failed: AtomicU64,
+    pub durations: Durations,
 }
 
 #[derive(Debug)]
@@ -98,9 +105,12 @@ impl Stats {
             &self.output_buffer_disconnections,
             &self.acl_denied_auth,
             &self.unexpected_errors,
+            &self.reads,
+            &self.writes,
         ] {
             counter.store(0, Ordering::Relaxed);
         }
+        self.rates.clear();
         self.errors.lock().clear();
         for command in &self.commands.0 {
             for counter in [
@@ -111,6 +121,7 @@ impl Stats {
             ] {
                 counter.store(0, Ordering::Relaxed);
             }
+            command.durations.clear();
         }
     }
 }

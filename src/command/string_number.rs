@@ -71,7 +71,7 @@ pub fn incrbyfloat(call: &mut Call) -> Outcome {
         };
         let increment = LongDouble::parse(increment).ok_or(errors::NOT_A_FLOAT)?;
         let sum = value
-            .add(increment)
+            .plus(increment)
             .filter(|sum| sum.is_finite())
             .ok_or(errors::INCREMENT_NOT_FINITE)?;
         let text = sum.to_human();

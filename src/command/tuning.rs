@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use crate::config::{Config, Permission};
+use crate::config::{Config, Key, Permission};
 
 /// Current values.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub struct Tuning {
     pub slowlog_len_max: AtomicU64,
     /// `latency-monitor-threshold`, milliseconds; 0: off.
     pub latency_ms_min: AtomicU64,
+    /// `latency-tracking`: the durations of commands are kept as distributions.
+    pub latency_tracking: AtomicBool,
     /// `client-output-buffer-limit normal`: bytes (0: none) at once, bytes and seconds in a row.
     pub output_bytes_max: AtomicU64,
     pub output_soft_bytes_max: AtomicU64,
@@ -56,6 +58,7 @@ impl Default for Tuning {
             slowlog_us_min: AtomicI64::new(10_000),
             slowlog_len_max: AtomicU64::new(128),
             latency_ms_min: AtomicU64::new(0),
+            latency_tracking: AtomicBool::new(true),
             output_bytes_max: AtomicU64::new(0),
             output_soft_bytes_max: AtomicU64::new(0),
             output_soft_s: AtomicU64::new(0),
@@ -112,6 +115,8 @@ impl Tuning {
             &self.output_soft_s,
             u64::try_from(output.soft_seconds).unwrap_or(0),
         );
+        self.latency_tracking
+            .store(config.is_on(Key::LatencyTracking), Ordering::Relaxed);
         self.slowlog_us_min
             .store(config.slowlog_slower_than_us(), Ordering::Relaxed);
         self.protected_mode

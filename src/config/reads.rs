@@ -194,6 +194,14 @@ impl Config {
         }
     }
 
+    /// Percentiles of the durations of commands that INFO shows.
+    pub fn latency_percentiles(&self) -> Vec<f64> {
+        match &*self.value(Key::LatencyTrackingInfoPercentiles) {
+            Value::Percentiles(points) => points.0.clone(),
+            _ => panic!("percentiles are percentiles"),
+        }
+    }
+
     /// A text as a path; None when empty.
     pub fn path(&self, key: Key) -> Option<PathBuf> {
         let text = self.text(key);

@@ -69,6 +69,8 @@ directives! {
         HllSparseMaxBytes, "hll-sparse-max-bytes", memory(3000, 0, I64), NONE;
         Hz, "hz", hertz(10), NONE;
         LatencyMonitorThreshold, "latency-monitor-threshold", number(0, 0, I64), NONE;
+        LatencyTracking, "latency-tracking", yes_no(true), NONE;
+        LatencyTrackingInfoPercentiles, "latency-tracking-info-percentiles", PERCENTILES, SEVERAL;
         LazyfreeLazyEviction, "lazyfree-lazy-eviction", yes_no(false), DEBUG;
         LazyfreeLazyExpire, "lazyfree-lazy-expire", yes_no(false), DEBUG;
         LazyfreeLazyServerDel, "lazyfree-lazy-server-del", yes_no(false), DEBUG;
@@ -118,8 +120,6 @@ directives! {
         HideUserDataFromLog, "hide-user-data-from-log", yes_no(false), NONE;
         IgnoreWarnings, "ignore-warnings", text(""), NONE;
         KeyLoadDelay, "key-load-delay", number(0, -I32 - 1, I32), HIDDEN;
-        LatencyTracking, "latency-tracking", yes_no(true), NONE;
-        LatencyTrackingInfoPercentiles, "latency-tracking-info-percentiles", PERCENTILES, SEVERAL;
         LfuDecayTime, "lfu-decay-time", number(1, 0, I32), NONE;
         LfuLogFactor, "lfu-log-factor", number(10, 0, I32), NONE;
         LocaleCollate, "locale-collate", text(""), NONE;

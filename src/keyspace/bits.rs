@@ -120,10 +120,12 @@ impl FieldType {
     }
 
     /// Brings `value` into the field: as it is if it fits, otherwise as `overflow` says; None means that nothing is
-    /// to be stored. An unsigned field takes a negative value for one above 2^63, as Redis does.
+    /// to be stored. As in Redis an unsigned field takes a negative value for one above 2^63, and a signed field takes
+    /// one so low that its distance from the field's highest has no sign bit left for one that is too high.
     pub fn fit(self, value: i64, overflow: Overflow) -> Option<i64> {
         let fits = self.decode(value.cast_unsigned()) == value;
-        let above = !self.signed || value > 0;
+        let (_, high) = self.limits();
+        let above = !self.signed || value > high || high.wrapping_sub(value) < 0;
         self.resolve(fits, above, value, overflow)
     }
 
@@ -153,7 +155,7 @@ impl FieldType {
     }
 
     fn limits(self) -> (i64, i64) {
-        let high = (u64::MAX >> (64 - self.bits + u32::from(self.signed))).cast_signed();
+        let high = (u64::MAX >> (64 - self.bits) >> u32::from(self.signed)).cast_signed();
         (if self.signed { -high - 1 } else { 0 }, high)
     }
 }
@@ -256,10 +258,18 @@ mod tests {
         assert_eq!(i8.add(-128, -1, Overflow::Saturate), Some(-128));
         assert_eq!(i8.add(127, 1, Overflow::Fail), None);
         assert_eq!(i8.fit(128, Overflow::Wrap), Some(-128));
+        assert_eq!(i8.fit(-129, Overflow::Saturate), Some(-128));
+        assert_eq!(i8.fit(i64::MIN, Overflow::Saturate), Some(127));
         assert_eq!(u8.add(255, 1, Overflow::Wrap), Some(0));
         assert_eq!(u8.add(0, -1, Overflow::Saturate), Some(0));
         assert_eq!(u8.fit(-1, Overflow::Saturate), Some(255));
         assert_eq!(u8.fit(-1, Overflow::Wrap), Some(255));
+        let tiny = FieldType {
+            signed: true,
+            bits: 1,
+        };
+        assert_eq!(tiny.add(0, 1, Overflow::Saturate), Some(0));
+        assert_eq!(tiny.add(0, 1, Overflow::Wrap), Some(-1));
         assert_eq!(long.add(i64::MAX, 1, Overflow::Wrap), Some(i64::MIN));
         assert_eq!(long.add(i64::MAX, 1, Overflow::Saturate), Some(i64::MAX));
         assert_eq!(long.fit(i64::MIN, Overflow::Fail), Some(i64::MIN));

@@ -60,6 +60,32 @@ impl Keyspace {
         Ok(Some((expires_ms, key.to_vec())))
     }
 
+    /// The mean time that keys with an expiry have left, in milliseconds, from `samples` of them spread evenly over
+    /// the index; 0 if there are none.
+    pub fn mean_ttl_ms(&mut self, db: u32, now_ms: u64, samples: u64) -> Result<u64, Error> {
+        let due = self.due(db, now_ms)?;
+        let trees = self.trees(db)?;
+        let live = self.engine.count(trees.expiries).saturating_sub(due);
+        let samples = samples.min(live);
+        if samples == 0 {
+            return Ok(0);
+        }
+        let (mut entry, mut sum_ms) = (Vec::new(), 0u128);
+        for sample in 0..samples {
+            let middle =
+                (2 * u128::from(sample) + 1) * u128::from(live) / (2 * u128::from(samples));
+            let at = due + middle as u64;
+            if self
+                .engine
+                .select(trees.expiries, at, &mut entry)?
+                .is_some()
+            {
+                sum_ms += u128::from(split(&entry).0.saturating_sub(now_ms));
+            }
+        }
+        Ok((sum_ms / u128::from(samples)) as u64)
+    }
+
     /// Removes up to `budget` keys that are due, those that have been for longest first, of every database in turn.
     /// What was removed before an error stays removed.
     pub fn expire_due(&mut self, now_ms: u64, budget: usize) -> Result<Expired, Error> {

@@ -75,6 +75,8 @@ pub enum Encoding {
     Raw = 1,
     /// The result of a calculation with fractions: never `int`.
     Text = 2,
+    /// A copy of a natural one: an integer in it is not shared with other keys.
+    Copied = 3,
 }
 
 /// The parsed head of a cell.
@@ -109,6 +111,7 @@ impl Header {
             encoding: match head[0] >> 4 {
                 1 => Encoding::Raw,
                 2 => Encoding::Text,
+                3 => Encoding::Copied,
                 _ => Encoding::Natural,
             },
             expires_ms,
@@ -154,7 +157,12 @@ mod tests {
     #[test]
     fn heads_come_back_as_they_went() {
         for kind in [Kind::String, Kind::Hash, Kind::Stream] {
-            for encoding in [Encoding::Natural, Encoding::Raw, Encoding::Text] {
+            for encoding in [
+                Encoding::Natural,
+                Encoding::Raw,
+                Encoding::Text,
+                Encoding::Copied,
+            ] {
                 for expires_ms in [None, Some(0), Some(u64::MAX)] {
                     let header = Header {
                         kind,

@@ -63,7 +63,7 @@ impl LongDouble {
     }
 
     /// The sum; None if it is not a number (infinities of both signs).
-    pub fn add(self, other: Self) -> Option<Self> {
+    pub fn plus(self, other: Self) -> Option<Self> {
         let (a, b) = match (self.magnitude, other.magnitude) {
             (Magnitude::Infinite, Magnitude::Infinite) => {
                 return (self.negative == other.negative).then_some(self);
@@ -260,7 +260,7 @@ fn parse_decimal(text: &[u8]) -> Option<Magnitude> {
     let digits = &digits[first..];
     // The value lies in 10^(places-1) .. 10^places.
     let places = exponent + digits.len() as i64;
-    if places > 4_940 || places < -4_960 {
+    if !(-4_960..=4_940).contains(&places) {
         return None;
     }
     let mut numerator = BigNatural::default();
@@ -313,7 +313,7 @@ mod tests {
     fn check(a: &str, b: &str, expect: &str) {
         let sum = LongDouble::parse(a.as_bytes())
             .expect(a)
-            .add(LongDouble::parse(b.as_bytes()).expect(b))
+            .plus(LongDouble::parse(b.as_bytes()).expect(b))
             .expect("a number");
         assert_eq!(sum.to_human(), expect, "{a} + {b}");
     }
@@ -331,6 +331,114 @@ mod tests {
             ("-1e-20", "0", "0"),
             ("0", "5e-18", "0"),
             ("0x1p4", "0x.8", "16.5"),
+            ("-28636.675", "7041795614029497201", "7041795614029468564.5"),
+            (
+                "14546003305709394545e-1654",
+                "-0.7994251739200048084",
+                "-0.79942517392000481",
+            ),
+            ("153.38", "-52.18338024", "101.19661976"),
+            (
+                "-31324407785.59599641",
+                "1289887893528155755",
+                "1289887862203747969.375",
+            ),
+            (
+                "7.9865704165e+27",
+                "-0.8563722936774269650",
+                "7986570416500000000126746624",
+            ),
+            (
+                "-0xa.ef4413957054028p+19",
+                "928337227748.8360051",
+                "928331494852.22401303052902222",
+            ),
+            (
+                "3549716847922622959e-4847",
+                "-825827939.418548002517031",
+                "-825827939.41854800248984247",
+            ),
+            (
+                "-382.286",
+                "-0xc.ef9004bab4842p+53",
+                "-116515249734455810.2890625",
+            ),
+            (
+                "-484.227",
+                "0.17618391465310113265",
+                "-484.05081608534689888",
+            ),
+            (
+                "-0xf.01aa416a5e72edp+63",
+                "20921800.47532",
+                "-138410570685393549496",
+            ),
+            (
+                "-0x8.c3aacc04909ad7p+107",
+                "9.164377812372e-30",
+                "-1422093020908709549864388187389952",
+            ),
+            (
+                "-6.396078646838e+40",
+                "-6318099085414617920",
+                "-63960786468379999997821091064097380761600",
+            ),
+            ("-60.24", "1.064652766e-25", "-60.24"),
+            (
+                "-7464038647394377642",
+                "5362828834772462824",
+                "-2101209812621914818",
+            ),
+            (
+                "-187.874",
+                "-22701423.1413046504724124",
+                "-22701611.01530465047289908",
+            ),
+            (
+                "10129126617818339892e-1602",
+                "-2317034486860150978",
+                "-2317034486860150978",
+            ),
+            (
+                "-0xc.04167a8c77ee23p+44",
+                "-267.338",
+                "-211387144521866.2215423583984375",
+            ),
+            (
+                "-275.630",
+                "-5e+42",
+                "-4999999999999999999870592396962214726074368",
+            ),
+            (
+                "0xc.f3ea226d980c104p+28",
+                "-44.580",
+                "3476988410.26962087955325842",
+            ),
+            (
+                "-6258573855.118733114",
+                "14918739207257380.1205807938",
+                "14918732948683525.0009765625",
+            ),
+            (
+                "-380.815",
+                "0xb.c6dcdf1bc09aeccp+9",
+                "5648.91055872826146667",
+            ),
+            (
+                "410.507",
+                "-0xd.64dd448048e8f8p+80",
+                "-16192353969742790631882752",
+            ),
+            (
+                "-138266407940812888.1791773770255",
+                "-41498243867121.18883",
+                "-138307906184680009.3671875",
+            ),
+            (
+                "1629642755660751499.643",
+                "-0xf.4f163f423e5afc2p+96",
+                "-1212898648587319913879707844608",
+            ),
         ] {
             check(a, b, expect);
         }
@@ -354,8 +462,8 @@ mod tests {
     fn infinities_of_both_signs_have_no_sum() {
         let plus = LongDouble::parse(b"inf").expect("infinity");
         let minus = LongDouble::parse(b"-inf").expect("infinity");
-        assert_eq!(plus.add(minus), None);
-        assert_eq!(plus.add(LongDouble::from(1)), Some(plus));
+        assert_eq!(plus.plus(minus), None);
+        assert_eq!(plus.plus(LongDouble::from(1)), Some(plus));
         assert_eq!(plus.to_human(), "inf");
         assert_eq!(minus.to_human(), "-inf");
     }

@@ -13,6 +13,7 @@ pub mod big_natural;
 pub mod bits;
 pub mod change;
 pub mod cursor;
+pub mod digest;
 pub mod expiry;
 pub mod glob;
 pub mod header;
@@ -49,7 +50,7 @@ pub struct Stats {
     pub expired_keys: u64,
     /// Keys removed to make room.
     pub evicted_keys: u64,
-    /// Changes, as Redis counts them for `rdb_changes_since_last_save`.
+    /// Changes, as Redis counts them for `rdb_changes_since_last_save`. CONFIG RESETSTAT leaves them.
     pub dirty: u64,
 }
 
@@ -185,6 +186,18 @@ impl Keyspace {
     /// How many databases there are.
     pub fn databases(&self) -> u32 {
         self.databases
+    }
+
+    /// The databases that have keys, due ones included, in order.
+    pub fn databases_with_keys(&self) -> Vec<u32> {
+        let mut found: Vec<u32> = self
+            .engine
+            .roots()
+            .filter(|(id, count)| id.0 % 2 == 0 && id.0 / 2 < self.databases && *count > 0)
+            .map(|(id, _)| id.0 / 2)
+            .collect();
+        found.sort_unstable();
+        found
     }
 
     /// Whether an EXEC or script is open around the command.

@@ -108,7 +108,8 @@ impl<'a> Txn<'a> {
 
     fn count(&mut self, db: u32, key: &[u8], now_ms: u64, look: Look, found: bool) {
         let keyspace = &mut *self.keyspace;
-        if found && look.uses && !keyspace.no_touch {
+        // What is not there is about to be made.
+        if look.uses && !keyspace.no_touch {
             let rng = &mut keyspace.rng;
             keyspace.access.used(db, key, now_ms, || rng.f64());
         }
@@ -245,6 +246,15 @@ impl<'a> Txn<'a> {
         let engine = &mut self.keyspace.engine;
         engine.copy_cell(from.trees.keys, from_key, to.trees.keys, to_key)?;
         self.keyspace.changed = true;
+        if let Some(header) = from.header()
+            && header.kind == Kind::String
+            && header.encoding == Encoding::Natural
+        {
+            let encoding = Encoding::Copied;
+            let head = Header { encoding, ..header }.to_bytes(&[]);
+            let engine = &mut self.keyspace.engine;
+            engine.set_head(to.trees.keys, to_key, &head)?;
+        }
         self.add_expiry(to, to_key, from.expires_ms())
     }
 

@@ -66,6 +66,11 @@ fn run(shared: &Shared, stop: &Stop, mut jobs: Vec<Box<dyn Job>>) {
             return;
         }
         drop(asked);
+        let server = &shared.server;
+        server.stats.sample_rates(server.clock.mono_us());
+        if server.switches.cron_paused.load(Ordering::Relaxed) {
+            continue;
+        }
         for job in &mut jobs {
             // Each job has a hold of its own, so that commands get in between.
             let mut keyspace = shared.engine.lock();

@@ -36,8 +36,8 @@ enum Event {
     Signal(u32),
     /// The given time came.
     Time,
-    /// The log is synced up to where it was waited for.
-    Synced,
+    /// The log or the checkpoint that was waited for.
+    Reached,
 }
 
 /// One connection and its socket.
@@ -148,7 +148,7 @@ impl Connection {
             match self.event(None, None).await? {
                 Event::Bytes => return self.check_input(),
                 Event::Posted => self.send().await?,
-                Event::Signal(_) | Event::Time | Event::Synced => {}
+                Event::Signal(_) | Event::Time | Event::Reached => {}
             }
         }
     }
@@ -182,7 +182,7 @@ impl Connection {
         let until = self.instant(until_ms);
         loop {
             match self.event(Some(until), None).await? {
-                Event::Time | Event::Synced => return Ok(()),
+                Event::Time | Event::Reached => return Ok(()),
                 Event::Signal(bits) if bits & signal::UNPAUSE != 0 => return Ok(()),
                 Event::Signal(_) => {}
                 Event::Bytes => self.check_input()?,
@@ -194,7 +194,7 @@ impl Connection {
     async fn block(&mut self, block: Block) -> Result<(), Gone> {
         let until = block.until_ms.map(|until_ms| self.instant(until_ms));
         let log = &self.worker.shared.durability;
-        let (synced, lsn) = match block.kind {
+        let (goal, lsn) = match block.kind {
             BlockKind::Log {
                 lsn,
                 local,
@@ -208,13 +208,14 @@ impl Connection {
                     );
                     return Ok(());
                 }
-                ((replicas == 0).then_some(lsn), lsn)
+                ((replicas == 0).then_some(Goal::Sync(lsn)), lsn)
             }
             BlockKind::Replicas | BlockKind::Shutdown => (None, 0),
+            BlockKind::Checkpoint { ticket } => (Some(Goal::Checkpoint(ticket)), 0),
         };
         let why = loop {
-            match self.event(until, synced).await? {
-                Event::Synced => break Unblocked::Answer { log_synced: true },
+            match self.event(until, goal).await? {
+                Event::Reached => break Unblocked::Answer { log_synced: true },
                 Event::Signal(bits) if bits & signal::UNBLOCK_ERROR != 0 => break Unblocked::Error,
                 Event::Signal(bits)
                     if bits & signal::SHUTDOWN_FAILED != 0 && block.kind == BlockKind::Shutdown =>
@@ -247,18 +248,17 @@ impl Connection {
     }
 
     /// Waits for bytes, a signal, a time, or a synced log, whichever comes first.
-    async fn event(&mut self, until: Option<Instant>, synced: Option<u64>) -> Result<Event, Gone> {
+    async fn event(&mut self, until: Option<Instant>, goal: Option<Goal>) -> Result<Event, Gone> {
         let mut timer = until.map(|until| Box::pin(tokio::time::sleep_until(until)));
         let mut registered = false;
         poll_fn(|cx| {
             if let Some(event) = self.poll_signals()? {
                 return Poll::Ready(Ok(event));
             }
-            if let Some(lsn) = synced
-                && let Poll::Ready(result) =
-                    self.worker.flush.poll(Goal::Sync(lsn), &mut registered, cx)
+            if let Some(goal) = goal
+                && let Poll::Ready(result) = self.worker.flush.poll(goal, &mut registered, cx)
             {
-                return Poll::Ready(result.map(|()| Event::Synced).map_err(|_| Gone));
+                return Poll::Ready(result.map(|()| Event::Reached).map_err(|_| Gone));
             }
             if let Some(timer) = &mut timer
                 && timer.as_mut().poll(cx).is_ready()
@@ -308,6 +308,7 @@ impl Connection {
             Poll::Ready(Ok(n)) => {
                 let server = &self.worker.shared.server;
                 add(&server.stats.input_bytes, n as u64);
+                add(&server.stats.reads, 1);
                 let now_ms = server.clock.wall_ms();
                 self.entry.active_ms.store(now_ms, Ordering::Relaxed);
                 Poll::Ready(Ok(Event::Bytes))
@@ -384,10 +385,9 @@ impl Connection {
     }
 
     async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Gone> {
-        add(
-            &self.worker.shared.server.stats.output_bytes,
-            bytes.len() as u64,
-        );
+        let stats = &self.worker.shared.server.stats;
+        add(&stats.output_bytes, bytes.len() as u64);
+        add(&stats.writes, 1);
         while !bytes.is_empty() {
             let n = poll_fn(|cx| {
                 if self.is_killed() {

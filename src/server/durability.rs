@@ -34,6 +34,9 @@ pub trait Durability: Send + Sync {
     /// Asks the thread that syncs to sync up to `lsn`, which is written, and returns at once.
     fn request_sync(&self, lsn: u64);
 
+    /// The last checkpoint that was asked for and has ended, by its ticket.
+    fn served_checkpoint(&self) -> u64;
+
     /// True once the log failed.
     fn is_failed(&self) -> bool;
 

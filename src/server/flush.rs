@@ -20,20 +20,30 @@ pub enum Goal {
     Release(u64),
     /// The log synced up to this LSN, whatever the policy.
     Sync(u64),
+    /// A checkpoint that was asked for has ended.
+    Checkpoint(u64),
 }
 
 impl Goal {
     fn lsn(self) -> u64 {
         match self {
             Self::Release(lsn) | Self::Sync(lsn) => lsn,
+            Self::Checkpoint(_) => 0,
         }
     }
 
     fn needs_sync(self, policy: SyncPolicy) -> bool {
-        matches!(self, Self::Sync(_)) || policy == SyncPolicy::Always
+        match self {
+            Self::Sync(_) => true,
+            Self::Release(_) => policy == SyncPolicy::Always,
+            Self::Checkpoint(_) => false,
+        }
     }
 
     fn is_reached(self, log: &dyn Durability) -> bool {
+        if let Self::Checkpoint(ticket) = self {
+            return ticket <= log.served_checkpoint();
+        }
         if self.needs_sync(log.policy()) {
             self.lsn() <= log.synced_lsn()
         } else {
@@ -187,6 +197,9 @@ mod tests {
         }
         fn request_sync(&self, lsn: u64) {
             self.asked.store(lsn, Ordering::SeqCst);
+        }
+        fn served_checkpoint(&self) -> u64 {
+            0
         }
         fn is_failed(&self) -> bool {
             self.broken

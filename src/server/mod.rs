@@ -10,10 +10,14 @@
 //! the log (one write for all connections of the worker that are ready), write the replies.
 
 pub mod background;
+pub mod checkpointer;
 mod connection;
 pub mod durability;
 mod flush;
+pub mod late_log;
 pub mod listener;
+pub mod log_keeper;
+pub mod machine;
 mod run;
 mod socket;
 mod worker;

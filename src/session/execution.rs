@@ -8,7 +8,7 @@ use crate::command::dispatch::{Bindings, Handler};
 use crate::command::server::Server;
 use crate::command::stats::{add, add_locked};
 use crate::command::table::{self, Command, CommandId, Flag, Resolved};
-use crate::command::{Call, Failure, attempt, monitor, word};
+use crate::command::{Call, Failure, attempt, loading, monitor, word};
 use crate::keyspace::Keyspace;
 use crate::resp::{ErrorReply, Reply};
 use crate::storage;
@@ -32,9 +32,39 @@ struct Hold<'a> {
     /// Every command is measured.
     measure_all: bool,
     commands: u64,
-    /// The latest command whose time was not measured; it is given what the hold took beyond measured commands.
-    unmeasured: Option<CommandId>,
-    measured_us: u64,
+    /// The latest look at the clock, in monotonic microseconds.
+    looked_us: u64,
+    /// Calls of one command since then whose times are measured together.
+    run: Option<(CommandId, u64)>,
+}
+
+impl Hold<'_> {
+    /// Looks at the clock. What has passed since the latest look is the time of the run, if there is one.
+    fn look(&mut self) -> u64 {
+        let now_us = self.server.clock.mono_us();
+        if let Some((id, calls)) = self.run.take() {
+            let took_us = now_us.saturating_sub(self.looked_us);
+            self.add_time(id, calls, took_us);
+        }
+        self.looked_us = now_us;
+        now_us
+    }
+
+    /// A call of this command begins that is not measured on its own.
+    fn run_on(&mut self, id: CommandId) {
+        if self.run.is_some_and(|(of, _)| of != id) {
+            self.look();
+        }
+    }
+
+    /// Counts the time of calls.
+    fn add_time(&self, id: CommandId, calls: u64, took_us: u64) {
+        let stat = self.server.stats.command(id);
+        add_locked(&stat.micros, took_us);
+        if self.server.tuning.latency_tracking.load(Ordering::Relaxed) {
+            stat.durations.add(took_us * 1000 / calls, calls);
+        }
+    }
 }
 
 /// How one request ended.
@@ -58,21 +88,20 @@ impl Session {
         now_us: u64,
     ) -> Step {
         let lsn_before = store.last_lsn(keyspace);
-        let started_us = server.clock.mono_us();
         let mut hold = Hold {
             server,
             store,
             now_us,
             measure_all: measures_all(server),
             commands: 0,
-            unmeasured: None,
-            measured_us: 0,
+            looked_us: server.clock.mono_us(),
+            run: None,
         };
+        self.client.paused = false;
         let step = self.run(keyspace, &mut hold);
-        if let Some(id) = hold.unmeasured {
-            let took_us = server.clock.mono_us().saturating_sub(started_us);
-            let rest_us = took_us.saturating_sub(hold.measured_us);
-            add_locked(&server.stats.command(id).micros, rest_us);
+        self.client.paused = matches!(step, Step::Paused(_));
+        if hold.run.is_some() {
+            hold.look();
         }
         add(&server.stats.commands_processed, hold.commands);
         let lsn = store.last_lsn(keyspace);
@@ -245,8 +274,8 @@ impl Turn<'_> {
         {
             return reject("NOAUTH Authentication required.");
         }
-        if !command.flags.has(Flag::Loading) && server.loading.load(Ordering::Relaxed) {
-            return reject("LOADING Redis is loading the dataset in memory");
+        if !command.flags.has(Flag::Loading) && server.loading.is_on() {
+            return reject(&loading::REFUSAL.0);
         }
         match handler {
             Some(handler) => Ok((command, handler)),
@@ -313,8 +342,9 @@ impl Turn<'_> {
     ) -> Verdict {
         let measured = hold.measure_all || self.waiting || self.bindings.of(command.id).timed;
         let started_us = if measured {
-            hold.server.clock.mono_us()
+            hold.look()
         } else {
+            hold.run_on(command.id);
             0
         };
         let mark = self.reply.mark();
@@ -347,12 +377,12 @@ impl Turn<'_> {
         add_locked(&stat.calls, 1);
         hold.commands += 1;
         if measured {
-            let took_us = hold.server.clock.mono_us().saturating_sub(started_us);
-            hold.measured_us += took_us;
-            add_locked(&stat.micros, took_us);
+            let took_us = hold.look().saturating_sub(started_us);
+            hold.add_time(command.id, 1, took_us);
             self.log_time(command, took_us, hold);
         } else {
-            hold.unmeasured = Some(command.id);
+            let calls = hold.run.map_or(0, |(_, calls)| calls);
+            hold.run = Some((command.id, calls + 1));
         }
         if hold.server.registry.has_monitors() {
             self.show_monitors(command, hold);

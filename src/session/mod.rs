@@ -200,6 +200,15 @@ impl Session {
                 self.reply.int(0);
             }
             (Unblocked::Answer { .. }, BlockKind::Shutdown) => {}
+            (Unblocked::Answer { .. }, BlockKind::Checkpoint { .. }) => {
+                match server.checkpoints.error() {
+                    None => self.reply.ok(),
+                    Some(why) => {
+                        let text = format!("ERR the checkpoint failed: {why}");
+                        self.reply.error(&ErrorReply(text.into()));
+                    }
+                }
+            }
         }
         if let Some(b'-') = self.reply.bytes_since(mark).first() {
             server.stats.count_error(&self.reply.bytes_since(mark)[1..]);

@@ -380,7 +380,7 @@ fn client_list_shows_every_connection() {
 fn most_commands_wait_for_loading_to_end() {
     let mut world = World::new();
     let mut session = world.session(&BOUND);
-    world.server.loading.store(true, Ordering::Relaxed);
+    world.server.loading.begin(1);
     assert_eq!(
         world.ask(&mut session, "PING\r\nECHO x\r\n"),
         "-LOADING Redis is loading the dataset in memory\r\n$1\r\nx\r\n"

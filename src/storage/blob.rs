@@ -28,12 +28,47 @@ pub fn fanout(page_bytes: usize) -> u64 {
 }
 
 /// Bytes below a node of this height.
-fn span(page_bytes: usize, height: u8) -> u64 {
+pub(super) fn span(page_bytes: usize, height: u8) -> u64 {
     let mut span = leaf_bytes(page_bytes);
     for _ in 0..height {
         span = span.saturating_mul(fanout(page_bytes));
     }
     span
+}
+
+/// The height of the longest blob.
+pub fn height_max(page_bytes: usize) -> u8 {
+    (0..u8::MAX)
+        .find(|height| span(page_bytes, *height) >= BLOB_BYTES_MAX)
+        .unwrap_or(u8::MAX)
+}
+
+/// What is wrong with a descriptor that was read as one of a blob. One `is_part` of a blob that is being freed has the
+/// length of the whole.
+pub fn shape_fault(desc: &Desc, page_bytes: usize, is_part: bool) -> Option<&'static str> {
+    if !desc.is_blob {
+        return Some("a blob is described as something else");
+    }
+    if desc.height > height_max(page_bytes) {
+        return Some("a blob is higher than the longest one");
+    }
+    if desc.root.is_null() && desc.root != PagePtr::default() {
+        return Some("a blob without a page has a stamp");
+    }
+    if desc.count > BLOB_BYTES_MAX {
+        return Some("a blob is longer than the longest one");
+    }
+    if is_part || desc.root.is_null() {
+        return None;
+    }
+    if desc.count > span(page_bytes, desc.height) {
+        return Some("a blob is longer than its height allows");
+    }
+    let is_too_high = match desc.height {
+        0 => desc.count == 0,
+        height => desc.count <= span(page_bytes, height - 1),
+    };
+    is_too_high.then_some("a blob is higher than its length needs")
 }
 
 /// The pages that a blob of `len` bytes takes, branches included, at most.
@@ -47,7 +82,8 @@ pub fn pages_for(page_bytes: usize, len: u64) -> u64 {
     total + 8
 }
 
-fn child_at(bytes: &[u8], index: u64) -> PagePtr {
+/// Child `index` of a blob branch; null: a hole.
+pub(super) fn child_at(bytes: &[u8], index: u64) -> PagePtr {
     PagePtr::decode(&bytes[HEADER_BYTES + index as usize * PTR_BYTES..])
 }
 
@@ -161,7 +197,8 @@ pub fn write(pager: &mut Pager, desc: &mut Desc, offset: u64, bytes: &[u8]) -> R
     }
     pager
         .reserve(pages_for(pager.page_bytes(), bytes.len() as u64) + u64::from(desc.height) + 8)?;
-    while end > span(pager.page_bytes(), desc.height) {
+    // A blob that was cut down to nothing but holes may be lower than its length needs.
+    while end.max(desc.count) > span(pager.page_bytes(), desc.height) {
         raise(pager, desc)?;
     }
     desc.is_blob = true;

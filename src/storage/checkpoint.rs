@@ -149,7 +149,10 @@ impl Checkpoint {
         }
         engine.require_log(&*clock)?;
         let cut_to = engine.cut_free_end();
-        let old_map = engine.checkpoint_state().map_pages.clone();
+        let state = engine.checkpoint_state();
+        // A checkpoint whose marker did not find room has left older maps behind: they are free in this one.
+        let older = state.retiring.iter().flat_map(|(_, map)| map);
+        let old_map: Vec<PagePtr> = state.map_pages.iter().chain(older).copied().collect();
         let mut frozen = engine.freeze(&old_map)?;
         frozen.dirty.sort_unstable();
         let planted = engine.planted();

@@ -13,8 +13,8 @@ use super::Error;
 use super::page::{self, HEADER_BYTES, Kind, PTR_BYTES, PageFault, PagePtr, u32_at, u48_at};
 use super::pager::{PageSource, Space};
 
-const RUN_BYTES: usize = 12;
-const RUNS_START: usize = HEADER_BYTES + PTR_BYTES;
+pub(super) const RUN_BYTES: usize = 12;
+pub(super) const RUNS_START: usize = HEADER_BYTES + PTR_BYTES;
 
 fn runs_per_page(page_bytes: usize) -> usize {
     (page_bytes - RUNS_START) / RUN_BYTES

@@ -3,6 +3,7 @@
 
 pub mod blob;
 pub mod cell;
+pub mod check;
 pub mod checkpoint;
 pub mod engine;
 pub mod freemap;
@@ -17,6 +18,9 @@ pub mod read;
 pub mod record;
 pub mod snapshot;
 pub mod tree;
+
+#[cfg(test)]
+mod format_snapshot;
 
 use crate::vfs::VfsError;
 pub use cell::{Body, Cell};

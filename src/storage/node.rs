@@ -102,6 +102,22 @@ fn hint_of(suffix: &[u8]) -> u32 {
     }
 }
 
+/// Whether two byte strings are equal; without a call for the short ones that keys are.
+#[inline]
+fn is_equal(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let (a_words, a_rest) = a.as_chunks::<8>();
+    let (b_words, b_rest) = b.as_chunks::<8>();
+    let words = a_words.iter().zip(b_words);
+    words.fold(true, |same, (x, y)| same & (x == y))
+        && a_rest
+            .iter()
+            .zip(b_rest)
+            .fold(true, |same, (x, y)| same & (x == y))
+}
+
 /// Reading a tree page.
 #[derive(Clone, Copy, Debug)]
 pub struct Node<'a> {
@@ -222,6 +238,19 @@ impl<'a> Node<'a> {
         self.value_range(i).1 - self.offset(i)
     }
 
+    pub(super) fn page_bytes(&self) -> usize {
+        self.page.len()
+    }
+
+    /// Whether two cells share bytes.
+    pub(super) fn cells_overlap(&self) -> bool {
+        let mut cells: Vec<_> = (0..self.len())
+            .map(|i| (self.offset(i), self.value_range(i).1))
+            .collect();
+        cells.sort_unstable();
+        cells.windows(2).any(|pair| pair[0].1 > pair[1].0)
+    }
+
     /// Bytes of slots and cells in use.
     pub fn used_bytes(&self) -> usize {
         let heap = self.page.len() - self.prefix_bytes() - self.heap_start();
@@ -242,19 +271,26 @@ impl<'a> Node<'a> {
     pub fn search(&self, key: &[u8], inline_max: usize, first: usize) -> Search {
         let inline = &key[..key.len().min(inline_max)];
         let prefix = self.prefix();
-        let common = prefix.len().min(inline.len());
-        match inline[..common].cmp(&prefix[..common]) {
-            Ordering::Less => return Search::Missing(first.min(self.len())),
-            Ordering::Greater => return Search::Missing(self.len()),
-            Ordering::Equal if inline.len() < prefix.len() => {
-                return Search::Missing(first.min(self.len()));
-            }
-            Ordering::Equal => {}
+        let Some((beginning, suffix)) = inline.split_at_checked(prefix.len()) else {
+            // The key is shorter than the prefix: below every key that begins with it, if it does so itself.
+            let below = inline <= prefix;
+            return Search::Missing(if below {
+                first.min(self.len())
+            } else {
+                self.len()
+            });
+        };
+        if !is_equal(beginning, prefix) {
+            let below = beginning < prefix;
+            return Search::Missing(if below {
+                first.min(self.len())
+            } else {
+                self.len()
+            });
         }
-        let suffix = &inline[prefix.len()..];
         let at = self.lower_bound(suffix, first);
         let is_long = key.len() > inline_max;
-        if at == self.len() || self.suffix(at) != suffix {
+        if at == self.len() || !is_equal(self.suffix(at), suffix) {
             return Search::Missing(at);
         }
         if !is_long {

@@ -37,7 +37,7 @@ use super::record::{Change, Changes, RecordFault};
 use crate::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, VfsResult};
 
 /// Stamps of one life: its generation and a counter of this many bits.
-const STAMP_COUNTER_BITS: u32 = 40;
+pub(super) const STAMP_COUNTER_BITS: u32 = 40;
 
 /// What to do about damage inside what was known to be synced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,7 +133,10 @@ pub struct OpenReport {
     pub cut: Option<String>,
 }
 
-/// Called while the log is replayed: with the last transaction done and the last one there is.
+/// Transactions between two calls of [`OnReplay`].
+const REPLAY_STEP: u64 = 1024;
+
+/// Called before the log is replayed and while it is: with the last transaction done and the last one there is.
 pub type OnReplay<'a> = &'a mut dyn FnMut(Lsn, Lsn);
 
 /// The path of the log beside a data file.
@@ -563,11 +566,12 @@ fn replay_into(
     let mut replayed = 0;
     let last = scan.end.lsn;
     engine.set_replayed(after);
+    on_replay(after, last);
     let done = log::replay(file, scan, after, |lsn, _, record| {
         apply(engine, lsn, record)?;
         engine.set_replayed(lsn);
         replayed += 1;
-        if replayed % 4096 == 0 {
+        if replayed % REPLAY_STEP == 0 {
             on_replay(lsn, last);
         }
         Ok(())
@@ -591,7 +595,7 @@ fn apply(engine: &mut Engine, lsn: Lsn, record: &[u8]) -> Result<(), OpenError> 
     let mut tree = super::read::Read::root(engine, RootId(0))?;
     loop {
         let change = changes
-            .next()
+            .next_change()
             .map_err(|fault| OpenError::Record { lsn, fault })?;
         let Some(change) = change else { break };
         match apply_change(engine, &mut tree, &change) {

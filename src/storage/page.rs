@@ -9,7 +9,7 @@
 //!      0    4  CRC-32 (IEEE) of bytes 4 to the end of the page
 //!      4    1  kind (see Kind)
 //!      5    1  level: 0 for leaves, distance to the leaves for branches
-//!      6    2  number of cells (trees), of children (blob branches), 0 otherwise
+//!      6    2  number of cells (trees), 0 otherwise
 //!      8    8  page number
 //!     16    8  birth stamp
 //!     24    4  start of the cell heap (trees), number of payload bytes (free map), 0 otherwise

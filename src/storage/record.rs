@@ -291,7 +291,7 @@ impl<'a> Changes<'a> {
     }
 
     /// The next change; None at the end.
-    pub fn next(&mut self) -> Result<Option<Change<'a>>, RecordFault> {
+    pub fn next_change(&mut self) -> Result<Option<Change<'a>>, RecordFault> {
         if self.at == self.record.len() {
             return Ok(None);
         }
@@ -422,12 +422,12 @@ mod tests {
         changes.iter().for_each(|c| c.encode(&mut record));
         let mut reader = Changes::new(&record);
         for change in changes {
-            assert_eq!(reader.next(), Ok(Some(change)));
+            assert_eq!(reader.next_change(), Ok(Some(change)));
         }
-        assert_eq!(reader.next(), Ok(None));
+        assert_eq!(reader.next_change(), Ok(None));
         for cut in 0..record.len() {
             let mut reader = Changes::new(&record[..cut]);
-            while let Ok(Some(_)) = reader.next() {}
+            while let Ok(Some(_)) = reader.next_change() {}
         }
     }
 
@@ -435,7 +435,7 @@ mod tests {
         #[test]
         fn arbitrary_records_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut reader = Changes::new(&bytes);
-            while let Ok(Some(_)) = reader.next() {}
+            while let Ok(Some(_)) = reader.next_change() {}
         }
     }
 }

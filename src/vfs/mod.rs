@@ -5,6 +5,7 @@
 //! the system's own and no more: short reads and writes are visible to the caller, a sync is never retried here,
 //! and loops such as [`read_exact_at`] live outside the trait, so that a simulator sees each piece.
 
+mod absent;
 #[cfg(test)]
 pub(crate) mod mem;
 mod os;
@@ -13,6 +14,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use absent::AbsentFile;
 pub use os::{OsClock, OsVfs};
 
 /// What kind of thing went wrong in a file operation.

@@ -72,6 +72,10 @@ impl Durability for FakeLog {
     fn request_sync(&self, lsn: u64) {
         self.asked.fetch_max(lsn, Ordering::SeqCst);
     }
+    fn served_checkpoint(&self) -> u64 {
+        0
+    }
+
     fn is_failed(&self) -> bool {
         self.failed.load(Ordering::SeqCst)
     }

@@ -307,7 +307,9 @@ impl SimVfs {
 
     /// Sets what runs while an I/O is under way.
     pub fn set_window(&self, window: Option<Window>) {
-        self.lock().window = window;
+        // The old one may own a file, whose end takes the lock: it goes when the lock is free.
+        let old = std::mem::replace(&mut self.lock().window, window);
+        drop(old);
     }
 
     /// The hash of every I/O so far, over all lives.
@@ -330,6 +332,11 @@ impl SimVfs {
         self.lock().disk.profile.capacity = capacity;
     }
 
+    /// Makes the disk lie about syncs from now on, or tell the truth again (F14).
+    pub fn lie(&self, lie: Option<Lie>) {
+        self.lock().disk.profile.lie = lie;
+    }
+
     /// The disk as it is now, with what is pending.
     pub fn disk(&self) -> Disk {
         self.lock().disk.clone()
@@ -348,6 +355,7 @@ impl SimVfs {
     /// life fail for ever, its locks are released; plans, faults and counters start anew.
     pub fn restart(&self, termination: Termination) {
         let image = self.crash_state().image(termination);
+        self.set_window(None);
         let mut world = self.lock();
         world.disk = image;
         world.life += 1;
@@ -356,7 +364,6 @@ impl SimVfs {
         world.ios = 0;
         world.changes = 0;
         world.injector = Injector::default();
-        world.window = None;
         world.handles.clear();
         world.locks.clear();
         let life = u64::from(world.life);
@@ -637,3 +644,6 @@ impl World {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -214,3 +214,6 @@ impl fmt::Debug for Watch {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 
 use super::BenchArgs;
 use super::load::{Round, Target, new_histogram};
+use crate::cli::json;
 
 /// How a report is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +186,7 @@ impl Report {
         let setting: Vec<String> = self
             .setting
             .iter()
-            .map(|(name, value)| format!("{}:{}", json_text(name), json_text(value)))
+            .map(|(name, value)| format!("{}:{}", json::text(name), json::text(value)))
             .collect();
         let servers: Vec<String> = servers.iter().map(Server::json).collect();
         let ratio = self.ratio().map_or("null".to_string(), json_spread);
@@ -256,10 +257,10 @@ impl<'a> Server<'a> {
         format!(
             "{{\"server\":{},\"requests\":{},\"errors\":{},\"first_error\":{},\"per_second\":{},\
              \"per_second_rounds\":[{}],\"latency_us\":{{{}}}}}",
-            json_text(&self.name),
+            json::text(&self.name),
             self.requests,
             self.errors,
-            error.map_or("null".to_string(), json_text),
+            error.map_or("null".to_string(), json::text),
             json_spread(self.per_second),
             rounds.join(","),
             latencies.join(",")
@@ -270,19 +271,6 @@ impl<'a> Server<'a> {
 fn json_spread(spread: Spread) -> String {
     let Spread { median, min, max } = spread;
     format!("{{\"median\":{median:.4},\"min\":{min:.4},\"max\":{max:.4}}}")
-}
-
-fn json_text(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => write!(out, "\\u{:04x}", u32::from(c)).expect("written"),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 #[cfg(test)]
@@ -296,12 +284,5 @@ mod tests {
         assert_eq!(spread(&[3.0]), expect(3.0, 3.0, 3.0));
         assert_eq!(spread(&[9.0, 1.0, 2.0]), expect(2.0, 1.0, 9.0));
         assert_eq!(spread(&[4.0, 1.0, 2.0, 9.0]), expect(3.0, 1.0, 9.0));
-    }
-
-    #[test]
-    fn json_texts_are_escaped() {
-        let text = "a\"b\\c\n\u{1}é";
-        let read: String = serde_json::from_str(&json_text(text)).expect("JSON");
-        assert_eq!(read, text);
     }
 }

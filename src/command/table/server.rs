@@ -293,9 +293,37 @@ pub(super) const ROWS: Rows = Rows {
             .summary("Looks at memory.")
             .complexity("That of the subcommand")
             .subcommands(&[
+                Row::new("memory|doctor", "4.0.0", 2, &[])
+                    .summary("Returns a report on memory, in words.")
+                    .complexity("O(1)")
+                    .tips(&[
+                        "nondeterministic_output",
+                        "request_policy:all_shards",
+                        "response_policy:special",
+                    ]),
                 Row::new("memory|help", "4.0.0", 2, &[Loading, Stale])
                     .summary("Explains the subcommands.")
                     .complexity("O(1)"),
+                Row::new("memory|malloc-stats", "4.0.0", 2, &[])
+                    .summary("Returns the statistics of the allocator.")
+                    .complexity("Grows with the memory allocated")
+                    .tips(&[
+                        "nondeterministic_output",
+                        "request_policy:all_shards",
+                        "response_policy:special",
+                    ]),
+                Row::new("memory|purge", "4.0.0", 2, &[])
+                    .summary("Asks the allocator to give memory back.")
+                    .complexity("Grows with the memory allocated")
+                    .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
+                Row::new("memory|stats", "4.0.0", 2, &[])
+                    .summary("Returns what memory is used for.")
+                    .complexity("O(1)")
+                    .tips(&[
+                        "nondeterministic_output",
+                        "request_policy:all_shards",
+                        "response_policy:special",
+                    ]),
                 Row::new("memory|usage", "4.0.0", -3, &[ReadOnly])
                     .summary("Estimates how many bytes a key and its value take.")
                     .complexity("O(N), N samples")
@@ -505,34 +533,6 @@ pub(super) const LATER: Rows = Rows {
             .complexity("O(1)")
             .tips(&["nondeterministic_output"])
             .acl(&[Category::Admin, Category::Dangerous]),
-        Row::new("memory|doctor", "4.0.0", 2, &[])
-            .summary("Returns a report on memory, in words.")
-            .complexity("O(1)")
-            .tips(&[
-                "nondeterministic_output",
-                "request_policy:all_shards",
-                "response_policy:special",
-            ]),
-        Row::new("memory|malloc-stats", "4.0.0", 2, &[])
-            .summary("Returns the statistics of the allocator.")
-            .complexity("Grows with the memory allocated")
-            .tips(&[
-                "nondeterministic_output",
-                "request_policy:all_shards",
-                "response_policy:special",
-            ]),
-        Row::new("memory|purge", "4.0.0", 2, &[])
-            .summary("Asks the allocator to give memory back.")
-            .complexity("Grows with the memory allocated")
-            .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
-        Row::new("memory|stats", "4.0.0", 2, &[])
-            .summary("Returns what memory is used for.")
-            .complexity("O(1)")
-            .tips(&[
-                "nondeterministic_output",
-                "request_policy:all_shards",
-                "response_policy:special",
-            ]),
         Row::new(
             "module|load",
             "4.0.0",

@@ -381,20 +381,37 @@ impl Engine {
                 self.mark_changed();
                 overflow = tree::make_key_overflow(&mut self.pager, key)?;
             }
-        } else {
-            // The pages on the way are read before anything changes.
-            tree::find_leaf(&mut self.pager, &desc, key)?;
         }
-        self.mark_changed();
+        // An insertion reads its whole way before it changes anything, and reads nothing after that: a page that
+        // is missed leaves the start as it was.
         let mut gone = smallvec::SmallVec::<[Desc; 4]>::new();
         let entry = Entry {
             key,
             overflow,
             value,
         };
-        tree::insert_over(&mut self.pager, &mut desc, &entry, &mut |old| {
-            gone.extend(Cell::new(old).attachments());
-        })?;
+        let mut replaced = |old: &[u8]| gone.extend(Cell::new(old).attachments());
+        let pager = &mut self.pager;
+        let finger = &mut self.finger;
+        let is_at =
+            finger.tree == Some(tree) && finger.operation == pager.operation() && finger.key == key;
+        let done = if is_at {
+            let found = finger.found;
+            tree::insert_along(
+                pager,
+                &mut desc,
+                &entry,
+                &mut finger.path,
+                found,
+                &mut replaced,
+            )
+        } else {
+            tree::insert_over(pager, &mut desc, &entry, &mut replaced)
+        };
+        if done.is_ok() || self.pager.is_poisoned() {
+            self.mark_changed();
+        }
+        done?;
         self.set_desc(tree, desc);
         self.close_nested(tree, Some(key));
         if !gone.is_empty() {

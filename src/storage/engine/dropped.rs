@@ -29,6 +29,11 @@ impl Engine {
         !self.dropped.is_empty()
     }
 
+    /// How many trees and blobs wait to be freed; what hangs below them is not counted yet.
+    pub fn dropped(&self) -> usize {
+        self.dropped.len()
+    }
+
     /// Frees about `pages` pages of what was dropped. Runs between commands. A damaged page is left behind with
     /// everything below it: that space is lost until the file is rebuilt, and the error says so.
     pub fn free_dropped(&mut self, pages: usize) -> Result<(), Error> {

@@ -22,8 +22,10 @@ use crate::storage::pager::{OnMiss, Space};
 use crate::storage::read::RootId;
 use crate::storage::tree::{self, Entry, Seek};
 
-const ROOT_KEY: u8 = b'r';
-const DROPPED_KEY: &[u8] = b"d";
+/// The first byte of the key of a root.
+pub(in crate::storage) const ROOT_KEY: u8 = b'r';
+/// The key of the list of what was dropped.
+pub(in crate::storage) const DROPPED_KEY: &[u8] = b"d";
 
 /// The roots of a moment, kept for a checkpoint.
 #[derive(Clone, Copy, Debug)]

@@ -15,20 +15,24 @@ mod cells;
 mod dropped;
 mod freeze;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub(super) use self::freeze::{DROPPED_KEY, ROOT_KEY};
 pub use self::freeze::{Frozen, FrozenRoots};
 use super::Error;
+use super::cell::Cell;
 use super::checkpoint::CheckpointState;
 use super::log::{Log, LogError, Lsn};
-use super::page::{Desc, PagePtr, Stamp};
-use super::pager::{OnMiss, PageSource, Pager, PagerStats};
+use super::node::Node;
+use super::page::{Desc, PAGE_BYTES_MIN, PagePtr, Stamp};
+use super::pager::{FrameNo, OnMiss, PageSource, Pager, PagerStats, Pool, PoolShape, Space};
 use super::planted::{Bug, Planted};
 use super::read::{NESTED_BIT, Nested, Read, RootId, TreeId, open_nested};
 use super::record::{Change, Place};
 use super::snapshot::{Registry, Snapshot};
-use super::tree;
-use crate::vfs::Clock;
+use super::tree::{self, Path};
+use crate::vfs::{AbsentFile, Clock};
 
 /// Pages kept free beyond what a single change needs, so that writing descriptors back at commit cannot fail.
 const COMMIT_PAGES: u64 = 32;
@@ -73,6 +77,17 @@ struct Txn {
     reserved_bytes: u64,
 }
 
+/// The way that the last look-up took: a change to the same key need not look for it again.
+#[derive(Debug, Default)]
+struct Finger {
+    /// None: something has changed since, or nothing was looked up.
+    tree: Option<TreeId>,
+    operation: u64,
+    key: Vec<u8>,
+    path: Path<FrameNo>,
+    found: bool,
+}
+
 /// The trees of an open file, for the holder of the engine lock.
 #[derive(Debug)]
 pub struct Engine {
@@ -90,7 +105,10 @@ pub struct Engine {
     has_freed_dropped: bool,
     txn: Option<Txn>,
     registry: crate::sync::Arc<Registry>,
+    /// When each snapshot that is held was taken, in monotonic microseconds.
+    snapshots_since_us: BTreeMap<Stamp, u64>,
     value: Vec<u8>,
+    finger: Finger,
     planted: Planted,
     /// The last transaction replayed, while there is no log.
     replayed: Lsn,
@@ -118,7 +136,9 @@ impl Engine {
             has_freed_dropped: false,
             txn: None,
             registry: crate::sync::Arc::new(Registry::new()),
+            snapshots_since_us: BTreeMap::new(),
             value: Vec::new(),
+            finger: Finger::default(),
             planted,
             replayed: Lsn(0),
             checkpoint: None,
@@ -126,6 +146,22 @@ impl Engine {
         };
         engine.load_catalog()?;
         Ok(engine)
+    }
+
+    /// An engine without a file, to stand where one is being opened: it has no keys and takes none.
+    pub fn absent(clock: Arc<dyn Clock>) -> Self {
+        let shape = PoolShape {
+            page_bytes: PAGE_BYTES_MIN,
+            directory_chunk_bits: 1,
+            directory_chunks_max: 1,
+            slab_bits: 1,
+            slabs_max: 1,
+        };
+        let planted = Planted::none();
+        let pool = Arc::new(Pool::new(shape));
+        let source = PageSource::new(pool, Arc::new(AbsentFile), planted);
+        let pager = Pager::new(source, Space::full(0), Stamp(1), 0, planted);
+        Self::new(pager, Desc::EMPTY_TREE, clock, planted).expect("an empty catalog has no page")
     }
 
     /// From now on commits go to `log`.
@@ -182,8 +218,10 @@ impl Engine {
         assert!(self.txn.is_none(), "a transaction ends with its command");
         self.nested.clear();
         let pager = &mut self.pager;
+        let since = &mut self.snapshots_since_us;
         let early = self.planted.has(Bug::M11ReuseUnderSnapshot);
         self.registry.collect(|stamp| {
+            since.remove(&stamp);
             if !early {
                 pager.release(stamp);
             }
@@ -194,6 +232,19 @@ impl Engine {
     /// The pages that the command missed.
     pub fn missed(&self) -> &[PagePtr] {
         self.pager.missed()
+    }
+
+    /// Empties the cache as far as it goes: what is used next is read from the file.
+    pub fn forget_cache(&mut self) {
+        let (_, frames_max) = self.pager.frames();
+        self.pager.set_cache_bytes(0);
+        let mut frames = usize::MAX;
+        while self.pager.frames().0 < frames {
+            frames = self.pager.frames().0;
+            self.begin_command(OnMiss::Read);
+        }
+        let bytes = frames_max as u64 * self.pager.page_bytes() as u64;
+        self.pager.set_cache_bytes(bytes);
     }
 
     /// Whether the command may use the reserves of disk space: it deletes, or is part of a checkpoint or shutdown.
@@ -295,6 +346,7 @@ impl Engine {
         let txn = self.txn.take().expect("a transaction is running");
         self.nested.clear();
         self.has_dirty_nested = false;
+        self.finger.tree = None;
         match txn.savepoint {
             Some(saved) => {
                 // Roots that were first used meanwhile keep their handles and are empty.
@@ -336,6 +388,7 @@ impl Engine {
         if self.planted.has(Bug::M11ReuseUnderSnapshot) {
             self.pager.release(stamp);
         }
+        self.snapshots_since_us.insert(stamp, self.clock.mono_us());
         let roots = self.roots.iter().map(|r| (r.id, r.desc)).collect();
         Snapshot::new(
             roots,
@@ -343,6 +396,21 @@ impl Engine {
             self.pager.source().clone(),
             self.registry.clone(),
         )
+    }
+
+    /// How many snapshots are held, as far as the engine has heard of their ends.
+    pub fn snapshots(&self) -> usize {
+        self.snapshots_since_us.len()
+    }
+
+    /// When the oldest snapshot that is held was taken, in monotonic microseconds.
+    pub fn oldest_snapshot_us(&self) -> Option<u64> {
+        self.snapshots_since_us.values().next().copied()
+    }
+
+    /// The root trees that have ever been used, in no order, with how many entries each has.
+    pub fn roots(&self) -> impl Iterator<Item = (RootId, u64)> + '_ {
+        self.roots.iter().map(|root| (root.id, root.desc.count))
     }
 
     /// Where other threads get pages that they read ahead for this engine.
@@ -374,6 +442,7 @@ impl Engine {
 
     /// The first change is about to touch a page.
     fn mark_changed(&mut self) {
+        self.finger.tree = None;
         if !self.txn().has_changed {
             self.txn().has_changed = true;
             self.pager.set_on_miss(OnMiss::Read);
@@ -517,6 +586,26 @@ impl Read for Engine {
         } else {
             self.roots[tree.index()].desc
         }
+    }
+
+    #[inline]
+    fn get(&mut self, tree: TreeId, key: &[u8]) -> Result<Option<Cell<'_>>, Error> {
+        let desc = self.desc(tree);
+        self.finger.tree = None;
+        let found = tree::descend_into(&mut self.pager, &desc, key, &mut self.finger.path)?;
+        let Some(found) = found else { return Ok(None) };
+        self.finger.tree = Some(tree);
+        self.finger.operation = self.pager.operation();
+        self.finger.key.clear();
+        self.finger.key.extend_from_slice(key);
+        self.finger.found = found;
+        if !found {
+            return Ok(None);
+        }
+        let leaf = self.finger.path.last().expect("a path ends in a leaf");
+        Ok(Some(Cell::new(
+            Node::new(self.pager.bytes(leaf.slot)).value(leaf.index),
+        )))
     }
 
     fn root(&mut self, id: RootId) -> Result<TreeId, Error> {

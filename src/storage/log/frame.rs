@@ -1,4 +1,4 @@
-//! Frames: a header and pieces of records. `docs/FORMAT_LOG.md` has the table.
+//! Frames: a header and pieces of records. `docs/FORMAT.md` has the table.
 
 use super::CheckpointRef;
 use super::Lsn;

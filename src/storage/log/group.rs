@@ -141,6 +141,11 @@ impl<M: Medium> GroupCommit<M> {
         self.unwritten_bytes.load(Ordering::Relaxed)
     }
 
+    /// Whether a write or sync has failed.
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
+    }
+
     /// The refusal that a poisoned log answers.
     pub fn refusal(&self) -> Option<LogError> {
         if !self.poisoned.load(Ordering::Acquire) {

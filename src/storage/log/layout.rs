@@ -1,4 +1,4 @@
-//! The headers of the log file and of its segments, byte by byte. `docs/FORMAT_LOG.md` has them as tables.
+//! The headers of the log file and of its segments, byte by byte. `docs/FORMAT.md` has them as tables.
 
 /// The unit that a disk may destroy as a whole when it loses power while writing any byte of it. Bytes that were
 /// synced never share an atom with bytes written later (L5).

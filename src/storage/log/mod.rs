@@ -11,7 +11,7 @@
 //!
 //! A *record* is one transaction, opaque here. A *frame* is what one batch of writes puts into the file: a header
 //! and pieces of records. Records may span frames and segments. A *segment* names its predecessor's exact end, so
-//! the log is a chain of segments, and what lies behind a cut is in no chain. `docs/FORMAT_LOG.md` has every byte,
+//! the log is a chain of segments, and what lies behind a cut is in no chain. `docs/FORMAT.md` has every byte,
 //! the invariants L1 to L12 that the comments of this module cite, and the decision table of recovery.
 //!
 //! ```text

@@ -275,9 +275,19 @@ impl Log {
         self.group.medium().recycle(up_to)
     }
 
+    /// Whether a write or sync has failed in this life.
+    pub fn is_poisoned(&self) -> bool {
+        self.group.is_poisoned()
+    }
+
     /// The error that poisoned the log, if one did.
     pub fn poison(&self) -> Option<LogError> {
         self.group.refusal()
+    }
+
+    /// Bytes of records that are committed and not written yet.
+    pub fn unwritten_bytes(&self) -> u64 {
+        self.group.unwritten_bytes()
     }
 
     /// Bytes written in this life, headers of segments included.

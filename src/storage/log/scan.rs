@@ -11,7 +11,7 @@ use super::{CheckpointRef, LogDamage, LogError, Lsn};
 use crate::storage::planted::Planted;
 use crate::vfs::{VfsFile, read_exact_at, read_up_to};
 
-/// What a scan concludes. `docs/FORMAT_LOG.md` has the decision table.
+/// What a scan concludes. `docs/FORMAT.md` has the decision table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The log ends where its writer stopped, as far as can be told.

@@ -148,14 +148,16 @@ impl Pager {
             .expect("the cache is bounded below the largest pool");
         self.slabs += 1;
         self.metas.resize(range.end as usize, Meta::default());
+        self.uses.resize(range.end as usize, 0);
         self.idle.extend(range.rev().map(FrameNo));
     }
 
     /// Looks at a frame that was taken from its queue: evicts its page, or puts it back.
     fn try_evict(&mut self, frame: FrameNo, queue: Queue) -> Result<bool, Error> {
         let meta = &mut self.metas[frame.0 as usize];
-        let in_use = meta.operation == self.operation;
-        if in_use || std::mem::take(&mut meta.is_referenced) {
+        let used = self.uses[frame.0 as usize];
+        let in_use = used == self.operation as u32 && !meta.ptr.is_null();
+        if in_use || std::mem::replace(&mut meta.seen_use, used) != used {
             self.queues.push_old(&mut self.metas, frame);
             return Ok(false);
         }

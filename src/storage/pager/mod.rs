@@ -58,13 +58,11 @@ pub enum OnMiss {
 #[derive(Clone, Copy, Debug, Default)]
 struct Meta {
     ptr: PagePtr,
-    /// The operation that last used it: frames of the running operation are not evicted.
-    operation: u64,
     is_dirty: bool,
     /// Written out since birth: frozen whatever the pins say.
     was_written: bool,
-    /// Used since it was last looked at for eviction.
-    is_referenced: bool,
+    /// The entry of `Pager::uses` when the frame was last looked at for eviction.
+    seen_use: u32,
     queue: eviction::Queue,
 }
 
@@ -85,6 +83,9 @@ pub struct PagerStats {
 pub struct Pager {
     source: PageSource,
     metas: Vec<Meta>,
+    /// For each frame the operation that used it last (its low bits), apart from the rest because every look-up
+    /// writes it. Frames of the running operation are not evicted.
+    uses: Vec<u32>,
     /// Frames that hold nothing.
     idle: Vec<FrameNo>,
     queues: Queues,
@@ -131,6 +132,7 @@ impl Pager {
         let mut pager = Self {
             source,
             metas: Vec::new(),
+            uses: Vec::new(),
             idle: Vec::new(),
             queues: Queues::default(),
             frames_max: 0,
@@ -233,6 +235,11 @@ impl Pager {
         std::mem::replace(&mut self.on_miss, on_miss)
     }
 
+    /// The number of the running operation.
+    pub fn operation(&self) -> u64 {
+        self.operation
+    }
+
     /// The pages that the running operation missed.
     pub fn missed(&self) -> &[PagePtr] {
         &self.missed
@@ -242,10 +249,10 @@ impl Pager {
     #[inline]
     pub fn fetch(&mut self, ptr: PagePtr) -> Result<FrameNo, Error> {
         if let Some(frame) = self.source.pool().lookup(ptr.page) {
-            let meta = &mut self.metas[frame.0 as usize];
-            if meta.ptr.stamp == ptr.stamp {
-                meta.operation = self.operation;
-                meta.is_referenced = true;
+            // The page's own header says which life it is: it is looked at anyway, and the frame's entry is not.
+            self.source.pool().prefetch(frame);
+            self.uses[frame.0 as usize] = self.operation as u32;
+            if page::ptr_of(self.bytes(frame)).stamp == ptr.stamp {
                 self.stats.hits += 1;
                 return Ok(frame);
             }
@@ -298,10 +305,12 @@ impl Pager {
         self.source.pool().end_change(frame, ptr);
         self.metas[frame.0 as usize] = Meta {
             ptr,
-            operation: self.operation,
             was_written: true,
+            // Not yet used a second time.
+            seen_use: self.operation as u32,
             ..Meta::default()
         };
+        self.uses[frame.0 as usize] = self.operation as u32;
         self.queues.push_new(&mut self.metas, frame);
         Ok(frame)
     }
@@ -444,11 +453,11 @@ impl Pager {
         self.source.pool().end_change(frame, ptr);
         self.metas[frame.0 as usize] = Meta {
             ptr,
-            operation: self.operation,
             is_dirty: true,
-            is_referenced: true,
+            seen_use: (self.operation as u32).wrapping_sub(1),
             ..Meta::default()
         };
+        self.uses[frame.0 as usize] = self.operation as u32;
         self.dirty_frames += 1;
         self.dirty.push((ptr, frame));
         self.queues.push_new(&mut self.metas, frame);

@@ -62,7 +62,22 @@ pub fn insert_over(
         plant(pager, desc, inline, entry)?;
         return Ok(true);
     };
-    own_path(pager, desc, &mut path)?;
+    insert_along(pager, desc, entry, &mut path, found, replaced)
+}
+
+/// As [`insert_over`], along the way to the key that a descent in this operation has found, with no change since.
+pub fn insert_along(
+    pager: &mut Pager,
+    desc: &mut Desc,
+    entry: &Entry<'_>,
+    path: &mut Path<FrameNo>,
+    found: bool,
+    replaced: &mut dyn FnMut(&[u8]),
+) -> Result<bool, Error> {
+    let inline_max = node::key_inline_max(pager.page_bytes());
+    let inline = &entry.key[..entry.key.len().min(inline_max)];
+    pager.reserve(pages_needed(desc.height))?;
+    own_path(pager, desc, path)?;
     let leaf = *path.last().expect("a path ends in a leaf");
     if found {
         replaced(Node::new(pager.bytes(leaf.slot)).value(leaf.index));
@@ -71,7 +86,7 @@ pub fn insert_over(
                 index: leaf.index,
                 value: entry.value,
             };
-            spread::change_leaf(pager, desc, &path, what)?;
+            spread::change_leaf(pager, desc, path, what)?;
         }
         return Ok(false);
     }
@@ -80,7 +95,7 @@ pub fn insert_over(
         Some(suffix) => node::insert(page, leaf.index, suffix, entry.overflow, entry.value),
         None => false,
     };
-    add_to_counts(pager, &path, 1);
+    add_to_counts(pager, path, 1);
     desc.count += 1;
     if !fits {
         let what = Insertion::New {
@@ -89,7 +104,7 @@ pub fn insert_over(
             overflow: entry.overflow,
             value: entry.value,
         };
-        spread::change_leaf(pager, desc, &path, what)?;
+        spread::change_leaf(pager, desc, path, what)?;
     }
     Ok(true)
 }

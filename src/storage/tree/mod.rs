@@ -12,7 +12,7 @@ use std::cmp::Ordering;
 
 use smallvec::SmallVec;
 
-pub use self::change::{Entry, insert, insert_over, make_key_overflow};
+pub use self::change::{Entry, insert, insert_along, insert_over, make_key_overflow};
 pub use self::delete::{delete, delete_range};
 pub use self::scan::{Seek, scan, seek};
 use super::Error;
@@ -190,16 +190,32 @@ pub fn lookup<P: Pages>(
     }
 }
 
+/// A way down, and whether the key is at its end.
+pub type Descent<S> = (Path<S>, bool);
+
 /// The whole way to where `key` is or would be. None: the tree is empty. The last step's index is the cell's.
 pub fn descend<P: Pages>(
     pages: &mut P,
     desc: &Desc,
     key: &[u8],
-) -> Result<Option<(Path<P::Slot>, bool)>, Error> {
+) -> Result<Option<Descent<P::Slot>>, Error> {
+    let mut path = Path::new();
+    let found = descend_into(pages, desc, key, &mut path)?;
+    Ok(found.map(|found| (path, found)))
+}
+
+/// As [`descend`], over a path that the caller keeps; says whether the key is there.
+#[inline]
+pub fn descend_into<P: Pages>(
+    pages: &mut P,
+    desc: &Desc,
+    key: &[u8],
+    path: &mut Path<P::Slot>,
+) -> Result<Option<bool>, Error> {
+    path.clear();
     if desc.root.is_null() {
         return Ok(None);
     }
-    let mut path = Path::new();
     let mut ptr = desc.root;
     for level in (1..=desc.height).rev() {
         let slot = fetch_node(pages, ptr, level)?;
@@ -214,7 +230,7 @@ pub fn descend<P: Pages>(
         Search::Ambiguous { .. } => unreachable!("search resolves ambiguity"),
     };
     path.push(Step { ptr, slot, index });
-    Ok(Some((path, found)))
+    Ok(Some(found))
 }
 
 /// How many entries have a smaller key.

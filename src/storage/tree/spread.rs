@@ -1,5 +1,7 @@
 //! Laying the cells of a page out anew: over one page with another common prefix, or over several.
 
+use std::ops::Range;
+
 use super::{Child, Pages, Path};
 use crate::storage::Error;
 use crate::storage::blob;
@@ -233,7 +235,10 @@ fn partition(
     let room = page_bytes - HEADER_BYTES;
     let whole = prefix_of(cells, fences, kind).len();
     if measure(cells, whole, kind) <= room {
-        return vec![0..cells.len()];
+        return Vec::from([Range {
+            start: 0,
+            end: cells.len(),
+        }]);
     }
     // A part of the page has narrower bounds, so that it has this much in common at least.
     let fits = |part: &[CellRef<'_>]| measure(part, whole, kind) <= room;

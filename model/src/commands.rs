@@ -1,0 +1,217 @@
+//! The commands of the model: names, arities, functions. The table is the model's own.
+
+use crate::errors::{self, Failure};
+use crate::state::{Call, Outcome};
+use crate::{
+    bitfields, bitmaps, connection, counters, databases, expiry, hyperloglog, keys, lists, object,
+    scan, server, strings, subsequence,
+};
+
+/// A command or, with a bar in its name, a subcommand.
+struct Command {
+    name: &'static str,
+    /// The number of words, the name included; at least as many if negative.
+    arity: isize,
+    run: fn(&mut Call) -> Outcome,
+}
+
+const fn row(name: &'static str, arity: isize, run: fn(&mut Call) -> Outcome) -> Command {
+    Command { name, arity, run }
+}
+
+/// Commands that only have subcommands.
+const CONTAINERS: &[&str] = &[
+    "acl", "client", "cluster", "latency", "memory", "module", "object", "slowlog",
+];
+
+const COMMANDS: &[Command] = &[
+    row("append", 3, strings::append),
+    row("bitcount", -2, bitmaps::bitcount),
+    row("bitfield", -2, bitfields::bitfield),
+    row("bitfield_ro", -2, bitfields::bitfield_ro),
+    row("bitop", -4, bitmaps::bitop),
+    row("bitpos", -3, bitmaps::bitpos),
+    row("copy", -3, keys::copy),
+    row("dbsize", 1, databases::dbsize),
+    row("decr", 2, counters::decr),
+    row("decrby", 3, counters::decrby),
+    row("del", -2, keys::del),
+    row("exists", -2, keys::exists),
+    row("expire", -3, expiry::expire),
+    row("expireat", -3, expiry::expireat),
+    row("expiretime", 2, expiry::expiretime),
+    row("flushall", -1, databases::flushall),
+    row("flushdb", -1, databases::flushdb),
+    row("get", 2, strings::get),
+    row("getbit", 3, bitmaps::getbit),
+    row("getdel", 2, strings::getdel),
+    row("getex", -2, strings::getex),
+    row("getrange", 4, strings::getrange),
+    row("getset", 3, strings::getset),
+    row("incr", 2, counters::incr),
+    row("incrby", 3, counters::incrby),
+    row("incrbyfloat", 3, counters::incrbyfloat),
+    row("keys", 2, scan::keys),
+    row("lcs", -3, subsequence::lcs),
+    row("mget", -2, strings::mget),
+    row("move", 3, databases::move_key),
+    row("mset", -3, strings::mset),
+    row("msetnx", -3, strings::msetnx),
+    row("persist", 2, expiry::persist),
+    row("pexpire", -3, expiry::pexpire),
+    row("pexpireat", -3, expiry::pexpireat),
+    row("pexpiretime", 2, expiry::pexpiretime),
+    row("pfadd", -2, hyperloglog::pfadd),
+    row("pfcount", -2, hyperloglog::pfcount),
+    row("pfmerge", -2, hyperloglog::pfmerge),
+    row("psetex", 4, strings::psetex),
+    row("pttl", 2, expiry::pttl),
+    row("randomkey", 1, scan::randomkey),
+    row("rename", 3, keys::rename),
+    row("renamenx", 3, keys::renamenx),
+    row("rpush", -3, lists::rpush),
+    row("scan", -2, scan::scan),
+    row("set", -3, strings::set),
+    row("setbit", 4, bitmaps::setbit),
+    row("setex", 4, strings::setex),
+    row("setnx", 3, strings::setnx),
+    row("setrange", 4, strings::setrange),
+    row("strlen", 2, strings::strlen),
+    row("substr", 4, strings::getrange),
+    row("swapdb", 3, databases::swapdb),
+    row("touch", -2, keys::exists),
+    row("ttl", 2, expiry::ttl),
+    row("type", 2, keys::type_of),
+    row("unlink", -2, keys::del),
+    row("auth", -2, connection::auth),
+    row("client|getname", 2, connection::getname),
+    row("client|help", 2, object::help),
+    row("client|id", 2, connection::id),
+    row("client|info", 2, connection::list),
+    row("client|kill", -3, connection::kill),
+    row("client|list", -2, connection::list),
+    row("client|no-evict", 3, connection::on_or_off),
+    row("client|no-touch", 3, connection::on_or_off),
+    row("client|pause", -3, connection::pause),
+    row("client|reply", 3, connection::reply),
+    row("client|setinfo", 4, connection::setinfo),
+    row("client|setname", 3, connection::setname),
+    row("client|unblock", -3, connection::unblock),
+    row("client|unpause", 2, connection::unpause),
+    row("echo", 2, connection::echo),
+    row("hello", -1, connection::hello),
+    row("ping", -1, connection::ping),
+    row("quit", -1, connection::quit),
+    row("reset", 1, connection::reset),
+    row("select", 2, connection::select),
+    row("object|encoding", 3, object::encoding),
+    row("object|freq", 3, object::freq),
+    row("object|help", 2, object::help),
+    row("object|idletime", 3, object::idletime),
+    row("object|refcount", 3, object::refcount),
+    row("acl|whoami", 2, server::whoami),
+    row("cluster|info", 2, server::cluster),
+    row("cluster|myid", 2, server::cluster),
+    row("cluster|nodes", 2, server::cluster),
+    row("cluster|slots", 2, server::cluster),
+    row("latency|history", 3, server::empty_array),
+    row("latency|latest", 2, server::empty_array),
+    row("latency|reset", -2, server::zero),
+    row("lolwut", -1, server::lolwut),
+    row("memory|usage", -3, server::memory_usage),
+    row("module|list", 2, server::empty_array),
+    row("role", 1, server::role),
+    row("slowlog|get", -2, server::slowlog_get),
+    row("slowlog|len", 2, server::zero),
+    row("slowlog|reset", 2, server::ok),
+    row("time", 1, server::time),
+    row("wait", 3, server::wait),
+    row("waitaof", 4, server::waitaof),
+];
+
+/// Finds the command, checks its arity, runs it.
+pub fn dispatch(call: &mut Call) -> Outcome {
+    let first = lower(call.arg(0));
+    let container = CONTAINERS.contains(&first.as_str());
+    if container && call.args.len() == 1 {
+        return Err(errors::wrong_arity(&first));
+    }
+    let full = if container {
+        format!("{first}|{}", lower(call.arg(1)))
+    } else {
+        first
+    };
+    let Some(command) = COMMANDS
+        .iter()
+        .find(|command| command.name == full && command.name.contains('|') == container)
+    else {
+        return Err(if container {
+            unknown_subcommand(call.arg(0), call.arg(1))
+        } else {
+            unknown_command(call.args)
+        });
+    };
+    call.name = command.name;
+    let fits = match command.arity {
+        least if least < 0 => call.args.len() >= least.unsigned_abs(),
+        exact => call.args.len() == exact.unsigned_abs(),
+    };
+    if !fits {
+        return Err(errors::wrong_arity(command.name));
+    }
+    (command.run)(call)
+}
+
+/// The complaint about a subcommand that exists but not with these arguments.
+pub fn misused_subcommand(call: &Call) -> Failure {
+    errors::err_bytes(&[
+        b"unknown subcommand or wrong number of arguments for '",
+        up_to_nul(call.arg(1), 128),
+        b"'. Try ",
+        &up_to_nul(call.arg(0), usize::MAX).to_ascii_uppercase(),
+        b" HELP.",
+    ])
+}
+
+fn unknown_subcommand(command: &[u8], subcommand: &[u8]) -> Failure {
+    errors::err_bytes(&[
+        b"unknown subcommand '",
+        up_to_nul(subcommand, 128),
+        b"'. Try ",
+        &up_to_nul(command, usize::MAX).to_ascii_uppercase(),
+        b" HELP.",
+    ])
+}
+
+/// Names the command and as many arguments as begin within 128 bytes.
+fn unknown_command(args: &[Vec<u8>]) -> Failure {
+    let mut shown = Vec::new();
+    for arg in &args[1..] {
+        if shown.len() >= 128 {
+            break;
+        }
+        let room = 128 - shown.len();
+        shown.push(b'\'');
+        shown.extend_from_slice(up_to_nul(arg, room));
+        shown.extend_from_slice(b"' ");
+    }
+    errors::err_bytes(&[
+        b"unknown command '",
+        up_to_nul(&args[0], 128),
+        b"', with args beginning with: ",
+        &shown,
+    ])
+}
+
+/// Error texts show an argument up to its first zero byte.
+pub fn up_to_nul(text: &[u8], most: usize) -> &[u8] {
+    let end = text
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(text.len());
+    &text[..end.min(most)]
+}
+
+fn lower(word: &[u8]) -> String {
+    String::from_utf8_lossy(word).to_ascii_lowercase()
+}

@@ -1,0 +1,448 @@
+//! One sequence against one server.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::socket::Socket;
+use super::transcript::{Transcript, quoted};
+use super::{Failure, wire};
+use crate::exemptions::{self, Observation, Pending, Version};
+use crate::generate::{Argument, CONNECTIONS, Request, Step};
+use crate::state::DATABASES;
+use crate::{Model, Protocol, glob_matches};
+
+/// A request is not sent if a key expires within this time, in milliseconds: the sequence waits until
+/// the key is gone on both sides.
+const EXPIRY_MARGIN_MS: i64 = 20;
+
+/// A step that awaits an expiry does not wait longer than this, in milliseconds.
+const AWAIT_MS_MAX: i64 = 150;
+
+/// A SCAN of the small key space must end within this many pages.
+const SCAN_PAGES_MAX: usize = 10_000;
+
+/// How a sequence is run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Sends CHECKPOINT after this many requests.
+    pub checkpoint_every: Option<usize>,
+}
+
+/// A sequence in progress: the sockets and the model in step.
+pub struct Session {
+    address: SocketAddr,
+    version: Version,
+    options: Options,
+    model: Model,
+    sockets: Vec<Socket>,
+    transcript: Transcript,
+    requests_sent: usize,
+}
+
+impl Session {
+    /// Connects, empties the server, and lets the odd connections speak RESP3.
+    ///
+    /// # Errors
+    /// If the server cannot be reached or answers what it should not.
+    pub fn begin(address: SocketAddr, options: Options) -> Result<Session, Failure> {
+        let mut session = Session {
+            address,
+            version: Version::default(),
+            options,
+            model: Model::default(),
+            sockets: Vec::new(),
+            transcript: Transcript::default(),
+            requests_sent: 0,
+        };
+        session.connect_all()?;
+        session.send_words(0, &["FLUSHALL"])?;
+        for connection in (0..CONNECTIONS).filter(|connection| connection % 2 == 1) {
+            session.send_words(connection, &["HELLO", "3"])?;
+        }
+        Ok(session)
+    }
+
+    /// Runs the steps.
+    ///
+    /// # Errors
+    /// At the first reply that is not the model's.
+    pub fn run(&mut self, steps: &[Step]) -> Result<(), Failure> {
+        steps.iter().try_for_each(|step| self.step(step))
+    }
+
+    /// Drops all connections, as a crash of the server does, and comes back. The server may listen
+    /// again on the same address only.
+    ///
+    /// # Errors
+    /// If the server cannot be reached.
+    pub fn reconnect(&mut self) -> Result<(), Failure> {
+        self.transcript
+            .note("the server was killed and started again");
+        self.sockets.clear();
+        (0..CONNECTIONS).for_each(|connection| self.model.disconnect(connection));
+        self.connect_all()
+    }
+
+    /// Compares all the model knows: the keys of every database, their values and expiries.
+    ///
+    /// # Errors
+    /// At the first reply that is not the model's.
+    pub fn compare_contents(&mut self) -> Result<(), Failure> {
+        for database in 0..DATABASES {
+            self.send_words(0, &["SELECT", &database.to_string()])?;
+            self.send_words(0, &["KEYS", "*"])?;
+            let keys: Vec<Vec<u8>> = self.model.keys(database).map(<[u8]>::to_vec).collect();
+            for key in keys {
+                for words in [
+                    &["TYPE"][..],
+                    &["GET"],
+                    &["PEXPIRETIME"],
+                    &["OBJECT", "ENCODING"],
+                ] {
+                    let mut request: Vec<Vec<u8>> =
+                        words.iter().map(|word| word.as_bytes().to_vec()).collect();
+                    request.push(key.clone());
+                    self.exchange(0, &request)?;
+                }
+            }
+        }
+        self.send_words(0, &["SELECT", "0"])
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), Failure> {
+        match step {
+            Step::Requests {
+                connection,
+                requests,
+            } => requests
+                .iter()
+                .try_for_each(|request| self.request(*connection, request)),
+            Step::Scan {
+                connection,
+                options,
+                between,
+            } => self.scan(*connection, options, between),
+            Step::AwaitExpiry => {
+                let now = now_ms();
+                let soon = self
+                    .model
+                    .expiries()
+                    .filter(|at| (now..now + AWAIT_MS_MAX).contains(at))
+                    .min();
+                if let Some(at) = soon {
+                    self.transcript.note("sleep until a key has expired");
+                    sleep_beyond(at);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn request(&mut self, connection: usize, request: &Request) -> Result<(), Failure> {
+        self.let_expire(request);
+        let now = now_ms();
+        let words: Vec<Vec<u8>> = request
+            .iter()
+            .map(|argument| argument.resolve(now))
+            .collect();
+        self.exchange(connection, &words)?;
+        self.checkpoint_if_due()
+    }
+
+    /// Waits where the answer would depend on the very millisecond.
+    fn let_expire(&self, request: &Request) {
+        let compares_expiries = request.iter().any(|argument| match argument {
+            Argument::Bytes(bytes) => {
+                bytes.eq_ignore_ascii_case(b"GT") || bytes.eq_ignore_ascii_case(b"LT")
+            }
+            Argument::SecondsFromNow(_) | Argument::MillisecondsFromNow(_) => false,
+        });
+        if compares_expiries {
+            thread::sleep(Duration::from_millis(2));
+        }
+        loop {
+            let now = now_ms();
+            match self
+                .model
+                .expiries()
+                .find(|at| (now..now + EXPIRY_MARGIN_MS).contains(at))
+            {
+                Some(at) => sleep_beyond(at),
+                None => return,
+            }
+        }
+    }
+
+    fn checkpoint_if_due(&mut self) -> Result<(), Failure> {
+        let due = self
+            .options
+            .checkpoint_every
+            .is_some_and(|every| self.requests_sent.is_multiple_of(every));
+        if due {
+            self.bare(0, &["CHECKPOINT"]).map(drop)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn send_words(&mut self, connection: usize, words: &[&str]) -> Result<(), Failure> {
+        let request: Vec<Vec<u8>> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
+        self.exchange(connection, &request)
+    }
+
+    /// Sends one request to both, and compares.
+    fn exchange(&mut self, connection: usize, request: &[Vec<u8>]) -> Result<(), Failure> {
+        let before_ms = now_ms();
+        let (database, _) = self.model.selected(connection);
+        // What a command that does not write answers at the end of the request's time.
+        let later_model = exemptions::depends_on_time(request).then(|| self.model.clone());
+        let mut next_model = self.model.clone();
+        let expected = next_model.execute(connection, request, before_ms);
+        let pending = Pending {
+            request,
+            expected: &expected,
+            model: &self.model,
+            database,
+        };
+        if exemptions::is_withheld(self.version, &pending) {
+            return Ok(());
+        }
+        self.transcript.request(connection, request);
+        self.requests_sent += 1;
+        self.model = next_model;
+        let sent = self.sockets[connection].send(request);
+        sent.map_err(|error| self.broken(error))?;
+        if expected.is_empty() {
+            return Ok(());
+        }
+        let received = self.sockets[connection].receive();
+        let actual = received.map_err(|error| self.broken(error))?;
+        let after_ms = now_ms();
+        if self
+            .model
+            .expiries()
+            .any(|at| (before_ms..=after_ms).contains(&at))
+        {
+            return Err(Failure::Inconclusive);
+        }
+        let later = later_model.map(|mut model| model.execute(connection, request, after_ms));
+        let observation = Observation {
+            request,
+            version: self.version,
+            expected: &expected,
+            later: later.as_deref().unwrap_or(&expected),
+            actual: &actual,
+            model: &self.model,
+            database: self.model.selected(connection).0,
+            before_ms,
+            after_ms,
+        };
+        if !exemptions::accepts(&observation) {
+            return Err(self.divergence(&expected, &actual));
+        }
+        if request[0].eq_ignore_ascii_case(b"QUIT") && actual == b"+OK\r\n" {
+            self.end_connection(connection)?;
+        }
+        self.adopt_expiry(connection, database, request, after_ms - before_ms)
+    }
+
+    /// Learns the exact expiry where the server computed it from its own reading of the clock.
+    fn adopt_expiry(
+        &mut self,
+        connection: usize,
+        database: usize,
+        request: &[Vec<u8>],
+        took_ms: i64,
+    ) -> Result<(), Failure> {
+        let Some(key) = request.get(1) else {
+            return Ok(());
+        };
+        let Some(own) = self
+            .model
+            .entry(database, key)
+            .filter(|entry| entry.relative)
+        else {
+            return Ok(());
+        };
+        let own = own.expires_at_ms.unwrap_or(-1);
+        let question = [b"PEXPIRETIME".to_vec(), key.clone()];
+        let asked = self.sockets[connection].send(&question);
+        asked.map_err(|error| self.broken(error))?;
+        let answered = self.sockets[connection].receive();
+        let answer = answered.map_err(|error| self.broken(error))?;
+        let theirs = wire::parse(&answer).and_then(|node| node.integer());
+        match theirs {
+            Some(theirs) if own != -1 && (own..=own + took_ms).contains(&theirs) => {
+                self.model.adopt_expiry(database, key, theirs);
+                Ok(())
+            }
+            Some(-2) if own != -1 && now_ms() > own => Err(Failure::Inconclusive),
+            Some(-1) if own == -1 => Ok(()),
+            _ => {
+                self.transcript.request(connection, &question);
+                Err(self.divergence(format!(":{own}\r\n").as_bytes(), &answer))
+            }
+        }
+    }
+
+    /// Walks a whole SCAN. Every key that was there from the first page to the last must come, and no
+    /// key may come that was never there.
+    fn scan(
+        &mut self,
+        connection: usize,
+        options: &Request,
+        between: &[Request],
+    ) -> Result<(), Failure> {
+        let (database, _) = self.model.selected(connection);
+        let wanted =
+            |session: &Session| -> BTreeSet<Vec<u8>> { session.matching(database, options) };
+        let (mut always, mut ever) = (wanted(self), wanted(self));
+        let mut seen = BTreeSet::new();
+        let mut cursor = b"0".to_vec();
+        let mut changes = between.iter();
+        for _ in 0..SCAN_PAGES_MAX {
+            self.let_expire(options);
+            let mut words: Vec<Vec<u8>> = vec![b"SCAN".to_vec(), cursor.clone()];
+            words.extend(options.iter().map(|argument| argument.resolve(0)));
+            let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+            let reply = self.bare_bytes(connection, &words)?;
+            let Some((next, page)) = exemptions::scan_page(&reply) else {
+                return Err(self.divergence(b"a cursor and a page of keys", &reply));
+            };
+            seen.extend(page);
+            if next == b"0" {
+                return self.judge_scan(&always, &ever, &seen);
+            }
+            cursor = next;
+            if let Some(change) = changes.next() {
+                self.request(connection, change)?;
+            }
+            let now_there = wanted(self);
+            always.retain(|key| now_there.contains(key));
+            ever.extend(now_there);
+        }
+        Err(self.divergence(b"a SCAN that ends", b"a SCAN that goes on"))
+    }
+
+    fn judge_scan(
+        &self,
+        always: &BTreeSet<Vec<u8>>,
+        ever: &BTreeSet<Vec<u8>>,
+        seen: &BTreeSet<Vec<u8>>,
+    ) -> Result<(), Failure> {
+        let list = |keys: Vec<&Vec<u8>>| {
+            keys.iter()
+                .map(|key| quoted(key))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let missing: Vec<_> = always.difference(seen).collect();
+        let extra: Vec<_> = seen.difference(ever).collect();
+        if missing.is_empty() && extra.is_empty() {
+            return Ok(());
+        }
+        let expected = format!("SCAN returns {}", list(always.iter().collect()));
+        let actual = format!("it misses {} and adds {}", list(missing), list(extra));
+        Err(self.divergence(expected.as_bytes(), actual.as_bytes()))
+    }
+
+    /// The keys of a database that a SCAN with these options is to return.
+    fn matching(&self, database: usize, options: &Request) -> BTreeSet<Vec<u8>> {
+        let words: Vec<Vec<u8>> = options.iter().map(|argument| argument.resolve(0)).collect();
+        let last = |name: &str| {
+            let pair = words
+                .chunks(2)
+                .rfind(|pair| pair[0].eq_ignore_ascii_case(name.as_bytes()));
+            pair.map(|pair| pair[1].clone())
+        };
+        let (pattern, kind) = (last("MATCH"), last("TYPE"));
+        let now = now_ms();
+        let keys = self.model.keys(database).filter(|key| {
+            let entry = self.model.entry(database, key).expect("it was listed");
+            let kind_fits = kind
+                .as_ref()
+                .is_none_or(|kind| kind.eq_ignore_ascii_case(entry.value.type_name().as_bytes()));
+            let pattern_fits = pattern
+                .as_ref()
+                .is_none_or(|pattern| glob_matches(pattern, key));
+            kind_fits && pattern_fits && entry.expires_at_ms.is_none_or(|at| at >= now)
+        });
+        keys.map(<[u8]>::to_vec).collect()
+    }
+
+    /// Sends words that the model does not see.
+    fn bare(&mut self, connection: usize, words: &[&str]) -> Result<Vec<u8>, Failure> {
+        let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        self.bare_bytes(connection, &words)
+    }
+
+    fn bare_bytes(&mut self, connection: usize, words: &[&[u8]]) -> Result<Vec<u8>, Failure> {
+        let request: Vec<Vec<u8>> = words.iter().map(|word| word.to_vec()).collect();
+        self.transcript.request(connection, &request);
+        let socket = &mut self.sockets[connection];
+        let answered = socket.send(&request).and_then(|()| socket.receive());
+        answered.map_err(|error| self.broken(error))
+    }
+
+    /// The connection was to be closed; opens it anew.
+    fn end_connection(&mut self, connection: usize) -> Result<(), Failure> {
+        let closed = self.sockets[connection].is_closed_by_peer();
+        if !closed.map_err(|error| self.broken(error))? {
+            return Err(self.divergence(b"the connection is closed", b"it goes on"));
+        }
+        self.model.disconnect(connection);
+        let socket = Socket::connect(self.address);
+        self.sockets[connection] = socket.map_err(|error| self.broken(error))?;
+        Ok(())
+    }
+
+    fn connect_all(&mut self) -> Result<(), Failure> {
+        for _ in 0..CONNECTIONS {
+            let socket = Socket::connect(self.address);
+            let socket = socket.map_err(|error| self.broken(error))?;
+            self.sockets.push(socket);
+        }
+        let greeting = self.sockets[0]
+            .ask(&["HELLO"])
+            .map_err(|error| self.broken(error))?;
+        self.version = Version::of_greeting(&greeting)
+            .ok_or_else(|| self.divergence(b"a greeting", &greeting))?;
+        assert_eq!(
+            self.model.selected(0).1,
+            Protocol::Resp2,
+            "HELLO without a version changes nothing"
+        );
+        Ok(())
+    }
+
+    fn broken(&self, error: io::Error) -> Failure {
+        Failure::Connection {
+            transcript: self.transcript.text(),
+            error,
+        }
+    }
+
+    fn divergence(&self, expected: &[u8], actual: &[u8]) -> Failure {
+        Failure::Divergence {
+            transcript: self.transcript.text(),
+            expected: quoted(expected),
+            actual: quoted(actual),
+        }
+    }
+}
+
+/// The wall time in milliseconds since 1970.
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let since = since.expect("the clock shows a time after 1970");
+    i64::try_from(since.as_millis()).expect("the year is before 292 million")
+}
+
+/// Sleeps until the clock shows more than a moment.
+fn sleep_beyond(at_ms: i64) {
+    let wait = at_ms + 2 - now_ms();
+    thread::sleep(Duration::from_millis(u64::try_from(wait).unwrap_or(0)));
+}

@@ -1,0 +1,95 @@
+//! Many generated sequences against one server, and the smallest that fails.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use thiserror::Error;
+
+use super::{Failure, Options, Session};
+use crate::generate::{self, Features, Step};
+
+/// A sequence that a key expired in is run again this often.
+const ATTEMPTS: usize = 5;
+
+/// How many simpler sequences are tried after a failure.
+const SHRINKS_MAX: u32 = 4_000;
+
+/// A number of sequences to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial {
+    pub cases: u32,
+    /// The most steps in a sequence.
+    pub length: usize,
+    /// The same seed gives the same sequences.
+    pub seed: u64,
+    pub features: Features,
+    pub options: Options,
+}
+
+/// The smallest failing sequence that was found.
+#[derive(Debug, Error)]
+#[error("seed {seed}, smallest failing sequence:\n{report}")]
+pub struct Counterexample {
+    pub seed: u64,
+    pub report: String,
+}
+
+impl Trial {
+    /// Runs the sequences against a server that is there for nothing else.
+    ///
+    /// # Errors
+    /// The smallest sequence that the server answers otherwise than the model.
+    pub fn run(&self, address: SocketAddr) -> Result<(), Counterexample> {
+        self.run_with(|steps| {
+            let mut session = Session::begin(address, self.options)?;
+            session.run(steps)?;
+            session.compare_contents()
+        })
+    }
+
+    /// Runs the sequences through a check of the caller's.
+    ///
+    /// # Errors
+    /// The smallest sequence that the check refuses.
+    pub fn run_with(
+        &self,
+        check: impl FnMut(&[Step]) -> Result<(), Failure>,
+    ) -> Result<(), Counterexample> {
+        let config = Config {
+            cases: self.cases,
+            failure_persistence: None,
+            max_shrink_iters: SHRINKS_MAX,
+            ..Config::default()
+        };
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.seed.to_le_bytes());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+        let check = RefCell::new(check);
+        let steps = generate::steps(self.length, self.features);
+        let outcome = TestRunner::new_with_rng(config, rng).run(&steps, |steps| {
+            conclusive(&steps, &mut *check.borrow_mut())
+                .map_err(|failure| TestCaseError::fail(failure.to_string()))
+        });
+        outcome.map_err(|error| Counterexample {
+            seed: self.seed,
+            report: match error {
+                TestError::Fail(reason, _) | TestError::Abort(reason) => reason.to_string(),
+            },
+        })
+    }
+}
+
+/// Runs a check again if its timing was unlucky. One that always is, is let through.
+fn conclusive(
+    steps: &[Step],
+    check: &mut impl FnMut(&[Step]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    for _ in 0..ATTEMPTS {
+        match check(steps) {
+            Err(Failure::Inconclusive) => {}
+            conclusive => return conclusive,
+        }
+    }
+    Ok(())
+}

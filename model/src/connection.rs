@@ -1,0 +1,304 @@
+//! The connection itself: PING, HELLO, SELECT, AUTH, RESET, QUIT and CLIENT.
+
+use crate::commands;
+use crate::errors::{self, Failure};
+use crate::keys;
+use crate::numbers;
+use crate::reply::{Protocol, Reply};
+use crate::state::{Call, Connection, Outcome};
+
+pub fn ping(call: &mut Call) -> Outcome {
+    match call.args.len() {
+        1 => Ok(Reply::Status(b"PONG".to_vec())),
+        2 => Ok(Reply::bulk(call.arg(1))),
+        _ => Err(errors::wrong_arity(call.name)),
+    }
+}
+
+pub fn echo(call: &mut Call) -> Outcome {
+    Ok(Reply::bulk(call.arg(1)))
+}
+
+pub fn select(call: &mut Call) -> Outcome {
+    let number = numbers::small_integer(call.arg(1), None)?;
+    call.connection().database = keys::database_number(number)?;
+    Ok(Reply::ok())
+}
+
+/// The server closes the connection after this reply.
+pub fn quit(_: &mut Call) -> Outcome {
+    Ok(Reply::ok())
+}
+
+pub fn reset(call: &mut Call) -> Outcome {
+    let skipped = call.connection().skipped;
+    *call.connection() = Connection {
+        skipped,
+        ..Connection::default()
+    };
+    Ok(Reply::Status(b"RESET".to_vec()))
+}
+
+fn wrong_password() -> Failure {
+    Failure(b"WRONGPASS invalid username-password pair or user is disabled.".to_vec())
+}
+
+/// No password is set, so any password opens the default user.
+fn check_user(user: &[u8]) -> Result<(), Failure> {
+    if user == b"default" {
+        Ok(())
+    } else {
+        Err(wrong_password())
+    }
+}
+
+pub fn auth(call: &mut Call) -> Outcome {
+    match call.args.len() {
+        2 => Err(errors::err(
+            "AUTH <password> called without any password configured for the default user. Are you sure \
+             your configuration is correct?",
+        )),
+        3 => check_user(call.arg(1)).map(|()| Reply::ok()),
+        _ => Err(errors::syntax()),
+    }
+}
+
+fn printable(text: &[u8]) -> bool {
+    commands::up_to_nul(text, usize::MAX)
+        .iter()
+        .all(u8::is_ascii_graphic)
+}
+
+fn check_name(name: &[u8]) -> Result<(), Failure> {
+    if printable(name) {
+        return Ok(());
+    }
+    Err(errors::err(
+        "Client names cannot contain spaces, newlines or special characters.",
+    ))
+}
+
+pub fn hello(call: &mut Call) -> Outcome {
+    let mut protocol = None;
+    if call.args.len() > 1 {
+        let complaint = "Protocol version is not an integer or out of range";
+        protocol = Some(match numbers::integer_or(call.arg(1), complaint)? {
+            2 => Protocol::Resp2,
+            3 => Protocol::Resp3,
+            _ => return Err(Failure(b"NOPROTO unsupported protocol version".to_vec())),
+        });
+    }
+    let (mut user, mut name) = (None, None);
+    let mut index = 2;
+    while index < call.args.len() {
+        let after = call.args.len() - index - 1;
+        if call.says(index, "AUTH") && after >= 2 {
+            user = Some(call.arg(index + 1));
+            index += 3;
+        } else if call.says(index, "SETNAME") && after >= 1 {
+            check_name(call.arg(index + 1))?;
+            name = Some(call.arg(index + 1));
+            index += 2;
+        } else {
+            let shown = commands::up_to_nul(call.arg(index), usize::MAX);
+            return Err(errors::err_bytes(&[
+                b"Syntax error in HELLO option '",
+                shown,
+                b"'",
+            ]));
+        }
+    }
+    user.map_or(Ok(()), check_user)?;
+    let connection = call.connection();
+    connection.name = name.map_or_else(|| connection.name.clone(), <[u8]>::to_vec);
+    connection.protocol = protocol.unwrap_or(connection.protocol);
+    Ok(greeting(connection.protocol))
+}
+
+/// The version and the id are those of the model; a server has its own.
+fn greeting(protocol: Protocol) -> Reply {
+    let version = match protocol {
+        Protocol::Resp2 => 2,
+        Protocol::Resp3 => 3,
+    };
+    let pair = |key: &str, value: Reply| (Reply::bulk(key.as_bytes()), value);
+    Reply::Map(vec![
+        pair("server", Reply::bulk(b"redis")),
+        pair("version", Reply::bulk(b"7.4.0")),
+        pair("proto", Reply::Integer(version)),
+        pair("id", Reply::Integer(1)),
+        pair("mode", Reply::bulk(b"standalone")),
+        pair("role", Reply::bulk(b"master")),
+        pair("modules", Reply::Array(Vec::new())),
+    ])
+}
+
+pub fn id(_: &mut Call) -> Outcome {
+    Ok(Reply::Integer(1))
+}
+
+pub fn getname(call: &mut Call) -> Outcome {
+    let name = &call.connection().name;
+    Ok(if name.is_empty() {
+        Reply::Null
+    } else {
+        Reply::bulk(name)
+    })
+}
+
+pub fn setname(call: &mut Call) -> Outcome {
+    let name = call.arg(2);
+    check_name(name)?;
+    call.connection().name = name.to_vec();
+    Ok(Reply::ok())
+}
+
+pub fn setinfo(call: &mut Call) -> Outcome {
+    let shown = commands::up_to_nul(call.arg(2), usize::MAX);
+    if !call.says(2, "LIB-NAME") && !call.says(2, "LIB-VER") {
+        return Err(errors::err_bytes(&[b"Unrecognized option '", shown, b"'"]));
+    }
+    if !printable(call.arg(3)) {
+        let complaint = b" cannot contain spaces, newlines or special characters.";
+        return Err(errors::err_bytes(&[shown, complaint]));
+    }
+    Ok(Reply::ok())
+}
+
+/// CLIENT REPLY: the effect on later replies is the connection's state.
+pub fn reply(call: &mut Call) -> Outcome {
+    let word = call.arg(2).to_ascii_uppercase();
+    let connection = call.connection();
+    match word.as_slice() {
+        b"ON" => {
+            connection.silenced = false;
+            connection.skipped = false;
+            Ok(Reply::ok())
+        }
+        b"OFF" => {
+            connection.silenced = true;
+            Ok(Reply::Silence)
+        }
+        b"SKIP" => {
+            connection.skip_next = !connection.silenced;
+            Ok(Reply::Silence)
+        }
+        _ => Err(errors::syntax()),
+    }
+}
+
+/// CLIENT NO-EVICT and NO-TOUCH.
+pub fn on_or_off(call: &mut Call) -> Outcome {
+    if call.says(2, "ON") || call.says(2, "OFF") {
+        Ok(Reply::ok())
+    } else {
+        Err(errors::syntax())
+    }
+}
+
+fn check_type(name: &[u8]) -> Result<(), Failure> {
+    let known = [&b"NORMAL"[..], b"SLAVE", b"REPLICA", b"PUBSUB", b"MASTER"];
+    if known.contains(&name.to_ascii_uppercase().as_slice()) {
+        return Ok(());
+    }
+    let shown = commands::up_to_nul(name, usize::MAX);
+    Err(errors::err_bytes(&[b"Unknown client type '", shown, b"'"]))
+}
+
+/// CLIENT LIST and CLIENT INFO: the errors; the text itself is the server's own.
+pub fn list(call: &mut Call) -> Outcome {
+    match call.args.len() {
+        2 => {}
+        4 if call.says(2, "TYPE") => check_type(call.arg(3))?,
+        many if many > 3 && call.says(2, "ID") => {
+            for id in &call.args[3..] {
+                numbers::integer_or(id, "Invalid client ID")?;
+            }
+        }
+        _ => return Err(errors::syntax()),
+    }
+    Ok(Reply::Verbatim(Vec::new()))
+}
+
+/// CLIENT KILL of clients that do not exist.
+pub fn kill(call: &mut Call) -> Outcome {
+    if call.args.len() == 3 {
+        return Err(errors::err("No such client"));
+    }
+    let mut index = 2;
+    while index < call.args.len() {
+        if index + 1 == call.args.len() {
+            return Err(errors::syntax());
+        }
+        check_kill_option(&call.arg(index).to_ascii_uppercase(), call.arg(index + 1))?;
+        index += 2;
+    }
+    Ok(Reply::Integer(0))
+}
+
+fn check_kill_option(option: &[u8], value: &[u8]) -> Result<(), Failure> {
+    match option {
+        b"ID" => {
+            let complaint = "client-id should be greater than 0";
+            match numbers::integer_or(value, complaint)? {
+                1.. => Ok(()),
+                _ => Err(errors::err(complaint)),
+            }
+        }
+        b"MAXAGE" => {
+            match numbers::integer_or(value, "maxage is not an integer or out of range")? {
+                1.. => Ok(()),
+                _ => Err(errors::err("maxage should be greater than 0")),
+            }
+        }
+        b"TYPE" => check_type(value),
+        b"ADDR" | b"LADDR" => Ok(()),
+        b"USER" if value == b"default" => Ok(()),
+        b"USER" => {
+            let shown = commands::up_to_nul(value, usize::MAX);
+            Err(errors::err_bytes(&[b"No such user '", shown, b"'"]))
+        }
+        b"SKIPME" if value.eq_ignore_ascii_case(b"yes") || value.eq_ignore_ascii_case(b"no") => {
+            Ok(())
+        }
+        _ => Err(errors::syntax()),
+    }
+}
+
+/// CLIENT PAUSE: what it does to later requests is a delay, and delays are not modelled.
+pub fn pause(call: &mut Call) -> Outcome {
+    match call.args.len() {
+        3 => {}
+        4 if call.says(3, "WRITE") || call.says(3, "ALL") => {}
+        4 => return Err(errors::err("CLIENT PAUSE mode must be WRITE or ALL")),
+        _ => return Err(commands::misused_subcommand(call)),
+    }
+    let timeout = numbers::integer_or(call.arg(2), "timeout is not an integer or out of range")?;
+    if timeout < 0 {
+        return Err(errors::err("timeout is negative"));
+    }
+    if timeout.checked_add(call.now_ms).is_none() {
+        return Err(errors::err("timeout is out of range"));
+    }
+    Ok(Reply::ok())
+}
+
+pub fn unpause(_: &mut Call) -> Outcome {
+    Ok(Reply::ok())
+}
+
+/// CLIENT UNBLOCK of a client that is not blocked.
+pub fn unblock(call: &mut Call) -> Outcome {
+    match call.args.len() {
+        3 => {}
+        4 if call.says(3, "TIMEOUT") || call.says(3, "ERROR") => {}
+        4 => {
+            return Err(errors::err(
+                "CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
+            ));
+        }
+        _ => return Err(commands::misused_subcommand(call)),
+    }
+    numbers::integer(call.arg(2))?;
+    Ok(Reply::Integer(0))
+}

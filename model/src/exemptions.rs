@@ -1,0 +1,488 @@
+//! The replies that are not compared byte for byte: by which rule instead, and why. Everything that
+//! is not named here is compared raw, and so is every error.
+
+use crate::Model;
+use crate::compare::{Node, parse};
+
+/// The version a server says it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u32, pub u32, pub u32);
+
+/// What the model answers as.
+const MODELLED: Version = Version(7, 4, 0);
+
+impl Version {
+    /// The version in the reply to HELLO.
+    pub fn of_greeting(reply: &[u8]) -> Option<Version> {
+        let greeting = parse(reply)?;
+        let items = greeting.items()?;
+        let at = items
+            .iter()
+            .position(|item| item.text() == Some(b"version"))?;
+        let text = std::str::from_utf8(items.get(at + 1)?.text()?).ok()?;
+        let mut numbers = text.split('.').map(|number| number.parse().ok());
+        Some(Version(
+            numbers.next()??,
+            numbers.next()??,
+            numbers.next()??,
+        ))
+    }
+}
+
+/// How a reply is compared when not raw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rule {
+    /// The same items, in any order.
+    AnyOrder,
+    /// A key that is there.
+    AnyKey,
+    /// A cursor, and keys out of those the model returns at once.
+    ScanPage,
+    /// At least the live keys, at most those and the expired ones nobody has removed.
+    CountWithExpired,
+    /// An integer between what the model answers before and after the request.
+    BetweenTimes,
+    /// The Unix time between the request and the reply.
+    Clock,
+    /// The same but for the values of `version` and `id`.
+    Greeting,
+    /// A positive number where the model has one.
+    Positive,
+    /// A positive number where the model has one; also for an expired key that nobody has removed.
+    Size,
+    /// Any number that is not negative where the model has one.
+    Natural,
+    /// One, or the number of the preallocated integers.
+    SharedOrNot,
+    /// A text, of the same kind of reply.
+    AnyText,
+    /// The same first line and the same last two.
+    HelpFrame,
+    /// An array.
+    AnyArray,
+    /// The reply to a request the server may end early or late: anything that is no error.
+    NoError,
+}
+
+struct Exemption {
+    /// The command, with its subcommand behind a bar.
+    command: &'static str,
+    rule: Rule,
+    #[expect(dead_code, reason = "it is for the reader of the table")]
+    reason: &'static str,
+}
+
+const fn exempt(command: &'static str, rule: Rule, reason: &'static str) -> Exemption {
+    Exemption {
+        command,
+        rule,
+        reason,
+    }
+}
+
+const EXEMPTIONS: &[Exemption] = &[
+    exempt(
+        "keys",
+        Rule::AnyOrder,
+        "Redis returns keys in the order of its hash table",
+    ),
+    exempt(
+        "scan",
+        Rule::ScanPage,
+        "cursors and page sizes are the server's own; whole scans are judged apart",
+    ),
+    exempt("randomkey", Rule::AnyKey, "the choice is random"),
+    exempt(
+        "dbsize",
+        Rule::CountWithExpired,
+        "Redis counts expired keys until it removes them",
+    ),
+    exempt(
+        "ttl",
+        Rule::BetweenTimes,
+        "time passes between the model's answer and the server's",
+    ),
+    exempt(
+        "pttl",
+        Rule::BetweenTimes,
+        "time passes between the model's answer and the server's",
+    ),
+    exempt(
+        "time",
+        Rule::Clock,
+        "the server reads its clock later than the model",
+    ),
+    exempt(
+        "hello",
+        Rule::Greeting,
+        "the version and the connection's id are the server's own",
+    ),
+    exempt("client|id", Rule::Positive, "ids are the server's own"),
+    exempt(
+        "client|info",
+        Rule::AnyText,
+        "addresses, ages and buffer sizes are the server's own",
+    ),
+    exempt(
+        "client|list",
+        Rule::AnyText,
+        "addresses, ages and buffer sizes are the server's own",
+    ),
+    exempt(
+        "client|help",
+        Rule::HelpFrame,
+        "the prose between the frame is each server's own",
+    ),
+    exempt(
+        "object|help",
+        Rule::HelpFrame,
+        "the prose between the frame is each server's own",
+    ),
+    exempt("object|idletime", Rule::Natural, "seconds pass"),
+    exempt(
+        "object|refcount",
+        Rule::SharedOrNot,
+        "whether a small integer is a shared object depends on its way into memory",
+    ),
+    exempt(
+        "memory|usage",
+        Rule::Size,
+        "sizes depend on the server's memory layout",
+    ),
+    exempt("lolwut", Rule::AnyText, "the picture is random"),
+    exempt(
+        "slowlog|get",
+        Rule::AnyArray,
+        "which commands are slow depends on the machine",
+    ),
+    exempt(
+        "slowlog|len",
+        Rule::Natural,
+        "which commands are slow depends on the machine",
+    ),
+    exempt(
+        "latency|latest",
+        Rule::AnyArray,
+        "which events are slow depends on the machine",
+    ),
+    exempt(
+        "latency|history",
+        Rule::AnyArray,
+        "which events are slow depends on the machine",
+    ),
+    exempt(
+        "latency|reset",
+        Rule::Natural,
+        "which events are slow depends on the machine",
+    ),
+    exempt(
+        "role",
+        Rule::AnyArray,
+        "the replication offset is the server's own",
+    ),
+    exempt(
+        "waitaof",
+        Rule::NoError,
+        "whether the local log is synced depends on the machine",
+    ),
+];
+
+/// A request before it is sent, and the model's answer to it.
+pub struct Pending<'a> {
+    pub request: &'a [Vec<u8>],
+    pub expected: &'a [u8],
+    /// The model before the request.
+    pub model: &'a Model,
+    /// The database of the connection.
+    pub database: usize,
+}
+
+impl Pending<'_> {
+    fn has_word(&self, word: &str) -> bool {
+        self.request
+            .iter()
+            .any(|argument| argument.eq_ignore_ascii_case(word.as_bytes()))
+    }
+}
+
+/// Requests that some servers answer otherwise, and are not sent to them.
+struct Withheld {
+    before: Version,
+    applies: fn(command: &str, pending: &Pending) -> bool,
+    #[expect(dead_code, reason = "it is for the reader of the table")]
+    reason: &'static str,
+}
+
+const WITHHELD: &[Withheld] = &[
+    Withheld {
+        before: Version(u32::MAX, 0, 0),
+        applies: |command, pending| {
+            let last = format!(":{}\r\n", i64::MAX / 1000 + 1);
+            command == "expiretime" && pending.expected == last.as_bytes()
+        },
+        reason: "rounding up the last half second of 63 bits overflows, as the compiler likes",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| command == "hello" && pending.expected.starts_with(b"-"),
+        reason: "7.0 authenticates before it has read all options",
+    },
+    Withheld {
+        before: Version(u32::MAX, 0, 0),
+        applies: |command, pending| {
+            let overlong = |key| pending.model.holds_overlong_sketch(pending.database, key);
+            command.starts_with("pf") && pending.request[1..].iter().any(|key| overlong(key))
+        },
+        reason: "7.4.1 overlooks runs beyond the last register, servers patched since refuse them",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            matches!(command, "client|setname" | "hello") && pending.request.concat().contains(&0)
+        },
+        reason: "7.0 checks a name beyond its first zero byte",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |_, pending| pending.expected == b"-ERR timeout is out of range\r\n",
+        reason: "7.0 adds the timeout to the time unchecked",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            command == "scan" && pending.expected == b"-ERR invalid cursor\r\n"
+        },
+        reason: "7.0 reads more cursors than it should",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, _| command.ends_with("|help"),
+        reason: "the frame of a help was worded otherwise",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, _| matches!(command, "waitaof" | "client|no-touch" | "client|setinfo"),
+        reason: "the command came with 7.2",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            matches!(command, "bitcount" | "bitpos") && pending.expected.starts_with(b"-")
+        },
+        reason: "7.0 looks the key up before it reads the arguments",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            command == "lcs" && pending.expected.starts_with(b"-ERR Insufficient memory")
+        },
+        reason: "7.0 has no bound on the table and would allocate gigabytes",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            command == "object|encoding" && pending.expected == b"$8\r\nlistpack\r\n"
+        },
+        reason: "7.0 calls every list a quicklist",
+    },
+    Withheld {
+        before: MODELLED,
+        applies: |_, pending| pending.has_word("MAXAGE"),
+        reason: "CLIENT KILL MAXAGE came with 7.4",
+    },
+    Withheld {
+        before: MODELLED,
+        applies: |command, pending| command == "scan" && pending.has_word("NOVALUES"),
+        reason: "NOVALUES came with 7.4",
+    },
+];
+
+/// Whether a server of this version is spared this request.
+pub fn is_withheld(version: Version, pending: &Pending) -> bool {
+    let command = full_name(pending.request);
+    WITHHELD
+        .iter()
+        .any(|it| version < it.before && (it.applies)(&command, pending))
+}
+
+/// Whether the model's answer changes as time passes.
+pub fn depends_on_time(request: &[Vec<u8>]) -> bool {
+    rule(request) == Some(Rule::BetweenTimes)
+}
+
+/// A request, its reply, and what the model makes of it.
+pub struct Observation<'a> {
+    pub request: &'a [Vec<u8>],
+    pub version: Version,
+    /// The model's reply at the time the request was sent.
+    pub expected: &'a [u8],
+    /// The model's reply at the time the server's reply came.
+    pub later: &'a [u8],
+    pub actual: &'a [u8],
+    /// The model after the request.
+    pub model: &'a Model,
+    /// The database of the connection.
+    pub database: usize,
+    pub before_ms: i64,
+    pub after_ms: i64,
+}
+
+/// Whether the server's reply is as good as the model's.
+pub fn accepts(observation: &Observation) -> bool {
+    if observation.expected == observation.actual {
+        return true;
+    }
+    let (Some(expected), Some(actual)) = (parse(observation.expected), parse(observation.actual))
+    else {
+        return false;
+    };
+    let is_error = |node: &Node| matches!(node, Node::Line(b'-', _));
+    match rule(observation.request) {
+        Some(rule) if !is_error(&expected) && !is_error(&actual) => {
+            judge(rule, observation, &expected, &actual)
+        }
+        _ => false,
+    }
+}
+
+fn rule(request: &[Vec<u8>]) -> Option<Rule> {
+    let name = full_name(request);
+    EXEMPTIONS
+        .iter()
+        .find(|it| it.command == name)
+        .map(|it| it.rule)
+}
+
+/// The command, with the next word behind a bar if there is a row for both together.
+fn full_name(request: &[Vec<u8>]) -> String {
+    let lower = |word: &[u8]| String::from_utf8_lossy(word).to_ascii_lowercase();
+    let first = lower(&request[0]);
+    let container = ["client", "object", "memory", "slowlog", "latency"].contains(&first.as_str());
+    match request.get(1) {
+        Some(second) if container => format!("{first}|{}", lower(second)),
+        _ => first,
+    }
+}
+
+fn judge(rule: Rule, observation: &Observation, expected: &Node, actual: &Node) -> bool {
+    let numbers = expected.integer().zip(actual.integer());
+    match rule {
+        Rule::AnyOrder => sorted(expected).is_some() && sorted(expected) == sorted(actual),
+        Rule::AnyKey => actual
+            .text()
+            .is_some_and(|key| observation.model.entry(observation.database, key).is_some()),
+        Rule::ScanPage => is_part_of_page(observation.expected, observation.actual),
+        Rule::CountWithExpired => numbers.is_some_and(|(least, count)| {
+            let ghosts = observation.model.ghosts(observation.database) as i64;
+            (least..=least + ghosts).contains(&count)
+        }),
+        Rule::BetweenTimes => {
+            let later = parse(observation.later).and_then(|node| node.integer());
+            numbers
+                .zip(later)
+                .is_some_and(|((first, number), later)| (later..=first).contains(&number))
+        }
+        Rule::Clock => is_clock(observation, actual),
+        Rule::Greeting => masked(expected).is_some() && masked(expected) == masked(actual),
+        Rule::Positive => numbers.is_some_and(|(_, number)| number > 0),
+        Rule::Size => match (numbers, observation.request.get(2)) {
+            (Some((_, size)), _) => size > 0,
+            (None, Some(key)) => {
+                let positive = actual.integer().is_some_and(|size| size > 0);
+                positive && observation.model.is_ghost(observation.database, key)
+            }
+            (None, None) => false,
+        },
+        Rule::Natural => numbers.is_some_and(|(_, number)| number >= 0),
+        Rule::SharedOrNot => {
+            let shared = i64::from(i32::MAX);
+            numbers.is_some_and(|(own, number)| {
+                own == shared || own == 1 && (number == 1 || number == shared)
+            })
+        }
+        Rule::AnyText => match (expected, actual) {
+            (Node::Blob(kind, _), Node::Blob(other, _)) => kind == other,
+            _ => false,
+        },
+        Rule::HelpFrame => has_frame(expected, actual),
+        Rule::AnyArray => {
+            matches!((expected, actual), (Node::Items(kind, _), Node::Items(other, _)) if kind == other)
+        }
+        Rule::NoError => true,
+    }
+}
+
+fn sorted(node: &Node) -> Option<Vec<&[u8]>> {
+    let mut items: Vec<&[u8]> = node
+        .items()?
+        .iter()
+        .map(Node::text)
+        .collect::<Option<_>>()?;
+    items.sort_unstable();
+    Some(items)
+}
+
+/// The cursor and the keys of a reply to SCAN.
+pub fn scan_page(reply: &[u8]) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+    let node = parse(reply)?;
+    let [cursor, page] = node.items()? else {
+        return None;
+    };
+    let keys = page
+        .items()?
+        .iter()
+        .map(|key| key.text().map(<[u8]>::to_vec));
+    let cursor = cursor.text()?.to_vec();
+    let is_number = !cursor.is_empty() && cursor.iter().all(u8::is_ascii_digit);
+    is_number.then_some((cursor, keys.collect::<Option<_>>()?))
+}
+
+fn is_part_of_page(expected: &[u8], actual: &[u8]) -> bool {
+    match (scan_page(expected), scan_page(actual)) {
+        (Some((_, all)), Some((_, page))) => page.iter().all(|key| all.contains(key)),
+        _ => false,
+    }
+}
+
+fn is_clock(observation: &Observation, actual: &Node) -> bool {
+    let numbers: Option<Vec<i64>> = actual.items().and_then(|items| {
+        let texts = items
+            .iter()
+            .map(|item| std::str::from_utf8(item.text()?).ok());
+        texts.map(|text| text?.parse().ok()).collect()
+    });
+    match numbers.as_deref() {
+        Some(&[seconds, microseconds]) => {
+            let at_ms = seconds * 1000 + microseconds / 1000;
+            (observation.before_ms..=observation.after_ms).contains(&at_ms)
+                && (0..1_000_000).contains(&microseconds)
+        }
+        _ => false,
+    }
+}
+
+/// A greeting without the values that differ between servers.
+fn masked(greeting: &Node) -> Option<Vec<&Node>> {
+    let mut kept = Vec::new();
+    for pair in greeting.items()?.chunks(2) {
+        kept.push(&pair[0]);
+        if !matches!(pair[0].text(), Some(b"version" | b"id")) {
+            kept.push(&pair[1]);
+        }
+    }
+    Some(kept)
+}
+
+/// A help must begin and end alike and have something between.
+fn has_frame(expected: &Node, actual: &Node) -> bool {
+    match (expected.items(), actual.items()) {
+        (Some(frame), Some(lines)) => {
+            let statuses = lines.iter().all(|line| matches!(line, Node::Line(b'+', _)));
+            statuses
+                && lines.len() > frame.len()
+                && lines[0] == frame[0]
+                && lines.ends_with(&frame[1..])
+        }
+        _ => false,
+    }
+}

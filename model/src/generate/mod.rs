@@ -1,0 +1,238 @@
+//! Generated requests: one row a command, with every option and every documented error of it.
+
+mod arguments;
+mod bitmaps;
+mod connection;
+mod keys;
+mod server;
+mod strings;
+
+use std::sync::LazyLock;
+
+use proptest::collection;
+use proptest::prelude::*;
+
+/// One argument of a request. Moments are resolved when the request is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Argument {
+    Bytes(Vec<u8>),
+    /// The Unix time in seconds, this many from now.
+    SecondsFromNow(i64),
+    /// The Unix time in milliseconds, this many from now.
+    MillisecondsFromNow(i64),
+}
+
+impl Argument {
+    pub fn text(text: &str) -> Argument {
+        Argument::Bytes(text.as_bytes().to_vec())
+    }
+
+    /// The bytes to send when the clock shows `now_ms`, in milliseconds since 1970.
+    pub fn resolve(&self, now_ms: i64) -> Vec<u8> {
+        match self {
+            Argument::Bytes(bytes) => bytes.clone(),
+            Argument::SecondsFromNow(delta) => (now_ms / 1000 + delta).to_string().into_bytes(),
+            Argument::MillisecondsFromNow(delta) => (now_ms + delta).to_string().into_bytes(),
+        }
+    }
+}
+
+/// The words of a request, the command first.
+pub type Request = Vec<Argument>;
+
+/// One step of a generated sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Requests one after the other on one connection.
+    Requests {
+        connection: usize,
+        requests: Vec<Request>,
+    },
+    /// A whole SCAN from cursor 0 to cursor 0, with other requests of the same connection between its
+    /// pages.
+    Scan {
+        connection: usize,
+        options: Request,
+        between: Vec<Request>,
+    },
+    /// Sleeps until the next key expires, if that is soon.
+    AwaitExpiry,
+}
+
+/// How many connections a sequence uses. Those with odd numbers speak RESP3.
+pub const CONNECTIONS: usize = 4;
+
+/// What the server under test has beyond the commands of this model's first rows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Features {
+    /// It knows RPUSH, so that keys of the wrong type exist.
+    pub lists: bool,
+    /// It knows CHECKPOINT.
+    pub checkpoint: bool,
+}
+
+/// Arguments behind the name of a command.
+type Arguments = BoxedStrategy<Vec<Argument>>;
+
+/// A command, how often it is chosen, and its arguments.
+struct Row {
+    /// The full name; a subcommand stands behind a bar.
+    command: &'static str,
+    weight: u32,
+    arguments: fn() -> Arguments,
+    needs: Needs,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Needs {
+    Nothing,
+    Lists,
+    Checkpoint,
+}
+
+const fn row(command: &'static str, weight: u32, arguments: fn() -> Arguments) -> Row {
+    Row {
+        command,
+        weight,
+        arguments,
+        needs: Needs::Nothing,
+    }
+}
+
+fn rows() -> impl Iterator<Item = &'static Row> {
+    [
+        strings::ROWS,
+        bitmaps::ROWS,
+        keys::ROWS,
+        connection::ROWS,
+        server::ROWS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+static COVERED: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let mut names: Vec<&str> = rows().map(|row| row.command).collect();
+    names.extend(
+        rows()
+            .filter_map(|row| row.command.split_once('|'))
+            .map(|(container, _)| container),
+    );
+    names.sort_unstable();
+    names.dedup();
+    names
+});
+
+/// The commands that have a generator, in lower case: `set`, `client`, `client|setname`.
+pub fn covered() -> &'static [&'static str] {
+    &COVERED
+}
+
+/// Sequences of up to `length` steps.
+pub fn steps(length: usize, features: Features) -> BoxedStrategy<Vec<Step>> {
+    collection::vec(step(features), 1..=length).boxed()
+}
+
+fn step(features: Features) -> BoxedStrategy<Step> {
+    let connection = 0..CONNECTIONS;
+    prop_oneof![
+        60 => (connection.clone(), request(features)).prop_map(|(connection, request)| Step::Requests {
+            connection,
+            requests: vec![request],
+        }),
+        1 => (connection.clone(), silent_group(features))
+            .prop_map(|(connection, requests)| Step::Requests { connection, requests }),
+        1 => (connection, keys::scan_options(), collection::vec(request_of(keys::changes), 0..4)).prop_map(
+            |(connection, options, between)| Step::Scan { connection, options, between }
+        ),
+        1 => Just(Step::AwaitExpiry),
+    ]
+    .boxed()
+}
+
+/// Requests without a reply, up to one that is answered.
+fn silent_group(features: Features) -> BoxedStrategy<Vec<Request>> {
+    let words = |text: &str| text.split(' ').map(Argument::text).collect::<Request>();
+    let (off, on) = (words("CLIENT REPLY OFF"), words("CLIENT REPLY ON"));
+    let (skip, ping) = (words("client reply skip"), words("PING"));
+    let quiet = request_of(keys::changes);
+    prop_oneof![
+        quiet
+            .clone()
+            .prop_map(move |request| vec![off.clone(), request, on.clone()]),
+        quiet.prop_map(move |request| vec![skip.clone(), request, ping.clone()]),
+        request(features).prop_map(|request| vec![request]),
+    ]
+    .boxed()
+}
+
+/// A request made of a fixed set of forms.
+fn request_of(forms: fn() -> BoxedStrategy<Request>) -> BoxedStrategy<Request> {
+    forms()
+}
+
+fn request(features: Features) -> BoxedStrategy<Request> {
+    let available = |row: &&Row| match row.needs {
+        Needs::Nothing => true,
+        Needs::Lists => features.lists,
+        Needs::Checkpoint => features.checkpoint,
+    };
+    let choices = rows()
+        .filter(available)
+        .map(|row| (row.weight, whole_request(row)))
+        .collect();
+    proptest::strategy::Union::new_weighted(choices).boxed()
+}
+
+/// The name in some case, the arguments, and now and then too few or too many of them.
+fn whole_request(row: &'static Row) -> BoxedStrategy<Request> {
+    let misuse = prop_oneof![
+        30 => Just(Misuse::None),
+        1 => Just(Misuse::Missing),
+        1 => arguments::key().prop_map(Misuse::Extra),
+    ];
+    (0..3_usize, (row.arguments)(), misuse)
+        .prop_map(|(case, arguments, misuse)| {
+            let name = row
+                .command
+                .split('|')
+                .map(|word| Argument::text(&in_case(word, case)));
+            let mut request: Request = name.chain(arguments).collect();
+            match misuse {
+                Misuse::None => {}
+                // The name itself stays.
+                Misuse::Missing if request.len() > 1 => {
+                    request.pop();
+                }
+                Misuse::Missing => {}
+                Misuse::Extra(argument) => request.push(argument),
+            }
+            request
+        })
+        .boxed()
+}
+
+#[derive(Clone, Debug)]
+enum Misuse {
+    None,
+    Missing,
+    Extra(Argument),
+}
+
+fn in_case(word: &str, case: usize) -> String {
+    match case {
+        0 => word.to_ascii_uppercase(),
+        1 => word.to_ascii_lowercase(),
+        _ => word
+            .chars()
+            .enumerate()
+            .map(|(index, letter)| {
+                if index % 2 == 0 {
+                    letter.to_ascii_uppercase()
+                } else {
+                    letter
+                }
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,41 @@
+//! Integers as Redis reads them from arguments and from stored strings.
+
+use crate::errors::{self, Failure};
+
+/// Reads a signed 64-bit integer in its one canonical form: no sign but `-`, no leading zero, no
+/// blanks, and `0` but not `-0`.
+pub fn canonical(text: &[u8]) -> Option<i64> {
+    let number: i64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    (number.to_string().as_bytes() == text).then_some(number)
+}
+
+/// An argument that must be an integer.
+pub fn integer(text: &[u8]) -> Result<i64, Failure> {
+    canonical(text).ok_or_else(errors::not_an_integer)
+}
+
+/// An argument that must be an integer, with the command's own complaint.
+pub fn integer_or(text: &[u8], complaint: &str) -> Result<i64, Failure> {
+    canonical(text).ok_or_else(|| errors::err(complaint))
+}
+
+/// An argument that must fit a C `int`. Beyond it, but within 64 bits, the text of the range differs.
+pub fn small_integer(text: &[u8], complaint: Option<&str>) -> Result<i32, Failure> {
+    let number = match complaint {
+        Some(complaint) => integer_or(text, complaint)?,
+        None => integer(text)?,
+    };
+    i32::try_from(number).map_err(|_| match complaint {
+        Some(complaint) => errors::err(complaint),
+        None => errors::err(&format!(
+            "value is out of range, value must between {} and {}",
+            i32::MIN,
+            i32::MAX
+        )),
+    })
+}
+
+/// A SCAN cursor: an unsigned 64-bit integer.
+pub fn cursor(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}

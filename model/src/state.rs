@@ -1,0 +1,338 @@
+//! The state: databases, values, connections, and the frame in which a request is executed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::commands;
+use crate::errors::{self, Failure};
+use crate::numbers;
+use crate::reply::{Protocol, Reply};
+
+/// The number of databases, as Redis starts with by default.
+pub const DATABASES: usize = 16;
+
+/// The longest string Redis stores: the default of `proto-max-bulk-len`, in bytes.
+pub const STRING_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// The longest text that Redis keeps in one allocation with its header, in bytes.
+const EMBEDDED_BYTES_MAX: usize = 44;
+
+/// Integers below this one are shared objects in Redis.
+const SHARED_INTEGERS: i64 = 10_000;
+
+/// How Redis would hold a string; only OBJECT shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    Integer,
+    Embedded,
+    Raw,
+}
+
+/// A string value with what OBJECT can tell of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    pub bytes: Vec<u8>,
+    pub encoding: Encoding,
+    /// One of the preallocated small integers.
+    pub shared: bool,
+}
+
+impl Text {
+    /// A value that came in as a whole: an integer if it reads as one, embedded if short.
+    pub fn encoded(bytes: Vec<u8>) -> Text {
+        match numbers::canonical(&bytes) {
+            Some(number) => Text {
+                bytes,
+                encoding: Encoding::Integer,
+                shared: (0..SHARED_INTEGERS).contains(&number),
+            },
+            None => Text::unencoded(bytes),
+        }
+    }
+
+    /// A value that is never taken for an integer.
+    pub fn unencoded(bytes: Vec<u8>) -> Text {
+        let short = bytes.len() <= EMBEDDED_BYTES_MAX;
+        Text {
+            bytes,
+            encoding: if short {
+                Encoding::Embedded
+            } else {
+                Encoding::Raw
+            },
+            shared: false,
+        }
+    }
+
+    /// A value that was changed in place.
+    pub fn raw(bytes: Vec<u8>) -> Text {
+        Text {
+            bytes,
+            encoding: Encoding::Raw,
+            shared: false,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    Text(Text),
+    List(Vec<Vec<u8>>),
+}
+
+/// A key's value and the moment it expires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub(crate) value: Value,
+    /// Milliseconds since 1970; the key is gone when the clock shows more than this.
+    pub expires_at_ms: Option<i64>,
+    /// The expiry was computed from the current time, so a server with another clock reading has
+    /// another one.
+    pub relative: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Database {
+    pub(crate) entries: BTreeMap<Vec<u8>, Entry>,
+    /// Keys that expired and have not been written since: Redis counts them until it removes them.
+    pub(crate) ghosts: BTreeSet<Vec<u8>>,
+}
+
+/// Names a connection of the model; the caller chooses the numbers.
+pub type ConnectionId = usize;
+
+/// What the server remembers of a connection.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    pub database: usize,
+    pub protocol: Protocol,
+    pub name: Vec<u8>,
+    /// CLIENT REPLY OFF: nothing is answered until ON.
+    pub silenced: bool,
+    /// CLIENT REPLY SKIP came just before: the current request is not answered.
+    pub skipped: bool,
+    /// CLIENT REPLY SKIP: the next request is not answered.
+    pub skip_next: bool,
+}
+
+impl Default for Connection {
+    fn default() -> Connection {
+        Connection {
+            database: 0,
+            protocol: Protocol::Resp2,
+            name: Vec::new(),
+            silenced: false,
+            skipped: false,
+            skip_next: false,
+        }
+    }
+}
+
+/// A plain in-memory Redis.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub(crate) databases: Vec<Database>,
+    pub(crate) connections: BTreeMap<ConnectionId, Connection>,
+}
+
+impl Default for Model {
+    fn default() -> Model {
+        Model {
+            databases: vec![Database::default(); DATABASES],
+            connections: BTreeMap::new(),
+        }
+    }
+}
+
+impl Model {
+    /// Executes one request and returns the bytes of its reply, or none if the connection has
+    /// switched replies off. `now_ms` is the wall time in milliseconds since 1970.
+    pub fn execute(
+        &mut self,
+        connection: ConnectionId,
+        request: &[Vec<u8>],
+        now_ms: i64,
+    ) -> Vec<u8> {
+        self.remove_expired(now_ms);
+        let mut call = Call {
+            model: self,
+            connection,
+            args: request,
+            name: "",
+            now_ms,
+        };
+        let reply = commands::dispatch(&mut call).unwrap_or_else(Reply::from);
+        let connection = self.connection(connection);
+        let silent = connection.silenced || connection.skipped;
+        connection.skipped = std::mem::take(&mut connection.skip_next);
+        if silent {
+            return Vec::new();
+        }
+        reply.encode(connection.protocol)
+    }
+
+    /// Forgets a connection, as the server does when it closes.
+    pub fn disconnect(&mut self, connection: ConnectionId) {
+        self.connections.remove(&connection);
+    }
+
+    /// The database that a connection has selected, and its protocol.
+    pub fn selected(&self, connection: ConnectionId) -> (usize, Protocol) {
+        self.connections
+            .get(&connection)
+            .map_or((0, Protocol::Resp2), |it| (it.database, it.protocol))
+    }
+
+    /// The live keys of a database. Expired keys are gone only after the next request.
+    pub fn keys(&self, database: usize) -> impl Iterator<Item = &[u8]> {
+        self.databases[database].entries.keys().map(Vec::as_slice)
+    }
+
+    /// How many expired keys Redis may still count in a database.
+    pub fn ghosts(&self, database: usize) -> usize {
+        self.databases[database].ghosts.len()
+    }
+
+    /// Whether a key has expired and Redis may not have removed it.
+    pub fn is_ghost(&self, database: usize, key: &[u8]) -> bool {
+        self.databases[database].ghosts.contains(key)
+    }
+
+    /// What is stored under a key.
+    pub fn entry(&self, database: usize, key: &[u8]) -> Option<&Entry> {
+        self.databases[database].entries.get(key)
+    }
+
+    /// Replaces the expiry of a key that has one by the one the server reports.
+    pub fn adopt_expiry(&mut self, database: usize, key: &[u8], expires_at_ms: i64) {
+        if let Some(entry) = self.databases[database].entries.get_mut(key) {
+            entry.expires_at_ms = Some(expires_at_ms);
+            entry.relative = false;
+        }
+    }
+
+    /// Every moment at which some key expires, in milliseconds since 1970, unsorted.
+    pub fn expiries(&self) -> impl Iterator<Item = i64> {
+        self.databases
+            .iter()
+            .flat_map(|database| database.entries.values())
+            .filter_map(|entry| entry.expires_at_ms)
+    }
+
+    fn remove_expired(&mut self, now_ms: i64) {
+        for database in &mut self.databases {
+            let due: Vec<Vec<u8>> = database
+                .entries
+                .iter()
+                .filter(|(_, entry)| entry.expires_at_ms.is_some_and(|at| at < now_ms))
+                .map(|(key, _)| key.clone())
+                .collect();
+            for key in due {
+                database.entries.remove(&key);
+                database.ghosts.insert(key);
+            }
+        }
+    }
+
+    fn connection(&mut self, id: ConnectionId) -> &mut Connection {
+        self.connections.entry(id).or_default()
+    }
+}
+
+/// One request being executed.
+pub struct Call<'a> {
+    pub model: &'a mut Model,
+    pub connection: ConnectionId,
+    pub args: &'a [Vec<u8>],
+    /// The full name of the command, as error texts show it: `set`, `client|setname`.
+    pub name: &'static str,
+    pub now_ms: i64,
+}
+
+/// What a command does: a reply, or an error reply.
+pub type Outcome = Result<Reply, Failure>;
+
+impl<'a> Call<'a> {
+    pub fn arg(&self, index: usize) -> &'a [u8] {
+        &self.args[index]
+    }
+
+    /// The first argument, which is the key of most commands.
+    pub fn key(&self) -> &'a [u8] {
+        self.arg(1)
+    }
+
+    pub fn connection(&mut self) -> &mut Connection {
+        self.model.connection(self.connection)
+    }
+
+    pub fn database(&mut self) -> &mut Database {
+        let index = self.connection().database;
+        &mut self.model.databases[index]
+    }
+
+    pub fn entry(&mut self, key: &[u8]) -> Option<&mut Entry> {
+        self.database().entries.get_mut(key)
+    }
+
+    pub fn exists(&mut self, key: &[u8]) -> bool {
+        self.entry(key).is_some()
+    }
+
+    /// The string stored under a key, nothing if there is no key, an error for another type.
+    pub fn text(&mut self, key: &[u8]) -> Result<Option<&mut Text>, Failure> {
+        match self.entry(key).map(|entry| &mut entry.value) {
+            None => Ok(None),
+            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(Value::List(_)) => Err(errors::wrong_type()),
+        }
+    }
+
+    /// A copy of the string stored under a key; the empty string if there is none.
+    pub fn bytes(&mut self, key: &[u8]) -> Result<Vec<u8>, Failure> {
+        Ok(self
+            .text(key)?
+            .map(|text| text.bytes.clone())
+            .unwrap_or_default())
+    }
+
+    /// Stores a value under a key, which loses its expiry.
+    pub fn put(&mut self, key: &[u8], text: Text) {
+        self.database().insert(
+            key,
+            Entry {
+                value: Value::Text(text),
+                expires_at_ms: None,
+                relative: false,
+            },
+        );
+    }
+
+    /// Stores a value under a key, which keeps its expiry.
+    pub fn replace(&mut self, key: &[u8], text: Text) {
+        match self.entry(key) {
+            Some(entry) => entry.value = Value::Text(text),
+            None => self.put(key, text),
+        }
+    }
+
+    pub fn remove(&mut self, key: &[u8]) -> Option<Entry> {
+        self.database().entries.remove(key)
+    }
+
+    /// An expiry `delta_ms` from now wraps like a 64-bit integer does in Redis.
+    pub fn after_now(&self, delta_ms: i64) -> i64 {
+        self.now_ms.wrapping_add(delta_ms)
+    }
+
+    /// Whether argument `index` is this word, in any case.
+    pub fn says(&self, index: usize, word: &str) -> bool {
+        self.arg(index).eq_ignore_ascii_case(word.as_bytes())
+    }
+}
+
+impl Database {
+    pub fn insert(&mut self, key: &[u8], entry: Entry) {
+        self.ghosts.remove(key);
+        self.entries.insert(key.to_vec(), entry);
+    }
+}

@@ -1,0 +1,329 @@
+//! Puts a server together: the file, the keyspace, the log's threads, the sockets.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::server::{Launch, ServeError};
+use crate::command::server::{REDIS_VERSION, Server};
+use crate::command::shutdown::Request;
+use crate::config::{AppendFsync, Config, Host, Key, OnCorruption as OnCorruptionSetting, Refusal};
+use crate::keyspace::Keyspace;
+use crate::server::background::Job;
+use crate::server::checkpointer::{self, Checkpointer};
+use crate::server::durability::{Durability, SyncPolicy};
+use crate::server::late_log::LateLog;
+use crate::server::log_keeper::{LogKeeper, SyncThread};
+use crate::server::machine::ThisMachine;
+use crate::server::{Lifecycle, Listening, Options, Shared};
+use crate::session::OwnEngine;
+use crate::storage::{self, Engine, Lsn, OnCorruption, OpenOptions};
+use crate::vfs::{Clock, OsClock, OsVfs};
+
+/// How long connections wait to be accepted while the file is being opened.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// How often the log of the server tells of a replay, in microseconds.
+const TELL_EVERY_US: u64 = 1_000_000;
+
+/// Due keys removed in one turn of the periodic job.
+const EXPIRED_A_TURN: usize = 200;
+
+fn policy_of(config: &Config) -> SyncPolicy {
+    match config.appendfsync() {
+        AppendFsync::Always => SyncPolicy::Always,
+        AppendFsync::EverySecond => SyncPolicy::EverySecond,
+        AppendFsync::No => SyncPolicy::Kernel,
+    }
+}
+
+/// Makes CONFIG SET act on everything that is put together here.
+struct ServerHost {
+    server: Arc<Server>,
+    log: Arc<LateLog>,
+    /// What `cache-size` is to be, in bytes; the periodic job carries it out.
+    cache_bytes: Arc<AtomicU64>,
+}
+
+impl Host for ServerHost {
+    fn apply(&self, config: &Config, changed: &[Key]) -> Result<(), Refusal> {
+        for key in changed {
+            match key {
+                Key::Appendfsync => {
+                    if let Some(keeper) = self.log.keeper() {
+                        keeper.set_policy(policy_of(config));
+                    }
+                }
+                Key::CacheSize => {
+                    let bytes = super::server::cache_bytes(config);
+                    self.cache_bytes.store(bytes, Ordering::Relaxed);
+                }
+                _ => {}
+            }
+        }
+        self.server.apply(config, changed)
+    }
+
+    fn reset_statistics(&self) {
+        self.server.reset_statistics();
+    }
+}
+
+/// Removes due keys, and changes the size of the cache.
+struct Housekeeping {
+    server: Arc<Server>,
+    cache_bytes: Arc<AtomicU64>,
+    cache_bytes_now: u64,
+}
+
+impl Job for Housekeeping {
+    fn name(&self) -> &'static str {
+        "housekeeping"
+    }
+
+    fn run(&mut self, keyspace: &mut Keyspace, now_ms: u64) {
+        if self.server.loading.is_on() {
+            return;
+        }
+        let wanted = self.cache_bytes.load(Ordering::Relaxed);
+        if wanted != self.cache_bytes_now {
+            keyspace.engine.pager_mut().set_cache_bytes(wanted);
+            self.cache_bytes_now = wanted;
+        }
+        if !self.server.switches.active_expire.load(Ordering::Relaxed) {
+            return;
+        }
+        keyspace.engine.begin_command(storage::OnMiss::Read);
+        keyspace.engine.set_urgent(true);
+        if let Err(e) = keyspace.expire_due(now_ms, EXPIRED_A_TURN) {
+            tracing::debug!("due keys were not removed: {e}");
+        }
+        keyspace.engine.set_urgent(false);
+    }
+}
+
+/// The end of a server: a file that is whole without its log.
+struct CleanEnd {
+    shared: Arc<Shared>,
+    log: Arc<LateLog>,
+}
+
+impl Lifecycle for CleanEnd {
+    fn prepare_shutdown(&mut self, _request: Request) -> bool {
+        let Some(keeper) = self.log.keeper() else {
+            // The file is still being opened, and nothing was committed.
+            return true;
+        };
+        match checkpointer::make(&self.shared, true) {
+            Ok(()) => true,
+            Err(e) => {
+                tracing::warn!("the last checkpoint failed: {e}. The log has everything up to it.");
+                let log = keeper.log();
+                log.sync_to(log.last_lsn()).is_ok()
+            }
+        }
+    }
+}
+
+/// The threads that a server has once its file is open.
+struct Threads {
+    sync: SyncThread,
+    checkpoints: Checkpointer,
+}
+
+/// Opens the file while connections are told to wait.
+struct Loader {
+    launch: Arc<Launch>,
+    shared: Arc<Shared>,
+    log: Arc<LateLog>,
+    seed: u64,
+}
+
+impl Loader {
+    /// Opens the file and puts its data where all threads find it.
+    fn load(&self) -> Result<Threads, ServeError> {
+        let config = &self.launch.config;
+        let server = &self.shared.server;
+        let clock = Arc::clone(&server.clock);
+        let engine = self.open_storage()?;
+        let log = Arc::clone(engine.log().ok_or("an open file has a log")?);
+        let keyspace = Keyspace::new(engine, config.databases(), self.seed, clock.wall_ms())?;
+        let keeper = Arc::new(LogKeeper::new(log, clock, policy_of(config)));
+        let sync = keeper.start()?;
+        {
+            // One hold: whoever finds the data finds the log, and is not told to wait any more.
+            let mut absent = self.shared.engine.lock();
+            self.log.arrive(Arc::clone(&keeper));
+            *absent = keyspace;
+            server.loading.end();
+        }
+        // A CONFIG SET between the two looks at the policy found no log.
+        keeper.set_policy(policy_of(config));
+        let checkpoints = Checkpointer::start(Arc::clone(&self.shared), keeper)?;
+        tracing::info!("Ready to accept connections");
+        self.launch.ready();
+        Ok(Threads { sync, checkpoints })
+    }
+
+    fn open_storage(&self) -> Result<Engine, ServeError> {
+        let config = &self.launch.config;
+        let server = &self.shared.server;
+        let clock = &server.clock;
+        let mut new_uuid = [0; 16];
+        fill_with_random(&mut new_uuid)?;
+        let options = OpenOptions {
+            page_bytes: config.page_size() as usize,
+            cache_bytes: self.launch.cache_bytes,
+            on_corruption: match config.on_corruption() {
+                OnCorruptionSetting::Abort => OnCorruption::Abort,
+                OnCorruptionSetting::Truncate => OnCorruption::Truncate,
+            },
+            ..OpenOptions::new(new_uuid)
+        };
+        let path: PathBuf = config.dbfile();
+        let started_us = clock.mono_us();
+        let (mut first, mut told_us) = (None, started_us);
+        let mut on_replay = |at: Lsn, last: Lsn| {
+            let first = *first.get_or_insert(at);
+            server.loading.advance(at.0 - first.0, last.0 - first.0);
+            if clock.mono_us() - told_us > TELL_EVERY_US {
+                told_us = clock.mono_us();
+                tracing::info!("Replaying the log: transaction {at} of {last}");
+            }
+        };
+        let (engine, report) =
+            storage::open(&OsVfs, Arc::clone(clock), &path, &options, &mut on_replay)?;
+        let elapsed_ms = (clock.mono_us() - started_us) as f64 / 1000.0;
+        if let Some(cut) = &report.cut {
+            tracing::warn!(
+                "The log ended in the middle of a write, which was not promised to anyone: {cut}"
+            );
+        }
+        let what = if report.is_new { "Created" } else { "Opened" };
+        tracing::info!(
+            "{what} {} in {elapsed_ms:.1} ms: {} transactions replayed, the last is {}",
+            path.display(),
+            report.replayed,
+            report.last_lsn
+        );
+        Ok(engine)
+    }
+}
+
+fn fill_with_random(out: &mut [u8]) -> Result<(), ServeError> {
+    use rustix::rand::{GetRandomFlags, getrandom};
+    let mut filled = 0;
+    while filled < out.len() {
+        filled += getrandom(&mut out[filled..], GetRandomFlags::empty())?;
+    }
+    Ok(())
+}
+
+/// Runs a server until it is told to stop.
+///
+/// It listens before it opens its file. Where that takes longer than [`PATIENCE`], connections are accepted and
+/// told that the data is not there yet.
+pub fn serve(launch: Launch) -> Result<(), ServeError> {
+    let clock: Arc<dyn Clock> = Arc::new(OsClock::default());
+    let launch = Arc::new(launch);
+    let config = Arc::clone(&launch.config);
+    tracing::info!(
+        "Redkeep {} (answers like Redis {REDIS_VERSION}), process {}",
+        env!("CARGO_PKG_VERSION"),
+        std::process::id()
+    );
+    let mut seed = [0; 8];
+    fill_with_random(&mut seed)?;
+    let seed = u64::from_le_bytes(seed);
+    let machine = ThisMachine::look(clock.wall_ms())?;
+    let server = Server::new(Arc::clone(&config), Arc::clone(&clock)).on(Arc::new(machine));
+    server.loading.begin(clock.wall_ms());
+    let server = Arc::new(server);
+    let log = Arc::new(LateLog::default());
+    let cache_bytes = Arc::new(AtomicU64::new(launch.cache_bytes));
+    config.attach(Arc::new(ServerHost {
+        server: Arc::clone(&server),
+        log: Arc::clone(&log),
+        cache_bytes: Arc::clone(&cache_bytes),
+    }));
+    let absent = Engine::absent(Arc::clone(&clock));
+    let absent = Keyspace::new(absent, config.databases(), seed, clock.wall_ms())?;
+    let shared = Arc::new(Shared {
+        server: Arc::clone(&server),
+        engine: Mutex::new(absent),
+        store: Arc::new(OwnEngine),
+        durability: Arc::clone(&log) as Arc<dyn Durability>,
+    });
+    let listening = Listening::open(Arc::clone(&shared), Options::from_config(&config))?;
+    for address in listening.addresses() {
+        tracing::info!("Listening on {address}");
+    }
+    let loading = start_loading(Loader {
+        launch: Arc::clone(&launch),
+        shared: Arc::clone(&shared),
+        log: Arc::clone(&log),
+        seed,
+    })?;
+    let mut loaded = match loading.recv_timeout(PATIENCE) {
+        Ok(loaded) => Some(loaded?),
+        Err(_) => None,
+    };
+    let housekeeping = Housekeeping {
+        server,
+        cache_bytes,
+        cache_bytes_now: launch.cache_bytes,
+    };
+    let mut end = CleanEnd {
+        shared: Arc::clone(&shared),
+        log,
+    };
+    let served = listening.serve(vec![Box::new(housekeeping)], &mut end);
+    launch.stopping();
+    if loaded.is_none() {
+        loaded = loading.try_recv().ok().transpose()?;
+    }
+    let Some(threads) = loaded else {
+        served?;
+        tracing::info!(
+            "Redkeep is done before its file was open; the log has what was to be replayed"
+        );
+        return Ok(());
+    };
+    threads.checkpoints.stop();
+    threads.sync.stop();
+    // Connections have ended: whatever they committed last is put into the file as well.
+    let closed = checkpointer::make(&shared, true);
+    served?;
+    closed?;
+    tracing::info!(
+        "Redkeep is done; {} is whole without its log",
+        config.dbfile().display()
+    );
+    Ok(())
+}
+
+/// Opens the file in a thread of its own. If that fails after the server has begun to serve, the server ends.
+fn start_loading(loader: Loader) -> io::Result<Receiver<Result<Threads, ServeError>>> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::Builder::new()
+        .name("loader".to_owned())
+        .spawn(move || {
+            let loaded = loader.load();
+            let has_failed = loaded.is_err();
+            // Nobody receives where the server has ended meanwhile.
+            let _ = sender.send(loaded);
+            if has_failed {
+                let request = Request {
+                    now: true,
+                    force: true,
+                };
+                loader.shared.server.shutdown.request(request);
+            }
+        })?;
+    Ok(receiver)
+}

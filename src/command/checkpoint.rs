@@ -1,0 +1,121 @@
+//! CHECKPOINT: everything committed so far is put into the data file.
+
+use parking_lot::{Condvar, Mutex};
+use std::time::Duration;
+
+use super::client::{Block, BlockKind};
+use super::{Call, Outcome};
+
+#[derive(Debug, Default)]
+struct Asked {
+    tickets: u64,
+    /// What those who asked want besides.
+    wish: Wish,
+    stop: bool,
+}
+
+/// What is wanted besides the checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Everybody who asks wants no checkpoint at all.
+    pub skips_checkpoint: bool,
+    /// Cached pages are forgotten afterwards, so that the file is read again.
+    pub forgets_cache: bool,
+}
+
+/// How many checkpoints that were asked for have ended, and what became of the last.
+#[derive(Clone, Debug, Default)]
+struct Served {
+    ticket: u64,
+    error: Option<String>,
+}
+
+/// Where checkpoints are asked for, and where the thread that makes them waits.
+#[derive(Debug, Default)]
+pub struct CheckpointBell {
+    asked: Mutex<Asked>,
+    changed: Condvar,
+    served: Mutex<Served>,
+}
+
+/// Why the thread that makes checkpoints goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ring {
+    /// Someone waits for this ticket.
+    Asked(u64, Wish),
+    /// Time has passed.
+    Time,
+    /// The server ends.
+    Stop,
+}
+
+impl CheckpointBell {
+    /// Asks for a checkpoint of everything committed so far. The ticket is served when it has ended.
+    pub fn ring(&self) -> u64 {
+        self.ask(Wish::default())
+    }
+
+    /// Asks for a checkpoint, unless `saves` is false, and that the cache forgets its pages.
+    pub fn ring_to_reload(&self, saves: bool) -> u64 {
+        self.ask(Wish {
+            skips_checkpoint: !saves,
+            forgets_cache: true,
+        })
+    }
+
+    fn ask(&self, wish: Wish) -> u64 {
+        let mut asked = self.asked.lock();
+        let is_alone = asked.tickets == self.served();
+        asked.wish = Wish {
+            skips_checkpoint: wish.skips_checkpoint && (is_alone || asked.wish.skips_checkpoint),
+            forgets_cache: wish.forgets_cache || (!is_alone && asked.wish.forgets_cache),
+        };
+        asked.tickets += 1;
+        self.changed.notify_one();
+        asked.tickets
+    }
+
+    /// The thread that waits is to end.
+    pub fn stop(&self) {
+        self.asked.lock().stop = true;
+        self.changed.notify_one();
+    }
+
+    /// Waits until someone asks, at most for `time`.
+    pub fn wait(&self, time: Duration) -> Ring {
+        let mut asked = self.asked.lock();
+        if asked.tickets == self.served() && !asked.stop {
+            self.changed.wait_for(&mut asked, time);
+        }
+        match *asked {
+            Asked { stop: true, .. } => Ring::Stop,
+            Asked { tickets, wish, .. } if tickets > self.served() => Ring::Asked(tickets, wish),
+            Asked { .. } => Ring::Time,
+        }
+    }
+
+    /// The checkpoint for this ticket, and all before it, has ended.
+    pub fn serve(&self, ticket: u64, error: Option<String>) {
+        *self.served.lock() = Served { ticket, error };
+    }
+
+    /// The last ticket served.
+    pub fn served(&self) -> u64 {
+        self.served.lock().ticket
+    }
+
+    /// What went wrong with the last checkpoint that was asked for.
+    pub fn error(&self) -> Option<String> {
+        self.served.lock().error.clone()
+    }
+}
+
+/// CHECKPOINT: returns when everything committed before it is in the data file and the log is empty of it.
+pub fn checkpoint(call: &mut Call<'_>) -> Outcome {
+    let ticket = call.server.checkpoints.ring();
+    call.client.block = Some(Block {
+        kind: BlockKind::Checkpoint { ticket },
+        until_ms: None,
+    });
+    Ok(())
+}

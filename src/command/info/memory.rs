@@ -1,0 +1,96 @@
+//! The sections `# Memory` and `# Persistence` of INFO.
+
+use super::{Report, eviction_policy};
+use crate::command::Call;
+use crate::storage::Error;
+
+/// The allocator that the program is linked with.
+pub(in crate::command) const ALLOCATOR: &str = "libc";
+
+pub(super) fn memory(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
+    let machine = &call.server.machine;
+    let memory = machine.memory();
+    let peak = memory.resident_max.max(memory.resident);
+    let percent = 100.0 * memory.resident as f64 / peak.max(1) as f64;
+    report.section("Memory");
+    report.bytes("used_memory", memory.resident);
+    report.bytes("used_memory_rss", memory.resident);
+    report.bytes("used_memory_peak", peak);
+    report.field("used_memory_peak_perc", format_args!("{percent:.2}%"));
+    report.field("used_memory_anonymous", memory.anonymous);
+    report.bytes("total_system_memory", machine.identity().memory_bytes);
+    report.field("used_memory_lua", 0);
+    report.field("used_memory_vm_eval", 0);
+    report.field("used_memory_scripts_eval", 0);
+    report.field("number_of_cached_scripts", 0);
+    report.field("number_of_functions", 0);
+    report.field("number_of_libraries", 0);
+    report.field("used_memory_vm_functions", 0);
+    report.field("used_memory_vm_total", 0);
+    report.field("used_memory_functions", 0);
+    report.field("used_memory_scripts", 0);
+    report.bytes("maxmemory", call.server.config.maxmemory());
+    report.field("maxmemory_policy", eviction_policy(call));
+    report.field("mem_not_counted_for_evict", 0);
+    report.field("mem_replication_backlog", 0);
+    report.field("mem_total_replication_buffers", 0);
+    report.field("mem_clients_slaves", 0);
+    report.field("mem_clients_normal", clients_bytes(call));
+    report.field("mem_cluster_links", 0);
+    let unwritten = call
+        .keyspace
+        .engine
+        .log()
+        .map_or(0, |log| log.unwritten_bytes());
+    report.field("mem_aof_buffer", unwritten);
+    report.field("mem_allocator", ALLOCATOR);
+    report.field("active_defrag_running", 0);
+    report.field("lazyfree_pending_objects", call.keyspace.engine.dropped());
+    Ok(())
+}
+
+/// Bytes that the buffers of all connections hold.
+pub(in crate::command) fn clients_bytes(call: &Call<'_>) -> u64 {
+    let entries = call.server.registry.all();
+    let bytes = entries.iter().map(|entry| {
+        let buffers = entry.view.lock().buffers;
+        let held = buffers.input + buffers.input_free + buffers.words + buffers.output_capacity;
+        (held + entry.posted_bytes()) as u64
+    });
+    bytes.sum()
+}
+
+pub(super) fn persistence(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
+    let server = call.server;
+    let is_log_well = call
+        .keyspace
+        .engine
+        .log()
+        .is_none_or(|log| log.poison().is_none());
+    report.section("Persistence");
+    let progress = server.loading.progress();
+    report.flag("loading", progress.is_some());
+    report.field("async_loading", 0);
+    report.field("rdb_changes_since_last_save", call.keyspace.stats.dirty);
+    report.field("rdb_bgsave_in_progress", 0);
+    report.field("rdb_saves", 0);
+    report.field("aof_enabled", 0);
+    report.field("aof_rewrite_in_progress", 0);
+    report.field("aof_rewrite_scheduled", 0);
+    report.field("aof_rewrites", 0);
+    let status = if is_log_well { "ok" } else { "err" };
+    report.field("aof_last_write_status", status);
+    report.field("module_fork_in_progress", 0);
+    if let Some(progress) = progress {
+        let remaining_s = progress.remaining_s(call.now_ms);
+        report.field("loading_start_time", progress.started_ms / 1000);
+        report.field("loading_total_transactions", progress.total);
+        report.field("loading_loaded_transactions", progress.done);
+        report.field(
+            "loading_loaded_perc",
+            format_args!("{:.2}", progress.percent()),
+        );
+        report.field("loading_eta_seconds", remaining_s);
+    }
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! Running handlers in tests: words in, reply bytes out.
+
+use std::sync::Arc;
+
+use super::attempt::carry_out;
+use super::client::Client;
+use super::server::Server;
+use super::{
+    Call, Failure, Outcome, bitfield, bitmap, bitmap_operation, debug, expire, hyperloglog,
+    hyperloglog_debug, info, keys, keys_database, memory, object, scan, string, string_lcs,
+    string_number, string_part,
+};
+use crate::config::Config;
+use crate::keyspace::Keyspace;
+use crate::resp::{Proto, Reply};
+use crate::storage::{Engine, OnMiss, OpenOptions, open};
+use crate::vfs::{OsClock, OsVfs};
+
+type Handler = fn(&mut Call<'_>) -> Outcome;
+
+/// Every handler of the data commands by name; a subcommand's name has a bar.
+pub const HANDLERS: &[(&str, Handler)] = &[
+    ("append", string_part::append),
+    ("bitcount", bitmap::bitcount),
+    ("bitfield", bitfield::bitfield),
+    ("bitfield_ro", bitfield::bitfield_ro),
+    ("bitop", bitmap_operation::bitop),
+    ("bitpos", bitmap::bitpos),
+    ("copy", keys_database::copy),
+    ("dbsize", keys_database::dbsize),
+    ("debug", debug::debug),
+    ("decr", string_number::decr),
+    ("decrby", string_number::decrby),
+    ("del", keys::del),
+    ("exists", keys::exists),
+    ("expire", expire::expire),
+    ("expireat", expire::expireat),
+    ("expiretime", expire::expiretime),
+    ("flushall", keys_database::flushall),
+    ("flushdb", keys_database::flushdb),
+    ("get", string::get),
+    ("getbit", bitmap::getbit),
+    ("getdel", string::getdel),
+    ("getex", string::getex),
+    ("getrange", string_part::getrange),
+    ("getset", string::getset),
+    ("incr", string_number::incr),
+    ("incrby", string_number::incrby),
+    ("incrbyfloat", string_number::incrbyfloat),
+    ("info", info::info),
+    ("keys", scan::keys),
+    ("lcs", string_lcs::lcs),
+    ("memory|doctor", memory::doctor),
+    ("memory|stats", memory::stats),
+    ("memory|usage", object::memory_usage),
+    ("mget", string::mget),
+    ("move", keys_database::r#move),
+    ("mset", string::mset),
+    ("msetnx", string::msetnx),
+    ("object|encoding", object::object_encoding),
+    ("object|freq", object::object_freq),
+    ("object|help", object::object_help),
+    ("object|idletime", object::object_idletime),
+    ("object|refcount", object::object_refcount),
+    ("persist", expire::persist),
+    ("pexpire", expire::pexpire),
+    ("pexpireat", expire::pexpireat),
+    ("pexpiretime", expire::pexpiretime),
+    ("pfadd", hyperloglog::pfadd),
+    ("pfcount", hyperloglog::pfcount),
+    ("pfdebug", hyperloglog_debug::pfdebug),
+    ("pfmerge", hyperloglog::pfmerge),
+    ("pfselftest", hyperloglog_debug::pfselftest),
+    ("psetex", string::psetex),
+    ("pttl", expire::pttl),
+    ("randomkey", keys::randomkey),
+    ("rename", keys::rename),
+    ("renamenx", keys::renamenx),
+    ("scan", scan::scan),
+    ("set", string::set),
+    ("setbit", bitmap::setbit),
+    ("setex", string::setex),
+    ("setnx", string::setnx),
+    ("setrange", string_part::setrange),
+    ("strlen", string_part::strlen),
+    ("substr", string_part::substr),
+    ("swapdb", keys_database::swapdb),
+    ("touch", keys::touch),
+    ("ttl", expire::ttl),
+    ("type", keys::r#type),
+    ("unlink", keys::unlink),
+];
+
+/// A server without a network.
+pub struct Bench {
+    pub keyspace: Keyspace,
+    pub client: Client,
+    pub proto: Proto,
+    pub now_ms: u64,
+    server: Server,
+    dir: tempfile::TempDir,
+}
+
+/// Opens the database in `dir`.
+fn engine(dir: &std::path::Path) -> Engine {
+    let opened = open(
+        &OsVfs,
+        Arc::new(OsClock::default()),
+        &dir.join("data.keep"),
+        &OpenOptions::new([7; 16]),
+        &mut |_, _| {},
+    );
+    opened.expect("a database").0
+}
+
+impl Bench {
+    /// Empty, with 16 databases, at a fixed time.
+    pub fn new() -> Self {
+        let now_ms = 1_700_000_000_000;
+        let dir = tempfile::tempdir().expect("a directory for the test");
+        Self {
+            keyspace: Keyspace::new(engine(dir.path()), 16, 1, now_ms).expect("a new database"),
+            dir,
+            client: Client::default(),
+            proto: Proto::Resp2,
+            now_ms,
+            server: Server::new(Arc::new(Config::default()), Arc::new(OsClock::default())),
+        }
+    }
+
+    /// Runs a command and returns its reply, or what storage had against it.
+    pub fn try_run(&mut self, words: &[&[u8]]) -> Result<Vec<u8>, Failure> {
+        self.keyspace.engine.begin_command(OnMiss::Read);
+        let mut reply = Reply::new(self.proto);
+        let outcome = carry_out(
+            &mut Call {
+                args: words,
+                keyspace: &mut self.keyspace,
+                client: &mut self.client,
+                server: &self.server,
+                out: &mut reply,
+                now_ms: self.now_ms,
+            },
+            handler(words),
+        );
+        match outcome {
+            Err(Failure::Reply(error)) => {
+                assert!(reply.is_empty(), "an error is the whole reply");
+                reply.error(&error);
+            }
+            other => other?,
+        }
+        Ok(whole(reply))
+    }
+
+    /// Runs a command that storage has nothing against.
+    pub fn run(&mut self, words: &[&[u8]]) -> Vec<u8> {
+        self.try_run(words).expect("storage that works")
+    }
+
+    /// Closes and opens the database, without a checkpoint.
+    pub fn restart(self) -> Self {
+        let Self {
+            keyspace,
+            client,
+            proto,
+            now_ms,
+            server,
+            dir,
+        } = self;
+        if let Some(log) = keyspace.engine.log() {
+            log.write_to(keyspace.engine.last_lsn()).expect("a log");
+        }
+        drop(keyspace);
+        Self {
+            keyspace: Keyspace::new(engine(dir.path()), 16, 1, now_ms).expect("the database"),
+            client,
+            proto,
+            now_ms,
+            server,
+            dir,
+        }
+    }
+}
+
+fn handler(words: &[&[u8]]) -> Handler {
+    let name = String::from_utf8_lossy(words[0]).to_lowercase();
+    let full = match words.get(1) {
+        Some(word) if name == "object" || name == "memory" => {
+            format!("{name}|{}", String::from_utf8_lossy(word).to_lowercase())
+        }
+        _ => name,
+    };
+    let found = HANDLERS.iter().find(|(name, _)| *name == full);
+    found.expect("a command of the list").1
+}
+
+/// The bytes that a client would get, streams included.
+fn whole(mut reply: Reply) -> Vec<u8> {
+    let (bytes, streams) = reply.take();
+    let (mut out, mut at) = (Vec::new(), 0);
+    for (place, mut stream) in streams {
+        out.extend_from_slice(&bytes[at..place]);
+        at = place;
+        while stream.fill(&mut out, 1000).expect("a readable snapshot") {}
+    }
+    out.extend_from_slice(&bytes[at..]);
+    out
+}

@@ -1,0 +1,158 @@
+//! The thread that makes checkpoints and frees what was dropped.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::Shared;
+use super::log_keeper::LogKeeper;
+use crate::command::checkpoint::{Ring, Wish};
+use crate::keyspace::Keyspace;
+use crate::storage::checkpoint::{Checkpoint, EngineLock};
+use crate::storage::{Engine, Error};
+
+/// How often the triggers are looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Pages of dropped trees freed in one hold of the engine lock.
+const FREE_PAGES: usize = 64;
+
+/// The pause between two writes of a checkpoint that is in no hurry.
+const PACE: Duration = Duration::from_millis(2);
+
+/// How long the thread keeps away from a disk that was full.
+const REST: Duration = Duration::from_secs(1);
+
+impl EngineLock for Mutex<Keyspace> {
+    fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
+        work(&mut self.lock().engine)
+    }
+}
+
+/// The running thread.
+pub struct Checkpointer {
+    shared: Arc<Shared>,
+    thread: JoinHandle<()>,
+}
+
+impl Checkpointer {
+    pub fn start(shared: Arc<Shared>, keeper: Arc<LogKeeper>) -> io::Result<Self> {
+        let of_thread = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("checkpoint".to_owned())
+            .spawn(move || run(&of_thread, &keeper))?;
+        Ok(Self { shared, thread })
+    }
+
+    /// Ends the thread after the checkpoint that is on.
+    pub fn stop(self) {
+        self.shared.server.checkpoints.stop();
+        if self.thread.join().is_err() {
+            tracing::error!("the checkpoint thread panicked");
+        }
+    }
+}
+
+fn run(shared: &Shared, keeper: &LogKeeper) {
+    let bell = &shared.server.checkpoints;
+    loop {
+        let ring = bell.wait(LOOK);
+        if ring == Ring::Stop {
+            return;
+        }
+        free_dropped(shared);
+        let is_asked = matches!(ring, Ring::Asked(..));
+        if is_asked || is_due(shared, keeper) {
+            let wish = match ring {
+                Ring::Asked(_, wish) => wish,
+                Ring::Time | Ring::Stop => Wish::default(),
+            };
+            let made = if wish.skips_checkpoint {
+                Ok(())
+            } else {
+                make(shared, is_asked)
+            };
+            if wish.forgets_cache {
+                shared.engine.with(Engine::forget_cache);
+            }
+            if let Err(e) = &made {
+                tracing::warn!("a checkpoint failed: {e}");
+                if matches!(e, Error::Poisoned | Error::Io(_)) {
+                    keeper.fail(e);
+                }
+            }
+            if let Ring::Asked(ticket, _) = ring {
+                bell.serve(ticket, made.as_ref().err().map(ToString::to_string));
+                keeper.serve_checkpoint(ticket);
+            }
+            if made.is_err() {
+                std::thread::sleep(REST);
+            }
+        }
+    }
+}
+
+/// Whether the log is long enough, or the last checkpoint old enough.
+fn is_due(shared: &Shared, keeper: &LogKeeper) -> bool {
+    if super::durability::Durability::is_failed(keeper) {
+        return false;
+    }
+    let config = &shared.server.config;
+    if keeper.log().bytes_since_checkpoint() >= config.wal_autocheckpoint_bytes() {
+        return true;
+    }
+    let interval_us = config.checkpoint_interval_s() * 1_000_000;
+    if interval_us == 0 || keeper.log().bytes_since_checkpoint() == 0 {
+        return false;
+    }
+    let last_us = shared
+        .engine
+        .with(|engine| engine.checkpoint_state().finished_mono_us);
+    shared.server.clock.mono_us().saturating_sub(last_us) >= interval_us
+}
+
+/// Makes a checkpoint. One that was asked for does not pause, and if nothing was committed meanwhile, leaves a
+/// file that is whole without its log.
+pub fn make(shared: &Shared, in_a_hurry: bool) -> Result<(), Error> {
+    let clock = Arc::clone(&shared.server.clock);
+    let begun = {
+        let mut keyspace = shared.engine.lock();
+        if let Err(e) = keyspace.save_cursors() {
+            tracing::debug!("the cursors of SCAN were not saved: {e}");
+        }
+        Checkpoint::begin(&mut keyspace.engine, Arc::clone(&clock))?
+    };
+    if let Some(checkpoint) = begun {
+        checkpoint.run(&shared.engine, || {
+            if !in_a_hurry {
+                std::thread::sleep(PACE);
+            }
+        })?;
+    }
+    if in_a_hurry {
+        shared
+            .engine
+            .with(|engine| engine.clear_log_required(&*clock))?;
+    }
+    Ok(())
+}
+
+fn free_dropped(shared: &Shared) {
+    loop {
+        let more = shared.engine.with(|engine| {
+            if let Err(e) = engine.free_dropped(FREE_PAGES) {
+                tracing::warn!(
+                    "the space of something that was deleted is lost until a rebuild: {e}"
+                );
+            }
+            engine.has_dropped()
+        });
+        if !more {
+            return;
+        }
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,4 @@
+mod damage;
+mod healthy;
+pub(in crate::storage) mod rig;
+mod single_bytes;

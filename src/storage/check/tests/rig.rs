@@ -1,0 +1,440 @@
+//! A database in memory that can be built through the engine, damaged and checked.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::storage::check::{CheckOptions, Report, check};
+use crate::storage::checkpoint::{Checkpoint, EngineLock};
+use crate::storage::engine::{Engine, Plan};
+use crate::storage::meta::{META_BYTES, Meta, MetaCopies, Slot};
+use crate::storage::open::{OpenOptions, log_path, open};
+use crate::storage::page;
+use crate::storage::pager::OnMiss;
+use crate::storage::read::{Read, RootId};
+use crate::storage::tree::Seek;
+use crate::storage::{Error, OpenError};
+use crate::vfs::{OpenMode, OsClock, Vfs, VfsError, VfsErrorKind, VfsFile, VfsResult};
+
+pub(super) const PAGE: usize = 512;
+
+type Bytes = Arc<Mutex<Vec<u8>>>;
+
+/// Files in memory. Through a handle that was opened for reading nothing is written.
+#[derive(Clone, Debug, Default)]
+pub(in crate::storage) struct MemVfs {
+    files: Arc<Mutex<BTreeMap<PathBuf, Bytes>>>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    bytes: Bytes,
+    path: PathBuf,
+    may_write: bool,
+}
+
+fn not_found(path: &Path) -> VfsError {
+    VfsError {
+        kind: VfsErrorKind::NotFound,
+        op: "open",
+        path: path.to_path_buf(),
+        offset: None,
+        effect_unknown: false,
+        message: "no such file".to_owned(),
+    }
+}
+
+impl MemVfs {
+    pub(in crate::storage) fn bytes(&self, path: &Path) -> Vec<u8> {
+        self.files.lock()[path].lock().clone()
+    }
+
+    pub(super) fn set(&self, path: &Path, bytes: Vec<u8>) {
+        self.files
+            .lock()
+            .insert(path.to_path_buf(), Arc::new(Mutex::new(bytes)));
+    }
+
+    pub(super) fn remove(&self, path: &Path) {
+        self.files.lock().remove(path);
+    }
+
+    /// Files that share nothing with these.
+    pub(super) fn copy(&self) -> Self {
+        let out = Self::default();
+        for (path, bytes) in self.files.lock().iter() {
+            out.set(path, bytes.lock().clone());
+        }
+        out
+    }
+}
+
+impl Vfs for MemVfs {
+    fn open(&self, path: &Path, mode: OpenMode) -> VfsResult<Arc<dyn VfsFile>> {
+        let mut files = self.files.lock();
+        if !files.contains_key(path) {
+            if matches!(mode, OpenMode::Read | OpenMode::ReadWrite) {
+                return Err(not_found(path));
+            }
+            files.insert(path.to_path_buf(), Bytes::default());
+        }
+        Ok(Arc::new(Handle {
+            bytes: Arc::clone(&files[path]),
+            path: path.to_path_buf(),
+            may_write: mode != OpenMode::Read,
+        }))
+    }
+
+    fn rename(&self, from: &Path, _to: &Path) -> VfsResult<()> {
+        Err(not_found(from))
+    }
+
+    fn unlink(&self, path: &Path) -> VfsResult<()> {
+        self.remove(path);
+        Ok(())
+    }
+
+    fn list(&self, _dir: &Path) -> VfsResult<Vec<PathBuf>> {
+        Ok(self.files.lock().keys().cloned().collect())
+    }
+
+    fn sync_dir(&self, _dir: &Path) -> VfsResult<()> {
+        Ok(())
+    }
+}
+
+impl VfsFile for Handle {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> VfsResult<usize> {
+        let bytes = self.bytes.lock();
+        let start = (offset as usize).min(bytes.len());
+        let n = buf.len().min(bytes.len() - start);
+        buf[..n].copy_from_slice(&bytes[start..start + n]);
+        Ok(n)
+    }
+
+    fn write_at(&self, buf: &[u8], offset: u64) -> VfsResult<usize> {
+        assert!(self.may_write, "a check writes nothing");
+        let mut bytes = self.bytes.lock();
+        let end = offset as usize + buf.len();
+        if bytes.len() < end {
+            bytes.resize(end, 0);
+        }
+        bytes[offset as usize..end].copy_from_slice(buf);
+        Ok(buf.len())
+    }
+
+    fn len(&self) -> VfsResult<u64> {
+        Ok(self.bytes.lock().len() as u64)
+    }
+
+    fn set_len(&self, len: u64) -> VfsResult<()> {
+        assert!(self.may_write, "a check writes nothing");
+        self.bytes.lock().resize(len as usize, 0);
+        Ok(())
+    }
+
+    fn allocate(&self, offset: u64, len: u64) -> VfsResult<()> {
+        assert!(self.may_write, "a check writes nothing");
+        let mut bytes = self.bytes.lock();
+        let end = (offset + len) as usize;
+        if bytes.len() < end {
+            bytes.resize(end, 0);
+        }
+        Ok(())
+    }
+
+    fn sync_data(&self) -> VfsResult<()> {
+        assert!(self.may_write, "a check syncs nothing");
+        Ok(())
+    }
+
+    fn sync_all(&self) -> VfsResult<()> {
+        self.sync_data()
+    }
+
+    fn lock_exclusive(&self) -> VfsResult<()> {
+        Ok(())
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+pub(super) struct Locked(Mutex<Engine>);
+
+impl EngineLock for Locked {
+    fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
+        work(&mut self.0.lock())
+    }
+}
+
+/// Everything under some roots: (root, key) to head, body and nested trees.
+pub(super) type Contents = BTreeMap<(u32, Vec<u8>), (Vec<u8>, Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>)>;
+
+pub(super) const ROOTS: [u32; 2] = [0, 5];
+
+/// A database, and the engine that has it open.
+pub(super) struct Rig {
+    pub(super) vfs: MemVfs,
+    clock: Arc<OsClock>,
+    options: OpenOptions,
+    engine: Option<Locked>,
+}
+
+pub(super) fn path() -> PathBuf {
+    PathBuf::from("data.keep")
+}
+
+pub(super) fn wal() -> PathBuf {
+    log_path(&path())
+}
+
+impl Rig {
+    pub(super) fn over(vfs: MemVfs) -> Result<Self, OpenError> {
+        let options = OpenOptions {
+            page_bytes: PAGE,
+            cache_bytes: 1 << 20,
+            segment_bytes: 16 << 10,
+            ..OpenOptions::new([7; 16])
+        };
+        let clock = Arc::new(OsClock::default());
+        let (engine, _) = open(&vfs, clock.clone(), &path(), &options, &mut |_, _| {})?;
+        Ok(Self {
+            vfs,
+            clock,
+            options,
+            engine: Some(Locked(Mutex::new(engine))),
+        })
+    }
+
+    pub(super) fn new() -> Self {
+        Self::over(MemVfs::default()).expect("a new file")
+    }
+
+    /// As a kill does it: what the log has written is there, memory is gone.
+    pub(super) fn kill(&mut self) {
+        self.with(|engine| {
+            let log = engine.log().expect("an open file has a log").clone();
+            log.write_to(log.last_lsn()).expect("the log takes writes");
+        });
+        self.engine = None;
+    }
+
+    pub(super) fn reopen(&mut self) {
+        self.engine = None;
+        let (engine, _) = open(
+            &self.vfs,
+            self.clock.clone(),
+            &path(),
+            &self.options,
+            &mut |_, _| {},
+        )
+        .expect("the file opens");
+        self.engine = Some(Locked(Mutex::new(engine)));
+    }
+
+    pub(super) fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
+        self.engine.as_ref().expect("it is open").with(work)
+    }
+
+    pub(super) fn change<R>(&self, work: impl FnOnce(&mut Engine) -> Result<R, Error>) -> R {
+        self.with(|engine| {
+            engine.begin_command(OnMiss::Read);
+            engine.begin(Plan::Savepoint).expect("writes are allowed");
+            let done = work(engine).expect("the change goes through");
+            engine.commit();
+            done
+        })
+    }
+
+    pub(super) fn put(&self, root: u32, key: &[u8], body: &[u8]) {
+        self.change(|engine| {
+            let tree = engine.root(RootId(root))?;
+            engine.put(tree, key, b"h", body)
+        });
+    }
+
+    pub(super) fn checkpoint(&self) {
+        let begun = self.with(|engine| Checkpoint::begin(engine, self.clock.clone()));
+        if let Some(checkpoint) = begun.expect("a checkpoint begins") {
+            checkpoint
+                .run(self.engine.as_ref().expect("open"), || {})
+                .expect("it ends");
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.checkpoint();
+        let clock = self.clock.clone();
+        self.with(|engine| engine.clear_log_required(&*clock))
+            .expect("the meta is written");
+        self.kill();
+    }
+
+    pub(super) fn contents(&self) -> Result<Contents, Error> {
+        self.with(|engine| {
+            engine.begin_command(OnMiss::Read);
+            let mut out = Contents::new();
+            for root in ROOTS {
+                let tree = engine.root(RootId(root))?;
+                for key in keys(engine, tree)? {
+                    let Some(cell) = engine.get(tree, &key)? else {
+                        continue;
+                    };
+                    let (head, slots) = (cell.head().to_vec(), cell.slots());
+                    let mut body = Vec::new();
+                    engine.read_body(tree, &key, 0, u64::MAX, &mut body)?;
+                    let mut inner = Vec::new();
+                    for slot in 0..slots {
+                        let Some(nested) = engine.nested(tree, &key, slot)? else {
+                            continue;
+                        };
+                        for name in keys(engine, nested)? {
+                            let mut value = Vec::new();
+                            engine.read_body(nested, &name, 0, u64::MAX, &mut value)?;
+                            inner.push((name, value));
+                        }
+                    }
+                    out.insert((root, key), (head, body, inner));
+                }
+            }
+            Ok(out)
+        })
+    }
+
+    pub(super) fn check(&self) -> Report {
+        checked(&self.vfs)
+    }
+}
+
+fn keys(engine: &mut Engine, tree: crate::storage::TreeId) -> Result<Vec<Vec<u8>>, Error> {
+    let mut keys = Vec::new();
+    engine.scan(tree, Seek::First, &mut |key, _| {
+        keys.push(key.to_vec());
+        std::ops::ControlFlow::Continue(())
+    })?;
+    Ok(keys)
+}
+
+pub(super) fn checked(vfs: &MemVfs) -> Report {
+    check(vfs, &path(), &CheckOptions::default(), &mut |_| {}).expect("it can be checked")
+}
+
+/// A database with a page of every kind: long keys whose separators are long, a large value with holes, nested
+/// trees, dropped trees, free space, and a log behind the checkpoint.
+pub(super) fn busy() -> Rig {
+    let rig = Rig::new();
+    for n in 0..60_u32 {
+        rig.put(0, format!("key{n:03}").as_bytes(), &[n as u8; 40]);
+    }
+    for n in 0..20_u8 {
+        let mut key = vec![b'x'; 700];
+        key.push(n);
+        rig.put(0, &key, b"long");
+    }
+    rig.put(0, b"large", &[3; 20_000]);
+    rig.change(|engine| {
+        let tree = engine.root(RootId(0))?;
+        engine.put(tree, b"holes", b"", &[])?;
+        engine.write_body(tree, b"holes", 30_000, b"end")
+    });
+    for (root, key) in [(5, b"outer"), (5, b"gone!")] {
+        rig.change(|engine| {
+            let tree = engine.root(RootId(root))?;
+            engine.put_nested(tree, key, b"n", 2)?;
+            let nested = engine.nested(tree, key, 1)?.expect("it was put");
+            for n in 0..80_u32 {
+                engine.put(nested, format!("member{n:04}").as_bytes(), b"", &[1; 20])?;
+            }
+            Ok(())
+        });
+    }
+    rig.checkpoint();
+    rig.change(|engine| {
+        let tree = engine.root(RootId(5))?;
+        engine.delete(tree, b"gone!")?;
+        let tree = engine.root(RootId(0))?;
+        engine
+            .delete_range(tree, b"key010", Some(b"key030"))
+            .map(|_| ())
+    });
+    rig.checkpoint();
+    for n in 0..20_u8 {
+        rig.put(5, &[b'l', n], b"in the log");
+    }
+    rig
+}
+
+/// The bytes of the data file, for damage.
+pub(super) struct Image {
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Image {
+    pub(super) fn of(vfs: &MemVfs) -> Self {
+        Self {
+            bytes: vfs.bytes(&path()),
+        }
+    }
+
+    pub(super) fn page(&self, no: u64) -> &[u8] {
+        &self.bytes[no as usize * PAGE..][..PAGE]
+    }
+
+    /// Changes a page and gives it the right checksum.
+    pub(super) fn edit(&mut self, no: u64, change: impl FnOnce(&mut [u8])) {
+        let page = &mut self.bytes[no as usize * PAGE..][..PAGE];
+        change(page);
+        page::seal(page);
+    }
+
+    pub(super) fn metas(&self) -> MetaCopies {
+        let copy = |i: usize| {
+            Meta::decode(
+                self.bytes[i * META_BYTES..][..META_BYTES]
+                    .try_into()
+                    .expect("4096"),
+            )
+        };
+        MetaCopies([copy(0), copy(1), copy(2), copy(3)])
+    }
+
+    pub(super) fn newest(&self) -> (Meta, Slot) {
+        self.metas().newest().expect("a valid meta")
+    }
+
+    /// Puts a meta into both copies of a slot.
+    pub(super) fn set_meta(&mut self, slot: Slot, meta: &Meta) {
+        for copy in 0..2 {
+            let at = slot.offset(copy) as usize;
+            self.bytes[at..at + META_BYTES].copy_from_slice(&meta.encode());
+        }
+    }
+
+    pub(super) fn put_back(self, vfs: &MemVfs) {
+        vfs.set(&path(), self.bytes);
+    }
+}
+
+/// The pages in use, with the words that findings call their owners by: a page is in use if damage to it is found.
+pub(super) fn in_use(vfs: &MemVfs) -> Vec<(u64, String)> {
+    let pages = Image::of(vfs).bytes.len() / PAGE;
+    let trial = vfs.copy();
+    let mut found = Vec::new();
+    let first = META_BYTES * 4 / PAGE;
+    for no in first..pages {
+        let mut image = Image::of(vfs);
+        image.bytes[no * PAGE + 1] ^= 0x55;
+        image.put_back(&trial);
+        let report = checked(&trial);
+        let hit = report.findings.iter().find(|f| f.page == Some(no as u64));
+        if let Some(hit) = hit {
+            assert_eq!(hit.invariant, super::super::Invariant::PageChecksum);
+            found.push((no as u64, hit.text.clone()));
+        }
+    }
+    found
+}
