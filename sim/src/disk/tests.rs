@@ -194,7 +194,10 @@ mod power_loss {
         assert_eq!(outcomes(&vfs, FILE, &[Tear::Whole]), [None].into());
     }
 
-    fn rename_states(loses_both: bool) -> BTreeSet<(Option<Vec<u8>>, Option<Vec<u8>>)> {
+    /// What the source and the destination hold; None where the name is gone.
+    type Pair = (Option<Vec<u8>>, Option<Vec<u8>>);
+
+    fn rename_states(loses_both: bool) -> BTreeSet<Pair> {
         let vfs = vfs_with(DiskProfile {
             rename_loses_both: loses_both,
             ..DiskProfile::default()
