@@ -80,11 +80,8 @@ impl Walk<'_, '_> {
         let mut count = 0;
         let mut runs = 0_u64;
         let mut start = self.first_page;
-        let ends = self
-            .free
-            .iter()
-            .cloned()
-            .chain(std::iter::once(self.pages..self.pages));
+        let end = std::iter::once(self.pages..self.pages);
+        let ends = self.free.iter().cloned().chain(end);
         for free in ends {
             if start < free.start {
                 self.reached.gaps(start..free.start, &mut |run| {

@@ -103,7 +103,7 @@ fn a_value_cut_down_to_a_hole_takes_writes_where_they_belong() {
     let mut expected = vec![0; 14_000];
     expected[..3].copy_from_slice(b"abc");
     let contents = rig.contents().expect("readable");
-    assert!(contents[&(0, b"hole".to_vec())].1 == expected);
+    assert!(contents[&(0, b"hole".to_vec())].body == expected);
     rig.checkpoint();
     assert_clean(&rig);
 }

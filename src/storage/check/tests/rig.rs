@@ -171,8 +171,17 @@ impl EngineLock for Locked {
     }
 }
 
-/// Everything under some roots: (root, key) to head, body and nested trees.
-pub(super) type Contents = BTreeMap<(u32, Vec<u8>), (Vec<u8>, Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>)>;
+/// What a key holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    head: Vec<u8>,
+    pub(super) body: Vec<u8>,
+    /// The entries of its nested trees.
+    inner: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Everything under some roots, by root and key.
+pub(super) type Contents = BTreeMap<(u32, Vec<u8>), Held>;
 
 pub(super) const ROOTS: [u32; 2] = [0, 5];
 
@@ -298,7 +307,7 @@ impl Rig {
                             inner.push((name, value));
                         }
                     }
-                    out.insert((root, key), (head, body, inner));
+                    out.insert((root, key), Held { head, body, inner });
                 }
             }
             Ok(out)
