@@ -40,6 +40,9 @@ const COMMIT_PAGES: u64 = 32;
 /// Room in the log that a transaction has without asking again, in bytes.
 const RECORD_BYTES_USUAL: u64 = 64 << 10;
 
+/// Memory of a transaction's record that is kept for the next one, in bytes.
+const RECORD_BYTES_KEPT_MAX: usize = 64 << 10;
+
 /// How a transaction is undone if it cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plan {
@@ -104,6 +107,8 @@ pub struct Engine {
     /// Pages of dropped trees were freed since the catalog was saved.
     has_freed_dropped: bool,
     txn: Option<Txn>,
+    /// Memory for the record of the next transaction.
+    record: Vec<u8>,
     registry: crate::sync::Arc<Registry>,
     /// When each snapshot that is held was taken, in monotonic microseconds.
     snapshots_since_us: BTreeMap<Stamp, u64>,
@@ -135,6 +140,7 @@ impl Engine {
             dropped: Vec::new(),
             has_freed_dropped: false,
             txn: None,
+            record: Vec::new(),
             registry: crate::sync::Arc::new(Registry::new()),
             snapshots_since_us: BTreeMap::new(),
             value: Vec::new(),
@@ -263,7 +269,7 @@ impl Engine {
         }
         self.txn = Some(Txn {
             savepoint: None,
-            record: Vec::new(),
+            record: std::mem::take(&mut self.record),
             context: None,
             has_changed: false,
             reserved_bytes: RECORD_BYTES_USUAL,
@@ -329,12 +335,20 @@ impl Engine {
         if let Some(saved) = txn.savepoint {
             self.pager.keep_savepoint(saved.stamp);
         }
-        if let Some(log) = &self.log
-            && !txn.record.is_empty()
-        {
-            return log.append(&[&txn.record]);
+        let lsn = match &self.log {
+            Some(log) if !txn.record.is_empty() => log.append(&[&txn.record]),
+            _ => self.last_lsn(),
+        };
+        self.keep_record(txn.record);
+        lsn
+    }
+
+    /// Keeps the memory of a record that is done with, unless it is large.
+    fn keep_record(&mut self, mut record: Vec<u8>) {
+        if record.capacity() <= RECORD_BYTES_KEPT_MAX {
+            record.clear();
+            self.record = record;
         }
-        self.last_lsn()
     }
 
     /// Undoes the transaction. One without a savepoint must not have changed anything: if it has, storage is
@@ -364,6 +378,7 @@ impl Engine {
             None if txn.has_changed => self.pager.poison(),
             None => {}
         }
+        self.keep_record(txn.record);
     }
 
     /// The last transaction that was committed.
