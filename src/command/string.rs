@@ -1,12 +1,14 @@
 //! Strings as wholes: SET and its kin, GET and its kin, MSET, MGET.
 
+use smallvec::SmallVec;
+
 use super::argument::{integer, is_word};
 use super::{Call, Failure, Outcome, errors, string_value};
 use crate::keyspace::change::Class;
 use crate::keyspace::header::Encoding;
 use crate::keyspace::{Slot, Txn};
 use crate::resp::ErrorReply;
-use crate::storage::Plan;
+use crate::storage::{Plan, TOGETHER_MAX};
 
 /// An expiry as it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -293,11 +295,14 @@ fn persist(txn: &mut Txn<'_>, db: u32, key: &[u8], now_ms: u64) -> Outcome {
 pub fn mget(call: &mut Call) -> Outcome {
     let keys = &call.args[1..];
     call.out.array(keys.len());
-    for key in keys {
-        match string_value::reply(call, key) {
-            Err(Failure::Reply(_)) => call.out.null(),
-            other => {
-                other?;
+    for keys in keys.chunks(TOGETHER_MAX) {
+        call.keyspace.look_ahead(call.client.db, keys);
+        for key in keys {
+            match string_value::reply(call, key) {
+                Err(Failure::Reply(_)) => call.out.null(),
+                other => {
+                    other?;
+                }
             }
         }
     }
@@ -333,9 +338,13 @@ fn set_many(call: &mut Call, only_new: bool) -> Outcome {
                 }
             }
         }
-        for [key, value] in pairs {
-            let slot = txn.slot(db, key, now_ms)?;
-            put(txn, db, &slot, key, value, None)?;
+        for pairs in pairs.chunks(TOGETHER_MAX) {
+            let keys: SmallVec<[&[u8]; TOGETHER_MAX]> = pairs.iter().map(|[key, _]| *key).collect();
+            txn.keyspace().look_ahead(db, &keys);
+            for [key, value] in pairs {
+                let slot = txn.slot(db, key, now_ms)?;
+                put(txn, db, &slot, key, value, None)?;
+            }
         }
         Ok::<_, Failure>(true)
     })?;

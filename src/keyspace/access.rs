@@ -33,6 +33,13 @@ struct Place {
     frequency: u8,
 }
 
+/// Where the table keeps a key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    at: usize,
+    tag: u32,
+}
+
 /// The table.
 pub struct AccessTable {
     places: Box<[Place]>,
@@ -68,9 +75,16 @@ impl AccessTable {
         u32::try_from(since).unwrap_or(u32::MAX - 1) + 1
     }
 
-    /// The key is used now. `draw` is random, 0 to 1.
-    pub fn used(&mut self, db: u32, key: &[u8], now_ms: u64, draw: impl FnOnce() -> f64) {
+    /// The key's place, whose memory is on its way when this returns.
+    pub(super) fn find(&self, db: u32, key: &[u8]) -> Found {
         let (at, tag) = self.place(db, key);
+        crate::storage::prefetch(&self.places[at]);
+        Found { at, tag }
+    }
+
+    /// The key is used now. `draw` is random, 0 to 1.
+    pub(super) fn used(&mut self, key: Found, now_ms: u64, draw: impl FnOnce() -> f64) {
+        let Found { at, tag } = key;
         let used_s = self.seconds(now_ms);
         let frequency = self.faded(at, tag, used_s);
         let chance = 1.0
@@ -124,7 +138,7 @@ mod tests {
     fn idle_time_counts_from_the_last_use() {
         let mut table = AccessTable::new(1_000_000);
         assert_eq!(table.idle_seconds(0, b"k", 1_005_000), 5);
-        table.used(0, b"k", 1_007_000, || 0.5);
+        table.used(table.find(0, b"k"), 1_007_000, || 0.5);
         assert_eq!(table.idle_seconds(0, b"k", 1_007_900), 0);
         assert_eq!(table.idle_seconds(0, b"k", 1_010_000), 3);
         assert_eq!(table.idle_seconds(1, b"k", 1_010_000), 10);
@@ -135,7 +149,7 @@ mod tests {
         let mut table = AccessTable::new(0);
         assert_eq!(table.frequency(0, b"k", 0), FREQUENCY_NEW);
         for _ in 0..10 {
-            table.used(0, b"k", 1000, || 0.0);
+            table.used(table.find(0, b"k"), 1000, || 0.0);
         }
         let high = table.frequency(0, b"k", 1000);
         assert_eq!(high, FREQUENCY_NEW + 10);

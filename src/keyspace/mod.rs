@@ -227,6 +227,13 @@ impl Keyspace {
         self.open.clear();
     }
 
+    /// Looks up keys that the next commands will probably ask for: see [`Engine::look_ahead`].
+    pub fn look_ahead(&mut self, db: u32, keys: &[&[u8]]) {
+        if let Ok(trees) = self.trees(db) {
+            self.engine.look_ahead(trees.keys, keys);
+        }
+    }
+
     /// Looks up a key; one that is due is not there.
     pub fn lookup(
         &mut self,
@@ -236,6 +243,7 @@ impl Keyspace {
         look: Look,
     ) -> Result<Option<Entry<'_>>, Error> {
         let trees = self.trees(db)?;
+        let place = (look.uses && !self.no_touch).then(|| self.access.find(db, key));
         let cell = self.engine.get(trees.keys, key)?;
         let entry = cell
             .map(|cell| Entry {
@@ -245,9 +253,9 @@ impl Keyspace {
             .filter(|entry| !entry.header.is_due(now_ms));
         if entry.is_some() {
             self.stats.hits += u64::from(look.counts);
-            if look.uses && !self.no_touch {
+            if let Some(place) = place {
                 let rng = &mut self.rng;
-                self.access.used(db, key, now_ms, || rng.f64());
+                self.access.used(place, now_ms, || rng.f64());
             }
         } else {
             self.stats.misses += u64::from(look.counts);

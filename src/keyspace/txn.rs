@@ -1,6 +1,7 @@
 //! Changes to keys. Each method keeps the expiry tree in step with the key tree, and locates every entry it is going
 //! to change before it changes the first.
 
+use super::access::Found;
 use super::change::{Change, Class};
 use super::expiry::index_key;
 use super::header::{Encoding, Header, Kind};
@@ -68,6 +69,8 @@ impl<'a> Txn<'a> {
         see: impl FnOnce(Option<&Entry<'_>>) -> R,
     ) -> Result<(Slot, R), Error> {
         let trees = self.keyspace.trees(db)?;
+        let place =
+            (look.uses && !self.keyspace.no_touch).then(|| self.keyspace.access.find(db, key));
         let (mut stored, mut len, mut is_blob) = (None, 0, false);
         if let Some(cell) = self.keyspace.engine.get(trees.keys, key)? {
             let header = Header::parse(cell.head());
@@ -77,7 +80,7 @@ impl<'a> Txn<'a> {
                 len = entry.len();
                 is_blob = entry.inline().is_none();
                 let seen = see(Some(&entry));
-                self.count(db, key, now_ms, look, true);
+                self.count(db, key, now_ms, look, place, true);
                 let slot = Slot {
                     db,
                     trees,
@@ -89,7 +92,7 @@ impl<'a> Txn<'a> {
                 return Ok((slot, seen));
             }
         }
-        self.count(db, key, now_ms, look, false);
+        self.count(db, key, now_ms, look, place, false);
         let slot = Slot {
             db,
             trees,
@@ -106,12 +109,20 @@ impl<'a> Txn<'a> {
         Ok(self.inspect(db, key, now_ms, Look::WRITE, |_| ())?.0)
     }
 
-    fn count(&mut self, db: u32, key: &[u8], now_ms: u64, look: Look, found: bool) {
+    fn count(
+        &mut self,
+        db: u32,
+        key: &[u8],
+        now_ms: u64,
+        look: Look,
+        place: Option<Found>,
+        found: bool,
+    ) {
         let keyspace = &mut *self.keyspace;
         // What is not there is about to be made.
-        if look.uses && !keyspace.no_touch {
+        if let Some(place) = place {
             let rng = &mut keyspace.rng;
-            keyspace.access.used(db, key, now_ms, || rng.f64());
+            keyspace.access.used(place, now_ms, || rng.f64());
         }
         keyspace.stats.hits += u64::from(look.counts && found);
         keyspace.stats.misses += u64::from(look.counts && !found);

@@ -147,6 +147,9 @@ impl Parser {
             self.reset();
         }
         assert!(self.position <= input.len(), "bytes never disappear");
+        if self.state == State::Start && limits.authenticated && self.whole(input, limits) {
+            return Ok(Progress::Request);
+        }
         loop {
             let progress = match self.state {
                 State::Start => self.start(input),
@@ -203,6 +206,40 @@ impl Parser {
                 self.scratch = Vec::new();
             }
         }
+    }
+
+    /// Understands a request that has arrived whole and has few and short words, as nearly all are; false, and
+    /// nothing changed, for every other one.
+    fn whole(&mut self, input: &[u8], limits: &Limits) -> bool {
+        match self.whole_end(input, limits) {
+            Some(end) => {
+                self.position = end;
+                self.state = State::Done;
+                true
+            }
+            None => {
+                self.spans.clear();
+                false
+            }
+        }
+    }
+
+    /// Collects the spans of a whole request; where it ends.
+    #[inline]
+    fn whole_end(&mut self, input: &[u8], limits: &Limits) -> Option<usize> {
+        let (count, mut at) = short_number(input, 0, b'*')?;
+        if count == 0 {
+            return None;
+        }
+        for _ in 0..count {
+            let (len, start) = short_number(input, at, b'$')?;
+            at = start + len + 2;
+            if at > input.len() || len as u64 > limits.bulk_bytes_max {
+                return None;
+            }
+            self.spans.push(start..start + len);
+        }
+        Some(at)
     }
 
     fn start(&mut self, input: &[u8]) -> Option<Progress> {
@@ -325,6 +362,54 @@ impl Parser {
         } else {
             Progress::Request
         }))
+    }
+}
+
+/// The second words of the requests that begin at `at`, as far as they are plain to see; an empty span where there
+/// is none. Of most commands that is the key: a guess, for looking ahead only.
+pub fn second_words(input: &[u8], mut at: usize, max: usize, spans: &mut Vec<Range<usize>>) {
+    spans.clear();
+    while spans.len() < max {
+        let Some((span, end)) = second_word(input, at) else {
+            return;
+        };
+        spans.push(span);
+        at = end;
+    }
+}
+
+/// The second word of the request at `at`, and where the request ends.
+#[inline]
+fn second_word(input: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
+    let (count, mut at) = short_number(input, at, b'*')?;
+    let mut second = at..at;
+    for i in 0..count {
+        let (len, start) = short_number(input, at, b'$')?;
+        at = start + len + 2;
+        if i == 1 {
+            second = start..start + len;
+        }
+    }
+    (at <= input.len()).then_some((second, at))
+}
+
+/// A line of `mark` and a number of one to three digits: the number, and where the next line begins. None for
+/// everything else, wrong or right.
+#[inline]
+fn short_number(input: &[u8], at: usize, mark: u8) -> Option<(usize, usize)> {
+    let digit = |byte: u8| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then_some(usize::from(digit))
+    };
+    match input.get(at..)? {
+        [first, a, b'\r', b'\n', ..] if *first == mark => Some((digit(*a)?, at + 4)),
+        [first, a @ b'1'..=b'9', b, b'\r', b'\n', ..] if *first == mark => {
+            Some((10 * digit(*a)? + digit(*b)?, at + 5))
+        }
+        [first, a @ b'1'..=b'9', b, c, b'\r', b'\n', ..] if *first == mark => {
+            Some((100 * digit(*a)? + 10 * digit(*b)? + digit(*c)?, at + 6))
+        }
+        _ => None,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use smallvec::SmallVec;
+
 use super::{Session, Step, Store};
 use crate::command::client::{Client, ReplyMode};
 use crate::command::dispatch::{Bindings, Handler};
@@ -12,6 +14,7 @@ use crate::command::{Call, Failure, attempt, loading, monitor, word};
 use crate::keyspace::Keyspace;
 use crate::resp::{ErrorReply, Reply};
 use crate::storage;
+use crate::storage::TOGETHER_MAX;
 
 /// Most commands in one hold of the engine lock, so that other connections get their turn.
 pub const COMMANDS_PER_HOLD: usize = 64;
@@ -99,6 +102,7 @@ impl Session {
         };
         self.client.paused = false;
         let step = self.run(keyspace, &mut hold);
+        self.ahead.clear();
         self.client.paused = matches!(step, Step::Paused(_));
         if hold.run.is_some() {
             hold.look();
@@ -127,7 +131,10 @@ impl Session {
     }
 
     fn run(&mut self, keyspace: &mut Keyspace, hold: &mut Hold<'_>) -> Step {
-        for _ in 0..COMMANDS_PER_HOLD {
+        for turn in 0..COMMANDS_PER_HOLD {
+            if turn % TOGETHER_MAX == 0 {
+                self.look_ahead(keyspace, turn);
+            }
             match self.next_request(&hold.server.tuning) {
                 Ok(true) => {}
                 Ok(false) => return Step::Read,
@@ -161,6 +168,21 @@ impl Session {
             }
         }
         Step::Again
+    }
+
+    /// Looks up the keys of the next requests together, from request number `turn` of this hold on.
+    fn look_ahead(&self, keyspace: &mut Keyspace, turn: usize) {
+        let spans = self.ahead.get(turn..).unwrap_or_default();
+        if spans.len() < 2 {
+            return;
+        }
+        let (input, _) = self.input.whole();
+        let keys: SmallVec<[&[u8]; TOGETHER_MAX]> = spans
+            .iter()
+            .take(TOGETHER_MAX)
+            .filter_map(|span| input.get(span.clone()))
+            .collect();
+        keyspace.look_ahead(self.client.db, &keys);
     }
 
     fn carry_out(&mut self, keyspace: &mut Keyspace, hold: &mut Hold<'_>) -> Verdict {

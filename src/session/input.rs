@@ -22,6 +22,11 @@ impl Input {
         &self.buffer[self.start..]
     }
 
+    /// All bytes in memory, done with or not, and where those begin that are not.
+    pub fn whole(&self) -> (&[u8], usize) {
+        (&self.buffer, self.start)
+    }
+
     pub fn len(&self) -> usize {
         self.buffer.len() - self.start
     }

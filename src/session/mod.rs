@@ -13,6 +13,7 @@ mod store;
 mod tests;
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -24,7 +25,7 @@ use crate::command::client::{Block, BlockKind, Buffers, Client, Entry, ReplyMode
 use crate::command::dispatch::{BOUND, Bindings};
 use crate::command::server::Server;
 use crate::command::tuning::Tuning;
-use crate::resp::parser::{Limits, Parser, Progress, ProtocolError};
+use crate::resp::parser::{Limits, Parser, Progress, ProtocolError, second_words};
 use crate::resp::{ErrorReply, Proto, Reply};
 
 /// What a session needs before it goes on.
@@ -84,6 +85,8 @@ pub struct Session {
     lsn_seen: u64,
     /// The words of the current request; kept for its memory.
     words: Vec<&'static [u8]>,
+    /// Where in the input the probable keys of the next requests stand: of the next hold's, one a request.
+    ahead: Vec<Range<usize>>,
     /// Lines for monitors that the current hold of the lock produced.
     feed: Vec<u8>,
     bindings: &'static Bindings,
@@ -101,6 +104,7 @@ impl Session {
             parks: 0,
             lsn_seen: 0,
             words: Vec::new(),
+            ahead: Vec::new(),
             feed: Vec::new(),
             bindings: &BOUND,
         }
@@ -146,7 +150,13 @@ impl Session {
     /// Understands the next request without the engine lock, so that little is left to do under it; false if it is
     /// not complete. An error shows when the session is executed.
     pub fn prepare(&mut self, server: &Server) -> bool {
-        !matches!(self.next_request(&server.tuning), Ok(false))
+        let is_ready = !matches!(self.next_request(&server.tuning), Ok(false));
+        self.ahead.clear();
+        if is_ready && self.input.len() > self.parser.consumed() {
+            let (input, start) = self.input.whole();
+            second_words(input, start, execution::COMMANDS_PER_HOLD, &mut self.ahead);
+        }
+        is_ready
     }
 
     /// Parses up to the next complete request; false if there is none.

@@ -27,10 +27,10 @@ pub use cell::{Body, Cell};
 pub use engine::{Engine, Plan};
 pub use log::Lsn;
 pub use open::{OnCorruption, OpenError, OpenOptions, OpenReport, open};
-pub use pager::{Corruption, OnMiss};
+pub use pager::{Corruption, OnMiss, prefetch};
 pub use read::{Read, RootId, TreeId};
 pub use snapshot::{Reader, Snapshot};
-pub use tree::Seek;
+pub use tree::{Seek, TOGETHER_MAX};
 
 /// Why storage could not do what it was asked.
 #[derive(Debug, thiserror::Error)]

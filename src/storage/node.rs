@@ -12,8 +12,6 @@
 //! cell only when they are equal. In a branch the first cell stands for everything below the second: its key is
 //! never looked at.
 
-use std::cmp::Ordering;
-
 use super::page::{self, DESC_BYTES, Desc, HEADER_BYTES, Kind, PageFault, PagePtr, u16_at, u32_at};
 
 const SLOT_BYTES: usize = 6;
@@ -218,6 +216,12 @@ impl<'a> Node<'a> {
         &self.page[start..end]
     }
 
+    /// Where in the page cell `i` begins and its value ends.
+    #[inline]
+    pub fn cell_place(&self, i: usize) -> std::ops::Range<usize> {
+        self.offset(i)..self.value_range(i).1
+    }
+
     pub fn cell(&self, i: usize) -> CellRef<'a> {
         CellRef {
             prefix: self.prefix(),
@@ -288,9 +292,9 @@ impl<'a> Node<'a> {
                 self.len()
             });
         }
-        let at = self.lower_bound(suffix, first);
+        let (at, is_equal) = self.lower_bound(suffix, first);
         let is_long = key.len() > inline_max;
-        if at == self.len() || !is_equal(self.suffix(at), suffix) {
+        if !is_equal {
             return Search::Missing(at);
         }
         if !is_long {
@@ -312,20 +316,48 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The first cell from `first` on whose suffix is not less than `suffix`.
+    /// The first cell from `first` on whose suffix is not less than `suffix`, and whether it is equal.
     #[inline]
-    fn lower_bound(&self, suffix: &[u8], first: usize) -> usize {
+    fn lower_bound(&self, suffix: &[u8], first: usize) -> (usize, bool) {
+        let len = self.len();
+        let slots = self.slots(len);
         let hint = hint_of(suffix);
+        // The halving does not branch on what it compares, which the processor could only guess.
         let mut low = first;
-        let mut high = self.len().max(first);
+        let mut rest = len.saturating_sub(first);
+        while rest > 0 {
+            let half = rest.div_ceil(2);
+            let middle = low + half;
+            let is_less = hint_in(&slots[middle - 1]) < hint;
+            low = std::hint::select_unpredictable(is_less, middle, low);
+            rest -= half;
+        }
+        if low >= len || hint_in(&slots[low]) != hint {
+            return (low, false);
+        }
+        if is_equal(self.suffix(low), suffix) {
+            return (low, true);
+        }
+        let low = self.lower_bound_of_equal_hints(suffix, hint, low);
+        (low, low < len && is_equal(self.suffix(low), suffix))
+    }
+
+    /// Cells from `low` on with the same hint are told apart by the whole suffix.
+    fn lower_bound_of_equal_hints(&self, suffix: &[u8], hint: u32, mut low: usize) -> usize {
+        let len = self.len();
+        let slots = self.slots(len);
+        let is_less = |i: usize| hint_in(&slots[i]) == hint && self.suffix(i) < suffix;
+        let mut high = low;
+        let mut step = 1;
+        while high < len && is_less(high) {
+            low = high + 1;
+            high += step;
+            step *= 2;
+        }
+        high = high.min(len);
         while low < high {
             let mid = low + (high - low) / 2;
-            let less = match self.hint(mid).cmp(&hint) {
-                Ordering::Less => true,
-                Ordering::Greater => false,
-                Ordering::Equal => self.suffix(mid) < suffix,
-            };
-            if less {
+            if is_less(mid) {
                 low = mid + 1;
             } else {
                 high = mid;
@@ -333,6 +365,19 @@ impl<'a> Node<'a> {
         }
         low
     }
+
+    #[inline]
+    fn slots(&self, len: usize) -> &'a [[u8; SLOT_BYTES]] {
+        self.page[HEADER_BYTES..HEADER_BYTES + len * SLOT_BYTES]
+            .as_chunks()
+            .0
+    }
+}
+
+/// The hint of a slot.
+#[inline]
+fn hint_in(slot: &[u8; SLOT_BYTES]) -> u32 {
+    u32::from_le_bytes([slot[2], slot[3], slot[4], slot[5]])
 }
 
 /// Makes an empty tree page with the given common prefix.

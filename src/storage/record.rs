@@ -101,6 +101,9 @@ const COPY: u8 = 0x18;
 const DROP_ROOT: u8 = 0x19;
 const SWAP_ROOTS: u8 = 0x1a;
 
+/// Bytes of a put beside its key, head and body, at most.
+const PUT_BYTES: usize = 1 + 3 * 10;
+
 fn put_number(out: &mut Vec<u8>, value: u64) {
     let mut rest = value;
     while rest >= 0x80 {
@@ -141,6 +144,7 @@ impl Change<'_> {
                 put_place(out, place);
             }
             Self::Put { key, head, body } => {
+                out.reserve(key.len() + head.len() + body.len() + PUT_BYTES);
                 out.push(PUT);
                 put_bytes(out, key);
                 put_bytes(out, head);

@@ -482,3 +482,50 @@ fn a_second_opener_is_refused() {
     );
     assert!(matches!(second, Err(crate::storage::OpenError::InUse(_))));
 }
+
+/// Looking ahead changes no answer, whatever is changed between looking ahead and asking.
+#[test]
+fn what_was_looked_up_ahead_is_not_used_once_it_is_stale() {
+    let rig = Rig::new(512, 64 << 10);
+    let locked = rig.engine.as_ref().expect("it is open");
+    locked.with(|engine| {
+        let tree = engine.root(RootId(1)).expect("a root");
+        let mut rng = fastrand::Rng::with_seed(11);
+        let mut model: BTreeMap<Bytes, Bytes> = BTreeMap::new();
+        for round in 0..400_u32 {
+            let keys: Vec<Bytes> = (0..20)
+                .map(|_| format!("key:{:04}", rng.u32(..600)).into_bytes())
+                .collect();
+            let words: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+            engine.look_ahead(tree, &words);
+            for (i, key) in keys.iter().enumerate() {
+                engine.begin_command(OnMiss::Read);
+                let found = engine.get(tree, key).expect("readable");
+                let body = found.map(|cell| match cell.body() {
+                    crate::storage::Body::Inline(bytes) => bytes.to_vec(),
+                    crate::storage::Body::Blob { .. } => panic!("short bodies are inline"),
+                });
+                assert_eq!(body.as_ref(), model.get(key), "round {round}, key {i}");
+                let what = rng.u32(..4);
+                if what == 0 {
+                    continue;
+                }
+                engine.begin(Plan::Simple).expect("begun");
+                if what == 1 {
+                    engine.locate(tree, key).expect("located");
+                    let deleted = engine.delete(tree, key).expect("deleted");
+                    assert_eq!(deleted, model.remove(key).is_some());
+                } else {
+                    let body = vec![b'v'; rng.usize(..60)];
+                    engine.put(tree, key, b"h", &body).expect("put");
+                    model.insert(key.clone(), body);
+                }
+                engine.commit();
+                if rng.u32(..50) == 0 {
+                    drop(engine.snapshot());
+                }
+            }
+        }
+        assert!(model.len() > 100, "the test has had something to look up");
+    });
+}

@@ -27,6 +27,21 @@ pub(super) struct Batch {
     pub ends: Vec<u64>,
 }
 
+/// Memory of a written batch that is kept for the next one, in bytes of records.
+const BATCH_BYTES_KEPT_MAX: usize = 4 << 20;
+
+impl Batch {
+    /// The batch emptied, with its memory unless that is large.
+    fn emptied(mut self) -> Self {
+        if self.stream.capacity() > BATCH_BYTES_KEPT_MAX {
+            return Self::default();
+        }
+        self.stream.clear();
+        self.ends.clear();
+        self
+    }
+}
+
 /// What the leader of a write tells the medium.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WriteOrder {
@@ -55,6 +70,8 @@ pub(super) trait Medium: Send + Sync {
 #[derive(Debug)]
 struct Pending {
     batch: Batch,
+    /// An empty batch: the memory of the one written last.
+    spare: Batch,
     last: u64,
 }
 
@@ -111,6 +128,7 @@ impl<M: Medium> GroupCommit<M> {
             turned: Condvar::new(),
             pending: Mutex::new(Pending {
                 batch: Batch::default(),
+                spare: Batch::default(),
                 last: last.0,
             }),
             last: AtomicU64::new(last.0),
@@ -261,16 +279,21 @@ impl<M: Medium> GroupCommit<M> {
             aligned: std::mem::take(&mut turn.aligned),
         };
         drop(turn);
-        let batch = std::mem::take(&mut self.pending.lock().batch);
+        let batch = {
+            let mut pending = self.pending.lock();
+            let spare = std::mem::take(&mut pending.spare);
+            std::mem::replace(&mut pending.batch, spare)
+        };
         let last = order.after.0 + batch.ends.len() as u64;
+        let bytes = batch.stream.len() as u64;
         let outcome = self.medium.write(&batch, order);
+        self.pending.lock().spare = batch.emptied();
         let mut turn = self.turn.lock();
         turn.writing = false;
         match outcome {
             Ok(()) => {
                 assert!(turn.written == order.after.0 && turn.synced <= last);
-                self.unwritten_bytes
-                    .fetch_sub(batch.stream.len() as u64, Ordering::Relaxed);
+                self.unwritten_bytes.fetch_sub(bytes, Ordering::Relaxed);
                 turn.written = last;
                 turn.writes += 1;
                 self.written.store(last, Ordering::Release);

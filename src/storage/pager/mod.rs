@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 
 use self::eviction::Queues;
 use self::pins::Pins;
-pub use self::pool::{FrameNo, Pool, PoolShape};
+pub use self::pool::{FrameNo, Pool, PoolShape, prefetch};
 pub use self::source::{Corruption, PageSource, check_inside};
 pub use self::space::Space;
 use super::Error;
@@ -104,6 +104,8 @@ pub struct Pager {
     births: Option<Vec<PagePtr>>,
     /// The number of the running operation.
     operation: u64,
+    /// Changes whenever a frame gets another page, or a page other cells: see [`Pager::version`].
+    version: u64,
     on_miss: OnMiss,
     missed: Vec<PagePtr>,
     /// Pages that someone reads off the lock now, with how many readers.
@@ -145,6 +147,7 @@ impl Pager {
             frozen_before: Stamp(0),
             births: None,
             operation: 1,
+            version: 0,
             on_miss: OnMiss::Read,
             missed: Vec::new(),
             loading: BTreeMap::new(),
@@ -240,6 +243,40 @@ impl Pager {
         self.operation
     }
 
+    /// While this stays the same, every page in the pool stays in its frame, and every cell at its place in its page;
+    /// only values may be replaced.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The frame of a page, if it is in the pool, without using it; its memory is on its way when this returns.
+    /// Whether the frame holds the life of the page that `ptr` means is for the caller to look at.
+    #[inline]
+    pub fn peek(&self, ptr: PagePtr) -> Option<FrameNo> {
+        let frame = self.source.pool().lookup(ptr.page)?;
+        self.source.pool().prefetch(frame);
+        Some(frame)
+    }
+
+    /// Asks the processor for a part of a page and for what is kept of its frame.
+    #[inline]
+    pub fn prefetch_cell(&self, frame: FrameNo, place: &std::ops::Range<usize>) {
+        let bytes = self.bytes(frame);
+        for at in place.clone().step_by(64) {
+            prefetch(&bytes[at]);
+        }
+        prefetch(&bytes[place.end - 1]);
+        prefetch(&self.metas[frame.0 as usize]);
+        prefetch(&self.uses[frame.0 as usize]);
+    }
+
+    /// The running operation uses a page that it has found without [`Pager::fetch`].
+    #[inline]
+    pub fn touch(&mut self, frame: FrameNo) {
+        self.uses[frame.0 as usize] = self.operation as u32;
+        self.stats.hits += 1;
+    }
+
     /// The pages that the running operation missed.
     pub fn missed(&self) -> &[PagePtr] {
         &self.missed
@@ -303,6 +340,7 @@ impl Pager {
         // SAFETY: `take_frame` gives a frame under EVICTING.
         unsafe { self.source.pool().bytes_mut(frame) }.copy_from_slice(bytes);
         self.source.pool().end_change(frame, ptr);
+        self.version += 1;
         self.metas[frame.0 as usize] = Meta {
             ptr,
             was_written: true,
@@ -348,6 +386,13 @@ impl Pager {
     /// The bytes of a private dirty page, to be changed.
     #[inline]
     pub fn bytes_mut(&mut self, frame: FrameNo) -> &mut [u8] {
+        self.version += 1;
+        self.values_mut(frame)
+    }
+
+    /// As [`Pager::bytes_mut`], to replace values only: every cell stays at its place among the others.
+    #[inline]
+    pub fn values_mut(&mut self, frame: FrameNo) -> &mut [u8] {
         assert!(
             self.is_private(frame),
             "only a page that nobody else reaches is changed in place"
@@ -451,6 +496,7 @@ impl Pager {
 
     fn finish_birth(&mut self, frame: FrameNo, ptr: PagePtr) {
         self.source.pool().end_change(frame, ptr);
+        self.version += 1;
         self.metas[frame.0 as usize] = Meta {
             ptr,
             is_dirty: true,
@@ -555,6 +601,7 @@ impl Pager {
     }
 
     fn forget_frame(&mut self, frame: FrameNo) {
+        self.version += 1;
         let meta = self.metas[frame.0 as usize];
         if meta.is_dirty {
             self.dirty_frames -= 1;

@@ -81,7 +81,8 @@ pub fn insert_along(
     let leaf = *path.last().expect("a path ends in a leaf");
     if found {
         replaced(Node::new(pager.bytes(leaf.slot)).value(leaf.index));
-        if !node::set_value(pager.bytes_mut(leaf.slot), leaf.index, entry.value) {
+        let page = pager.values_mut(leaf.slot);
+        if !node::set_value(page, leaf.index, entry.value) {
             let what = Insertion::Replace {
                 index: leaf.index,
                 value: entry.value,

@@ -3,6 +3,7 @@
 //! Every child pointer in a branch carries the number of entries below it, so that a rank, or the n-th entry, takes
 //! one descent. A tree is named by its [`Desc`]; an empty tree has no page.
 
+mod ahead;
 mod change;
 mod delete;
 mod scan;
@@ -12,6 +13,7 @@ use std::cmp::Ordering;
 
 use smallvec::SmallVec;
 
+pub use self::ahead::{Ahead, TOGETHER_MAX, descend_together};
 pub use self::change::{Entry, insert, insert_along, insert_over, make_key_overflow};
 pub use self::delete::{delete, delete_range};
 pub use self::scan::{Seek, scan, seek};
