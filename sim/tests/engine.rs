@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use redkeep_sim::engine::exhaust::{Effort, explore};
 use redkeep::storage::planted::Planted;
+use redkeep_sim::engine::exhaust::{Effort, explore};
 use redkeep_sim::engine::{random, scripts};
 use redkeep_sim::explore::Coverage;
 use redkeep_sim::seed::Seed;
@@ -25,8 +25,16 @@ fn scripted_scenarios_survive_a_crash_at_every_change() {
         let start = Instant::now();
         match explore(&scenario, &effort) {
             Ok(coverage) => {
-                println!("{:28} {:6.1}s {coverage:?}", scenario.name, start.elapsed().as_secs_f64());
-                assert!(coverage.points > 0 && coverage.images > 0, "{}", scenario.name);
+                println!(
+                    "{:28} {:6.1}s {coverage:?}",
+                    scenario.name,
+                    start.elapsed().as_secs_f64()
+                );
+                assert!(
+                    coverage.points > 0 && coverage.images > 0,
+                    "{}",
+                    scenario.name
+                );
                 total.add(&coverage);
             }
             Err(failure) => {
@@ -73,6 +81,9 @@ fn random_runs_keep_what_was_acknowledged_and_repeat_exactly() {
             }
         }
     }
-    println!("{count} seeds in {:.1}s: {total:?}", start.elapsed().as_secs_f64());
+    println!(
+        "{count} seeds in {:.1}s: {total:?}",
+        start.elapsed().as_secs_f64()
+    );
     assert!(failures.is_empty(), "seeds {failures:?} failed");
 }

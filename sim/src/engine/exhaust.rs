@@ -219,7 +219,10 @@ impl Search<'_> {
         let broken = match done {
             Err(panic) => Some(panic),
             Ok(Err(Stop::Broken(broken))) => Some(broken),
-            Ok(Err(stop)) => Some(Broken::new(HARNESS, format!("failed with no fault: {stop}"))),
+            Ok(Err(stop)) => Some(Broken::new(
+                HARNESS,
+                format!("failed with no fault: {stop}"),
+            )),
             Ok(Ok(())) => violation(vfs, watcher),
         };
         match broken {
@@ -271,14 +274,25 @@ impl Search<'_> {
         self.coverage.hash = digest.value();
     }
 
-    fn terminations(&self, state: &CrashState, tears: &[Tear], samples: usize, salt: u64) -> Vec<Termination> {
+    fn terminations(
+        &self,
+        state: &CrashState,
+        tears: &[Tear],
+        samples: usize,
+        salt: u64,
+    ) -> Vec<Termination> {
         let seed = self.effort.seed.fork(salt).0;
         let losses = state.resolutions(tears, samples, seed);
         let losses = losses.into_iter().map(Termination::PowerLoss);
         state.kills().into_iter().chain(losses).collect()
     }
 
-    fn push_step(&mut self, state: &CrashState, point: Option<CrashPoint>, termination: Termination) {
+    fn push_step(
+        &mut self,
+        state: &CrashState,
+        point: Option<CrashPoint>,
+        termination: Termination,
+    ) {
         let survivors = match termination {
             Termination::PowerLoss(resolution) => state.describe(resolution),
             Termination::ProcessKill(_) => String::new(),
@@ -291,7 +305,12 @@ impl Search<'_> {
     }
 
     /// Judges everything that the crash of the script can leave.
-    fn ends(&mut self, state: &CrashState, point: Option<CrashPoint>, history: &History) -> Result<(), Box<Failure>> {
+    fn ends(
+        &mut self,
+        state: &CrashState,
+        point: Option<CrashPoint>,
+        history: &History,
+    ) -> Result<(), Box<Failure>> {
         self.coverage.undecided_max = self.coverage.undecided_max.max(state.undecided() as u64);
         let salt = point.map_or(u64::MAX, |p| p.change);
         let mut seen = BTreeSet::new();
@@ -320,22 +339,45 @@ impl Search<'_> {
     }
 
     /// O1: what is shown lies between what was acknowledged and what was issued.
-    fn judge(&self, shown: &Shown, is_kill: bool, history: &History, image: &Disk) -> Result<(), Box<Failure>> {
+    fn judge(
+        &self,
+        shown: &Shown,
+        is_kill: bool,
+        history: &History,
+        image: &Disk,
+    ) -> Result<(), Box<Failure>> {
         let durable = history.acked_durable;
-        let kill = if is_kill { history.acked_kill.max(durable) } else { durable };
+        let kill = if is_kill {
+            history.acked_kill.max(durable)
+        } else {
+            durable
+        };
         let issued = history.issued();
         let bounds = [
             ("recovery shows", shown.lsn, kill),
-            ("recovery after a killed recovery shows", shown.again_kill_min, kill),
-            ("recovery after a powerless recovery shows", shown.again_loss_min, durable),
+            (
+                "recovery after a killed recovery shows",
+                shown.again_kill_min,
+                kill,
+            ),
+            (
+                "recovery after a powerless recovery shows",
+                shown.again_loss_min,
+                durable,
+            ),
             ("recovery after recovery shows", shown.again_max, durable),
         ];
         for (what, lsn, low) in bounds {
             if lsn < low || lsn > issued {
                 let detail = format!("{what} {lsn}; acknowledged {low}, issued {issued}");
                 let (vfs, watcher) = self.boot(image.clone(), 2);
-                let again = unpanicked(|| Life::open(&vfs, self.scenario.shape, &watcher, history.clone()).map(|_| ()));
-                let detail = format!("{detail} (opened again: {:?})", again.map(|r| r.map_err(|e| e.to_string())));
+                let again = unpanicked(|| {
+                    Life::open(&vfs, self.scenario.shape, &watcher, history.clone()).map(|_| ())
+                });
+                let detail = format!(
+                    "{detail} (opened again: {:?})",
+                    again.map(|r| r.map_err(|e| e.to_string()))
+                );
                 return Err(self.failure(Broken::new("O1", detail), &vfs));
             }
         }
@@ -343,7 +385,12 @@ impl Search<'_> {
     }
 
     /// Opens an image, which must work. The life, or what is wrong.
-    fn opened(&self, vfs: &SimVfs, watcher: &Watcher, history: &History) -> Result<Life, Box<Failure>> {
+    fn opened(
+        &self,
+        vfs: &SimVfs,
+        watcher: &Watcher,
+        history: &History,
+    ) -> Result<Life, Box<Failure>> {
         let shape = self.scenario.shape;
         let opened = unpanicked(|| Life::open(vfs, shape, watcher, history.clone()));
         let broken = match opened {
@@ -358,7 +405,13 @@ impl Search<'_> {
         Err(self.failure(broken, vfs))
     }
 
-    fn check(&self, vfs: &SimVfs, watcher: &Watcher, what: &'static str, work: impl FnOnce() -> Result<(), Stop>) -> Result<(), Box<Failure>> {
+    fn check(
+        &self,
+        vfs: &SimVfs,
+        watcher: &Watcher,
+        what: &'static str,
+        work: impl FnOnce() -> Result<(), Stop>,
+    ) -> Result<(), Box<Failure>> {
         let broken = match unpanicked(work) {
             Err(panic) => panic,
             Ok(Err(Stop::Broken(broken))) => broken,
@@ -372,13 +425,18 @@ impl Search<'_> {
     }
 
     /// Recovers an image: what it shows, after all its oracles.
-    fn recover(&mut self, image: &Disk, digest: u128, history: &History) -> Result<Shown, Box<Failure>> {
+    fn recover(
+        &mut self,
+        image: &Disk,
+        digest: u128,
+        history: &History,
+    ) -> Result<Shown, Box<Failure>> {
         let (vfs, watcher) = self.boot(image.clone(), 2);
         let mut life = self.opened(&vfs, &watcher, history)?;
         let lsn = life.history().issued();
         self.check(&vfs, &watcher, "O8", || life.account())?;
         self.still_shown(&vfs.crash_state(), lsn, &life.history())?;
-        let is_due = |every: u128| every > 0 && (digest >> 7) % every == 0;
+        let is_due = |every: u128| every > 0 && (digest >> 7).is_multiple_of(every);
         if is_due(self.effort.goes_on_every) {
             self.check(&vfs, &watcher, LIVENESS, || goes_on(&mut life))?;
             self.still_shown(&vfs.crash_state(), life.history().issued(), &life.history())?;
@@ -401,14 +459,22 @@ impl Search<'_> {
     }
 
     /// O3 and O4: after a power loss that spares nothing, and after another recovery, the same is shown.
-    fn still_shown(&self, state: &CrashState, lsn: u64, history: &History) -> Result<(), Box<Failure>> {
+    fn still_shown(
+        &self,
+        state: &CrashState,
+        lsn: u64,
+        history: &History,
+    ) -> Result<(), Box<Failure>> {
         let (vfs, watcher) = self.boot(state.image(drop_all()), 3);
         let life = match self.opened(&vfs, &watcher, history) {
             Ok(life) => life,
             Err(mut failure) => {
                 failure.broken = Broken::new(
                     "O3",
-                    format!("showed {lsn}; after a power loss: {} {}", failure.broken.oracle, failure.broken.detail),
+                    format!(
+                        "showed {lsn}; after a power loss: {} {}",
+                        failure.broken.oracle, failure.broken.detail
+                    ),
                 );
                 return Err(failure);
             }
@@ -422,7 +488,12 @@ impl Search<'_> {
     }
 
     /// F45: crashes the recovery in the middle of each of its changes.
-    fn crash_recovery(&mut self, image: &Disk, history: &History, shown: &mut Shown) -> Result<(), Box<Failure>> {
+    fn crash_recovery(
+        &mut self,
+        image: &Disk,
+        history: &History,
+        shown: &mut Shown,
+    ) -> Result<(), Box<Failure>> {
         for change in 0.. {
             let (vfs, watcher) = self.boot(image.clone(), 2);
             let point = CrashPoint {
@@ -431,7 +502,8 @@ impl Search<'_> {
             };
             vfs.crash_at(point);
             let shape = self.scenario.shape;
-            let opened = unpanicked(|| Life::open(&vfs, shape, &watcher, history.clone()).map(|_| ()));
+            let opened =
+                unpanicked(|| Life::open(&vfs, shape, &watcher, history.clone()).map(|_| ()));
             if !vfs.crashed() {
                 break;
             }
@@ -440,7 +512,12 @@ impl Search<'_> {
             }
             let state = vfs.crash_state();
             let mut seen = BTreeSet::new();
-            for termination in self.terminations(&state, &self.effort.recovery_tears, self.effort.recovery_samples, change) {
+            for termination in self.terminations(
+                &state,
+                &self.effort.recovery_tears,
+                self.effort.recovery_samples,
+                change,
+            ) {
                 self.coverage.ends += 1;
                 let image = state.image(termination);
                 let digest = image.digest();

@@ -140,7 +140,10 @@ impl History {
             )),
             (None, Some(expected)) => Err(Broken::new(
                 "O6",
-                format!("no prefix has this content; against {lsn}: {}", model::difference(expected, shown)),
+                format!(
+                    "no prefix has this content; against {lsn}: {}",
+                    model::difference(expected, shown)
+                ),
             )),
             (None, None) => Err(Broken::new(
                 "O1",
@@ -300,11 +303,21 @@ pub fn is_refusal(error: &OpenError) -> bool {
     )
 }
 
-fn open_engine(vfs: &SimVfs, shape: &Shape, watcher: &Watcher) -> Result<(Engine, OpenReport), OpenError> {
+fn open_engine(
+    vfs: &SimVfs,
+    shape: &Shape,
+    watcher: &Watcher,
+) -> Result<(Engine, OpenReport), OpenError> {
     let clock: Arc<dyn Clock> = Arc::new(vfs.clock());
     watcher.lock().opening(vfs, Path::new(DATA), Path::new(LOG));
     let tap = Tap::new(vfs.clone(), watcher.clone());
-    let opened = open(&tap, clock, &PathBuf::from(DATA), &shape.options(), &mut |_, _| {});
+    let opened = open(
+        &tap,
+        clock,
+        &PathBuf::from(DATA),
+        &shape.options(),
+        &mut |_, _| {},
+    );
     let shown = opened.as_ref().ok().map(|(engine, _)| engine.last_lsn().0);
     let refused = opened.as_ref().err().is_some_and(is_refusal);
     watcher.lock().opened(shown, refused);
@@ -313,7 +326,12 @@ fn open_engine(vfs: &SimVfs, shape: &Shape, watcher: &Watcher) -> Result<(Engine
 
 impl Life {
     /// Opens the files. The history is cut to what the open shows, which must be one of its states.
-    pub fn open(vfs: &SimVfs, shape: Shape, watcher: &Watcher, history: History) -> Result<Self, Stop> {
+    pub fn open(
+        vfs: &SimVfs,
+        shape: Shape,
+        watcher: &Watcher,
+        history: History,
+    ) -> Result<Self, Stop> {
         let (mut engine, report) = open_engine(vfs, &shape, watcher)?;
         engine.begin_command(OnMiss::Read);
         let shown = model::contents(&mut engine)?;
@@ -356,7 +374,9 @@ impl Life {
     /// Does one thing.
     pub fn act(&mut self, act: &Act) -> Result<(), Stop> {
         match self.attempt(act) {
-            Err(Stop::Storage(Error::DiskFull) | Stop::Log(LogError::NoSpace(_))) if self.tolerates_full => {
+            Err(Stop::Storage(Error::DiskFull) | Stop::Log(LogError::NoSpace(_)))
+                if self.tolerates_full =>
+            {
                 self.full += 1;
                 self.checkpoint = None;
                 Ok(())
@@ -471,7 +491,9 @@ impl Life {
 
     fn checkpoint_steps(&mut self, steps: u32) -> Result<(), Stop> {
         if self.checkpoint.is_none() {
-            let begun = self.engine.with(|e| Checkpoint::begin(e, self.clock.clone()));
+            let begun = self
+                .engine
+                .with(|e| Checkpoint::begin(e, self.clock.clone()));
             self.checkpoint = begun?;
         }
         for _ in 0..steps {
@@ -537,7 +559,11 @@ impl Life {
         for held in &mut self.snapshots {
             let found = model::contents(&mut held.reader)?;
             if found != *held.state {
-                let detail = format!("snapshot {}: {}", held.id, model::difference(&held.state, &found));
+                let detail = format!(
+                    "snapshot {}: {}",
+                    held.id,
+                    model::difference(&held.state, &found)
+                );
                 return Err(Broken::new("O11", detail).into());
             }
         }
@@ -605,11 +631,16 @@ impl Life {
         self.engine.with(|engine| {
             engine.begin_command(OnMiss::Read);
             let space = engine.pager().space();
-            let fixed = redkeep::storage::pager::META_REGION_BYTES.div_ceil(engine.pager().page_bytes() as u64);
+            let fixed = redkeep::storage::pager::META_REGION_BYTES
+                .div_ceil(engine.pager().page_bytes() as u64);
             let used = space.pages() - space.free_pages() - fixed;
             // The catalog's leaf, twice while the older one waits, and the free maps of both.
             if used > 8 {
-                return Err(Broken::new("O8", format!("{used} pages are in use in an empty database")).into());
+                return Err(Broken::new(
+                    "O8",
+                    format!("{used} pages are in use in an empty database"),
+                )
+                .into());
             }
             Ok(())
         })
@@ -677,7 +708,8 @@ pub fn run_script(
                 life = Life::open(vfs, shape, watcher, history.clone())?;
                 let k = life.history().issued();
                 if k < low {
-                    let detail = format!("{low} was acknowledged, the process ended, and {k} is there");
+                    let detail =
+                        format!("{low} was acknowledged, the process ended, and {k} is there");
                     return Err(Broken::new("O1", detail).into());
                 }
                 if script.tolerates_full_disk {
@@ -709,7 +741,9 @@ pub struct Script {
 pub fn is_io(stop: &Stop) -> bool {
     let io = |e: &VfsError| e.kind == VfsErrorKind::Io;
     match stop {
-        Stop::Storage(Error::Io(e)) | Stop::Log(LogError::Io(e)) | Stop::Open(OpenError::Vfs(e)) => io(e),
+        Stop::Storage(Error::Io(e))
+        | Stop::Log(LogError::Io(e))
+        | Stop::Open(OpenError::Vfs(e)) => io(e),
         _ => false,
     }
 }

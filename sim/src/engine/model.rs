@@ -124,14 +124,16 @@ pub fn apply_to_model(model: &mut Model, step: &Step) {
         }
         Step::DropRoot(root) => model.retain(|(r, _), _| *r != root),
         Step::SwapRoots(a, b) => {
-            let swapped = std::mem::take(model).into_iter().map(|((root, key), held)| {
-                let root = match root {
-                    r if r == a => b,
-                    r if r == b => a,
-                    r => r,
-                };
-                ((root, key), held)
-            });
+            let swapped = std::mem::take(model)
+                .into_iter()
+                .map(|((root, key), held)| {
+                    let root = match root {
+                        r if r == a => b,
+                        r if r == b => a,
+                        r => r,
+                    };
+                    ((root, key), held)
+                });
             *model = swapped.collect();
         }
     }
@@ -141,7 +143,11 @@ pub fn apply_to_model(model: &mut Model, step: &Step) {
 fn inner_tree(engine: &mut Engine, root: u32, key: &[u8]) -> Result<Option<TreeId>, Error> {
     let tree = engine.root(RootId(root))?;
     let has = engine.get(tree, key)?.is_some_and(|cell| cell.slots() > 0);
-    if has { engine.nested(tree, key, 1) } else { Ok(None) }
+    if has {
+        engine.nested(tree, key, 1)
+    } else {
+        Ok(None)
+    }
 }
 
 /// Does a step to the engine, inside a transaction.

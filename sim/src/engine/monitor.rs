@@ -187,7 +187,8 @@ impl Monitor {
             .newest()
             .map_or(0, |m| m.pages * u64::from(m.page_bytes));
         self.current = self.reached_by(self.newest());
-        let slots = (self.log.bytes.len() as u64).saturating_sub(inspect::SEGMENTS_START) / self.segment_bytes;
+        let slots = (self.log.bytes.len() as u64).saturating_sub(inspect::SEGMENTS_START)
+            / self.segment_bytes;
         for slot in 0..slots {
             self.read_segment(slot, false);
         }
@@ -257,11 +258,20 @@ impl Monitor {
         self.checked += 1;
         self.is_opening = false;
         if refused && self.alterations > 0 {
-            self.fail("A14", format!("a refused open altered the files {} times", self.alterations));
+            self.fail(
+                "A14",
+                format!(
+                    "a refused open altered the files {} times",
+                    self.alterations
+                ),
+            );
         }
         let Some(lsn) = recovered else { return };
         if let Some((_, start, end)) = self.log.unsynced.first() {
-            self.fail("A1", format!("an open ended with log bytes {start}..{end} unsynced"));
+            self.fail(
+                "A1",
+                format!("an open ended with log bytes {start}..{end} unsynced"),
+            );
         }
         let slots: Vec<u64> = (0..self.log.bytes.len() as u64 / self.segment_bytes).collect();
         let newest = self.segments.values().map(|s| s.view.seq).max();
@@ -269,7 +279,11 @@ impl Monitor {
             let ours = self.segments.get(&slot).is_some_and(|s| s.is_ours);
             self.read_segment(slot, ours);
         }
-        if !self.segments.values().any(|s| s.is_ours && Some(s.view.seq) == newest) {
+        if !self
+            .segments
+            .values()
+            .any(|s| s.is_ours && Some(s.view.seq) == newest)
+        {
             self.fail("A11", "an open began no segment of its own".to_owned());
         }
         self.written_lsn = lsn;
@@ -279,13 +293,23 @@ impl Monitor {
     /// Everything up to `lsn` was acknowledged as written or, if `durable`, as synced.
     pub fn acknowledged(&mut self, lsn: u64, durable: bool) {
         self.checked += 1;
-        let reached = if durable { self.synced_lsn } else { self.written_lsn };
+        let reached = if durable {
+            self.synced_lsn
+        } else {
+            self.written_lsn
+        };
         if lsn > reached {
             let what = if durable { "synced" } else { "written" };
-            self.fail("A1", format!("transaction {lsn} is acknowledged and {reached} is {what}"));
+            self.fail(
+                "A1",
+                format!("transaction {lsn} is acknowledged and {reached} is {what}"),
+            );
         }
         if durable && self.failed[1] {
-            self.fail("A10", format!("transaction {lsn} is acknowledged after a failed sync"));
+            self.fail(
+                "A10",
+                format!("transaction {lsn} is acknowledged after a failed sync"),
+            );
         }
     }
 
@@ -319,24 +343,42 @@ impl Monitor {
         if self.is_opening && !self.is_new {
             // A recovery may write a verified copy again, and nothing else.
             if self.durable[slot] != Some(meta) {
-                self.fail("A16", format!("opening an existing file writes meta {} to slot {slot}", meta.seq));
+                self.fail(
+                    "A16",
+                    format!(
+                        "opening an existing file writes meta {} to slot {slot}",
+                        meta.seq
+                    ),
+                );
             }
             return;
         }
         let newest = self.newest();
         let is_second = copy == 1 && self.first_copy_synced[slot] == meta.seq;
         if newest.is_some_and(|n| self.durable[slot] == Some(n)) && !self.is_new && !is_second {
-            self.fail("A4", format!("meta {} goes over the newest one in slot {slot}", meta.seq));
+            self.fail(
+                "A4",
+                format!("meta {} goes over the newest one in slot {slot}", meta.seq),
+            );
         }
         if self.dirty[1 - slot].is_some() {
             self.fail("A4", "both meta slots are dirty".to_owned());
         }
         if copy == 1 && self.first_copy_synced[slot] != meta.seq {
-            self.fail("A4", format!("the second copy of meta {} precedes the sync of the first", meta.seq));
+            self.fail(
+                "A4",
+                format!(
+                    "the second copy of meta {} precedes the sync of the first",
+                    meta.seq
+                ),
+            );
         }
         let grows = meta.seq > self.meta_seq_max || (copy == 1 && meta.seq == self.meta_seq_max);
         if !grows || meta.generation < self.generation_max {
-            let detail = format!("meta {} generation {} does not grow", meta.seq, meta.generation);
+            let detail = format!(
+                "meta {} generation {} does not grow",
+                meta.seq, meta.generation
+            );
             self.fail("A15", detail);
         }
         if copy == 0 {
@@ -357,7 +399,10 @@ impl Monitor {
             self.fail("A8", detail);
         }
         if !self.is_new && meta.checkpoint.lsn.0 > self.synced_lsn {
-            let detail = format!("checkpoint of {} and {} is synced", meta.checkpoint.lsn, self.synced_lsn);
+            let detail = format!(
+                "checkpoint of {} and {} is synced",
+                meta.checkpoint.lsn, self.synced_lsn
+            );
             self.fail("A6", detail);
         }
         let mut image = Image {
@@ -365,14 +410,20 @@ impl Monitor {
             page_bytes: meta.page_bytes as usize,
         };
         match walk::checkpoint(&mut image, meta) {
-            Err(found) => self.fail("A3", format!("meta {} is written and {}", meta.seq, found.detail)),
+            Err(found) => self.fail(
+                "A3",
+                format!("meta {} is written and {}", meta.seq, found.detail),
+            ),
             Ok((reached, _)) => {
                 let unsynced = reached.keys().find(|p| {
                     let start = p.0 * page_bytes;
                     self.data.is_unsynced(start, start + page_bytes)
                 });
                 if let Some(page) = unsynced {
-                    self.fail("A3", format!("meta {} names page {page}, which is not synced", meta.seq));
+                    self.fail(
+                        "A3",
+                        format!("meta {} names page {page}, which is not synced", meta.seq),
+                    );
                 }
             }
         }
@@ -388,13 +439,19 @@ impl Monitor {
             return;
         }
         if self.is_opening && !self.is_new && self.segments.values().all(|s| !s.is_ours) {
-            self.fail("A16", format!("a page at {offset} is written before the log is recovered"));
+            self.fail(
+                "A16",
+                format!("a page at {offset} is written before the log is recovered"),
+            );
         }
         for (i, bytes) in bytes.chunks_exact(page_bytes as usize).enumerate() {
             let number = PageNo(offset / page_bytes + i as u64);
             let ptr = page::ptr_of(bytes);
             if ptr.page != number || page::verify(bytes, ptr).is_err() {
-                self.fail("A16", format!("page {number} is written as page {} or unsealed", ptr.page));
+                self.fail(
+                    "A16",
+                    format!("page {number} is written as page {} or unsealed", ptr.page),
+                );
                 continue;
             }
             let holders = [Some(&self.current), self.previous.as_ref().map(|(r, _)| r)];
@@ -405,11 +462,17 @@ impl Monitor {
             let start = (number.0 * page_bytes) as usize;
             let old = self.data.bytes.get(start..start + page_bytes as usize);
             if is_held && old != Some(bytes) {
-                self.fail("A2", format!("page {number} is overwritten and a durable root reaches it"));
+                self.fail(
+                    "A2",
+                    format!("page {number} is overwritten and a durable root reaches it"),
+                );
             }
             let other = |reached: &Reached| reached.get(&number).is_some_and(|s| *s != ptr.stamp);
             if self.snapshots.values().any(other) {
-                self.fail("A7", format!("page {number} is written anew and a snapshot reaches it"));
+                self.fail(
+                    "A7",
+                    format!("page {number} is written anew and a snapshot reaches it"),
+                );
             }
         }
     }
@@ -420,7 +483,10 @@ impl Monitor {
         };
         let is_ours = self.segments.get(&slot).is_some_and(|s| s.is_ours);
         if inside > 0 && !is_ours && !self.is_opening {
-            self.fail("A11", format!("frames go into slot {slot}, a segment of an earlier life"));
+            self.fail(
+                "A11",
+                format!("frames go into slot {slot}, a segment of an earlier life"),
+            );
         }
         if !is_ours {
             self.check_reuse(slot, "written over");
@@ -435,7 +501,11 @@ impl Monitor {
             return;
         };
         let covered = self.newest().map_or(0, |m| m.checkpoint.lsn.0);
-        let known = if self.is_opening { segment.last_lsn } else { self.synced_lsn };
+        let known = if self.is_opening {
+            segment.last_lsn
+        } else {
+            self.synced_lsn
+        };
         let holds = segment.last_lsn.min(known);
         let Some(limit) = self.chain().get(&segment.view.seq).copied() else {
             return;
@@ -459,7 +529,9 @@ impl Monitor {
             out.insert(seq, limit);
             let segment = self.segments.values().find(|s| s.view.seq == seq);
             limit = segment.map_or(0, |s| s.view.first_lsn.0 - 1);
-            next = segment.map(|s| s.view.pred_seq).filter(|p| *p < seq && *p > 0);
+            next = segment
+                .map(|s| s.view.pred_seq)
+                .filter(|p| *p < seq && *p > 0);
         }
         out
     }
@@ -505,7 +577,10 @@ impl Monitor {
             };
             let view = segment.view;
             if old != Some(view.seq) && (view.seq <= floor || salts.contains(&view.salt)) {
-                let detail = format!("segment {:#x} begins in slot {slot} and {floor:#x} was there", view.seq);
+                let detail = format!(
+                    "segment {:#x} begins in slot {slot} and {floor:#x} was there",
+                    view.seq
+                );
                 self.fail("A11", detail);
             }
         }
@@ -522,11 +597,17 @@ impl Monitor {
         }
         for frame in frames {
             if !self.is_opening && frame.first_lsn.0 != self.written_lsn + 1 {
-                let detail = format!("a frame begins with {} after {}", frame.first_lsn, self.written_lsn);
+                let detail = format!(
+                    "a frame begins with {} after {}",
+                    frame.first_lsn, self.written_lsn
+                );
                 self.fail("A15", detail);
             }
             if frame.durable_lsn.0 > self.synced_lsn && !self.is_opening {
-                let detail = format!("a frame says {} is synced and {} is", frame.durable_lsn, self.synced_lsn);
+                let detail = format!(
+                    "a frame says {} is synced and {} is",
+                    frame.durable_lsn, self.synced_lsn
+                );
                 self.fail("A1", detail);
             }
             self.written_lsn = self.written_lsn.max(frame.last_lsn.0);
@@ -541,12 +622,18 @@ impl Monitor {
             FileRole::Data => {
                 let page_bytes = self.page_bytes();
                 let held = |reached: &Reached| {
-                    reached.keys().next_back().is_some_and(|p| (p.0 + 1) * page_bytes > len)
+                    reached
+                        .keys()
+                        .next_back()
+                        .is_some_and(|p| (p.0 + 1) * page_bytes > len)
                 };
                 let previous = self.previous.as_ref().is_some_and(|(r, _)| held(r));
                 let mentioned = self.newest().is_some_and(|m| m.pages * page_bytes > len);
                 if !self.is_new && (held(&self.current) || previous || mentioned) {
-                    self.fail("A2", format!("the file is cut to {len} bytes and a durable root needs more"));
+                    self.fail(
+                        "A2",
+                        format!("the file is cut to {len} bytes and a durable root needs more"),
+                    );
                 }
             }
             FileRole::Log => {
@@ -557,7 +644,8 @@ impl Monitor {
                     .filter(|s| inspect::offset_of(*s, self.segment_bytes) >= len)
                     .collect();
                 if !self.is_new {
-                    cut.into_iter().for_each(|slot| self.check_reuse(slot, "cut off"));
+                    cut.into_iter()
+                        .for_each(|slot| self.check_reuse(slot, "cut off"));
                 }
             }
         }

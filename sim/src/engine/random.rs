@@ -11,8 +11,8 @@ use super::life::{self, Act, History, Life, Script, Shape, Stop, run_script};
 use super::model::{ROOTS, Step};
 use crate::clock::Latency;
 use crate::disk::{
-    CrashPoint, DiskProfile, Disk, Done, Fault, Files, Injection, Phase, Progress, Repeat, Setup, Short,
-    SimVfs, Tear, Termination, When,
+    CrashPoint, Disk, DiskProfile, Done, Fault, Files, Injection, Phase, Progress, Repeat, Setup,
+    Short, SimVfs, Tear, Termination, When,
 };
 use crate::explore::{Broken, Coverage, Failure, HARNESS, LIVENESS, Step as Crash};
 use crate::seed::{Purpose, Seed, Stream};
@@ -99,7 +99,11 @@ impl Knobs {
         Self {
             shape,
             profile,
-            latency: if stream.chance(500_000) { Latency::SSD } else { Latency::NONE },
+            latency: if stream.chance(500_000) {
+                Latency::SSD
+            } else {
+                Latency::NONE
+            },
             lives: stream.between(2, 6),
             acts: stream.between(4, 30),
             keys: *stream.pick(&[4, 16, 64]),
@@ -125,7 +129,7 @@ impl Workload {
     fn key(&mut self) -> Vec<u8> {
         let n = self.stream.below(self.knobs.keys);
         let mut key = format!("k{n:02}").into_bytes();
-        if self.knobs.has(feature::LONG_KEYS) && n % 5 == 0 {
+        if self.knobs.has(feature::LONG_KEYS) && n.is_multiple_of(5) {
             key.extend(std::iter::repeat_n(b'l', 50 + 200 * (n as usize % 4)));
         }
         key
@@ -144,7 +148,11 @@ impl Workload {
     }
 
     fn len(&mut self) -> usize {
-        let max = if self.stream.chance(700_000) { 60 } else { self.knobs.body_max };
+        let max = if self.stream.chance(700_000) {
+            60
+        } else {
+            self.knobs.body_max
+        };
         self.stream.below(max + 1) as usize
     }
 
@@ -154,7 +162,9 @@ impl Workload {
         let (len, id) = (self.len(), self.id());
         match draw {
             0 | 1 if self.knobs.has(feature::NESTED) => Step::PutNested(root, key),
-            2..=4 if self.knobs.has(feature::NESTED) => Step::PutInner(root, key, self.key(), len, id),
+            2..=4 if self.knobs.has(feature::NESTED) => {
+                Step::PutInner(root, key, self.key(), len, id)
+            }
             5 if self.knobs.has(feature::NESTED) => Step::DeleteInner(root, key, self.key()),
             6 if self.knobs.has(feature::PARTS) => Step::SetHead(root, key, id),
             7 if self.knobs.has(feature::PARTS) => {
@@ -179,7 +189,9 @@ impl Workload {
 
     fn steps(&mut self) -> Vec<Step> {
         let count = if self.stream.chance(200_000) { 12 } else { 3 };
-        (0..self.stream.between(1, count)).map(|_| self.step()).collect()
+        (0..self.stream.between(1, count))
+            .map(|_| self.step())
+            .collect()
     }
 
     fn txn(&mut self) -> Act {
@@ -195,7 +207,9 @@ impl Workload {
             0..=3 => Act::Ack,
             4..=6 => Act::Sync,
             7 if knobs.has(feature::BESIDE) => Act::SyncBeside(vec![self.steps(), self.steps()]),
-            8..=10 if knobs.has(feature::CHECKPOINTS) => Act::CheckpointSteps(self.stream.between(1, 5) as u32),
+            8..=10 if knobs.has(feature::CHECKPOINTS) => {
+                Act::CheckpointSteps(self.stream.between(1, 5) as u32)
+            }
             11 if knobs.has(feature::CHECKPOINTS) => Act::Checkpoint,
             12 if knobs.has(feature::SNAPSHOTS) => Act::Snapshot,
             13 if knobs.has(feature::SNAPSHOTS) => Act::ReadSnapshots,
@@ -267,7 +281,11 @@ impl Run {
         let page = &self.knobs.shape;
         let name = format!(
             "engine page={} cache={} segment={} atom={} faults={:#x}",
-            page.page_bytes, page.cache_pages, page.segment_bytes, self.knobs.profile.atom, self.knobs.faults
+            page.page_bytes,
+            page.cache_pages,
+            page.segment_bytes,
+            self.knobs.profile.atom,
+            self.knobs.faults
         );
         Box::new(Failure {
             scenario: name,
@@ -289,23 +307,30 @@ impl Run {
         inject(&self.vfs, &self.knobs, &mut self.faults);
         let point = CrashPoint {
             change: self.crash.below(80),
-            phase: *self.crash.pick(&[Phase::Before, Phase::Middle, Phase::After]),
+            phase: *self
+                .crash
+                .pick(&[Phase::Before, Phase::Middle, Phase::After]),
         };
         if self.crash.chance(800_000) {
             self.vfs.crash_at(point);
         }
         let before = self.history.clone();
         let mut history = before.clone();
-        let (vfs, watcher, shape, low) = (self.vfs.clone(), self.watcher.clone(), self.knobs.shape, self.low);
+        let (vfs, watcher, shape, low) = (
+            self.vfs.clone(),
+            self.watcher.clone(),
+            self.knobs.shape,
+            self.low,
+        );
         let done = unpanicked(|| run_script(&vfs, shape, &watcher, &script, low, &mut history));
         self.coverage.points += 1;
         self.history = history;
         let broken = match done {
             Err(panic) => Some(panic),
             Ok(Err(Stop::Broken(broken))) => Some(broken),
-            Ok(Err(stop)) if !self.vfs.crashed() && self.vfs.faults_fired() == 0 => {
-                Some(Broken::new(HARNESS, format!("failed with no fault: {stop}")))
-            }
+            Ok(Err(stop)) if !self.vfs.crashed() && self.vfs.faults_fired() == 0 => Some(
+                Broken::new(HARNESS, format!("failed with no fault: {stop}")),
+            ),
             Ok(_) => violation(&self.vfs, &self.watcher),
         };
         if let Some(broken) = broken {
@@ -356,11 +381,13 @@ impl Run {
             let mut life = Life::open(&vfs, shape, &watcher, history)?;
             let k = life.history().issued();
             if k < low {
-                return Err(Broken::new("O1", format!("{low} was acknowledged and {k} is there")).into());
+                return Err(
+                    Broken::new("O1", format!("{low} was acknowledged and {k} is there")).into(),
+                );
             }
             life.account()?;
             goes_on(&mut life)?;
-            if self.seed.0 % 4 == 0 {
+            if self.seed.0.is_multiple_of(4) {
                 life.empties()?;
             }
             Ok(())

@@ -82,11 +82,7 @@ fn group_commit() -> Scenario {
 
 /// Bodies of several pages, written to and cut in parts.
 fn large_values() -> Scenario {
-    let base = vec![
-        one(put(1, 3000, 1)),
-        Act::Sync,
-        Act::Checkpoint,
-    ];
+    let base = vec![one(put(1, 3000, 1)), Act::Sync, Act::Checkpoint];
     scenario(
         "large-values",
         base,
@@ -148,7 +144,13 @@ fn checkpoint_during_commits() -> Scenario {
             acts.push(Act::Ack);
         }
     }
-    acts.extend([Act::Checkpoint, Act::Read, one(put(2, 70, 130)), Act::Checkpoint, Act::Sync]);
+    acts.extend([
+        Act::Checkpoint,
+        Act::Read,
+        one(put(2, 70, 130)),
+        Act::Checkpoint,
+        Act::Sync,
+    ]);
     scenario("checkpoint-during-commits", filled(8, 50), acts)
 }
 
@@ -246,7 +248,11 @@ fn recovery() -> Scenario {
         base.push(many([put(n, 300, n), Step::PutNested(1, key(n))]));
         base.push(if n == 2 { Act::Sync } else { Act::Ack });
     }
-    scenario("recovery", base, vec![Act::Read, one(put(9, 30, 60)), Act::Sync])
+    scenario(
+        "recovery",
+        base,
+        vec![Act::Read, one(put(9, 30, 60)), Act::Sync],
+    )
 }
 
 /// Several lives on one image, each with work that the next one finds in the log.
@@ -281,7 +287,11 @@ fn lives() -> Scenario {
 
 /// F22: the disk is full for a while.
 fn full_disk() -> Scenario {
-    let mut acts = vec![one(put(1, 100, 10)), Act::Sync, Act::Capacity(Some(8 << 10))];
+    let mut acts = vec![
+        one(put(1, 100, 10)),
+        Act::Sync,
+        Act::Capacity(Some(8 << 10)),
+    ];
     acts.extend((0..5).flat_map(|n| [one(put(n + 10, 20_000, 20 + n)), Act::Ack]));
     acts.extend([
         Act::Read,
@@ -309,7 +319,11 @@ fn all_changes() -> Scenario {
                 Step::PutInner(1, key(1), b"b".to_vec(), 10, 12),
             ]),
             Act::Ack,
-            Act::Rollback(vec![Step::Delete(1, key(1)), put(2, 900, 13), Step::DropRoot(0)]),
+            Act::Rollback(vec![
+                Step::Delete(1, key(1)),
+                put(2, 900, 13),
+                Step::DropRoot(0),
+            ]),
             many([
                 Step::Copy(1, key(1), 7, key(2)),
                 Step::Move(0, key(3), 1, key(3)),

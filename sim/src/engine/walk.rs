@@ -13,6 +13,9 @@ use redkeep::storage::tree::Child;
 
 use crate::explore::Broken;
 
+/// What is called with the key and the value of each cell.
+type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), Broken> + 'a;
+
 /// Where pages come from.
 pub trait Pages {
     /// The bytes of a page, verified against its pointer.
@@ -64,7 +67,10 @@ fn broken(oracle: &'static str, detail: String) -> Broken {
 impl<P: Pages> Walk<'_, P> {
     fn reach(&mut self, ptr: PagePtr) -> Result<Vec<u8>, Broken> {
         if let Some(old) = self.reached.insert(ptr.page, ptr.stamp) {
-            let detail = format!("page {} is reached twice (stamps {} and {})", ptr.page, old.0, ptr.stamp.0);
+            let detail = format!(
+                "page {} is reached twice (stamps {} and {})",
+                ptr.page, old.0, ptr.stamp.0
+            );
             return Err(broken("O8", detail));
         }
         self.pages
@@ -88,10 +94,23 @@ impl<P: Pages> Walk<'_, P> {
         Ok(())
     }
 
-    fn blob_node(&mut self, bytes: &[u8], height: u8, ptr: PagePtr, out: &mut Vec<u8>) -> Result<(), Broken> {
-        let kind = if height == 0 { Kind::BlobLeaf } else { Kind::BlobBranch };
+    fn blob_node(
+        &mut self,
+        bytes: &[u8],
+        height: u8,
+        ptr: PagePtr,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Broken> {
+        let kind = if height == 0 {
+            Kind::BlobLeaf
+        } else {
+            Kind::BlobBranch
+        };
         if Kind::of(bytes) != Some(kind) {
-            return Err(broken("O9", format!("page {} of a blob has kind {}", ptr.page, bytes[4])));
+            return Err(broken(
+                "O9",
+                format!("page {} of a blob has kind {}", ptr.page, bytes[4]),
+            ));
         }
         if height == 0 {
             out.extend_from_slice(&bytes[HEADER_BYTES..]);
@@ -113,18 +132,17 @@ impl<P: Pages> Walk<'_, P> {
     }
 
     /// A tree; `visit` sees its cells.
-    fn tree(
-        &mut self,
-        desc: &Desc,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), Broken>,
-    ) -> Result<(), Broken> {
+    fn tree(&mut self, desc: &Desc, visit: &mut Visit<'_>) -> Result<(), Broken> {
         let count = if desc.root.is_null() {
             0
         } else {
             self.node(desc.root, desc.height, &(None, None), visit)?
         };
         if count != desc.count {
-            let detail = format!("a tree at page {} says {} entries and has {count}", desc.root.page, desc.count);
+            let detail = format!(
+                "a tree at page {} says {} entries and has {count}",
+                desc.root.page, desc.count
+            );
             return Err(broken("O9", detail));
         }
         Ok(())
@@ -144,7 +162,7 @@ impl<P: Pages> Walk<'_, P> {
         ptr: PagePtr,
         level: u8,
         fences: &Fences,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), Broken>,
+        visit: &mut Visit<'_>,
     ) -> Result<u64, Broken> {
         let bytes = self.reach(ptr)?;
         let at = |what: &str| broken("O9", format!("page {}: {what}", ptr.page));
@@ -188,11 +206,18 @@ impl<P: Pages> Walk<'_, P> {
         let mut total = 0;
         for i in 0..node.len() {
             let child = Child::decode(node.value(i));
-            let low = if i == 0 { fences.0.clone() } else { Some(keys[i].clone()) };
+            let low = if i == 0 {
+                fences.0.clone()
+            } else {
+                Some(keys[i].clone())
+            };
             let high = keys.get(i + 1).cloned().or_else(|| fences.1.clone());
             let count = self.node(child.ptr, level - 1, &(low, high), visit)?;
             if count != child.count {
-                return Err(at(&format!("child {i} has {count} entries, not {}", child.count)));
+                return Err(at(&format!(
+                    "child {i} has {count} entries, not {}",
+                    child.count
+                )));
             }
             total += count;
         }
@@ -290,13 +315,23 @@ pub fn checkpoint(pages: &mut impl Pages, meta: &Meta) -> Result<(Reached, u64),
             + u32::from(walk.reached.contains_key(&PageNo(page)))
             + u32::from(free.contains_key(&PageNo(page)));
         if uses != 1 {
-            let detail = format!("page {page} of {} is used {uses} times (reached, free, fixed)", meta.pages);
+            let detail = format!(
+                "page {page} of {} is used {uses} times (reached, free, fixed)",
+                meta.pages
+            );
             return Err(broken("O8", detail));
         }
     }
-    let behind = walk.reached.keys().chain(free.keys()).find(|p| p.0 >= meta.pages);
+    let behind = walk
+        .reached
+        .keys()
+        .chain(free.keys())
+        .find(|p| p.0 >= meta.pages);
     if let Some(page) = behind {
-        return Err(broken("O8", format!("page {page} lies behind the {} pages", meta.pages)));
+        return Err(broken(
+            "O8",
+            format!("page {page} lies behind the {} pages", meta.pages),
+        ));
     }
     Ok((walk.reached, free.len() as u64))
 }

@@ -264,7 +264,10 @@ impl Disk {
 
     /// A planted bug: frames go on in the last segment of an earlier life, under its salt.
     pub fn go_on_in(&self, scan: &Scan) {
-        let span = scan.spans.last().expect("a scan that may be opened has a start");
+        let span = scan
+            .spans
+            .last()
+            .expect("a scan that may be opened has a start");
         let mut pool = self.pool.lock();
         *pool = Pool::new(pool.slots(), &scan.spans);
         pool.reopen_last();
@@ -302,7 +305,11 @@ impl Disk {
     /// Ends the segment and goes on in the lowest free slot.
     fn switch(&self, cursor: &mut Cursor, order: WriteOrder) -> Result<(), VfsError> {
         self.flush(cursor)?;
-        if self.setting.planted.has(Bug::M22DirtyFlagLostAtSegmentSwitch) {
+        if self
+            .setting
+            .planted
+            .has(Bug::M22DirtyFlagLostAtSegmentSwitch)
+        {
             self.forgets_sync.store(1, Ordering::Relaxed);
         }
         let checkpoint = self.naming.lock().noted;

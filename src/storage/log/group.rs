@@ -15,8 +15,8 @@
 use std::sync::Arc as StdArc;
 
 use super::{LogError, Lsn};
-use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, MutexGuard, Ordering, wait};
 use crate::storage::planted::{Bug, Planted};
+use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, MutexGuard, Ordering, wait};
 use crate::vfs::VfsError;
 
 /// What one write takes: records with their length prefixes, one behind the other.
