@@ -198,7 +198,7 @@ mod tests {
             graph.as_deref(),
             Some(
                 format!(
-                    "command - high 500 ms, low 300 ms (all time high 500 ms)\n{line}\n  #\n  |\n _|\n_||\n   \n111\nh60\n ms\n"
+                    "command - high 500 ms, low 300 ms (all time high 500 ms)\n{line}\n  #\n _|\n ||\n_||\n   \n111\nh60\n ms\n"
                 )
                 .as_str()
             )

@@ -33,12 +33,13 @@ impl Progress {
         100.0 * self.done as f64 / self.total.max(1) as f64
     }
 
-    /// How long the rest will take if it goes on like this, in seconds; at least 1 while there is a rest.
+    /// How long the rest will take if it goes on like this, in seconds; at least 1 while there is a rest, or where
+    /// it is not known yet.
     pub fn remaining_s(&self, now_ms: u64) -> u64 {
         let elapsed_ms = u128::from(now_ms.saturating_sub(self.started_ms));
         let rest = u128::from(self.total.saturating_sub(self.done));
         let remaining_ms = elapsed_ms * rest / u128::from(self.done + 1);
-        (remaining_ms / 1000).max(u128::from(rest > 0)) as u64
+        (remaining_ms / 1000).max(u128::from(rest > 0 || self.total == 0)) as u64
     }
 }
 
