@@ -317,11 +317,32 @@ impl Life {
         let (mut engine, report) = open_engine(vfs, &shape, watcher)?;
         engine.begin_command(OnMiss::Read);
         let shown = model::contents(&mut engine)?;
-        let mut history = history;
         let lsn = history.find(&shown, engine.last_lsn().0)?;
+        Ok(Self::over(vfs, watcher, history, engine, report, lsn))
+    }
+
+    /// Opens files that may be damaged: what they show is not read.
+    pub fn open_unread(vfs: &SimVfs, shape: Shape, watcher: &Watcher, history: History) -> Result<Self, Stop> {
+        let (engine, report) = open_engine(vfs, &shape, watcher)?;
+        let lsn = engine.last_lsn().0;
+        if lsn > history.issued() {
+            let detail = format!("the engine says {lsn}, only {} were issued", history.issued());
+            return Err(Broken::new("O10", detail).into());
+        }
+        Ok(Self::over(vfs, watcher, history, engine, report, lsn))
+    }
+
+    fn over(
+        vfs: &SimVfs,
+        watcher: &Watcher,
+        mut history: History,
+        engine: Engine,
+        report: OpenReport,
+        lsn: u64,
+    ) -> Self {
         history.cut(lsn);
         let log = engine.log().expect("an open file has a log").clone();
-        Ok(Self {
+        Self {
             vfs: vfs.clone(),
             watcher: watcher.clone(),
             engine: Shared(Arc::new(Mutex::new(engine))),
@@ -334,7 +355,7 @@ impl Life {
             tolerates_full: false,
             full: 0,
             report,
-        })
+        }
     }
 
     /// What was issued and acknowledged so far.

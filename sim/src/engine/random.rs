@@ -335,6 +335,8 @@ impl Run {
             Termination::ProcessKill(_) => self.history.acked_kill.max(self.history.acked_durable),
             Termination::PowerLoss(_) => self.history.acked_durable,
         };
+        // A life that does not even open leaves this as it is.
+        self.history.acked_kill = self.low;
         let survivors = match termination {
             Termination::PowerLoss(resolution) => state.describe(resolution),
             Termination::ProcessKill(_) => String::new(),
