@@ -1,4 +1,4 @@
-//! `simulate --profile P --seed S`: one run of the simulator.
+//! `simulate --profile P --seed S [--count N]`: runs of the simulator, each from its seed alone, each done twice.
 //!
 //! Exit codes: 0 passed, 1 an oracle found something, 2 something does not go on after faults have ended, 3 the same
 //! seed gave two traces, 4 the harness itself is wrong (or was called wrongly).
@@ -6,6 +6,9 @@
 use std::fmt;
 use std::process::{Command, ExitCode};
 
+use redkeep::storage::planted::Planted;
+use redkeep_sim::engine::exhaust::{Effort, explore};
+use redkeep_sim::engine::{random, scripts};
 use redkeep_sim::explore::{Coverage, HARNESS, LIVENESS};
 use redkeep_sim::seed::Seed;
 use redkeep_sim::selftest::{self, Outcome};
@@ -16,7 +19,7 @@ const NOT_LIVE: u8 = 2;
 const NOT_DETERMINISTIC: u8 = 3;
 const HARNESS_ERROR: u8 = 4;
 
-const USAGE: &str = "usage: simulate --profile self-test|planted --seed NUMBER|COMMIT [--trace]";
+const USAGE: &str = "usage: simulate --profile self-test|planted|engine|engine-scripts --seed NUMBER|COMMIT [--count N] [--trace]";
 
 /// What a run exercises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +28,26 @@ enum Profile {
     SelfTest,
     /// A store with a planted bug: must fail, and shows that failures arrive.
     Planted,
+    /// A random run of the storage engine.
+    Engine,
+    /// The storage engine in every scripted scenario, a crash at every change.
+    EngineScripts,
 }
 
 impl Profile {
+    const ALL: [Profile; 4] = [
+        Profile::SelfTest,
+        Profile::Planted,
+        Profile::Engine,
+        Profile::EngineScripts,
+    ];
+
     fn name(self) -> &'static str {
         match self {
             Profile::SelfTest => "self-test",
             Profile::Planted => "planted",
+            Profile::Engine => "engine",
+            Profile::EngineScripts => "engine-scripts",
         }
     }
 
@@ -39,6 +55,15 @@ impl Profile {
         match self {
             Profile::SelfTest => selftest::run(seed),
             Profile::Planted => selftest::planted(seed),
+            Profile::Engine => random::run(seed, Planted::none()),
+            Profile::EngineScripts => {
+                let effort = Effort::usual(seed);
+                let mut total = Coverage::default();
+                for scenario in scripts::all() {
+                    total.add(&explore(&scenario, &effort)?);
+                }
+                Ok(total)
+            }
         }
     }
 }
@@ -48,6 +73,8 @@ impl Profile {
 struct Arguments {
     profile: Profile,
     seed: Seed,
+    /// How many seeds, this one and those after it.
+    count: u64,
     /// Whether a failure prints its survivors and I/Os after its line.
     trace: bool,
 }
@@ -76,20 +103,23 @@ impl fmt::Display for ArgumentError {
 
 fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Arguments, ArgumentError> {
     let mut arguments = arguments.into_iter();
-    let (mut profile, mut seed, mut trace) = (None, None, false);
+    let (mut profile, mut seed, mut count, mut trace) = (None, None, 1, false);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--profile" => {
                 let name = arguments
                     .next()
                     .ok_or(ArgumentError::NoValue("--profile"))?;
-                let all = [Profile::SelfTest, Profile::Planted];
-                let found = all.into_iter().find(|p| p.name() == name);
+                let found = Profile::ALL.into_iter().find(|p| p.name() == name);
                 profile = Some(found.ok_or(ArgumentError::Profile(name))?);
             }
             "--seed" => {
                 let text = arguments.next().ok_or(ArgumentError::NoValue("--seed"))?;
                 seed = Some(text.parse().map_err(ArgumentError::Seed)?);
+            }
+            "--count" => {
+                let text = arguments.next().ok_or(ArgumentError::NoValue("--count"))?;
+                count = text.parse().map_err(|_| ArgumentError::Unknown(text))?;
             }
             "--trace" => trace = true,
             _ => return Err(ArgumentError::Unknown(argument)),
@@ -98,6 +128,7 @@ fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Arguments, Argum
     Ok(Arguments {
         profile: profile.ok_or(ArgumentError::Missing("--profile"))?,
         seed: seed.ok_or(ArgumentError::Missing("--seed"))?,
+        count,
         trace,
     })
 }
@@ -145,7 +176,7 @@ fn simulate(arguments: &Arguments) -> u8 {
     let line = |what: &str| {
         println!(
             "FAIL commit={} profile={name} seed={seed} {what} \
-             replay: simulate --profile {name} --seed {seed} --trace",
+             replay: cargo run -p redkeep-sim --release -- --profile {name} --seed {seed} --trace",
             commit(),
         );
     };
@@ -183,7 +214,17 @@ fn simulate(arguments: &Arguments) -> u8 {
 
 fn main() -> ExitCode {
     match parse(std::env::args().skip(1)) {
-        Ok(arguments) => ExitCode::from(simulate(&arguments)),
+        Ok(arguments) => {
+            let seeds = (0..arguments.count).map(|n| arguments.seed.0.wrapping_add(n));
+            let codes = seeds.map(|n| {
+                simulate(&Arguments {
+                    seed: Seed(n),
+                    ..arguments
+                })
+            });
+            // Every seed runs; the first failure decides.
+            ExitCode::from(codes.fold(PASSED, |a, b| if a == PASSED { b } else { a }))
+        }
         Err(error) => {
             eprintln!("simulate: {error}\n{USAGE}");
             ExitCode::from(HARNESS_ERROR)

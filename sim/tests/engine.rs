@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use redkeep::storage::planted::Planted;
 use redkeep_sim::engine::exhaust::{Effort, explore};
-use redkeep_sim::engine::{random, scripts};
+use redkeep_sim::engine::life::Shape;
+use redkeep_sim::engine::{damage, random, scripts};
 use redkeep_sim::explore::Coverage;
 use redkeep_sim::seed::Seed;
 
@@ -86,4 +87,23 @@ fn random_runs_keep_what_was_acknowledged_and_repeat_exactly() {
         start.elapsed().as_secs_f64()
     );
     assert!(failures.is_empty(), "seeds {failures:?} failed");
+}
+
+#[test]
+fn damage_at_every_place_gives_right_data_or_an_error() {
+    for page_bytes in [512, 4096] {
+        let shape = Shape {
+            page_bytes,
+            ..Shape::default()
+        };
+        let outcomes = damage::every_place(shape, 1).unwrap_or_else(|broken| {
+            panic!("page {page_bytes}: {}: {}", broken.oracle, broken.detail)
+        });
+        println!(
+            "page {page_bytes}: {} damaged databases: {outcomes:?}",
+            outcomes.total()
+        );
+        assert!(outcomes.survived > 0 && outcomes.partly > 0 && outcomes.refused > 0);
+        assert_eq!(damage::mixed_up(shape).ok(), Some(2));
+    }
 }

@@ -301,7 +301,13 @@ impl Opener<'_> {
                 ));
             }
             self.settle_meta(&*file, &copies, &meta, slot)?;
-            return self.start_with_new_log(file, meta, slot, OpenReport::default());
+            return self.start_with_new_log(
+                file,
+                meta,
+                slot,
+                OpenReport::default(),
+                meta.generation + 1,
+            );
         };
         self.settle_meta(&*file, &copies, &meta, slot)?;
         self.recover(file, meta, slot, log_file, on_replay)
@@ -377,8 +383,8 @@ impl Opener<'_> {
         meta: Meta,
         slot: Slot,
         report: OpenReport,
+        generation: u32,
     ) -> Result<(Engine, OpenReport), OpenError> {
-        let generation = meta.generation + 1;
         let params = self.log_params(&meta, generation);
         let path = log_path(self.path);
         let clock = Arc::clone(&self.clock);
@@ -431,7 +437,13 @@ impl Opener<'_> {
                 "an unfinished end at offset {offset}, transaction {lsn}: {reason}"
             )),
             Verdict::Unstarted if !meta.log_required => {
-                return self.start_with_new_log(file, meta, slot, OpenReport::default());
+                return self.start_with_new_log(
+                    file,
+                    meta,
+                    slot,
+                    OpenReport::default(),
+                    meta.generation + 1,
+                );
             }
             Verdict::Unstarted => {
                 return Err(self.log_error(
@@ -468,6 +480,15 @@ impl Opener<'_> {
         };
         let same = self.options.planted.has(Bug::M08SaltUnchanged);
         let generation = scan.generation_max.max(meta.generation) + u32::from(!same);
+        if !meta.log_required {
+            // Nothing in the log is needed, and its header is only known to be durable in the life that synced it: a
+            // sync that failed may have left it in the kernel's memory alone. So it is made anew.
+            let report = OpenReport {
+                cut,
+                ..OpenReport::default()
+            };
+            return self.start_with_new_log(file, meta, slot, report, generation);
+        }
         let params = self.log_params(&meta, generation);
         let log = Log::open_after(
             Arc::clone(&log_file),

@@ -335,11 +335,40 @@ impl Life {
         let (mut engine, report) = open_engine(vfs, &shape, watcher)?;
         engine.begin_command(OnMiss::Read);
         let shown = model::contents(&mut engine)?;
-        let mut history = history;
         let lsn = history.find(&shown, engine.last_lsn().0)?;
+        Ok(Self::over(vfs, watcher, history, engine, report, lsn))
+    }
+
+    /// Opens files that may be damaged: what they show is not read.
+    pub fn open_unread(
+        vfs: &SimVfs,
+        shape: Shape,
+        watcher: &Watcher,
+        history: History,
+    ) -> Result<Self, Stop> {
+        let (engine, report) = open_engine(vfs, &shape, watcher)?;
+        let lsn = engine.last_lsn().0;
+        if lsn > history.issued() {
+            let detail = format!(
+                "the engine says {lsn}, only {} were issued",
+                history.issued()
+            );
+            return Err(Broken::new("O10", detail).into());
+        }
+        Ok(Self::over(vfs, watcher, history, engine, report, lsn))
+    }
+
+    fn over(
+        vfs: &SimVfs,
+        watcher: &Watcher,
+        mut history: History,
+        engine: Engine,
+        report: OpenReport,
+        lsn: u64,
+    ) -> Self {
         history.cut(lsn);
         let log = engine.log().expect("an open file has a log").clone();
-        Ok(Self {
+        Self {
             vfs: vfs.clone(),
             watcher: watcher.clone(),
             engine: Shared(Arc::new(Mutex::new(engine))),
@@ -352,7 +381,7 @@ impl Life {
             tolerates_full: false,
             full: 0,
             report,
-        })
+        }
     }
 
     /// What was issued and acknowledged so far.
@@ -397,10 +426,7 @@ impl Life {
             Act::Snapshot => self.snapshot(),
             Act::ReadSnapshots => self.read_snapshots(),
             Act::DropSnapshot => {
-                if !self.snapshots.is_empty() {
-                    let gone = self.snapshots.remove(0);
-                    self.watcher.lock().snapshot_closed(gone.id);
-                }
+                self.drop_snapshots(1);
                 Ok(())
             }
             Act::FreeDropped(pages) => Ok(self.engine.with(|e| e.free_dropped(*pages))?),
@@ -555,6 +581,14 @@ impl Life {
         Ok(())
     }
 
+    /// Lets go of the oldest snapshots.
+    fn drop_snapshots(&mut self, count: usize) {
+        let count = count.min(self.snapshots.len());
+        for gone in self.snapshots.drain(..count) {
+            self.watcher.lock().snapshot_closed(gone.id);
+        }
+    }
+
     fn read_snapshots(&mut self) -> Result<(), Stop> {
         for held in &mut self.snapshots {
             let found = model::contents(&mut held.reader)?;
@@ -608,7 +642,7 @@ impl Life {
         for _ in 0..3 {
             self.checkpoint_steps(u32::MAX)?;
         }
-        self.snapshots.clear();
+        self.drop_snapshots(usize::MAX);
         let cleared = self.engine.with(|e| e.clear_log_required(&*self.clock))?;
         if !cleared {
             return Err(Broken::new("O1", "a clean shutdown still requires the log").into());
@@ -618,7 +652,7 @@ impl Life {
 
     /// O8 in the end: after dropping everything, what is in use is the base line.
     pub fn empties(&mut self) -> Result<(), Stop> {
-        self.snapshots.clear();
+        self.drop_snapshots(usize::MAX);
         let steps: Vec<Step> = model::ROOTS.into_iter().map(Step::DropRoot).collect();
         self.act(&Act::Txn(Plan::Savepoint, steps))?;
         while self.engine.with(|e| e.has_dropped()) {

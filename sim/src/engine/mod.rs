@@ -11,10 +11,12 @@
 //! exhaust   crash at every change of a script, every survivor set, every change of the recovery
 //! ```
 
+pub mod damage;
 pub mod exhaust;
 pub mod life;
 pub mod model;
 pub mod monitor;
+pub mod planted;
 pub mod random;
 pub mod scripts;
 pub mod tap;

@@ -38,6 +38,8 @@ struct Segment {
     last_lsn: u64,
     /// Its header was written in this life.
     is_ours: bool,
+    /// Frames before this place in it were looked at.
+    seen_to: u64,
 }
 
 /// What is known of one file.
@@ -181,6 +183,9 @@ impl Monitor {
         self.snapshots.clear();
         self.failed = [false; 2];
         self.segments.clear();
+        // What no crash left was never there: numbers grow over what is.
+        (self.meta_seq_max, self.generation_max, self.seq_max) = (0, 0, 0);
+        self.salts.clear();
         self.read_metas();
         self.is_new = self.newest().is_none();
         self.data.synced_len = self
@@ -249,6 +254,7 @@ impl Monitor {
                 view,
                 last_lsn,
                 is_ours,
+                seen_to: 0,
             },
         );
     }
@@ -278,6 +284,17 @@ impl Monitor {
         for slot in slots {
             let ours = self.segments.get(&slot).is_some_and(|s| s.is_ours);
             self.read_segment(slot, ours);
+            // Frames of the opening itself are no news any more.
+            let start = inspect::offset_of(slot, self.segment_bytes) as usize;
+            let image = self
+                .log
+                .bytes
+                .get(start..start + self.segment_bytes as usize);
+            let frames = image.and_then(|i| inspect::segment(i, &self.uuid, slot));
+            if let Some(segment) = self.segments.get_mut(&slot) {
+                let last = frames.and_then(|(_, f)| f.last().map(|f| f.offset + f.len));
+                segment.seen_to = last.unwrap_or(0);
+            }
         }
         if !self
             .segments
@@ -482,7 +499,7 @@ impl Monitor {
             return;
         };
         let is_ours = self.segments.get(&slot).is_some_and(|s| s.is_ours);
-        if inside > 0 && !is_ours && !self.is_opening {
+        if inside >= inspect::FRAMES_START && !is_ours && !self.is_opening {
             self.fail(
                 "A11",
                 format!("frames go into slot {slot}, a segment of an earlier life"),
@@ -491,6 +508,7 @@ impl Monitor {
         if !is_ours {
             self.check_reuse(slot, "written over");
         } else if inside == 0 {
+            // The rest of a short write of a header begins behind its start.
             self.check_reuse(slot, "begun anew");
         }
     }
@@ -564,38 +582,62 @@ impl Monitor {
     }
 
     fn log_written(&mut self, offset: u64, len: u64) {
-        let Some((slot, inside)) = inspect::slot_at(offset, self.segment_bytes) else {
+        let first = inspect::slot_at(offset, self.segment_bytes);
+        let last = inspect::slot_at((offset + len).saturating_sub(1), self.segment_bytes);
+        let (Some((slot, inside)), true) = (first, first.map(|f| f.0) == last.map(|l| l.0)) else {
             return;
         };
-        let old = self.segments.get(&slot).map(|s| s.view.seq);
-        if inside == 0 && len >= inspect::FRAMES_START {
-            let floor = self.seq_floor;
-            let salts = self.salts.clone();
-            self.read_segment(slot, true);
-            let Some(segment) = self.segments.get(&slot) else {
-                return;
-            };
-            let view = segment.view;
-            if old != Some(view.seq) && (view.seq <= floor || salts.contains(&view.salt)) {
-                let detail = format!(
-                    "segment {:#x} begins in slot {slot} and {floor:#x} was there",
-                    view.seq
-                );
-                self.fail("A11", detail);
-            }
+        if inside < inspect::FRAMES_START {
+            self.header_written(slot);
         }
+        self.frames_written(slot);
+    }
+
+    /// A11: a header, maybe only a part of it so far, was written.
+    fn header_written(&mut self, slot: u64) {
+        let old = self.segments.get(&slot).map(|s| (s.view.seq, s.is_ours));
+        let floor = self.seq_floor;
+        let salts = self.salts.clone();
+        self.read_segment(slot, true);
+        let Some(view) = self.segments.get(&slot).map(|s| s.view) else {
+            return;
+        };
+        if let Some((seq, was_ours)) = old
+            && seq == view.seq
+        {
+            // The other copy of the header is not complete yet, or was there.
+            if let Some(segment) = self.segments.get_mut(&slot) {
+                segment.is_ours = was_ours;
+            }
+            return;
+        }
+        if view.seq <= floor || salts.contains(&view.salt) {
+            let detail = format!(
+                "segment {:#x} begins in slot {slot} and {floor:#x} was there",
+                view.seq
+            );
+            self.fail("A11", detail);
+        }
+    }
+
+    /// A1, A15: frames that are whole now.
+    fn frames_written(&mut self, slot: u64) {
         let Some(segment) = self.segments.get_mut(&slot).filter(|s| s.is_ours) else {
             return;
         };
-        let start = inspect::offset_of(slot, self.segment_bytes);
-        let from = inside.max(inspect::FRAMES_START);
-        let end = (inside + len).max(from);
-        let bytes = &self.log.bytes[(start + from) as usize..(start + end) as usize];
-        let frames = inspect::frames(bytes, segment.view.salt);
-        for frame in &frames {
+        let start = inspect::offset_of(slot, self.segment_bytes) as usize;
+        let end = (start + self.segment_bytes as usize).min(self.log.bytes.len());
+        let Some((_, frames)) = inspect::segment(&self.log.bytes[start..end], &self.uuid, slot)
+        else {
+            return;
+        };
+        let seen_to = segment.seen_to;
+        let new: Vec<_> = frames.into_iter().filter(|f| f.offset >= seen_to).collect();
+        for frame in &new {
             segment.last_lsn = segment.last_lsn.max(frame.last_lsn.0);
+            segment.seen_to = frame.offset + frame.len;
         }
-        for frame in frames {
+        for frame in new {
             if !self.is_opening && frame.first_lsn.0 != self.written_lsn + 1 {
                 let detail = format!(
                     "a frame begins with {} after {}",

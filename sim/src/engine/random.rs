@@ -80,7 +80,7 @@ impl Knobs {
             planted,
         };
         let profile = DiskProfile {
-            atom: *stream.pick(&[1, 512, 512, 4096]),
+            atom: (*stream.pick(&[1, 512, 512, 4096])).min(page_bytes as u64),
             atoms_atomic: stream.chance(500_000),
             garbage_atoms: stream.chance(500_000),
             psow: stream.chance(500_000),
@@ -360,6 +360,8 @@ impl Run {
             Termination::ProcessKill(_) => self.history.acked_kill.max(self.history.acked_durable),
             Termination::PowerLoss(_) => self.history.acked_durable,
         };
+        // A life that does not even open leaves this as it is.
+        self.history.acked_kill = self.low;
         let survivors = match termination {
             Termination::PowerLoss(resolution) => state.describe(resolution),
             Termination::ProcessKill(_) => String::new(),
