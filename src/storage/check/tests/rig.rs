@@ -87,8 +87,11 @@ impl Vfs for MemVfs {
         }))
     }
 
-    fn rename(&self, from: &Path, _to: &Path) -> VfsResult<()> {
-        Err(not_found(from))
+    fn rename(&self, from: &Path, to: &Path) -> VfsResult<()> {
+        let mut files = self.files.lock();
+        let bytes = files.remove(from).ok_or_else(|| not_found(from))?;
+        files.insert(to.to_path_buf(), bytes);
+        Ok(())
     }
 
     fn unlink(&self, path: &Path) -> VfsResult<()> {
