@@ -16,11 +16,13 @@
 //! sync        locks and atomics, which loom can replace
 //! ```
 
+#[cfg(not(loom))]
 pub mod cli;
 pub mod command;
 pub mod config;
 pub mod keyspace;
 pub mod resp;
+#[cfg(not(loom))]
 pub mod server;
 pub mod session;
 pub mod storage;
