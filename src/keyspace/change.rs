@@ -6,6 +6,11 @@
 pub enum Class {
     Generic,
     String,
+    List,
+    Set,
+    Hash,
+    SortedSet,
+    Stream,
     Expired,
     Evicted,
     /// A key that did not exist was read. Not part of "all".
