@@ -10,6 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::server::{Launch, ServeError};
+use crate::command::effects;
 use crate::command::server::{REDIS_VERSION, Server};
 use crate::command::shutdown::Request;
 use crate::config::{AppendFsync, Config, Host, Key, OnCorruption as OnCorruptionSetting, Refusal};
@@ -104,6 +105,7 @@ impl Job for Housekeeping {
             tracing::debug!("due keys were not removed: {e}");
         }
         keyspace.engine.set_urgent(false);
+        effects::distribute(keyspace, &self.server, None, now_ms);
     }
 }
 

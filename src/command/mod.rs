@@ -16,6 +16,7 @@ pub mod connection;
 pub mod debug;
 pub mod dispatch;
 pub mod durations;
+pub mod effects;
 pub mod errors;
 pub mod expire;
 pub mod help;

@@ -1,5 +1,5 @@
-//! What happened to keys, kept until the transaction is done: WATCH, keyspace notifications and client tracking
-//! hang on it.
+//! What happened to keys, kept until the command or EXEC is done: WATCH, blocked clients, keyspace notifications and
+//! client tracking hang on it.
 
 /// The classes by which notifications are switched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +22,12 @@ pub enum Class {
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The value or the expiry of a key changed.
-    Touched { db: u32, key: Box<[u8]> },
+    /// The value or the expiry of a key changed. `expired`: the key was due, and only now it is removed.
+    Touched {
+        db: u32,
+        key: Box<[u8]>,
+        expired: bool,
+    },
     /// A notification is due.
     Event {
         db: u32,
@@ -37,17 +41,51 @@ pub enum Change {
     Swapped { a: u32, b: u32 },
 }
 
+/// Who wants to hear of changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// Connections with watched keys.
+    Watch,
+    /// Connections blocked on keys.
+    Block,
+    /// Keyspace notifications: the only one that hears of [`Change::Event`].
+    Notify,
+    /// Client tracking.
+    Track,
+}
+
+impl Listener {
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
 /// The changes of the running command or EXEC, in order.
 #[derive(Debug, Default)]
 pub struct Changes {
     list: Vec<Change>,
-    listening: bool,
+    /// The bits of the listeners.
+    listeners: u8,
 }
 
 impl Changes {
-    /// Whether changes are kept at all. Switched on while anything watches keys, wants notifications or tracks.
-    pub fn listen(&mut self, listening: bool) {
-        self.listening = listening;
+    /// Whether changes are kept for this listener. What nobody listens to is not kept and costs nothing.
+    pub fn listen(&mut self, listener: Listener, on: bool) {
+        if on {
+            self.listeners |= listener.bit();
+        } else {
+            self.listeners &= !listener.bit();
+        }
+    }
+
+    /// Whether this one listens.
+    pub fn hears(&self, listener: Listener) -> bool {
+        self.listeners & listener.bit() != 0
+    }
+
+    /// Whether nothing happened that anybody listens to.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
     }
 
     /// The changes so far, leaving none.
@@ -55,17 +93,18 @@ impl Changes {
         std::mem::take(&mut self.list)
     }
 
-    pub(super) fn touched(&mut self, db: u32, key: &[u8]) {
-        if self.listening {
+    pub(super) fn touched(&mut self, db: u32, key: &[u8], expired: bool) {
+        if self.listeners != 0 {
             self.list.push(Change::Touched {
                 db,
                 key: key.into(),
+                expired,
             });
         }
     }
 
     pub(super) fn event(&mut self, db: u32, key: &[u8], class: Class, name: &'static str) {
-        if self.listening {
+        if self.hears(Listener::Notify) {
             self.list.push(Change::Event {
                 db,
                 key: key.into(),
@@ -76,7 +115,7 @@ impl Changes {
     }
 
     pub(super) fn whole(&mut self, change: Change) {
-        if self.listening {
+        if self.listeners != 0 {
             self.list.push(change);
         }
     }

@@ -354,6 +354,17 @@ impl Keyspace {
         self.forget_trees();
     }
 
+    /// The LSN that bytes which tell of the data have to wait for.
+    pub fn last_lsn(&self) -> u64 {
+        if let Some(log) = self.engine.log()
+            && log.is_poisoned()
+        {
+            // What was committed since will never be written. Reads go on, and wait for what was.
+            return log.written_lsn().0;
+        }
+        self.engine.last_lsn().0
+    }
+
     /// Saves the SCAN cursors issued since the last call, so that they are good after a restart. To be called
     /// before a checkpoint.
     pub fn save_cursors(&mut self) -> Result<(), Error> {

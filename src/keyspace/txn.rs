@@ -320,7 +320,7 @@ impl<'a> Txn<'a> {
         event: Option<(Class, &'static str)>,
     ) {
         self.keyspace.stats.dirty += dirty;
-        self.keyspace.changes.touched(db, key);
+        self.keyspace.changes.touched(db, key, false);
         if let Some((class, name)) = event {
             self.keyspace.changes.event(db, key, class, name);
         }
@@ -346,7 +346,7 @@ impl<'a> Txn<'a> {
             self.keyspace.stats.expired_keys += 1;
             let changes = &mut self.keyspace.changes;
             changes.event(slot.db, key, Class::Expired, "expired");
-            changes.touched(slot.db, key);
+            changes.touched(slot.db, key, true);
         }
     }
 

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::{Session, Step, Store};
 use crate::command::client::{Client, ReplyMode};
 use crate::command::dispatch::{Bindings, Handler};
+use crate::command::effects::{self, Maker};
 use crate::command::server::Server;
 use crate::command::stats::{add, add_locked};
 use crate::command::table::{self, Command, CommandId, Flag, Resolved};
@@ -268,6 +269,11 @@ impl Turn<'_> {
                 self.client.reply_mode = ReplyMode::On;
             }
         }
+        let maker = Maker {
+            client: self.client,
+            out: self.reply,
+        };
+        effects::distribute(keyspace, hold.server, Some(maker), hold.now_us / 1000);
         verdict
     }
 

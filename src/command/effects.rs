@@ -1,0 +1,56 @@
+//! What commands did to keys, told to everyone who waits for it.
+//!
+//! While anybody listens ([`Changes::listen`](crate::keyspace::change::Changes::listen)) the keyspace keeps what a
+//! command changes. [`distribute`] takes it once the command, the whole EXEC, the whole script or the job of a
+//! background thread is over, still under the engine lock, and gives it to each consumer in turn: a function that gets
+//! an [`Effects`]. A consumer may post bytes to other connections and append to the maker's reply; it does not change
+//! keys, and it cannot fail.
+
+use super::client::Client;
+use super::server::Server;
+use crate::keyspace::Keyspace;
+use crate::keyspace::change::Change;
+use crate::resp::Reply;
+
+/// The connection whose command made the changes.
+pub struct Maker<'a> {
+    pub client: &'a mut Client,
+    /// Ends with the reply of the command, if it has one.
+    pub out: &'a mut Reply,
+}
+
+/// What a consumer of changes is told.
+pub struct Effects<'a> {
+    /// In the order in which they were made.
+    pub changes: &'a [Change],
+    pub server: &'a Server,
+    /// Bytes that tell of the changes may leave once the log is written up to here.
+    pub lsn: u64,
+    /// Wall time of the command in milliseconds.
+    pub now_ms: u64,
+}
+
+/// Tells everyone what was changed since the last call. `maker` is None for jobs.
+pub fn distribute(
+    keyspace: &mut Keyspace,
+    server: &Server,
+    mut maker: Option<Maker<'_>>,
+    now_ms: u64,
+) {
+    if keyspace.changes.is_empty() {
+        return;
+    }
+    let changes = keyspace.changes.take();
+    let effects = Effects {
+        changes: &changes,
+        server,
+        lsn: keyspace.last_lsn(),
+        now_ms,
+    };
+    for consumer in CONSUMERS {
+        consumer(&effects, maker.as_mut());
+    }
+}
+
+/// Who is told, in this order.
+const CONSUMERS: &[fn(&Effects<'_>, Option<&mut Maker<'_>>)] = &[];
