@@ -188,13 +188,10 @@ pub fn common_bytes<P: Pages>(pages: &mut P, a: &Desc, b: &Desc) -> Result<u64, 
     Ok(at.min(a.count).min(b.count))
 }
 
-/// Writes `bytes` at `offset`, extending the blob with zeroes up to there if need be.
+/// Writes `bytes` at `offset`, extending the blob with zeroes up to there if need be, also where `bytes` is empty.
 pub fn write(pager: &mut Pager, desc: &mut Desc, offset: u64, bytes: &[u8]) -> Result<(), Error> {
     let end = offset + bytes.len() as u64;
     assert!(end <= BLOB_BYTES_MAX, "the keyspace bounds values");
-    if bytes.is_empty() {
-        return Ok(());
-    }
     pager
         .reserve(pages_for(pager.page_bytes(), bytes.len() as u64) + u64::from(desc.height) + 8)?;
     // A blob that was cut down to nothing but holes may be lower than its length needs.
@@ -202,7 +199,9 @@ pub fn write(pager: &mut Pager, desc: &mut Desc, offset: u64, bytes: &[u8]) -> R
         raise(pager, desc)?;
     }
     desc.is_blob = true;
-    desc.root = write_below(pager, desc.root, desc.height, offset, bytes)?;
+    if !bytes.is_empty() {
+        desc.root = write_below(pager, desc.root, desc.height, offset, bytes)?;
+    }
     desc.count = desc.count.max(end);
     Ok(())
 }

@@ -332,18 +332,17 @@ impl Engine {
         let pages = blob::pages_for(self.pager.page_bytes(), bytes.len() as u64);
         self.pager.reserve(pages)?;
         self.mark_changed();
-        for (i, piece) in bytes.chunks(BLOB_PIECE_BYTES).enumerate() {
-            if i > 0 {
-                self.pager.pass_on();
+        let (mut at, mut rest) = (offset, bytes);
+        loop {
+            let (piece, behind) = rest.split_at(rest.len().min(BLOB_PIECE_BYTES));
+            blob::write(&mut self.pager, desc, at, piece)?;
+            if behind.is_empty() {
+                return Ok(());
             }
-            blob::write(
-                &mut self.pager,
-                desc,
-                offset + (i * BLOB_PIECE_BYTES) as u64,
-                piece,
-            )?;
+            self.pager.pass_on();
+            at += piece.len() as u64;
+            rest = behind;
         }
-        Ok(())
     }
 
     /// A copy of the value at `key`.
