@@ -27,6 +27,7 @@ pub mod instance;
 pub mod introspect;
 pub mod keys;
 pub mod keys_database;
+pub mod kind;
 pub mod latency;
 pub mod latency_report;
 pub mod loading;

@@ -49,6 +49,7 @@ impl StringForm {
 /// What is there to be told about a key.
 pub(super) struct Seen {
     kind: Kind,
+    encoding: Encoding,
     form: StringForm,
     is_copy: bool,
     len: u64,
@@ -59,6 +60,7 @@ impl Seen {
         let len = entry.len();
         Self {
             kind: entry.header.kind,
+            encoding: entry.header.encoding,
             form: StringForm::of(entry.header, len, entry.inline()),
             is_copy: entry.header.encoding == Encoding::Copied,
             len,
@@ -69,10 +71,15 @@ impl Seen {
     pub(super) fn encoding(&self) -> &'static str {
         match self.kind {
             Kind::String => self.form.name(),
-            Kind::List => "quicklist",
-            Kind::Set | Kind::Hash => "hashtable",
-            Kind::SortedSet => "skiplist",
             Kind::Stream => "stream",
+            kind => match (self.encoding, kind) {
+                (Encoding::Integers, _) => "intset",
+                (Encoding::Packed, _) => "listpack",
+                (Encoding::PackedExpiring, _) => "listpackex",
+                (_, Kind::List) => "quicklist",
+                (_, Kind::SortedSet) => "skiplist",
+                _ => "hashtable",
+            },
         }
     }
 

@@ -3,14 +3,16 @@
 //! ```text
 //! offset size meaning
 //!      0    1 kind in the low four bits, encoding in the high four
-//!      1    1 flags: 1 an expiry follows
-//!      2    8 expiry: wall time in milliseconds since 1970, little endian; only with flag 1
+//!      1    1 flags: 1 an expiry follows, 2 an earliest expiry of fields follows
+//!      .    8 expiry: wall time in milliseconds since 1970, little endian; only with flag 1
+//!      .    8 when the first field of a hash expires, in the same form; only with flag 2
 //!      .    . what the kind of value adds
 //! ```
 
 use smallvec::SmallVec;
 
 const FLAG_EXPIRES: u8 = 1;
+const FLAG_FIELDS_EXPIRE: u8 = 2;
 const FIXED_LEN: usize = 2;
 const EXPIRY_LEN: usize = 8;
 
@@ -65,7 +67,8 @@ impl Kind {
     }
 }
 
-/// How a string came to be, as far as OBJECT ENCODING tells; the numbers are stored.
+/// How a value came to be, as far as OBJECT ENCODING tells; the numbers are stored. It names the form that Redis
+/// would keep the value in, which the directives decide, and says nothing of the form it has here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
     /// Set as a whole: `int` if it reads as one, `embstr` if it is short, else `raw`.
@@ -77,6 +80,30 @@ pub enum Encoding {
     Text = 2,
     /// A copy of a natural one: an integer in it is not shared with other keys.
     Copied = 3,
+    /// A set of integers only: `intset`.
+    Integers = 4,
+    /// A small collection: `listpack`.
+    Packed = 5,
+    /// A small hash that has had fields with an expiry: `listpackex`.
+    PackedExpiring = 6,
+    /// A large collection: `hashtable`, `skiplist` or `quicklist`.
+    Table = 7,
+}
+
+impl Encoding {
+    fn from_bits(bits: u8) -> Self {
+        match bits {
+            0 => Self::Natural,
+            1 => Self::Raw,
+            2 => Self::Text,
+            3 => Self::Copied,
+            4 => Self::Integers,
+            5 => Self::Packed,
+            6 => Self::PackedExpiring,
+            7 => Self::Table,
+            _ => panic!("no encoding has the number {bits}"),
+        }
+    }
 }
 
 /// The parsed head of a cell.
@@ -86,10 +113,12 @@ pub struct Header {
     pub encoding: Encoding,
     /// Wall time in milliseconds since 1970 after which the key is gone.
     pub expires_ms: Option<u64>,
+    /// When the first field that expires does: a hash's only.
+    pub fields_expire_ms: Option<u64>,
 }
 
 /// Bytes of a head.
-pub type Head = SmallVec<[u8; 24]>;
+pub type Head = SmallVec<[u8; 32]>;
 
 impl Header {
     /// A string without expiry, set as a whole.
@@ -97,24 +126,31 @@ impl Header {
         kind: Kind::String,
         encoding: Encoding::Natural,
         expires_ms: None,
+        fields_expire_ms: None,
     };
+
+    /// A key of this kind and encoding that does not expire.
+    pub fn new(kind: Kind, encoding: Encoding) -> Self {
+        Self {
+            kind,
+            encoding,
+            ..Self::STRING
+        }
+    }
 
     /// Reads what [`Header::to_bytes`] wrote; anything else is a programmer's error, for pages are checked below.
     pub fn parse(head: &[u8]) -> Self {
         assert!(head.len() >= FIXED_LEN, "a head has a kind and flags");
-        let expires_ms = (head[1] & FLAG_EXPIRES != 0).then(|| {
-            let bytes = head[FIXED_LEN..].first_chunk::<EXPIRY_LEN>();
-            u64::from_le_bytes(*bytes.expect("the expiry that the flag promises"))
-        });
+        let mut times = head[FIXED_LEN..].as_chunks::<EXPIRY_LEN>().0.iter();
+        let mut time = |flag| {
+            (head[1] & flag != 0)
+                .then(|| u64::from_le_bytes(*times.next().expect("the time that a flag promises")))
+        };
         Self {
             kind: Kind::from_bits(head[0] & 0x0f),
-            encoding: match head[0] >> 4 {
-                1 => Encoding::Raw,
-                2 => Encoding::Text,
-                3 => Encoding::Copied,
-                _ => Encoding::Natural,
-            },
-            expires_ms,
+            encoding: Encoding::from_bits(head[0] >> 4),
+            expires_ms: time(FLAG_EXPIRES),
+            fields_expire_ms: time(FLAG_FIELDS_EXPIRE),
         }
     }
 
@@ -122,12 +158,15 @@ impl Header {
     pub fn to_bytes(self, added: &[u8]) -> Head {
         let mut head = Head::new();
         head.push(self.kind as u8 | (self.encoding as u8) << 4);
-        match self.expires_ms {
-            Some(expires_ms) => {
-                head.push(FLAG_EXPIRES);
-                head.extend_from_slice(&expires_ms.to_le_bytes());
-            }
-            None => head.push(0),
+        let flag = |time: Option<u64>, flag: u8| if time.is_some() { flag } else { 0 };
+        head.push(
+            flag(self.expires_ms, FLAG_EXPIRES) | flag(self.fields_expire_ms, FLAG_FIELDS_EXPIRE),
+        );
+        for time_ms in [self.expires_ms, self.fields_expire_ms]
+            .into_iter()
+            .flatten()
+        {
+            head.extend_from_slice(&time_ms.to_le_bytes());
         }
         head.extend_from_slice(added);
         head
@@ -135,12 +174,8 @@ impl Header {
 
     /// What the kind of value added to `head`.
     pub fn added(head: &[u8]) -> &[u8] {
-        let expiry = if head[1] & FLAG_EXPIRES != 0 {
-            EXPIRY_LEN
-        } else {
-            0
-        };
-        &head[FIXED_LEN + expiry..]
+        let times = (head[1] & (FLAG_EXPIRES | FLAG_FIELDS_EXPIRE)).count_ones() as usize;
+        &head[FIXED_LEN + times * EXPIRY_LEN..]
     }
 
     /// Whether the key is gone at `now_ms`: it lives through the millisecond of its expiry.
@@ -162,12 +197,17 @@ mod tests {
                 Encoding::Raw,
                 Encoding::Text,
                 Encoding::Copied,
+                Encoding::Table,
             ] {
-                for expires_ms in [None, Some(0), Some(u64::MAX)] {
+                let times = [None, Some(0), Some(u64::MAX)];
+                for (expires_ms, fields_expire_ms) in
+                    times.iter().flat_map(|a| times.map(|b| (*a, b)))
+                {
                     let header = Header {
                         kind,
                         encoding,
                         expires_ms,
+                        fields_expire_ms,
                     };
                     let bytes = header.to_bytes(b"more");
                     assert_eq!(Header::parse(&bytes), header);

@@ -1,9 +1,11 @@
 //! Redis values on trees.
 //!
-//! Every database has two root trees: its keys, and its expiries by time. A key's cell has a small head
-//! ([`header`]) and a body that holds the value of a string; storage keeps long bodies in pages of their own.
-//! The expiry tree has an entry for each key that expires, eight bytes of time (big endian) and then the key, so that
-//! what is due stands in front. One more root tree is the keyspace's own.
+//! Every database has three root trees: its keys, its expiries by time, and its hashes by the time at which their
+//! first field expires. A key's cell has a small head
+//! ([`header`]) and a body that holds the value of a string; storage keeps long bodies in pages of their own. The body
+//! of a small collection is a sequence of its elements ([`packed`]); a large one has trees of its own at its cell.
+//! The trees of times have an entry for each key that expires, eight bytes of time (big endian) and then the key, so
+//! that what is due stands in front. One more root tree is the keyspace's own.
 //!
 //! Readers never see a key that is due. Changes go through [`Keyspace::write`], which commits or undoes them, and
 //! tell [`change::Changes`] what they did.
@@ -22,6 +24,7 @@ pub mod hll_sparse;
 pub mod integer;
 pub mod lcs;
 pub mod long_double;
+pub mod packed;
 pub mod txn;
 pub mod value;
 pub mod walk;
@@ -113,6 +116,11 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// Whether the value is a collection in trees of its own.
+    pub fn is_large(&self) -> bool {
+        self.cell.slots() > 0
+    }
+
     /// Length of the value in bytes.
     pub fn len(&self) -> u64 {
         self.cell.body_len()
@@ -129,11 +137,16 @@ impl<'a> Entry<'a> {
 pub(crate) struct Trees {
     pub keys: TreeId,
     pub expiries: TreeId,
+    pub fields: TreeId,
 }
 
-/// The root trees of database `db`: keys, expiries.
-pub(crate) fn root_ids(db: u32) -> (RootId, RootId) {
-    (RootId(2 * db), RootId(2 * db + 1))
+/// Root trees that each database has.
+pub(crate) const ROOTS_PER_DATABASE: u32 = 3;
+
+/// The root trees of database `db`: keys, expiries of keys, first expiries of fields.
+pub(crate) fn root_ids(db: u32) -> [RootId; ROOTS_PER_DATABASE as usize] {
+    let first = ROOTS_PER_DATABASE * db;
+    [RootId(first), RootId(first + 1), RootId(first + 2)]
 }
 
 /// Where a command or an EXEC began, to go back to.
@@ -193,8 +206,12 @@ impl Keyspace {
         let mut found: Vec<u32> = self
             .engine
             .roots()
-            .filter(|(id, count)| id.0 % 2 == 0 && id.0 / 2 < self.databases && *count > 0)
-            .map(|(id, _)| id.0 / 2)
+            .filter(|(id, count)| {
+                id.0.is_multiple_of(ROOTS_PER_DATABASE)
+                    && id.0 / ROOTS_PER_DATABASE < self.databases
+                    && *count > 0
+            })
+            .map(|(id, _)| id.0 / ROOTS_PER_DATABASE)
             .collect();
         found.sort_unstable();
         found
@@ -210,16 +227,36 @@ impl Keyspace {
         if let Some(Some(trees)) = self.open.get(at) {
             return Ok(*trees);
         }
-        let (keys, expiries) = root_ids(db);
+        let [keys, expiries, fields] = root_ids(db);
         let trees = Trees {
             keys: self.engine.root(keys)?,
             expiries: self.engine.root(expiries)?,
+            fields: self.engine.root(fields)?,
         };
         if self.open.len() <= at {
             self.open.resize(at + 1, None);
         }
         self.open[at] = Some(trees);
         Ok(trees)
+    }
+
+    /// The longest body that a small collection may have, in bytes; a longer one moves to trees of its own. So
+    /// several cells fit into a page, and a change moves few bytes.
+    pub fn packed_bytes_max(&self) -> usize {
+        const PACKED_BYTES_MAX: usize = 1024;
+        (self.engine.pager().page_bytes() / 4).min(PACKED_BYTES_MAX)
+    }
+
+    /// Nested tree `n` of the collection at `key`, which is large.
+    pub fn tree(&mut self, db: u32, key: &[u8], n: usize) -> Result<TreeId, Error> {
+        let trees = self.trees(db)?;
+        let tree = self.engine.nested(trees.keys, key, n)?;
+        Ok(tree.expect("a large collection is there"))
+    }
+
+    /// Where random draws come from: what storage undoes of a command includes its draws.
+    pub fn rng(&mut self) -> &mut fastrand::Rng {
+        &mut self.rng
     }
 
     /// Opens the root trees anew when they are next asked for.

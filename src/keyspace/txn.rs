@@ -1,12 +1,20 @@
-//! Changes to keys. Each method keeps the expiry tree in step with the key tree, and locates every entry it is going
-//! to change before it changes the first.
+//! Changes to keys. Each method keeps the trees of times in step with the key tree, and locates every entry it is
+//! going to change before it changes the first.
+//!
+//! A collection is either a body ([`super::packed`]) or has nested trees at its cell ([`Slot::is_large`]). The types
+//! change bodies by [`Txn::splice`] and trees by [`Txn::tree`] and [`Txn::engine`]; [`Txn::put_value`] and
+//! [`Txn::put_trees`] make either of them anew, and [`Txn::set_header`] changes what is said of them.
+//!
+//! Under [`Plan::Simple`](crate::storage::Plan) a command of one step locates what it changes
+//! ([`Engine::locate`]) before its first change; one that finds it needs several steps calls
+//! [`Engine::need_savepoint`] first.
 
 use super::access::Found;
 use super::change::{Change, Class};
 use super::expiry::index_key;
 use super::header::{Encoding, Header, Kind};
 use super::{Entry, Keyspace, Look, OWN_ROOT, Trees, root_ids};
-use crate::storage::{Error, Read};
+use crate::storage::{Engine, Error, Read, TreeId};
 
 /// What stands at a key before it is changed.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +28,8 @@ pub struct Slot {
     pub len: u64,
     /// The value is not beside its head, so that changing it takes several steps.
     pub is_blob: bool,
+    /// Nested trees at the cell.
+    tree_count: usize,
 }
 
 impl Slot {
@@ -38,8 +48,39 @@ impl Slot {
         self.header().and_then(|header| header.expires_ms)
     }
 
-    fn stored_expiry(&self) -> Option<u64> {
-        self.stored.and_then(|header| header.expires_ms)
+    /// Whether the value is a collection in trees of its own.
+    pub fn is_large(&self) -> bool {
+        self.tree_count > 0
+    }
+
+    fn stored_times(&self) -> Times {
+        self.stored
+            .map_or(Times::default(), |header| Times::of(&header))
+    }
+
+    /// How it is after the key got this header and so many nested trees.
+    fn becomes(&mut self, header: Header, len: usize, tree_count: usize) {
+        self.stored = Some(header);
+        self.live = true;
+        self.len = len as u64;
+        self.is_blob = false;
+        self.tree_count = tree_count;
+    }
+}
+
+/// The times at which a key stands in the indexes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Times {
+    expires_ms: Option<u64>,
+    fields_expire_ms: Option<u64>,
+}
+
+impl Times {
+    fn of(header: &Header) -> Self {
+        Self {
+            expires_ms: header.expires_ms,
+            fields_expire_ms: header.fields_expire_ms,
+        }
     }
 }
 
@@ -71,7 +112,7 @@ impl<'a> Txn<'a> {
         let trees = self.keyspace.trees(db)?;
         let place =
             (look.uses && !self.keyspace.no_touch).then(|| self.keyspace.access.find(db, key));
-        let (mut stored, mut len, mut is_blob) = (None, 0, false);
+        let (mut stored, mut len, mut is_blob, mut tree_count) = (None, 0, false, 0);
         if let Some(cell) = self.keyspace.engine.get(trees.keys, key)? {
             let header = Header::parse(cell.head());
             stored = Some(header);
@@ -79,6 +120,7 @@ impl<'a> Txn<'a> {
                 let entry = Entry { header, cell };
                 len = entry.len();
                 is_blob = entry.inline().is_none();
+                tree_count = entry.cell.slots();
                 let seen = see(Some(&entry));
                 self.count(db, key, now_ms, look, place, true);
                 let slot = Slot {
@@ -88,6 +130,7 @@ impl<'a> Txn<'a> {
                     live: true,
                     len,
                     is_blob,
+                    tree_count,
                 };
                 return Ok((slot, seen));
             }
@@ -100,6 +143,7 @@ impl<'a> Txn<'a> {
             live: false,
             len,
             is_blob,
+            tree_count,
         };
         Ok((slot, see(None)))
     }
@@ -141,20 +185,108 @@ impl<'a> Txn<'a> {
         expires_ms: Option<u64>,
     ) -> Result<(), Error> {
         let header = Header {
-            kind: Kind::String,
-            encoding,
             expires_ms,
+            ..Header::new(Kind::String, encoding)
         };
-        self.locate_expiry(slot, key, expires_ms)?;
+        let mut slot = *slot;
+        self.put_value(&mut slot, key, header, &[], value)
+    }
+
+    /// Gives the key this header, what its kind of value adds to it, and this body, whatever it had.
+    pub fn put_value(
+        &mut self,
+        slot: &mut Slot,
+        key: &[u8],
+        header: Header,
+        added: &[u8],
+        body: &[u8],
+    ) -> Result<(), Error> {
+        let times = Times::of(&header);
+        self.locate_times(slot, key, times)?;
         self.replaces(slot, key);
         let engine = &mut self.keyspace.engine;
-        engine.put(slot.trees.keys, key, &header.to_bytes(&[]), value)?;
-        self.move_expiry(slot, key, expires_ms)?;
+        engine.put(slot.trees.keys, key, &header.to_bytes(added), body)?;
+        self.replaced(slot, key, times)?;
+        slot.becomes(header, body.len(), 0);
+        Ok(())
+    }
+
+    /// Gives the key this header, what its kind of value adds to it, and so many empty nested trees, whatever it had.
+    pub fn put_trees(
+        &mut self,
+        slot: &mut Slot,
+        key: &[u8],
+        header: Header,
+        added: &[u8],
+        tree_count: usize,
+    ) -> Result<(), Error> {
+        let times = Times::of(&header);
+        self.locate_times(slot, key, times)?;
+        self.replaces(slot, key);
+        let engine = &mut self.keyspace.engine;
+        let head = header.to_bytes(added);
+        engine.put_nested(slot.trees.keys, key, &head, tree_count)?;
+        self.replaced(slot, key, times)?;
+        slot.becomes(header, 0, tree_count);
+        Ok(())
+    }
+
+    /// What was at the slot is gone and something else is there.
+    fn replaced(&mut self, slot: &Slot, key: &[u8], times: Times) -> Result<(), Error> {
+        self.move_times(slot, key, times)?;
         if !slot.live {
             let changes = &mut self.keyspace.changes;
             changes.event(slot.db, key, Class::New, "new");
         }
         Ok(())
+    }
+
+    /// Replaces `removed` bytes of the body at `at` by `bytes`. The key exists.
+    pub fn splice(
+        &mut self,
+        slot: &mut Slot,
+        key: &[u8],
+        at: usize,
+        removed: usize,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        self.keyspace.changed = true;
+        let engine = &mut self.keyspace.engine;
+        engine.splice_body(slot.trees.keys, key, at as u64, removed as u64, bytes)?;
+        slot.len = slot.len + bytes.len() as u64 - removed as u64;
+        Ok(())
+    }
+
+    /// Replaces the header of the key, which exists, and what its kind of value adds to it.
+    pub fn set_header(
+        &mut self,
+        slot: &mut Slot,
+        key: &[u8],
+        header: Header,
+        added: &[u8],
+    ) -> Result<(), Error> {
+        let times = Times::of(&header);
+        self.locate_times(slot, key, times)?;
+        self.keyspace.changed = true;
+        let engine = &mut self.keyspace.engine;
+        engine.set_head(slot.trees.keys, key, &header.to_bytes(added))?;
+        self.move_times(slot, key, times)?;
+        slot.stored = Some(header);
+        Ok(())
+    }
+
+    /// Nested tree `n` of the large collection at the key. The handle is good until the key is replaced, moved or
+    /// deleted.
+    pub fn tree(&mut self, slot: &Slot, key: &[u8], n: usize) -> Result<TreeId, Error> {
+        let engine = &mut self.keyspace.engine;
+        let tree = engine.nested(slot.trees.keys, key, n)?;
+        Ok(tree.expect("a large collection is there"))
+    }
+
+    /// The engine, to change the trees of a large collection.
+    pub fn engine(&mut self) -> &mut Engine {
+        self.keyspace.changed = true;
+        &mut self.keyspace.engine
     }
 
     /// Writes into the string at the key, which exists, from `offset` on, filling a gap with zeroes.
@@ -203,17 +335,18 @@ impl<'a> Txn<'a> {
         if header.expires_ms == expires_ms {
             return Ok(());
         }
-        self.locate_expiry(slot, key, expires_ms)?;
-        let engine = &mut self.keyspace.engine;
-        let cell = engine.get(slot.trees.keys, key)?.expect("an existing key");
-        let head = Header {
+        let header = Header {
             expires_ms,
             ..header
-        }
-        .to_bytes(Header::added(cell.head()));
+        };
+        let times = Times::of(&header);
+        self.locate_times(slot, key, times)?;
+        let engine = &mut self.keyspace.engine;
+        let cell = engine.get(slot.trees.keys, key)?.expect("an existing key");
+        let head = header.to_bytes(Header::added(cell.head()));
         self.keyspace.changed = true;
         engine.set_head(slot.trees.keys, key, &head)?;
-        self.move_expiry(slot, key, expires_ms)
+        self.move_times(slot, key, times)
     }
 
     /// Removes the key and its expiry; false if it was not there or due (then it is gone nevertheless, as expired).
@@ -221,10 +354,10 @@ impl<'a> Txn<'a> {
         if slot.stored.is_none() {
             return Ok(false);
         }
-        self.locate_expiry(slot, key, None)?;
+        self.locate_times(slot, key, Times::default())?;
         self.replaces(slot, key);
         self.keyspace.engine.delete(slot.trees.keys, key)?;
-        self.move_expiry(slot, key, None)?;
+        self.move_times(slot, key, Times::default())?;
         Ok(slot.live)
     }
 
@@ -241,8 +374,8 @@ impl<'a> Txn<'a> {
         let engine = &mut self.keyspace.engine;
         engine.move_cell(from.trees.keys, from_key, to.trees.keys, to_key)?;
         self.keyspace.changed = true;
-        self.move_expiry(from, from_key, None)?;
-        self.add_expiry(to, to_key, from.expires_ms())
+        self.move_times(from, from_key, Times::default())?;
+        self.arrives(to, to_key, from.stored_times())
     }
 
     /// Copies what is at `from` to `to`, with its expiry; what `to` had is gone. Needs a savepoint.
@@ -266,18 +399,15 @@ impl<'a> Txn<'a> {
             let engine = &mut self.keyspace.engine;
             engine.set_head(to.trees.keys, to_key, &head)?;
         }
-        self.add_expiry(to, to_key, from.expires_ms())
+        self.arrives(to, to_key, from.stored_times())
     }
 
-    fn add_expiry(&mut self, to: &Slot, key: &[u8], expires_ms: Option<u64>) -> Result<(), Error> {
+    fn arrives(&mut self, to: &Slot, key: &[u8], times: Times) -> Result<(), Error> {
         let changes = &mut self.keyspace.changes;
         changes.event(to.db, key, Class::New, "new");
-        if let Some(expires_ms) = expires_ms {
-            let engine = &mut self.keyspace.engine;
-            let entry = index_key(expires_ms, key);
-            engine.put(to.trees.expiries, &entry, &[], &[])?;
-        }
-        Ok(())
+        let engine = &mut self.keyspace.engine;
+        move_time(engine, to.trees.expiries, key, None, times.expires_ms)?;
+        move_time(engine, to.trees.fields, key, None, times.fields_expire_ms)
     }
 
     /// Empties a database, in no time whatever it held. Needs a savepoint.
@@ -285,10 +415,10 @@ impl<'a> Txn<'a> {
         let trees = self.keyspace.trees(db)?;
         let count = self.keyspace.engine.count(trees.keys);
         if count > 0 {
-            let (keys, expiries) = root_ids(db);
             self.keyspace.changed = true;
-            self.keyspace.engine.drop_root(keys)?;
-            self.keyspace.engine.drop_root(expiries)?;
+            for root in root_ids(db) {
+                self.keyspace.engine.drop_root(root)?;
+            }
             self.keyspace.forget_trees();
             self.keyspace.stats.dirty += count;
         }
@@ -301,10 +431,10 @@ impl<'a> Txn<'a> {
         if a == b {
             return Ok(());
         }
-        let ((a_keys, a_expiries), (b_keys, b_expiries)) = (root_ids(a), root_ids(b));
         self.keyspace.changed = true;
-        self.keyspace.engine.swap_roots(a_keys, b_keys)?;
-        self.keyspace.engine.swap_roots(a_expiries, b_expiries)?;
+        for (one, other) in root_ids(a).into_iter().zip(root_ids(b)) {
+            self.keyspace.engine.swap_roots(one, other)?;
+        }
         self.keyspace.forget_trees();
         self.keyspace.changes.whole(Change::Swapped { a, b });
         Ok(())
@@ -350,33 +480,59 @@ impl<'a> Txn<'a> {
         }
     }
 
-    fn locate_expiry(&mut self, slot: &Slot, key: &[u8], new: Option<u64>) -> Result<(), Error> {
-        let old = slot.stored_expiry();
-        if old != new {
-            for expires_ms in [old, new].into_iter().flatten() {
-                let entry = index_key(expires_ms, key);
-                let engine = &mut self.keyspace.engine;
-                engine.locate(slot.trees.expiries, &entry)?;
-            }
-        }
-        Ok(())
+    fn locate_times(&mut self, slot: &Slot, key: &[u8], new: Times) -> Result<(), Error> {
+        let old = slot.stored_times();
+        let engine = &mut self.keyspace.engine;
+        let trees = &slot.trees;
+        locate_time(engine, trees.expiries, key, old.expires_ms, new.expires_ms)?;
+        let (old, new) = (old.fields_expire_ms, new.fields_expire_ms);
+        locate_time(engine, trees.fields, key, old, new)
     }
 
-    fn move_expiry(&mut self, slot: &Slot, key: &[u8], new: Option<u64>) -> Result<(), Error> {
-        let old = slot.stored_expiry();
-        if old == new {
-            return Ok(());
-        }
+    fn move_times(&mut self, slot: &Slot, key: &[u8], new: Times) -> Result<(), Error> {
+        let old = slot.stored_times();
         let engine = &mut self.keyspace.engine;
-        if let Some(expires_ms) = old {
-            let entry = index_key(expires_ms, key);
-            let was_there = engine.delete(slot.trees.expiries, &entry)?;
-            assert!(was_there, "every expiry is in the index");
-        }
-        if let Some(expires_ms) = new {
-            let entry = index_key(expires_ms, key);
-            engine.put(slot.trees.expiries, &entry, &[], &[])?;
-        }
-        Ok(())
+        let trees = &slot.trees;
+        move_time(engine, trees.expiries, key, old.expires_ms, new.expires_ms)?;
+        let (old, new) = (old.fields_expire_ms, new.fields_expire_ms);
+        move_time(engine, trees.fields, key, old, new)
     }
+}
+
+/// Finds the entries of a key in an index that are going to change.
+fn locate_time(
+    engine: &mut Engine,
+    index: TreeId,
+    key: &[u8],
+    old_ms: Option<u64>,
+    new_ms: Option<u64>,
+) -> Result<(), Error> {
+    if old_ms == new_ms {
+        return Ok(());
+    }
+    for time_ms in [old_ms, new_ms].into_iter().flatten() {
+        engine.locate(index, &index_key(time_ms, key))?;
+    }
+    Ok(())
+}
+
+/// Moves a key in an index from one time to another; None: it does not stand there.
+fn move_time(
+    engine: &mut Engine,
+    index: TreeId,
+    key: &[u8],
+    old_ms: Option<u64>,
+    new_ms: Option<u64>,
+) -> Result<(), Error> {
+    if old_ms == new_ms {
+        return Ok(());
+    }
+    if let Some(old_ms) = old_ms {
+        let was_there = engine.delete(index, &index_key(old_ms, key))?;
+        assert!(was_there, "every time is in its index");
+    }
+    if let Some(new_ms) = new_ms {
+        engine.put(index, &index_key(new_ms, key), &[], &[])?;
+    }
+    Ok(())
 }

@@ -79,7 +79,7 @@ impl Stream for ValueStream {
         let before = out.len();
         let mut reader = self.snapshot.reader();
         reader
-            .root(root_ids(self.db).0)
+            .root(root_ids(self.db)[0])
             .and_then(|tree| reader.read_body(tree, &self.key, self.offset, wanted, out))
             .map_err(|error| StreamError(error.to_string()))?;
         let got = (out.len() - before) as u64;

@@ -214,7 +214,7 @@ pub struct KeysStream {
 impl KeysStream {
     fn next(&mut self, out: &mut Vec<u8>, bytes_wanted: usize) -> Result<bool, Error> {
         let mut reader = self.snapshot.reader();
-        let tree = reader.root(root_ids(self.db).0)?;
+        let tree = reader.root(root_ids(self.db)[0])?;
         if !self.counted {
             let mut count = 0u64;
             visit(&mut reader, tree, &self.filter, &None, &mut |_| {

@@ -191,6 +191,12 @@ fn records(out: &mut String) {
             bytes: b"bytes",
         },
         Change::TruncateBody { key, len: 5 },
+        Change::SpliceBody {
+            key,
+            offset: 300,
+            removed: 2,
+            bytes: b"bytes",
+        },
         Change::Delete { key },
         Change::DeleteRange {
             from: key,

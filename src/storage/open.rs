@@ -663,6 +663,18 @@ fn apply_change(
             }
             engine.truncate_body(*tree, key, len)?;
         }
+        Change::SpliceBody {
+            key,
+            offset,
+            removed,
+            bytes,
+        } => {
+            let len = engine.get(*tree, key)?.map(|cell| cell.body_len());
+            if len.is_none_or(|len| len < offset.saturating_add(removed)) {
+                return Ok(Some("the bytes to replace are not there"));
+            }
+            engine.splice_body(*tree, key, offset, removed, bytes)?;
+        }
         Change::Delete { key } => {
             if !engine.delete(*tree, key)? {
                 return Ok(Some("the key to delete is not there"));

@@ -16,6 +16,7 @@
 //!   18 copy           key, place, key
 //!   19 drop root      root
 //!   1a swap roots     root, root
+//!   1b splice body    key, offset, bytes removed, bytes put in their place
 //! ```
 //!
 //! Numbers are varints (seven bits a byte, low first); keys, heads and bytes are a varint length and the bytes.
@@ -46,6 +47,12 @@ pub enum Change<'a> {
     TruncateBody {
         key: &'a [u8],
         len: u64,
+    },
+    SpliceBody {
+        key: &'a [u8],
+        offset: u64,
+        removed: u64,
+        bytes: &'a [u8],
     },
     Delete {
         key: &'a [u8],
@@ -100,6 +107,7 @@ const MOVE: u8 = 0x17;
 const COPY: u8 = 0x18;
 const DROP_ROOT: u8 = 0x19;
 const SWAP_ROOTS: u8 = 0x1a;
+const SPLICE_BODY: u8 = 0x1b;
 
 /// Bytes of a put beside its key, head and body, at most.
 const PUT_BYTES: usize = 1 + 3 * 10;
@@ -171,6 +179,18 @@ impl Change<'_> {
                 out.push(TRUNCATE_BODY);
                 put_bytes(out, key);
                 put_number(out, *len);
+            }
+            Self::SpliceBody {
+                key,
+                offset,
+                removed,
+                bytes,
+            } => {
+                out.push(SPLICE_BODY);
+                put_bytes(out, key);
+                put_number(out, *offset);
+                put_number(out, *removed);
+                put_bytes(out, bytes);
             }
             Self::Delete { key } => {
                 out.push(DELETE);
@@ -332,6 +352,15 @@ impl<'a> Changes<'a> {
                 key: self.bytes()?,
                 len: self.offset()?,
             },
+            SPLICE_BODY => {
+                let (key, offset) = (self.bytes()?, self.offset()?);
+                Change::SpliceBody {
+                    key,
+                    offset,
+                    removed: self.offset()?,
+                    bytes: self.bytes()?,
+                }
+            }
             DELETE => Change::Delete { key: self.bytes()? },
             DELETE_RANGE => {
                 let from = self.bytes()?;
@@ -400,6 +429,12 @@ mod tests {
                 bytes: b"zz",
             },
             Change::TruncateBody { key: b"k", len: 5 },
+            Change::SpliceBody {
+                key: b"k",
+                offset: 3,
+                removed: 200,
+                bytes: b"in",
+            },
             Change::Delete { key: b"k" },
             Change::DeleteRange {
                 from: b"a",

@@ -93,6 +93,61 @@ impl Engine {
         self.note(tree, &Change::TruncateBody { key, len });
         Ok(())
     }
+
+    /// Replaces `removed` bytes of the body at `offset` by `bytes`. The log gets the change alone. For bodies that
+    /// stand in the page: a longer one is read and written whole.
+    ///
+    /// # Panics
+    /// If the key is not there, or the bytes to remove are not.
+    pub fn splice_body(
+        &mut self,
+        tree: TreeId,
+        key: &[u8],
+        offset: u64,
+        removed: u64,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        self.before_change(tree, (key.len() + bytes.len()) as u64)?;
+        self.write_nested_of(tree)?;
+        let old = self.value_of(tree, key)?;
+        let cell = Cell::new(&old);
+        assert!(
+            offset + removed <= cell.body_len(),
+            "the bytes to replace are in the body"
+        );
+        let slots = slots_of(&cell);
+        let mut body = Vec::new();
+        match cell.body() {
+            Body::Inline(inline) => body.extend_from_slice(inline),
+            Body::Blob { len } => {
+                self.need_savepoint();
+                let blob = cell.blob().expect("the body is a blob");
+                blob::read(&mut self.pager, &blob, 0, len, &mut body)?;
+            }
+        }
+        let (start, end) = (offset as usize, (offset + removed) as usize);
+        body.splice(start..end, bytes.iter().copied());
+        let mut value = Vec::new();
+        if self.fits_inline(key, cell.head(), slots.len(), body.len() as u64) {
+            cell::encode(&mut value, cell.head(), None, &slots, &body);
+        } else {
+            self.need_savepoint();
+            let blob = self.make_blob(0, &body)?;
+            cell::encode(&mut value, cell.head(), Some(blob), &slots, &[]);
+        }
+        self.replace_value(tree, key, &value)?;
+        self.drop_all(cell.blob());
+        self.note(
+            tree,
+            &Change::SpliceBody {
+                key,
+                offset,
+                removed,
+                bytes,
+            },
+        );
+        Ok(())
+    }
 }
 
 fn slots_of(cell: &Cell<'_>) -> Vec<Desc> {

@@ -356,8 +356,9 @@ impl Engine {
         txn.savepoint = Some(saved);
     }
 
-    /// A change that may fail halfway is about to happen: it can be undone from here on.
-    fn need_savepoint(&mut self) {
+    /// A change that may fail halfway is about to happen: it can be undone from here on, if nothing has changed
+    /// before.
+    pub fn need_savepoint(&mut self) {
         let txn = self.txn();
         if txn.savepoint.is_none() && !txn.has_changed {
             self.take_savepoint();

@@ -173,6 +173,7 @@ enum Step {
     SetHead(u32, Bytes, Bytes),
     Write(u32, Bytes, usize, usize),
     Truncate(u32, Bytes, usize),
+    Splice(u32, Bytes, usize, usize, usize),
     Delete(u32, Bytes),
     DeleteRange(u32, Bytes, Bytes),
     Move(u32, Bytes, u32, Bytes),
@@ -210,6 +211,7 @@ fn leaf_step() -> impl Strategy<Value = Step> {
         2 => (root(), key(), prop::collection::vec(any::<u8>(), 0..20)).prop_map(|(r, k, h)| Step::SetHead(r, k, h)),
         3 => (root(), key(), 0usize..5000, size()).prop_map(|(r, k, o, n)| Step::Write(r, k, o, n)),
         2 => (root(), key(), size()).prop_map(|(r, k, n)| Step::Truncate(r, k, n)),
+        3 => (root(), key(), 0usize..200, 0usize..60, size()).prop_map(|(r, k, o, c, n)| Step::Splice(r, k, o, c, n)),
         3 => (root(), key()).prop_map(|(r, k)| Step::Delete(r, k)),
         1 => (root(), key(), key()).prop_map(|(r, a, b)| Step::DeleteRange(r, a, b)),
         1 => (root(), key(), root(), key()).prop_map(|(r, k, s, l)| Step::Move(r, k, s, l)),
@@ -276,6 +278,13 @@ fn apply_model(model: &mut Model, step: &Step) {
         Step::Truncate(r, k, n) => {
             if let Some(held) = model.get_mut(&(r, k)) {
                 held.body.truncate(n);
+            }
+        }
+        Step::Splice(r, k, o, c, n) => {
+            if let Some(held) = model.get_mut(&(r, k)) {
+                let at = o.min(held.body.len());
+                let end = (at + c).min(held.body.len());
+                held.body.splice(at..end, fill(n));
             }
         }
         Step::Delete(r, k) => {
@@ -347,6 +356,14 @@ fn apply_engine(engine: &mut Engine, step: &Step) -> Result<(), Error> {
             let tree = engine.root(RootId(r))?;
             if engine.get(tree, &k)?.is_some() {
                 engine.truncate_body(tree, &k, n as u64)?;
+            }
+        }
+        Step::Splice(r, k, o, c, n) => {
+            let tree = engine.root(RootId(r))?;
+            if let Some(cell) = engine.get(tree, &k)? {
+                let at = (o as u64).min(cell.body_len());
+                let end = (at + c as u64).min(cell.body_len());
+                engine.splice_body(tree, &k, at, end - at, &fill(n))?;
             }
         }
         Step::Delete(r, k) => {

@@ -1,0 +1,35 @@
+//! Looking up keys that must hold a certain kind of value, if they are there at all.
+
+use super::{Call, Failure, errors};
+use crate::keyspace::header::Kind;
+use crate::keyspace::{Entry, Look, Slot, Txn};
+
+/// The entry at `key` to be read; WRONGTYPE if it holds another kind of value.
+pub fn entry<'a>(
+    call: &'a mut Call<'_>,
+    key: &[u8],
+    kind: Kind,
+) -> Result<Option<Entry<'a>>, Failure> {
+    let entry = call
+        .keyspace
+        .lookup(call.client.db, key, call.now_ms, Look::READ)?;
+    match entry {
+        Some(entry) if entry.header.kind != kind => Err(errors::WRONG_TYPE.into()),
+        entry => Ok(entry),
+    }
+}
+
+/// What stands at `key` before it is changed; WRONGTYPE if it holds another kind of value.
+pub fn slot(
+    txn: &mut Txn<'_>,
+    db: u32,
+    key: &[u8],
+    now_ms: u64,
+    kind: Kind,
+) -> Result<Slot, Failure> {
+    let slot = txn.slot(db, key, now_ms)?;
+    match slot.header() {
+        Some(header) if header.kind != kind => Err(errors::WRONG_TYPE.into()),
+        _ => Ok(slot),
+    }
+}

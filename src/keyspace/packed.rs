@@ -1,0 +1,143 @@
+//! Sequences of byte strings: what the body of a small collection is.
+//!
+//! ```text
+//! sequence = item*
+//! item     = length (varint: seven bits a byte, low first), bytes
+//! ```
+//!
+//! A hash is fields and values in turn, a sorted set scores and members, a list and a set their elements. Sequences
+//! are short ([`Keyspace::packed_bytes_max`](super::Keyspace::packed_bytes_max)), so that they are searched from the front.
+
+/// A sequence, as it stands in a body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Packed<'a>(&'a [u8]);
+
+/// One item and where in the sequence it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Item<'a> {
+    /// Offset of its first byte, the length included.
+    pub at: usize,
+    /// Offset behind its last byte.
+    pub end: usize,
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Packed<'a> {
+    /// Views a body that was built by [`push`]; pages are checked below.
+    pub fn new(body: &'a [u8]) -> Self {
+        Self(body)
+    }
+
+    /// The items from the front.
+    pub fn iter(self) -> Items<'a> {
+        Items {
+            body: self.0,
+            at: 0,
+        }
+    }
+
+    /// How many items there are.
+    pub fn len(self) -> usize {
+        self.iter().count()
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The item with this number, from 0.
+    pub fn nth(self, n: usize) -> Option<Item<'a>> {
+        self.iter().nth(n)
+    }
+
+    /// The first of the items numbered 0, `step`, 2 * `step` ... that is `bytes`, and its number.
+    pub fn find(self, bytes: &[u8], step: usize) -> Option<(usize, Item<'a>)> {
+        self.iter()
+            .enumerate()
+            .step_by(step)
+            .find(|(_, item)| item.bytes == bytes)
+    }
+}
+
+/// The items of a sequence, from the front.
+#[derive(Clone, Debug)]
+pub struct Items<'a> {
+    body: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Item<'a>;
+
+    fn next(&mut self) -> Option<Item<'a>> {
+        let at = self.at;
+        let (mut len, mut shift, mut start) = (0usize, 0, at);
+        loop {
+            let byte = *self.body.get(start)?;
+            start += 1;
+            len |= usize::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                break;
+            }
+            shift += 7;
+        }
+        let end = start + len;
+        self.at = end;
+        Some(Item {
+            at,
+            end,
+            bytes: &self.body[start..end],
+        })
+    }
+}
+
+/// Appends an item.
+pub fn push(out: &mut Vec<u8>, bytes: &[u8]) {
+    let mut rest = bytes.len();
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+    out.extend_from_slice(bytes);
+}
+
+/// Bytes that an item of `len` bytes takes.
+pub fn item_bytes(len: usize) -> usize {
+    let bits = usize::BITS - len.leading_zeros();
+    len + (bits.max(1) as usize).div_ceil(7)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_sequence_is_a_list(items in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20)) {
+            let mut body = Vec::new();
+            let mut ends = Vec::new();
+            for item in &items {
+                push(&mut body, item);
+                ends.push(body.len());
+            }
+            let packed = Packed::new(&body);
+            prop_assert_eq!(packed.len(), items.len());
+            let mut at = 0;
+            for ((found, item), end) in packed.iter().zip(&items).zip(ends) {
+                prop_assert_eq!(found.bytes, item.as_slice());
+                prop_assert_eq!((found.at, found.end), (at, end));
+                prop_assert_eq!(end - at, item_bytes(item.len()));
+                at = end;
+            }
+            for (n, item) in items.iter().enumerate() {
+                prop_assert_eq!(packed.nth(n).map(|found| found.bytes), Some(item.as_slice()));
+                let first = items.iter().position(|other| other == item);
+                prop_assert_eq!(packed.find(item, 1).map(|(n, _)| n), first);
+            }
+            prop_assert_eq!(packed.nth(items.len()), None);
+        }
+    }
+}
