@@ -6,6 +6,7 @@ use std::task::Waker;
 
 use parking_lot::Mutex;
 
+use super::blocking::Wait;
 use crate::resp::Proto;
 
 /// Which replies a connection wants; CLIENT REPLY changes it.
@@ -23,6 +24,8 @@ pub enum ReplyMode {
 /// What a blocked connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockKind {
+    /// A blocking command: one of its keys.
+    Keys,
     /// WAIT: replicas.
     Replicas,
     /// WAITAOF: the log up to `lsn` synced here (`local` is 1), and replicas.
@@ -59,6 +62,10 @@ pub struct Client {
     /// Close once the replies so far are sent.
     pub close: bool,
     pub block: Option<Block>,
+    /// What a command that has just blocked on keys waits for.
+    pub wait: Option<Box<Wait>>,
+    /// Nothing may block: an EXEC or a script is on.
+    pub deny_blocking: bool,
     /// A pause holds the next command back.
     pub paused: bool,
     /// The full name of the latest command that exists: `get`, `client|list`.
@@ -103,6 +110,8 @@ impl Client {
             no_touch: false,
             close: false,
             block: None,
+            wait: None,
+            deny_blocking: false,
             paused: false,
             last_command: "NULL",
             write_lsn: 0,
@@ -110,6 +119,18 @@ impl Client {
             lib_name: None,
             lib_ver: None,
             buffers: Buffers::default(),
+        }
+    }
+
+    /// What others need of it to carry out its command while it is blocked.
+    pub fn stand_in(&self) -> Self {
+        Self {
+            db: self.db,
+            reply_mode: self.reply_mode,
+            no_touch: self.no_touch,
+            last_command: self.last_command,
+            name: self.name.clone(),
+            ..Self::new(Arc::clone(&self.entry), self.authenticated)
         }
     }
 
@@ -168,6 +189,8 @@ pub mod signal {
     pub const STOP: u32 = 32;
     /// The server could not end.
     pub const SHUTDOWN_FAILED: u32 = 64;
+    /// The wait for keys is over and its reply, if there is one, in the outbox.
+    pub const RESUME: u32 = 128;
 }
 
 /// The part of a connection that all others share.

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::client::{Entry, ReplyMode, View, signal};
 use super::connection::{check_name, is_attribute};
+use super::serving::{Ending, end_wait};
 use super::{Call, Outcome, help, word};
 use crate::resp::{ErrorReply, Proto};
 
@@ -276,7 +277,7 @@ pub fn kill(call: &mut Call<'_>) -> Outcome {
             call.client.close = true;
         } else {
             // It is gone at once for whoever lists or kills next; its task closes the socket when it is woken.
-            call.server.registry.remove(&entry);
+            call.server.disconnect(&entry);
             entry.signal(signal::KILL);
         }
     }
@@ -361,17 +362,20 @@ pub fn unpause(call: &mut Call<'_>) -> Outcome {
 pub fn unblock(call: &mut Call<'_>) -> Outcome {
     const NOT_A_REASON: ErrorReply =
         ErrorReply::new("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
-    let bits = match &call.args[3..] {
-        [] => signal::UNBLOCK_TIMEOUT,
-        [reason] if word::is(reason, "timeout") => signal::UNBLOCK_TIMEOUT,
-        [reason] if word::is(reason, "error") => signal::UNBLOCK_ERROR,
+    let (bits, ending) = match &call.args[3..] {
+        [] => (signal::UNBLOCK_TIMEOUT, Ending::TimedOut),
+        [reason] if word::is(reason, "timeout") => (signal::UNBLOCK_TIMEOUT, Ending::TimedOut),
+        [reason] if word::is(reason, "error") => (signal::UNBLOCK_ERROR, Ending::Refused),
         [_] => return Err(NOT_A_REASON.into()),
         _ => return Err(word::subcommand_syntax(call.args).into()),
     };
     let id = word::integer(call.args[2], word::NOT_AN_INTEGER)?;
-    let entry = u64::try_from(id)
-        .ok()
-        .and_then(|id| call.server.registry.get(id));
+    let id = u64::try_from(id).unwrap_or(0);
+    if end_wait(call.server, id, ending, call.now_ms * 1000) {
+        call.out.int(1);
+        return Ok(());
+    }
+    let entry = call.server.registry.get(id);
     // Whoever takes the mark away is the one who unblocks: a second UNBLOCK finds nothing. The signal is sent under
     // the same lock, so that a client that ends its wait by itself sees it and can forget it.
     let unblocked = entry.is_some_and(|entry| {

@@ -8,8 +8,9 @@
 
 use super::client::Client;
 use super::server::Server;
+use super::serving;
 use crate::keyspace::Keyspace;
-use crate::keyspace::change::Change;
+use crate::keyspace::change::{Change, Listener};
 use crate::resp::Reply;
 
 /// The connection whose command made the changes.
@@ -30,17 +31,34 @@ pub struct Effects<'a> {
     pub now_ms: u64,
 }
 
-/// Tells everyone what was changed since the last call. `maker` is None for jobs.
-pub fn distribute(
+/// Tells everyone what was changed since the last call, and serves the clients that waited for it. `maker` is None for
+/// jobs.
+pub fn distribute(keyspace: &mut Keyspace, server: &Server, maker: Option<Maker<'_>>, now_ms: u64) {
+    if keyspace.changes.is_empty() && !server.blocked.has_ready() {
+        return;
+    }
+    let changes = tell(keyspace, server, maker, now_ms);
+    if server.blocked.is_empty() {
+        keyspace.changes.listen(Listener::Block, false);
+        return;
+    }
+    let mut table = server.blocked.lock();
+    table.note(&changes);
+    serving::serve(keyspace, server, &mut table, now_ms);
+    server.blocked.count(&table);
+}
+
+/// Gives the changes since the last call to every consumer, and returns them.
+pub(super) fn tell(
     keyspace: &mut Keyspace,
     server: &Server,
     mut maker: Option<Maker<'_>>,
     now_ms: u64,
-) {
-    if keyspace.changes.is_empty() {
-        return;
-    }
+) -> Vec<Change> {
     let changes = keyspace.changes.take();
+    if changes.is_empty() {
+        return changes;
+    }
     let effects = Effects {
         changes: &changes,
         server,
@@ -50,6 +68,7 @@ pub fn distribute(
     for consumer in CONSUMERS {
         consumer(&effects, maker.as_mut());
     }
+    changes
 }
 
 /// Who is told, in this order.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::keyspace::integer::until_nul;
 use crate::resp::ErrorReply;
+use crate::storage;
 
 pub const WRONG_TYPE: ErrorReply =
     ErrorReply::new("WRONGTYPE Operation against a key holding the wrong kind of value");
@@ -62,6 +63,28 @@ pub const IDLE_TIME_UNDER_LFU: ErrorReply = ErrorReply::new(
 pub const FREQUENCY_WITHOUT_LFU: ErrorReply = ErrorReply::new(
     "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
 );
+
+/// How a failure of storage is told to a client.
+pub fn of_storage(error: &storage::Error) -> ErrorReply {
+    match error {
+        storage::Error::DiskFull => ErrorReply::new(
+            "MISCONF The disk is full: commands that add data are refused until there is space again. \
+             Reads, deletions and shutdown go on.",
+        ),
+        storage::Error::Poisoned => ErrorReply::new(
+            "MISCONF Errors writing to the log file: an earlier write or sync failed, so commands that change data \
+             are refused. Check the disk and the server's log, then restart the server.",
+        ),
+        storage::Error::Miss => {
+            ErrorReply::new("ERR a page could not be brought into the cache; try again")
+        }
+        storage::Error::Corrupt(corruption) => formatted(format!(
+            "ERR a damaged page was met: {corruption}. Nothing but the keys on it is lost; \
+             run `redkeep check` on the file and restore them from a backup"
+        )),
+        storage::Error::Io(error) => formatted(format!("ERR the disk could not be read: {error}")),
+    }
+}
 
 /// An expiry that is not positive, or overflows. `command` is the command's name in lower case.
 pub fn expire_time(command: &str) -> ErrorReply {

@@ -208,8 +208,9 @@ fn clients(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
     report.field("watching_clients", 0);
     report.field("clients_in_timeout_table", timeouts);
     report.field("total_watched_keys", 0);
-    report.field("total_blocking_keys", 0);
-    report.field("total_blocking_keys_on_nokey", 0);
+    let (keys, on_nokey) = call.server.blocked.keys();
+    report.field("total_blocking_keys", keys);
+    report.field("total_blocking_keys_on_nokey", on_nokey);
     Ok(())
 }
 

@@ -3,11 +3,13 @@
 //! A command is a function from a [`Call`] to reply bytes in [`Call::out`]. It runs under the engine lock, knows
 //! nothing of sockets, and leaves everything as it was when it returns a [`Failure`].
 
+pub mod accounting;
 pub mod argument;
 pub mod attempt;
 pub mod bitfield;
 pub mod bitmap;
 pub mod bitmap_operation;
+pub mod blocking;
 pub mod checkpoint;
 pub mod client;
 pub mod client_admin;
@@ -41,6 +43,7 @@ pub mod registry;
 pub mod replication;
 pub mod scan;
 pub mod server;
+pub mod serving;
 pub mod settings;
 pub mod shutdown;
 pub mod slowlog;

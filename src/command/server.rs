@@ -3,7 +3,9 @@
 use super::machine::{Machine, Nowhere};
 use std::sync::Arc;
 
+use super::blocking::BlockTable;
 use super::checkpoint::CheckpointBell;
+use super::client::Entry;
 use super::debug::Switches;
 use super::latency::Latency;
 use super::loading::Loading;
@@ -27,6 +29,7 @@ pub struct Server {
     pub machine: Arc<dyn Machine>,
     pub tuning: Tuning,
     pub registry: Registry,
+    pub blocked: BlockTable,
     pub stats: Stats,
     pub slowlog: Slowlog,
     pub latency: Latency,
@@ -50,6 +53,7 @@ impl Server {
             machine: Arc::new(Nowhere::default()),
             tuning,
             registry: Registry::default(),
+            blocked: BlockTable::default(),
             stats: Stats::default(),
             slowlog: Slowlog::default(),
             latency: Latency::default(),
@@ -63,6 +67,12 @@ impl Server {
 }
 
 impl Server {
+    /// A connection is over.
+    pub fn disconnect(&self, entry: &Arc<Entry>) {
+        self.registry.remove(entry);
+        self.blocked.forget(entry.id);
+    }
+
     /// The same on a machine that can be asked.
     pub fn on(self, machine: Arc<dyn Machine>) -> Self {
         Self { machine, ..self }

@@ -62,6 +62,38 @@ impl LongDouble {
         self.magnitude != Magnitude::Infinite
     }
 
+    /// A thousand times the number, rounded up to a whole one; None above the largest there is of 64 bits, and the
+    /// smallest for what is below that.
+    pub fn thousandfold(self) -> Option<i64> {
+        let above = if self.negative { Some(i64::MIN) } else { None };
+        let Magnitude::Finite { mantissa, exponent } = self.magnitude else {
+            return above;
+        };
+        let Some(Magnitude::Finite { mantissa, exponent }) =
+            normal(u128::from(mantissa) * 1000, exponent, false)
+        else {
+            return above;
+        };
+        if mantissa == 0 {
+            return Some(0);
+        }
+        if exponent >= 0 {
+            // The top bit of the mantissa is set.
+            return above;
+        }
+        let shift = exponent.unsigned_abs();
+        let whole = mantissa.checked_shr(shift).unwrap_or(0);
+        let is_whole = whole.checked_shl(shift) == Some(mantissa);
+        let Ok(whole) = i64::try_from(whole) else {
+            return above;
+        };
+        match (self.negative, is_whole) {
+            (true, _) => Some(-whole),
+            (false, true) => Some(whole),
+            (false, false) => whole.checked_add(1),
+        }
+    }
+
     /// The sum; None if it is not a number (infinities of both signs).
     pub fn plus(self, other: Self) -> Option<Self> {
         let (a, b) = match (self.magnitude, other.magnitude) {

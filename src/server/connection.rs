@@ -16,6 +16,7 @@ use super::flush::Goal;
 use super::socket::Socket;
 use super::worker::Worker;
 use crate::command::client::{Block, BlockKind, Entry, signal};
+use crate::command::serving::{Ending, end_wait};
 use crate::command::stats::add;
 use crate::resp::Stream;
 use crate::session::{Fetch, Session, Step, Unblocked};
@@ -71,7 +72,7 @@ impl Connection {
         .await;
         // The only way out is that the connection is over.
         let Err(Gone) = self.turns().await;
-        self.worker.shared.server.registry.remove(&self.entry);
+        self.worker.shared.server.disconnect(&self.entry);
     }
 
     async fn turns(&mut self) -> Result<std::convert::Infallible, Gone> {
@@ -118,6 +119,7 @@ impl Connection {
                 Ok(())
             }
             Step::Paused(until_ms) => self.pause(until_ms).await,
+            Step::Blocked(block) if block.kind == BlockKind::Keys => self.wait(block).await,
             Step::Blocked(block) => self.block(block).await,
             Step::Close | Step::Abort => Err(Gone),
             Step::Park(_) => unreachable!("parked commands are not followed but run again"),
@@ -191,6 +193,29 @@ impl Connection {
         }
     }
 
+    /// Waits until the command that is blocked on keys is over: whoever serves it, or ends its wait, posts its reply.
+    async fn wait(&mut self, block: Block) -> Result<(), Gone> {
+        let mut until = block.until_ms.map(|until_ms| self.instant(until_ms));
+        loop {
+            match self.event(until, None).await? {
+                Event::Signal(bits) if bits & signal::RESUME != 0 => break,
+                Event::Time => {
+                    let shared = &self.worker.shared;
+                    let _held = shared.engine.lock();
+                    let now_us = shared.server.clock.wall_us();
+                    // If the wait is over already, its end is on its way too.
+                    end_wait(&shared.server, self.entry.id, Ending::TimedOut, now_us);
+                    until = None;
+                }
+                Event::Signal(_) | Event::Reached => {}
+                Event::Bytes => self.check_input()?,
+                Event::Posted => self.send().await?,
+            }
+        }
+        self.session.resume();
+        Ok(())
+    }
+
     async fn block(&mut self, block: Block) -> Result<(), Gone> {
         let until = block.until_ms.map(|until_ms| self.instant(until_ms));
         let log = &self.worker.shared.durability;
@@ -210,7 +235,7 @@ impl Connection {
                 }
                 ((replicas == 0).then_some(Goal::Sync(lsn)), lsn)
             }
-            BlockKind::Replicas | BlockKind::Shutdown => (None, 0),
+            BlockKind::Keys | BlockKind::Replicas | BlockKind::Shutdown => (None, 0),
             BlockKind::Checkpoint { ticket } => (Some(Goal::Checkpoint(ticket)), 0),
         };
         let why = loop {

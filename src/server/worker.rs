@@ -132,7 +132,7 @@ async fn work(
                 Ok(socket) => Connection::new(worker, socket, entry).serve().await,
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be served");
-                    worker.shared.server.registry.remove(&entry);
+                    worker.shared.server.disconnect(&entry);
                 }
             }
             load.fetch_sub(1, Ordering::Relaxed);

@@ -5,15 +5,17 @@ use std::sync::atomic::Ordering;
 use smallvec::SmallVec;
 
 use super::{Session, Step, Store};
+use crate::command::blocking::Blocked;
 use crate::command::client::{Client, ReplyMode};
 use crate::command::dispatch::{Bindings, Handler};
 use crate::command::effects::{self, Maker};
 use crate::command::server::Server;
 use crate::command::stats::{add, add_locked};
 use crate::command::table::{self, Command, CommandId, Flag, Resolved};
-use crate::command::{Call, Failure, attempt, loading, monitor, word};
+use crate::command::{Call, Failure, accounting, attempt, errors, loading, monitor, word};
 use crate::keyspace::Keyspace;
-use crate::resp::{ErrorReply, Reply};
+use crate::keyspace::change::Listener;
+use crate::resp::Reply;
 use crate::storage;
 use crate::storage::TOGETHER_MAX;
 
@@ -48,7 +50,7 @@ impl Hold<'_> {
         let now_us = self.server.clock.mono_us();
         if let Some((id, calls)) = self.run.take() {
             let took_us = now_us.saturating_sub(self.looked_us);
-            self.add_time(id, calls, took_us);
+            accounting::add_time(self.server, id.command(), calls, took_us);
         }
         self.looked_us = now_us;
         now_us
@@ -58,15 +60,6 @@ impl Hold<'_> {
     fn run_on(&mut self, id: CommandId) {
         if self.run.is_some_and(|(of, _)| of != id) {
             self.look();
-        }
-    }
-
-    /// Counts the time of calls.
-    fn add_time(&self, id: CommandId, calls: u64, took_us: u64) {
-        let stat = self.server.stats.command(id);
-        add_locked(&stat.micros, took_us);
-        if self.server.tuning.latency_tracking.load(Ordering::Relaxed) {
-            stat.durations.add(took_us * 1000 / calls, calls);
         }
     }
 }
@@ -389,7 +382,7 @@ impl Turn<'_> {
         if outcome.is_err() && keyspace.engine.in_transaction() {
             keyspace.engine.rollback();
         }
-        let stat = hold.server.stats.command(command.id);
+        let mut failed = false;
         match outcome {
             Ok(()) => {}
             Err(Failure::Storage(storage::Error::Miss)) if !self.waiting => return Verdict::Miss,
@@ -397,20 +390,28 @@ impl Turn<'_> {
                 self.reply.cut(mark);
                 match failure {
                     Failure::Reply(error) => self.reply.error(&error),
-                    Failure::Storage(error) => self.reply.error(&storage_error(&error)),
+                    Failure::Storage(error) => self.reply.error(&errors::of_storage(&error)),
                 }
-                add_locked(&stat.failed, 1);
+                failed = true;
             }
         }
-        add_locked(&stat.calls, 1);
-        hold.commands += 1;
-        if measured {
-            let took_us = hold.look().saturating_sub(started_us);
-            hold.add_time(command.id, 1, took_us);
-            self.log_time(command, took_us, hold);
+        let took_us = measured.then(|| hold.look().saturating_sub(started_us));
+        if let Some(took_us) = took_us {
+            accounting::sample_latency(hold.server, command, took_us, hold.now_us);
+        }
+        if self.client.wait.is_some() {
+            // It is counted when its wait is over.
+            let blocked = Blocked {
+                command,
+                handler,
+                words: self.words,
+                proto: self.reply.proto(),
+                took_us: took_us.unwrap_or(0),
+            };
+            keyspace.changes.listen(Listener::Block, true);
+            hold.server.blocked.add(self.client, blocked);
         } else {
-            let calls = hold.run.map_or(0, |(_, calls)| calls);
-            hold.run = Some((command.id, calls + 1));
+            self.count(command, took_us, failed, hold);
         }
         if hold.server.registry.has_monitors() {
             self.show_monitors(command, hold);
@@ -418,33 +419,33 @@ impl Turn<'_> {
         Verdict::Done
     }
 
-    fn log_time(&self, command: &Command, took_us: u64, hold: &Hold<'_>) {
-        let tuning = &hold.server.tuning;
-        let time_s = hold.now_us / 1_000_000;
-        let latency_ms_min = tuning.latency_ms_min.load(Ordering::Relaxed);
-        if latency_ms_min > 0 && took_us / 1000 >= latency_ms_min {
-            let event = if command.flags.has(Flag::Fast) {
-                "fast-command"
-            } else {
-                "command"
-            };
-            hold.server.latency.add(event, took_us / 1000, time_s);
+    /// Counts a command that is over.
+    fn count(
+        &self,
+        command: &'static Command,
+        took_us: Option<u64>,
+        failed: bool,
+        hold: &mut Hold<'_>,
+    ) {
+        let stat = hold.server.stats.command(command.id);
+        add_locked(&stat.failed, u64::from(failed));
+        add_locked(&stat.calls, 1);
+        hold.commands += 1;
+        if let Some(took_us) = took_us {
+            let server = hold.server;
+            accounting::add_time(server, command, 1, took_us);
+            accounting::log_if_slow(
+                server,
+                self.client,
+                command,
+                self.words,
+                took_us,
+                hold.now_us,
+            );
+        } else {
+            let calls = hold.run.map_or(0, |(_, calls)| calls);
+            hold.run = Some((command.id, calls + 1));
         }
-        let slower_us = tuning.slowlog_us_min.load(Ordering::Relaxed);
-        let is_slow = u64::try_from(slower_us).is_ok_and(|min| took_us >= min);
-        if !is_slow || command.flags.has(Flag::SkipSlowlog) {
-            return;
-        }
-        let words: Vec<&[u8]> = (0..self.words.len())
-            .map(|at| match monitor::is_secret(self.words, at) {
-                true => b"(redacted)",
-                false => self.words[at],
-            })
-            .collect();
-        let len_max = tuning.slowlog_len_max.load(Ordering::Relaxed) as usize;
-        hold.server
-            .slowlog
-            .add(&words, took_us, time_s, self.client, len_max);
     }
 
     fn show_monitors(&mut self, command: &Command, hold: &Hold<'_>) {
@@ -502,28 +503,4 @@ fn unknown_subcommand(words: &[&[u8]]) -> Vec<u8> {
     line[name..].make_ascii_uppercase();
     line.extend_from_slice(b" HELP.");
     line
-}
-
-/// How a failure of storage is told to a client.
-pub fn storage_error(error: &storage::Error) -> ErrorReply {
-    match error {
-        storage::Error::DiskFull => ErrorReply::new(
-            "MISCONF The disk is full: commands that add data are refused until there is space again. \
-             Reads, deletions and shutdown go on.",
-        ),
-        storage::Error::Poisoned => ErrorReply::new(
-            "MISCONF Errors writing to the log file: an earlier write or sync failed, so commands that change data \
-             are refused. Check the disk and the server's log, then restart the server.",
-        ),
-        storage::Error::Miss => {
-            ErrorReply::new("ERR a page could not be brought into the cache; try again")
-        }
-        storage::Error::Corrupt(corruption) => word::error(format!(
-            "ERR a damaged page was met: {corruption}. Nothing but the keys on it is lost; \
-             run `redkeep check` on the file and restore them from a backup"
-        )),
-        storage::Error::Io(error) => {
-            word::error(format!("ERR the disk could not be read: {error}"))
-        }
-    }
 }

@@ -17,13 +17,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-pub use execution::storage_error;
 pub use input::{Input, READ_BYTES};
 pub use store::{Fetch, OwnEngine, Store};
 
 use crate::command::client::{Block, BlockKind, Buffers, Client, Entry, ReplyMode};
 use crate::command::dispatch::{BOUND, Bindings};
 use crate::command::server::Server;
+use crate::command::serving::UNBLOCKED;
 use crate::command::tuning::Tuning;
 use crate::resp::parser::{Limits, Parser, Progress, ProtocolError, second_words};
 use crate::resp::{ErrorReply, Proto, Reply};
@@ -192,8 +192,6 @@ impl Session {
 
     /// Answers a client that was blocked; the next call is [`Session::execute`].
     pub fn unblock(&mut self, server: &Server, why: Unblocked) {
-        const UNBLOCKED: ErrorReply =
-            ErrorReply::new("UNBLOCKED client unblocked via CLIENT UNBLOCK");
         const NO_SHUTDOWN: ErrorReply =
             ErrorReply::new("ERR Errors trying to SHUTDOWN. Check logs.");
         let Some(block) = self.client.block.take() else {
@@ -209,7 +207,7 @@ impl Session {
                 self.reply.int(i64::from(log_synced));
                 self.reply.int(0);
             }
-            (Unblocked::Answer { .. }, BlockKind::Shutdown) => {}
+            (Unblocked::Answer { .. }, BlockKind::Shutdown | BlockKind::Keys) => {}
             (Unblocked::Answer { .. }, BlockKind::Checkpoint { .. }) => {
                 match server.checkpoints.error() {
                     None => self.reply.ok(),
@@ -226,6 +224,14 @@ impl Session {
         if self.client.reply_mode == ReplyMode::Off {
             self.reply.cut(mark);
         }
+        self.publish();
+    }
+
+    /// The command that blocked on keys is over and its reply was sent; the next call is [`Session::execute`].
+    pub fn resume(&mut self) {
+        self.client.block = None;
+        // It may have written, at the latest what its reply waited for.
+        self.client.write_lsn = self.lsn_seen;
         self.publish();
     }
 

@@ -1,0 +1,66 @@
+//! What is kept of every command that was carried out: counters, the slow log, the latency monitor.
+
+use std::sync::atomic::Ordering;
+
+use super::client::Client;
+use super::monitor;
+use super::server::Server;
+use super::stats::add_locked;
+use super::table::{Command, Flag};
+
+/// Adds `calls` of a command that took `took_us` microseconds in all to its statistics. Under the engine lock.
+pub fn count(server: &Server, command: &Command, calls: u64, took_us: u64) {
+    add_locked(&server.stats.command(command.id).calls, calls);
+    add_time(server, command, calls, took_us);
+}
+
+/// Adds the time of `calls` that are counted already.
+pub fn add_time(server: &Server, command: &Command, calls: u64, took_us: u64) {
+    let stat = server.stats.command(command.id);
+    add_locked(&stat.micros, took_us);
+    if server.tuning.latency_tracking.load(Ordering::Relaxed) {
+        stat.durations.add(took_us * 1000 / calls, calls);
+    }
+}
+
+/// Shows the latency monitor one run of a command. `now_us` is wall time.
+pub fn sample_latency(server: &Server, command: &Command, took_us: u64, now_us: u64) {
+    let latency_ms_min = server.tuning.latency_ms_min.load(Ordering::Relaxed);
+    if latency_ms_min == 0 || took_us / 1000 < latency_ms_min {
+        return;
+    }
+    let event = if command.flags.has(Flag::Fast) {
+        "fast-command"
+    } else {
+        "command"
+    };
+    server
+        .latency
+        .add(event, took_us / 1000, now_us / 1_000_000);
+}
+
+/// Enters a command into the slow log if it took long enough. `now_us` is wall time.
+pub fn log_if_slow(
+    server: &Server,
+    client: &Client,
+    command: &Command,
+    words: &[&[u8]],
+    took_us: u64,
+    now_us: u64,
+) {
+    let slower_us = server.tuning.slowlog_us_min.load(Ordering::Relaxed);
+    let is_slow = u64::try_from(slower_us).is_ok_and(|min| took_us >= min);
+    if !is_slow || command.flags.has(Flag::SkipSlowlog) {
+        return;
+    }
+    let shown: Vec<&[u8]> = (0..words.len())
+        .map(|at| match monitor::is_secret(words, at) {
+            true => b"(redacted)",
+            false => words[at],
+        })
+        .collect();
+    let len_max = server.tuning.slowlog_len_max.load(Ordering::Relaxed) as usize;
+    server
+        .slowlog
+        .add(&shown, took_us, now_us / 1_000_000, client, len_max);
+}

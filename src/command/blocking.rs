@@ -1,0 +1,376 @@
+//! Blocking on keys: BLPOP, BZPOPMIN, XREAD BLOCK and their like.
+//!
+//! A handler reads its words, tries to do its work, and says what it waits for if it finds nothing:
+//!
+//! ```text
+//! let until_ms = blocking::deadline_ms(call.args[2], call.now_ms)?;     // before anything else
+//! if !pop_one(call)? && !call.block_on_keys(&[key], Awaits::List, until_ms) {
+//!     call.out.null_array();                                             // in EXEC and in scripts nobody waits
+//! }
+//! Ok(())
+//! ```
+//!
+//! When a command, an EXEC, a script or a job has given one of the keys a value of the awaited kind, [`super::effects`]
+//! runs the *same handler with the same words* again on behalf of the blocked connection, under the lock that is held
+//! anyway, and posts the reply. A handler that finds nothing then calls `block_on_keys` again and keeps its place in
+//! every line, and its first deadline. Clients are served in the order in which they blocked on a key, keys in the
+//! order in which they became ready; what serving makes ready is served too. A client that is served is in no line any
+//! more. On its second run the handler reads pages under the lock and must not depend on the rest of the [`Client`].
+//!
+//! Words that mean something else later (`$` of XREAD) are replaced with [`Call::retry_word`] after blocking. The reply
+//! at the deadline is a null array for every command.
+//!
+//! The end of a wait by time, CLIENT UNBLOCK or KILL, or a lost connection takes the client out of the table under its
+//! lock, so that exactly one of them happens, and none after it was served.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::Call;
+use super::client::{Block, BlockKind, Client};
+use super::dispatch::Handler;
+use super::table::Command;
+use crate::keyspace::change::Change;
+use crate::keyspace::header::Kind;
+use crate::keyspace::long_double::LongDouble;
+use crate::resp::{ErrorReply, Proto};
+
+/// A timeout in seconds, with fractions, as the wall time in milliseconds at which it ends; None: never.
+pub fn deadline_ms(word: &[u8], now_ms: u64) -> Result<Option<u64>, ErrorReply> {
+    const NOT_A_FLOAT: ErrorReply = ErrorReply::new("ERR timeout is not a float or out of range");
+    const NEGATIVE: ErrorReply = ErrorReply::new("ERR timeout is negative");
+    const TOO_LONG: ErrorReply = ErrorReply::new("ERR timeout is out of range");
+    let seconds = LongDouble::parse(word).ok_or(NOT_A_FLOAT)?;
+    match seconds.thousandfold().ok_or(TOO_LONG)? {
+        ..0 => Err(NEGATIVE),
+        0 => Ok(None),
+        timeout_ms => {
+            let end = timeout_ms.checked_add_unsigned(now_ms).ok_or(TOO_LONG)?;
+            Ok(Some(end as u64))
+        }
+    }
+}
+
+/// What a blocked command needs at one of its keys to run again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaits {
+    List,
+    SortedSet,
+    /// XREAD.
+    Stream,
+    /// XREADGROUP: a change of the stream, and also its end, which ends the group.
+    StreamGroup,
+}
+
+impl Awaits {
+    /// Whether a key that was touched is worth a run. `kind` is that of its value, if it has one.
+    pub fn is_met_by(self, kind: Option<Kind>) -> bool {
+        match self {
+            Self::List => kind == Some(Kind::List),
+            Self::SortedSet => kind == Some(Kind::SortedSet),
+            Self::Stream => kind == Some(Kind::Stream),
+            Self::StreamGroup => true,
+        }
+    }
+}
+
+/// What a command that blocks waits for, until it is in the table.
+#[derive(Clone, Debug)]
+pub struct Wait {
+    keys: Vec<Box<[u8]>>,
+    awaits: Awaits,
+    retry_words: Vec<(usize, Vec<u8>)>,
+}
+
+impl Call<'_> {
+    /// Blocks the client until one of `keys`, in its database, has what it awaits, or until the wall time given in
+    /// milliseconds. False where nothing may block: the command answers what it answers when its time is over.
+    pub fn block_on_keys(&mut self, keys: &[&[u8]], awaits: Awaits, until_ms: Option<u64>) -> bool {
+        if self.client.deny_blocking {
+            return false;
+        }
+        self.client.block = Some(Block {
+            kind: BlockKind::Keys,
+            until_ms,
+        });
+        self.client.wait = Some(Box::new(Wait {
+            keys: keys.iter().map(|&key| key.into()).collect(),
+            awaits,
+            retry_words: Vec::new(),
+        }));
+        true
+    }
+
+    /// The command, which has just blocked, runs again with `word` as its word number `at`.
+    pub fn retry_word(&mut self, at: usize, word: &[u8]) {
+        let wait = self.client.wait.as_mut().expect("a call that blocked");
+        wait.retry_words.push((at, word.to_vec()));
+    }
+}
+
+/// A blocked client as whoever serves it needs it.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    /// Stands in for the state that the blocked session owns.
+    pub client: Client,
+    pub proto: Proto,
+    pub command: &'static Command,
+    pub handler: Handler,
+    pub words: Vec<Vec<u8>>,
+    /// What its runs took so far, in microseconds.
+    pub took_us: u64,
+    awaits: Awaits,
+    keys: Vec<Box<[u8]>>,
+    /// Its place in every line.
+    ticket: u64,
+}
+
+/// The command that blocked.
+#[derive(Clone, Copy)]
+pub struct Blocked<'a> {
+    pub command: &'static Command,
+    pub handler: Handler,
+    pub words: &'a [&'a [u8]],
+    pub proto: Proto,
+    /// What its first run took, in microseconds, if that was measured.
+    pub took_us: u64,
+}
+
+/// The clients that wait for one key.
+#[derive(Debug, Default)]
+struct Line {
+    /// Client numbers by ticket.
+    clients: BTreeMap<u64, u64>,
+    /// How many of them want to hear of the key's end.
+    on_nokey: usize,
+    /// It is in the queue of keys to serve.
+    ready: bool,
+}
+
+/// All clients that are blocked on keys. Its lock is taken under the engine lock, or alone.
+#[derive(Debug, Default)]
+pub struct BlockTable {
+    table: Mutex<Table>,
+    waiters: AtomicUsize,
+    /// Keys that wait for the end of a pause to be served.
+    ready: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    waiters: BTreeMap<u64, Waiter>,
+    lines: BTreeMap<u32, BTreeMap<Box<[u8]>, Line>>,
+    ready: VecDeque<(u32, Box<[u8]>)>,
+    tickets: u64,
+}
+
+impl BlockTable {
+    /// How many clients are blocked on keys.
+    pub fn len(&self) -> usize {
+        self.waiters.load(Ordering::Relaxed)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether keys are ready that could not be served when they became it.
+    pub fn has_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed) > 0
+    }
+
+    /// Keys that somebody waits for, and those whose end somebody waits for.
+    pub fn keys(&self) -> (usize, usize) {
+        let table = self.table.lock();
+        let lines = || table.lines.values().flat_map(BTreeMap::values);
+        (
+            lines().count(),
+            lines().filter(|line| line.on_nokey > 0).count(),
+        )
+    }
+
+    /// Takes in a client whose command has just blocked. Its wait goes to the end of every line.
+    pub fn add(&self, client: &mut Client, blocked: Blocked<'_>) {
+        let wait = client.wait.take().expect("a client that blocked");
+        let mut words: Vec<Vec<u8>> = blocked.words.iter().map(|word| word.to_vec()).collect();
+        for (at, word) in wait.retry_words {
+            words[at] = word;
+        }
+        let mut table = self.lock();
+        table.tickets += 1;
+        let ticket = table.tickets;
+        let lines = table.lines.entry(client.db).or_default();
+        for key in &wait.keys {
+            let line = lines.entry(key.clone()).or_default();
+            let is_new = line.clients.insert(ticket, client.id).is_none();
+            line.on_nokey += usize::from(is_new && wait.awaits == Awaits::StreamGroup);
+        }
+        let waiter = Waiter {
+            client: client.stand_in(),
+            proto: blocked.proto,
+            command: blocked.command,
+            handler: blocked.handler,
+            words,
+            took_us: blocked.took_us,
+            awaits: wait.awaits,
+            keys: wait.keys,
+            ticket,
+        };
+        let old = table.waiters.insert(client.id, waiter);
+        assert!(old.is_none(), "a blocked client runs no command");
+        self.count(&table);
+    }
+
+    /// Takes a client out, whose wait ends without being served. None: it was served, or never in.
+    pub(super) fn withdraw(&self, id: u64) -> Option<Waiter> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut table = self.lock();
+        let waiter = table.waiters.remove(&id)?;
+        table.leave(&waiter);
+        self.count(&table);
+        Some(waiter)
+    }
+
+    /// Forgets a client whose connection is over.
+    pub fn forget(&self, id: u64) {
+        // Nobody is left to hear of it.
+        drop(self.withdraw(id));
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock()
+    }
+
+    /// To be called with the lock after waiters came or went, or were served.
+    pub(super) fn count(&self, table: &Table) {
+        self.ready.store(table.ready.len(), Ordering::Relaxed);
+        self.waiters.store(table.waiters.len(), Ordering::Relaxed);
+    }
+}
+
+impl Table {
+    /// Which keys that somebody waits for are worth a look after these changes.
+    pub fn note(&mut self, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::Touched { db, key, .. } => self.is_ready(*db, key),
+                Change::Flushed { db } => self.all_ready(*db),
+                Change::Swapped { a, b } => {
+                    self.all_ready(*a);
+                    self.all_ready(*b);
+                }
+                Change::Event { .. } => {}
+            }
+        }
+    }
+
+    fn is_ready(&mut self, db: u32, key: &[u8]) {
+        let line = self.lines.get_mut(&db).and_then(|keys| keys.get_mut(key));
+        if let Some(line) = line
+            && !line.ready
+        {
+            line.ready = true;
+            self.ready.push_back((db, key.into()));
+        }
+    }
+
+    fn all_ready(&mut self, db: u32) {
+        for (key, line) in self.lines.get_mut(&db).into_iter().flatten() {
+            if !line.ready {
+                line.ready = true;
+                self.ready.push_back((db, key.clone()));
+            }
+        }
+    }
+
+    /// The next key to serve, and who waits for it, first come first.
+    pub fn take_ready(&mut self) -> Option<(u32, Box<[u8]>, Vec<u64>)> {
+        loop {
+            let (db, key) = self.ready.pop_front()?;
+            let line = self.lines.get_mut(&db).and_then(|keys| keys.get_mut(&key));
+            if let Some(line) = line {
+                line.ready = false;
+                let clients = line.clients.values().copied().collect();
+                return Some((db, key, clients));
+            }
+        }
+    }
+
+    /// Takes a waiter to run its command, if a value of this kind is what it awaits. It keeps its places in line.
+    pub fn take_waiter(&mut self, id: u64, kind: Option<Kind>) -> Option<Waiter> {
+        let waiter = self.waiters.get(&id)?;
+        if !waiter.awaits.is_met_by(kind) {
+            return None;
+        }
+        self.waiters.remove(&id)
+    }
+
+    /// The command of a waiter found nothing again.
+    pub fn put_back(&mut self, mut waiter: Waiter) {
+        let wait = waiter.client.wait.take().expect("a client that blocked");
+        for (at, word) in wait.retry_words {
+            waiter.words[at] = word;
+        }
+        waiter.client.block = None;
+        self.waiters.insert(waiter.client.id, waiter);
+    }
+
+    /// Takes a waiter out of every line.
+    pub fn leave(&mut self, waiter: &Waiter) {
+        let db = waiter.client.db;
+        let Some(lines) = self.lines.get_mut(&db) else {
+            return;
+        };
+        for key in &waiter.keys {
+            let Some(line) = lines.get_mut(key) else {
+                continue;
+            };
+            if line.clients.remove(&waiter.ticket).is_some() {
+                line.on_nokey -= usize::from(waiter.awaits == Awaits::StreamGroup);
+            }
+            if line.clients.is_empty() {
+                lines.remove(key);
+            }
+        }
+        if lines.is_empty() {
+            self.lines.remove(&db);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_seconds_with_fractions() {
+        let at = |word: &str| deadline_ms(word.as_bytes(), 1000).map_err(|e| e.0.into_owned());
+        let float = Err("ERR timeout is not a float or out of range".to_owned());
+        assert_eq!(at("0"), Ok(None));
+        assert_eq!(at("0.0"), Ok(None));
+        assert_eq!(at("1"), Ok(Some(2000)));
+        assert_eq!(at("0.001"), Ok(Some(1001)));
+        assert_eq!(at("0.0001"), Ok(Some(1001)));
+        assert_eq!(at("1.5e1"), Ok(Some(16_000)));
+        assert_eq!(at("0x10"), Ok(Some(17_000)));
+        assert_eq!(at("-0.0001"), Ok(None));
+        assert_eq!(at("-1"), Err("ERR timeout is negative".to_owned()));
+        assert_eq!(at("-inf"), Err("ERR timeout is negative".to_owned()));
+        assert_eq!(at("inf"), Err("ERR timeout is out of range".to_owned()));
+        assert_eq!(
+            at("9223372036854775"),
+            Err("ERR timeout is out of range".to_owned())
+        );
+        assert_eq!(
+            at("9223372036854774.5"),
+            Ok(Some(9_223_372_036_854_775_500))
+        );
+        assert_eq!(at(""), float);
+        assert_eq!(at("abc"), float);
+        assert_eq!(at(" 1"), float);
+    }
+}

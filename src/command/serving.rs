@@ -1,0 +1,180 @@
+//! Serving clients that are blocked on keys: running their commands again, and ending their waits.
+
+use super::blocking::{Table, Waiter};
+use super::client::{Client, ReplyMode, signal};
+use super::effects::{self, Maker};
+use super::server::Server;
+use super::stats::{add, add_locked};
+use super::{Call, Failure, accounting, attempt, errors};
+use crate::keyspace::{Keyspace, Look};
+use crate::resp::{ErrorReply, Reply};
+use crate::storage::OnMiss;
+
+/// Bytes taken at a time from a part of a reply that is produced while it is read.
+const STREAM_BYTES: usize = 1 << 20;
+
+/// Serves the keys that are ready until none is, with what that makes ready. Under the engine lock.
+pub(super) fn serve(keyspace: &mut Keyspace, server: &Server, table: &mut Table, now_ms: u64) {
+    // During a pause the keys stay ready.
+    while server.pause.holds(true, now_ms).is_none() {
+        let Some((db, key, clients)) = table.take_ready() else {
+            return;
+        };
+        for id in clients {
+            keyspace.engine.begin_command(OnMiss::Read);
+            // A key that cannot be read is the command's to complain about.
+            let kind = match keyspace.lookup(db, &key, now_ms, Look::UNSEEN) {
+                Ok(entry) => entry.map(|entry| entry.header.kind),
+                Err(_) => None,
+            };
+            if let Some(waiter) = table.take_waiter(id, kind) {
+                run(keyspace, server, table, waiter, now_ms);
+            }
+        }
+    }
+}
+
+/// Runs the command of a waiter, which is served unless it blocks again.
+fn run(
+    keyspace: &mut Keyspace,
+    server: &Server,
+    table: &mut Table,
+    mut waiter: Waiter,
+    now_ms: u64,
+) {
+    let mut out = Reply::new(waiter.proto);
+    let started_us = server.clock.mono_us();
+    let failed = match carry_out(keyspace, server, &mut waiter, &mut out, now_ms) {
+        Ok(()) => false,
+        Err(failure) => {
+            waiter.client.block = None;
+            waiter.client.wait = None;
+            out.error(&match failure {
+                Failure::Reply(error) => error,
+                Failure::Storage(error) => errors::of_storage(&error),
+            });
+            true
+        }
+    };
+    let took_us = server.clock.mono_us().saturating_sub(started_us);
+    accounting::sample_latency(server, waiter.command, took_us, now_ms * 1000);
+    waiter.took_us += took_us;
+    let is_served = waiter.client.block.is_none();
+    if is_served {
+        account(server, &waiter, failed, now_ms * 1000);
+        silence(server, &mut out, &waiter.client);
+    }
+    let maker = Maker {
+        client: &mut waiter.client,
+        out: &mut out,
+    };
+    let changes = effects::tell(keyspace, server, Some(maker), now_ms);
+    table.note(&changes);
+    if is_served {
+        table.leave(&waiter);
+        let bytes = flat(out);
+        release(&waiter.client, &bytes, keyspace.last_lsn());
+    } else {
+        table.put_back(waiter);
+    }
+}
+
+fn carry_out(
+    keyspace: &mut Keyspace,
+    server: &Server,
+    waiter: &mut Waiter,
+    out: &mut Reply,
+    now_ms: u64,
+) -> Result<(), Failure> {
+    let words: Vec<&[u8]> = waiter.words.iter().map(Vec::as_slice).collect();
+    keyspace.no_touch = waiter.client.no_touch;
+    let mut call = Call {
+        args: &words,
+        keyspace,
+        client: &mut waiter.client,
+        server,
+        out,
+        now_ms,
+    };
+    attempt::carry_out(&mut call, waiter.handler)
+}
+
+/// Counts a command that is over.
+fn account(server: &Server, waiter: &Waiter, failed: bool, now_us: u64) {
+    let words: Vec<&[u8]> = waiter.words.iter().map(Vec::as_slice).collect();
+    let (command, took_us) = (waiter.command, waiter.took_us);
+    accounting::count(server, command, 1, took_us);
+    accounting::log_if_slow(server, &waiter.client, command, &words, took_us, now_us);
+    let failures = &server.stats.command(command.id).failed;
+    add_locked(failures, u64::from(failed));
+    add(&server.stats.commands_processed, 1);
+}
+
+/// Counts an error, and takes the reply back if the client does not want it.
+fn silence(server: &Server, out: &mut Reply, client: &Client) {
+    if let [b'-', line @ ..] = out.bytes() {
+        server.stats.count_error(line);
+    }
+    if client.reply_mode != ReplyMode::On {
+        out.clear();
+    }
+}
+
+/// The whole reply in memory.
+fn flat(mut out: Reply) -> Vec<u8> {
+    let (bytes, streams) = out.take();
+    if streams.is_empty() {
+        return bytes;
+    }
+    let (mut whole, mut from) = (Vec::with_capacity(bytes.len()), 0);
+    for (at, mut stream) in streams {
+        whole.extend_from_slice(&bytes[from..at]);
+        from = at;
+        while let Ok(true) = stream.fill(&mut whole, STREAM_BYTES) {}
+    }
+    whole.extend_from_slice(&bytes[from..]);
+    whole
+}
+
+/// Lets the task of a client that waits no more go on, behind its reply.
+fn release(client: &Client, reply: &[u8], lsn: u64) {
+    let entry = &client.entry;
+    {
+        let mut view = entry.view.lock();
+        view.blocked = false;
+        view.has_timeout = false;
+    }
+    if !reply.is_empty() {
+        entry.post(reply, lsn);
+    }
+    entry.signal(signal::RESUME);
+}
+
+/// How a wait ends that was in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Its time is over, or CLIENT UNBLOCK says so.
+    TimedOut,
+    /// CLIENT UNBLOCK with ERROR.
+    Refused,
+}
+
+pub const UNBLOCKED: ErrorReply = ErrorReply::new("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+
+/// Ends the wait of a client that is blocked on keys; false if it is not, because it was served. Under the engine lock.
+/// `now_us` is wall time.
+pub fn end_wait(server: &Server, id: u64, ending: Ending, now_us: u64) -> bool {
+    let Some(waiter) = server.blocked.withdraw(id) else {
+        return false;
+    };
+    let mut out = Reply::new(waiter.proto);
+    match ending {
+        Ending::TimedOut => out.null_array(),
+        Ending::Refused => out.error(&UNBLOCKED),
+    }
+    account(server, &waiter, ending == Ending::Refused, now_us);
+    silence(server, &mut out, &waiter.client);
+    // It tells nothing of the data.
+    release(&waiter.client, out.bytes(), 0);
+    true
+}
