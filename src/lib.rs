@@ -8,6 +8,7 @@
 //! server      tokio: listeners, timers, signals, threads
 //! session     one connection, sans-IO: RESP in, replies out
 //! command     the command table and one file per group of commands
+//! interchange RDB: formats that other programs write and read
 //! keyspace    Redis values on trees: headers, types, expiry
 //! storage     engine: trees, pages, log, snapshots, checkpoint, recovery
 //! config      the directives of redis.conf as a table
@@ -20,6 +21,7 @@
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod interchange;
 pub mod keyspace;
 pub mod resp;
 #[cfg(not(loom))]

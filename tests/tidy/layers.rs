@@ -5,17 +5,34 @@ use crate::tree::{File, Tree};
 use crate::{Findings, assert_fault, judge};
 
 /// A layer, and the layers that it may import beside itself, from the top down.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     (
         "cli",
         &[
-            "server", "session", "command", "keyspace", "storage", "config", "resp", "vfs", "sync",
+            "server",
+            "session",
+            "command",
+            "interchange",
+            "keyspace",
+            "storage",
+            "config",
+            "resp",
+            "vfs",
+            "sync",
         ],
     ),
     (
         "server",
         &[
-            "session", "command", "keyspace", "storage", "config", "resp", "vfs", "sync",
+            "session",
+            "command",
+            "interchange",
+            "keyspace",
+            "storage",
+            "config",
+            "resp",
+            "vfs",
+            "sync",
         ],
     ),
     (
@@ -26,8 +43,17 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ),
     (
         "command",
-        &["keyspace", "storage", "config", "resp", "vfs", "sync"],
+        &[
+            "interchange",
+            "keyspace",
+            "storage",
+            "config",
+            "resp",
+            "vfs",
+            "sync",
+        ],
     ),
+    ("interchange", &["keyspace"]),
     ("keyspace", &["storage", "resp", "vfs", "sync"]),
     ("storage", &["vfs", "sync"]),
     ("config", &[]),

@@ -1,0 +1,325 @@
+//! Values out of their bytes.
+
+use super::decode_stream;
+use super::{Field, Input, RdbError, Value, kind, listpack, module, old_packings};
+
+/// In a score written as text: a length that stands for a value that is no number, or no end.
+const SCORE_NAN: u8 = 253;
+const SCORE_INFINITE: u8 = 254;
+const SCORE_MINUS_INFINITE: u8 = 255;
+
+const NODE_PLAIN: u64 = 1;
+const NODE_PACKED: u64 = 2;
+
+/// A later expiry than this is damage, in milliseconds.
+const FIELD_EXPIRES_MS_MAX: u64 = (1 << 48) - 1;
+
+/// What was read of a key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decoded {
+    Value(Value),
+    /// Bytes that were understood as far as to find their end.
+    Skipped(Skipped),
+}
+
+/// A value of a kind that is not kept here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Skipped {
+    /// The module type's name.
+    Module(String),
+    Array,
+}
+
+/// Reads a value of this kind.
+pub fn value(input: &mut Input<'_>, kind: u8) -> Result<Decoded, RdbError> {
+    let at = input.at();
+    let value = match kind {
+        kind::STRING => Value::String(input.string()?),
+        kind::LIST => Value::List(strings(input)?),
+        kind::SET => Value::Set(strings(input)?),
+        kind::SORTED_SET => scores(input, text_score)?,
+        kind::SORTED_SET_2 => scores(input, |input| Ok(f64::from_le_bytes(input.array()?)))?,
+        kind::HASH => {
+            let mut fields = Vec::new();
+            for _ in 0..count_of_some(input, 2)? {
+                fields.push(Field {
+                    name: input.string()?,
+                    value: input.string()?,
+                    expires_ms: None,
+                });
+            }
+            Value::Hash(fields)
+        }
+        kind::LIST_ZIPLIST => Value::List(packed(input, old_packings::ziplist)?),
+        kind::LIST_QUICKLIST => Value::List(ziplist_nodes(input)?),
+        kind::LIST_QUICKLIST_2 => Value::List(listpack_nodes(input)?),
+        kind::SET_INTEGERS => Value::Set(packed(input, old_packings::integers)?),
+        kind::SET_LISTPACK => Value::Set(packed(input, listpack::read)?),
+        kind::SORTED_SET_ZIPLIST => packed_scores(input, old_packings::ziplist)?,
+        kind::SORTED_SET_LISTPACK => packed_scores(input, listpack::read)?,
+        kind::HASH_ZIPMAP => pairs(packed(input, old_packings::zipmap)?, at)?,
+        kind::HASH_ZIPLIST => pairs(packed(input, old_packings::ziplist)?, at)?,
+        kind::HASH_LISTPACK => pairs(packed(input, listpack::read)?, at)?,
+        kind::HASH_EXPIRING => {
+            let first_ms = input.u64_le()?;
+            expiring(input, Some(first_ms))?
+        }
+        kind::HASH_EXPIRING_PRE_GA => expiring(input, None)?,
+        kind::HASH_LISTPACK_EXPIRING => {
+            input.u64_le()?;
+            triples(input)?
+        }
+        kind::HASH_LISTPACK_EXPIRING_PRE_GA => triples(input)?,
+        kind::HASH_TEMPLATE_LISTPACK => {
+            let names = packed(input, listpack::read)?;
+            template(names, packed(input, listpack::read)?, at)?
+        }
+        kind::HASH_TEMPLATE_ARRAY => {
+            let (mut names, mut values) = (Vec::new(), Vec::new());
+            for _ in 0..count_of_some(input, 2)? {
+                names.push(input.string()?);
+                values.push(input.string()?);
+            }
+            template(names, values, at)?
+        }
+        kind::STREAM | kind::STREAM_2 | kind::STREAM_3 | kind::STREAM_4 | kind::STREAM_5 => {
+            Value::Stream(Box::new(decode_stream::stream(input, kind)?))
+        }
+        kind::MODULE_2 => return Ok(Decoded::Skipped(Skipped::Module(module::skip(input)?))),
+        kind::ARRAY => {
+            skip_array(input)?;
+            return Ok(Decoded::Skipped(Skipped::Array));
+        }
+        _ => return Err(RdbError::UnknownKind { at, kind }),
+    };
+    check(&value, at)?;
+    Ok(Decoded::Value(value))
+}
+
+/// A count that is not 0: what is empty is not stored.
+fn count_of_some(input: &mut Input<'_>, bytes_min: u64) -> Result<u64, RdbError> {
+    match input.count(bytes_min)? {
+        0 => input.damage("a collection has no elements"),
+        count => Ok(count),
+    }
+}
+
+fn strings(input: &mut Input<'_>) -> Result<Vec<Vec<u8>>, RdbError> {
+    let mut strings = Vec::new();
+    for _ in 0..count_of_some(input, 1)? {
+        strings.push(input.string()?);
+    }
+    Ok(strings)
+}
+
+type Unpack = fn(&[u8], u64) -> Result<Vec<Vec<u8>>, RdbError>;
+
+fn packed(input: &mut Input<'_>, unpack: Unpack) -> Result<Vec<Vec<u8>>, RdbError> {
+    let at = input.at();
+    let elements = unpack(&input.string()?, at)?;
+    if elements.is_empty() {
+        return Err(RdbError::Damaged {
+            at,
+            what: "a collection has no elements",
+        });
+    }
+    Ok(elements)
+}
+
+fn ziplist_nodes(input: &mut Input<'_>) -> Result<Vec<Vec<u8>>, RdbError> {
+    let mut elements = Vec::new();
+    for _ in 0..count_of_some(input, 1)? {
+        elements.extend(packed(input, old_packings::ziplist)?);
+    }
+    Ok(elements)
+}
+
+fn listpack_nodes(input: &mut Input<'_>) -> Result<Vec<Vec<u8>>, RdbError> {
+    let mut elements = Vec::new();
+    for _ in 0..count_of_some(input, 2)? {
+        match input.length()? {
+            NODE_PLAIN => elements.push(input.string()?),
+            NODE_PACKED => elements.extend(packed(input, listpack::read)?),
+            _ => return input.damage("a list's node is neither plain nor packed"),
+        }
+    }
+    Ok(elements)
+}
+
+fn scores(
+    input: &mut Input<'_>,
+    score: fn(&mut Input<'_>) -> Result<f64, RdbError>,
+) -> Result<Value, RdbError> {
+    let mut members = Vec::new();
+    for _ in 0..count_of_some(input, 2)? {
+        let member = input.string()?;
+        members.push((member, score(input)?));
+    }
+    Ok(Value::SortedSet(members))
+}
+
+fn text_score(input: &mut Input<'_>) -> Result<f64, RdbError> {
+    match input.byte()? {
+        SCORE_NAN => Ok(f64::NAN),
+        SCORE_INFINITE => Ok(f64::INFINITY),
+        SCORE_MINUS_INFINITE => Ok(f64::NEG_INFINITY),
+        len => {
+            let text = input.bytes(u64::from(len))?;
+            number(&text).map_or_else(|| input.damage("a score is no number"), Ok)
+        }
+    }
+}
+
+fn number(text: &[u8]) -> Option<f64> {
+    std::str::from_utf8(text).ok()?.trim().parse().ok()
+}
+
+fn packed_scores(input: &mut Input<'_>, unpack: Unpack) -> Result<Value, RdbError> {
+    let at = input.at();
+    let items = packed(input, unpack)?;
+    let damage = |what| RdbError::Damaged { at, what };
+    let mut members = Vec::with_capacity(items.len() / 2);
+    let mut items = items.into_iter();
+    while let Some(member) = items.next() {
+        let score = items.next().ok_or(damage("a member has no score"))?;
+        let score = number(&score).ok_or(damage("a score is no number"))?;
+        members.push((member, score));
+    }
+    Ok(Value::SortedSet(members))
+}
+
+fn pairs(items: Vec<Vec<u8>>, at: u64) -> Result<Value, RdbError> {
+    let mut fields = Vec::with_capacity(items.len() / 2);
+    let mut items = items.into_iter();
+    while let Some(name) = items.next() {
+        let value = items.next().ok_or(RdbError::Damaged {
+            at,
+            what: "a field has no value",
+        })?;
+        fields.push(Field {
+            name,
+            value,
+            expires_ms: None,
+        });
+    }
+    Ok(Value::Hash(fields))
+}
+
+fn template(names: Vec<Vec<u8>>, values: Vec<Vec<u8>>, at: u64) -> Result<Value, RdbError> {
+    if names.len() != values.len() {
+        return Err(RdbError::Damaged {
+            at,
+            what: "a hash has another number of values than of fields",
+        });
+    }
+    let field = |(name, value)| Field {
+        name,
+        value,
+        expires_ms: None,
+    };
+    Ok(Value::Hash(
+        names.into_iter().zip(values).map(field).collect(),
+    ))
+}
+
+/// Fields with their expiries, which count from the first of them, or are absolute.
+fn expiring(input: &mut Input<'_>, first_ms: Option<u64>) -> Result<Value, RdbError> {
+    let mut fields = Vec::new();
+    for _ in 0..count_of_some(input, 3)? {
+        let time = input.length()?;
+        let expires_ms = match (time, first_ms) {
+            (0, _) => None,
+            (time, None) => Some(time),
+            (time, Some(first_ms)) => Some(first_ms.saturating_add(time - 1)),
+        };
+        if expires_ms.is_some_and(|expires_ms| expires_ms > FIELD_EXPIRES_MS_MAX) {
+            return input.damage("a field expires later than any can");
+        }
+        fields.push(Field {
+            name: input.string()?,
+            value: input.string()?,
+            expires_ms,
+        });
+    }
+    Ok(Value::Hash(fields))
+}
+
+/// Fields, values and absolute expiries in one listpack.
+fn triples(input: &mut Input<'_>) -> Result<Value, RdbError> {
+    let at = input.at();
+    let items = packed(input, listpack::read)?;
+    let mut fields = Vec::with_capacity(items.len() / 3);
+    let mut items = items.into_iter();
+    while let Some(name) = items.next() {
+        let (Some(value), Some(time)) = (items.next(), items.next()) else {
+            return Err(RdbError::Damaged {
+                at,
+                what: "a field has no value or no expiry",
+            });
+        };
+        let time = std::str::from_utf8(&time)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok());
+        let Some(time) = time.filter(|time| *time <= FIELD_EXPIRES_MS_MAX) else {
+            return Err(RdbError::Damaged {
+                at,
+                what: "a field's expiry is no time",
+            });
+        };
+        fields.push(Field {
+            name,
+            value,
+            expires_ms: (time != 0).then_some(time),
+        });
+    }
+    Ok(Value::Hash(fields))
+}
+
+fn skip_array(input: &mut Input<'_>) -> Result<(), RdbError> {
+    let count = input.count(3)?;
+    if input.length()? == 1 {
+        input.length()?;
+    }
+    for _ in 0..count {
+        input.length()?;
+        match input.length()? {
+            0 | 3 => drop(input.string()?),
+            1 | 2 => drop(input.array::<8>()?),
+            _ => return input.damage("an array's element is of no known form"),
+        }
+    }
+    Ok(())
+}
+
+/// What no value may have: an element twice, a score that is no number.
+fn check(value: &Value, at: u64) -> Result<(), RdbError> {
+    let names: Vec<&[u8]> = match value {
+        Value::Set(members) => members.iter().map(Vec::as_slice).collect(),
+        Value::Hash(fields) => fields.iter().map(|field| field.name.as_slice()).collect(),
+        Value::SortedSet(members) => {
+            if members.iter().any(|(_, score)| score.is_nan()) {
+                return Err(RdbError::Damaged {
+                    at,
+                    what: "a score is not a number",
+                });
+            }
+            members
+                .iter()
+                .map(|(member, _)| member.as_slice())
+                .collect()
+        }
+        Value::String(_) | Value::List(_) | Value::Stream(_) => return Ok(()),
+    };
+    if has_twice(names) {
+        return Err(RdbError::Damaged {
+            at,
+            what: "an element stands twice",
+        });
+    }
+    Ok(())
+}
+
+fn has_twice(mut names: Vec<&[u8]>) -> bool {
+    names.sort_unstable();
+    names.windows(2).any(|two| two[0] == two[1])
+}

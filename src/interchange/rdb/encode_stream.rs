@@ -1,0 +1,123 @@
+//! Streams into bytes; the form is in [`super::decode_stream`].
+
+use std::io;
+
+use super::decode_stream::FLAG_SAME_FIELDS;
+use super::encode::Output;
+use super::{Group, Stream, StreamEntry, StreamId, kind, listpack};
+
+/// Entries of a node.
+const NODE_ENTRIES_MAX: usize = 100;
+/// Bytes of a node after which another begins.
+const NODE_BYTES_MAX: usize = 4096;
+/// Elements of an entry beside its fields and values: flags and the two parts of the number.
+const ELEMENTS_FIXED: usize = 3;
+
+pub(super) fn stream(out: &mut Output<'_>, stream: &Stream, kind: u8) -> io::Result<()> {
+    let nodes = nodes(&stream.entries);
+    out.length(nodes.len() as u64)?;
+    for node in nodes {
+        out.string(&node[0].id.to_bytes())?;
+        out.string(&listpack(node))?;
+    }
+    out.length(stream.entries.len() as u64)?;
+    id(out, stream.last_id)?;
+    id(
+        out,
+        stream
+            .entries
+            .first()
+            .map_or(StreamId::default(), |entry| entry.id),
+    )?;
+    id(out, stream.max_deleted_id)?;
+    out.length(stream.entries_added)?;
+    out.length(stream.groups.len() as u64)?;
+    stream.groups.iter().try_for_each(|it| group(out, it, kind))
+}
+
+fn id(out: &mut Output<'_>, id: StreamId) -> io::Result<()> {
+    out.length(id.ms)?;
+    out.length(id.sequence)
+}
+
+/// The entries in nodes.
+fn nodes(entries: &[StreamEntry]) -> Vec<&[StreamEntry]> {
+    let mut nodes = Vec::new();
+    let (mut from, mut bytes) = (0, 0);
+    for (at, entry) in entries.iter().enumerate() {
+        if at > from && (at - from == NODE_ENTRIES_MAX || bytes >= NODE_BYTES_MAX) {
+            nodes.push(&entries[from..at]);
+            (from, bytes) = (at, 0);
+        }
+        bytes += entry.items.iter().map(Vec::len).sum::<usize>();
+    }
+    if from < entries.len() {
+        nodes.push(&entries[from..]);
+    }
+    nodes
+}
+
+fn names(entry: &StreamEntry) -> impl Iterator<Item = &Vec<u8>> {
+    entry.items.iter().step_by(2)
+}
+
+fn listpack(node: &[StreamEntry]) -> Vec<u8> {
+    let (first, mut list) = (&node[0], listpack::Writer::default());
+    list.push_integer(node.len() as i64);
+    list.push_integer(0);
+    list.push_integer((first.items.len() / 2) as i64);
+    names(first).for_each(|name| list.push(name));
+    list.push_integer(0);
+    for entry in node {
+        let is_same = names(entry).eq(names(first));
+        list.push_integer(if is_same { FLAG_SAME_FIELDS as i64 } else { 0 });
+        list.push_integer(entry.id.ms.wrapping_sub(first.id.ms).cast_signed());
+        list.push_integer(
+            entry
+                .id
+                .sequence
+                .wrapping_sub(first.id.sequence)
+                .cast_signed(),
+        );
+        let elements = if is_same {
+            entry
+                .items
+                .iter()
+                .skip(1)
+                .step_by(2)
+                .for_each(|value| list.push(value));
+            entry.items.len() / 2
+        } else {
+            list.push_integer((entry.items.len() / 2) as i64);
+            entry.items.iter().for_each(|item| list.push(item));
+            entry.items.len() + 1
+        };
+        list.push_integer((elements + ELEMENTS_FIXED) as i64);
+    }
+    list.finish()
+}
+
+fn group(out: &mut Output<'_>, group: &Group, kind: u8) -> io::Result<()> {
+    out.string(&group.name)?;
+    id(out, group.last_id)?;
+    out.length(group.entries_read.unwrap_or(u64::MAX))?;
+    out.length(group.pending.len() as u64)?;
+    for pending in &group.pending {
+        out.bytes(&pending.id.to_bytes())?;
+        out.bytes(&pending.delivered_ms.to_le_bytes())?;
+        out.length(pending.deliveries)?;
+    }
+    out.length(group.consumers.len() as u64)?;
+    for consumer in &group.consumers {
+        out.string(&consumer.name)?;
+        out.bytes(&consumer.seen_ms.to_le_bytes())?;
+        if kind != kind::STREAM_2 {
+            out.bytes(&consumer.active_ms.unwrap_or(u64::MAX).to_le_bytes())?;
+        }
+        out.length(consumer.pending.len() as u64)?;
+        for pending in &consumer.pending {
+            out.bytes(&pending.to_bytes())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,311 @@
+//! RDB files as sequences of records.
+//!
+//! ```text
+//! REDIS, version (four digits), record*, ff, checksum (8 bytes, little endian; from version 5 on; 0: none)
+//! ```
+
+use std::io;
+
+use super::decode::{self, Decoded};
+use super::encode::Output;
+use super::{Input, RdbError, VERSION_READ_MAX, module};
+
+const MAGIC: &[u8; 5] = b"REDIS";
+const MAGIC_VALKEY: &[u8; 6] = b"VALKEY";
+/// From this version on a checksum stands at the end.
+const VERSION_WITH_CHECKSUM: u16 = 5;
+
+/// Bytes that begin a record that is no key.
+mod opcode {
+    pub const SLOT_INFO: u8 = 244;
+    pub const FUNCTION: u8 = 245;
+    pub const MODULE_AUX: u8 = 247;
+    pub const IDLE: u8 = 248;
+    pub const FREQUENCY: u8 = 249;
+    pub const AUX: u8 = 250;
+    pub const SIZES: u8 = 251;
+    pub const EXPIRES_MS: u8 = 252;
+    pub const EXPIRES_S: u8 = 253;
+    pub const SELECT: u8 = 254;
+    pub const END: u8 = 255;
+}
+
+/// One record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record {
+    /// A fact about the file: its name and value.
+    Aux {
+        name: Vec<u8>,
+        value: Vec<u8>,
+    },
+    /// A library of functions, as its source.
+    Function(Vec<u8>),
+    /// How many keys the database has, and how many of them expire. A hint.
+    Sizes {
+        keys: u64,
+        expiring: u64,
+    },
+    /// What a module added to the file, skipped: the name of its type.
+    ModuleAux(String),
+    Key(Key),
+}
+
+/// A key of the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key {
+    pub db: u64,
+    pub name: Vec<u8>,
+    pub value: Decoded,
+    /// Wall time in milliseconds since 1970 after which it is gone.
+    pub expires_ms: Option<u64>,
+    /// Seconds since it was used.
+    pub idle_s: Option<u64>,
+    /// How often it is used, on Redis's logarithmic scale.
+    pub frequency: Option<u8>,
+}
+
+/// A file being read.
+pub struct Reader<'a> {
+    input: Input<'a>,
+    version: u16,
+    db: u64,
+    checks: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads the head of the file. `checks`: its checksum is verified at the end.
+    pub fn begin(mut input: Input<'a>, checks: bool) -> Result<Self, RdbError> {
+        let mut head = [0; 9];
+        if input.left() < head.len() as u64 {
+            return Err(RdbError::NotRdb);
+        }
+        input.fill(&mut head)?;
+        let number = |digits: &[u8]| -> Option<u16> {
+            let text = std::str::from_utf8(digits).ok()?;
+            text.bytes()
+                .all(|digit| digit.is_ascii_digit())
+                .then(|| text.parse().ok())?
+        };
+        if let (Some(digits), true) = (head.get(6..), head.starts_with(MAGIC_VALKEY)) {
+            let version = number(digits).ok_or(RdbError::NotRdb)?;
+            return Err(RdbError::Valkey { version });
+        }
+        let version = head
+            .strip_prefix(MAGIC)
+            .and_then(number)
+            .filter(|version| *version > 0)
+            .ok_or(RdbError::NotRdb)?;
+        if version > VERSION_READ_MAX {
+            return Err(RdbError::TooNew { version });
+        }
+        Ok(Self {
+            input,
+            version,
+            db: 0,
+            checks,
+        })
+    }
+
+    /// The version of the file.
+    pub fn version(&self) -> u16 {
+        self.version
+    }
+
+    /// Offset of the next byte.
+    pub fn at(&self) -> u64 {
+        self.input.at()
+    }
+
+    /// The next record; None at the end, whose checksum is right then.
+    pub fn next_record(&mut self) -> Result<Option<Record>, RdbError> {
+        let input = &mut self.input;
+        let (mut expires_ms, mut idle_s, mut frequency) = (None, None, None);
+        loop {
+            let code = input.byte()?;
+            return Ok(Some(match code {
+                opcode::EXPIRES_MS => {
+                    expires_ms = Some(input.u64_le()?);
+                    continue;
+                }
+                opcode::EXPIRES_S => {
+                    let seconds = u32::from_le_bytes(input.array()?);
+                    expires_ms = Some(u64::from(seconds) * 1000);
+                    continue;
+                }
+                opcode::IDLE => {
+                    idle_s = Some(input.length()?);
+                    continue;
+                }
+                opcode::FREQUENCY => {
+                    frequency = Some(input.byte()?);
+                    continue;
+                }
+                opcode::SELECT => {
+                    self.db = input.length()?;
+                    continue;
+                }
+                opcode::SLOT_INFO => {
+                    for _ in 0..3 {
+                        input.length()?;
+                    }
+                    continue;
+                }
+                opcode::AUX => Record::Aux {
+                    name: input.string()?,
+                    value: input.string()?,
+                },
+                opcode::SIZES => Record::Sizes {
+                    keys: input.length()?,
+                    expiring: input.length()?,
+                },
+                opcode::FUNCTION => Record::Function(input.string()?),
+                opcode::MODULE_AUX => Record::ModuleAux(module::skip_auxiliary(input)?),
+                opcode::END => return self.end().map(|()| None),
+                kind => Record::Key(Key {
+                    db: self.db,
+                    name: input.string()?,
+                    value: decode::value(input, kind)?,
+                    expires_ms,
+                    idle_s,
+                    frequency,
+                }),
+            }));
+        }
+    }
+
+    fn end(&mut self) -> Result<(), RdbError> {
+        if self.version < VERSION_WITH_CHECKSUM {
+            return Ok(());
+        }
+        let found = self.input.crc();
+        let expected = self.input.u64_le()?;
+        if self.checks && expected != 0 && expected != found {
+            return Err(RdbError::Checksum { expected, found });
+        }
+        Ok(())
+    }
+}
+
+/// A file being written: [`Writer::begin`], facts, functions, databases with their keys, [`Writer::end`].
+pub struct Writer<'a> {
+    pub out: Output<'a>,
+    checksums: bool,
+}
+
+impl<'a> Writer<'a> {
+    /// Writes the head of a file of this version.
+    pub fn begin(mut out: Output<'a>, version: u16, checksums: bool) -> io::Result<Self> {
+        out.bytes(MAGIC)?;
+        out.bytes(format!("{version:04}").as_bytes())?;
+        Ok(Self { out, checksums })
+    }
+
+    /// A fact about the file.
+    pub fn aux(&mut self, name: &str, value: &[u8]) -> io::Result<()> {
+        self.out.byte(opcode::AUX)?;
+        self.out.string(name.as_bytes())?;
+        self.out.string(value)
+    }
+
+    /// A library of functions.
+    pub fn function(&mut self, source: &[u8]) -> io::Result<()> {
+        self.out.byte(opcode::FUNCTION)?;
+        self.out.string(source)
+    }
+
+    /// The keys that follow belong to this database.
+    pub fn database(&mut self, db: u32, keys: u64, expiring: u64) -> io::Result<()> {
+        self.out.byte(opcode::SELECT)?;
+        self.out.length(u64::from(db))?;
+        self.out.byte(opcode::SIZES)?;
+        self.out.length(keys)?;
+        self.out.length(expiring)
+    }
+
+    /// A key up to its value, which follows.
+    pub fn key(&mut self, name: &[u8], kind: u8, expires_ms: Option<u64>) -> io::Result<()> {
+        if let Some(expires_ms) = expires_ms {
+            self.out.byte(opcode::EXPIRES_MS)?;
+            self.out.bytes(&expires_ms.to_le_bytes())?;
+        }
+        self.out.byte(kind)?;
+        self.out.string(name)
+    }
+
+    /// Ends the file. It is not flushed.
+    pub fn end(mut self) -> io::Result<()> {
+        self.out.byte(opcode::END)?;
+        let crc = if self.checksums { self.out.crc() } else { 0 };
+        self.out.bytes(&crc.to_le_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Value, encode};
+    use super::*;
+
+    fn file() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut writer = Writer::begin(Output::new(&mut bytes, true), 11, true).unwrap();
+        writer.aux("redis-ver", b"7.4.0").unwrap();
+        writer.function(b"#!lua name=x").unwrap();
+        writer.database(3, 2, 1).unwrap();
+        let value = Value::List(vec![b"a".to_vec(), b"b".to_vec()]);
+        writer
+            .key(b"list", encode::kind_of(&value, 11), None)
+            .unwrap();
+        encode::value(&mut writer.out, &value, 11).unwrap();
+        writer.key(b"n", 0, Some(5000)).unwrap();
+        encode::value(&mut writer.out, &Value::String(b"12".to_vec()), 11).unwrap();
+        writer.end().unwrap();
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Result<Vec<Record>, RdbError> {
+        let (mut source, len) = (bytes, bytes.len() as u64);
+        let mut reader = Reader::begin(Input::new(&mut source, len), true)?;
+        let mut records = Vec::new();
+        while let Some(record) = reader.next_record()? {
+            records.push(record);
+        }
+        Ok(records)
+    }
+
+    #[test]
+    fn a_file_comes_back() {
+        let records = read(&file()).unwrap();
+        assert_eq!(records.len(), 5);
+        let Record::Key(key) = &records[4] else {
+            panic!("the last record is a key");
+        };
+        assert_eq!((key.db, key.expires_ms), (3, Some(5000)));
+        assert_eq!(key.value, Decoded::Value(Value::String(b"12".to_vec())));
+    }
+
+    #[test]
+    fn every_cut_and_every_changed_byte_is_noticed() {
+        let whole = file();
+        for len in 0..whole.len() {
+            assert!(read(&whole[..len]).is_err(), "{len} bytes");
+        }
+        for at in 9..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x10;
+            assert!(read(&damaged).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn other_files_are_named() {
+        assert!(matches!(read(b"PLAINTEXT FILE"), Err(RdbError::NotRdb)));
+        assert!(matches!(
+            read(b"REDIS0099xxxx"),
+            Err(RdbError::TooNew { version: 99 })
+        ));
+        assert!(matches!(
+            read(b"VALKEY080xxx"),
+            Err(RdbError::Valkey { version: 80 })
+        ));
+    }
+}

@@ -1,0 +1,94 @@
+//! Values as the formats carry them, whole and in memory.
+
+/// A value of any kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    String(Vec<u8>),
+    List(Vec<Vec<u8>>),
+    Set(Vec<Vec<u8>>),
+    /// Members and their scores, none of which is NaN.
+    SortedSet(Vec<(Vec<u8>, f64)>),
+    Hash(Vec<Field>),
+    Stream(Box<Stream>),
+}
+
+/// A field of a hash.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Field {
+    pub name: Vec<u8>,
+    pub value: Vec<u8>,
+    /// Wall time in milliseconds since 1970 after which the field is gone.
+    pub expires_ms: Option<u64>,
+}
+
+/// The number of an entry: milliseconds and a sequence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StreamId {
+    pub ms: u64,
+    pub sequence: u64,
+}
+
+impl StreamId {
+    /// Sixteen bytes whose order is that of the numbers.
+    pub fn to_bytes(self) -> [u8; 16] {
+        (u128::from(self.ms) << 64 | u128::from(self.sequence)).to_be_bytes()
+    }
+
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        let both = u128::from_be_bytes(bytes);
+        Self {
+            ms: (both >> 64) as u64,
+            sequence: both as u64,
+        }
+    }
+}
+
+/// An entry of a stream: fields and values in turn.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamEntry {
+    pub id: StreamId,
+    pub items: Vec<Vec<u8>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stream {
+    /// In the order of their numbers.
+    pub entries: Vec<StreamEntry>,
+    pub last_id: StreamId,
+    pub max_deleted_id: StreamId,
+    /// How many entries it ever had.
+    pub entries_added: u64,
+    pub groups: Vec<Group>,
+}
+
+/// A consumer group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    pub name: Vec<u8>,
+    pub last_id: StreamId,
+    /// None: it is not known.
+    pub entries_read: Option<u64>,
+    /// In the order of their numbers.
+    pub pending: Vec<Pending>,
+    pub consumers: Vec<Consumer>,
+}
+
+/// An entry that was delivered and not acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pending {
+    pub id: StreamId,
+    /// Wall time in milliseconds since 1970.
+    pub delivered_ms: u64,
+    pub deliveries: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Consumer {
+    pub name: Vec<u8>,
+    /// Wall time in milliseconds since 1970.
+    pub seen_ms: u64,
+    /// The same; None: it has never got anything.
+    pub active_ms: Option<u64>,
+    /// Which of the group's pending entries it owns.
+    pub pending: Vec<StreamId>,
+}
