@@ -114,16 +114,6 @@ impl Default for Writer {
 }
 
 impl Writer {
-    /// How many elements it has.
-    pub fn count(&self) -> usize {
-        self.count
-    }
-
-    /// Bytes so far.
-    pub fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// Appends a text, as an integer if it reads as one.
     pub fn push(&mut self, text: &[u8]) {
         if text.len() <= INTEGER_LEN_MAX
