@@ -22,6 +22,16 @@ pub mod tree;
 #[cfg(test)]
 mod format_snapshot;
 
+/// How generated tests run: with so many cases, unless `PROPTEST_CASES` says how many.
+#[cfg(test)]
+fn generated(cases: u32) -> proptest::test_runner::Config {
+    let given = proptest::test_runner::Config::default();
+    if std::env::var_os("PROPTEST_CASES").is_some() {
+        return given;
+    }
+    proptest::test_runner::Config { cases, ..given }
+}
+
 use crate::vfs::VfsError;
 pub use cell::{Body, Cell};
 pub use engine::{Engine, Plan};

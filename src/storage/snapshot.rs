@@ -69,7 +69,7 @@ impl Drop for Hold {
 pub struct Snapshot {
     roots: StdArc<Vec<(RootId, Desc)>>,
     source: PageSource,
-    hold: StdArc<Hold>,
+    hold: Arc<Hold>,
 }
 
 impl Snapshot {
@@ -79,7 +79,7 @@ impl Snapshot {
         source: PageSource,
         registry: Arc<Registry>,
     ) -> Self {
-        let hold = StdArc::new(Hold { stamp, registry });
+        let hold = Arc::new(Hold { stamp, registry });
         Self {
             roots: StdArc::new(roots),
             source,
@@ -112,7 +112,7 @@ pub struct Reader {
     root_ids: Vec<RootId>,
     nested: Vec<Nested>,
     pages: Buffers,
-    _hold: StdArc<Hold>,
+    _hold: Arc<Hold>,
 }
 
 impl Read for Reader {
@@ -214,3 +214,6 @@ impl Pages for Buffers {
         self.in_use = 0;
     }
 }
+
+#[cfg(all(test, loom))]
+mod models;

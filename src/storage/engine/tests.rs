@@ -184,6 +184,10 @@ enum Step {
     Checkpoint,
     Kill,
     Rollback(Vec<Step>),
+    /// Several changes in one transaction.
+    Many(Vec<Step>),
+    /// A command that finds nothing in memory, and runs again once the pages it missed are there.
+    Parked(Vec<Step>),
 }
 
 fn root() -> impl Strategy<Value = u32> {
@@ -228,6 +232,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Checkpoint),
         1 => Just(Step::Kill),
         1 => prop::collection::vec(leaf_step(), 1..6).prop_map(Step::Rollback),
+        1 => prop::collection::vec(leaf_step(), 1..6).prop_map(Step::Many),
+        1 => prop::collection::vec(leaf_step(), 1..4).prop_map(Step::Parked),
     ]
 }
 
@@ -311,6 +317,9 @@ fn apply_model(model: &mut Model, step: &Step) {
             });
             *model = swapped.collect();
         }
+        Step::Many(steps) | Step::Parked(steps) => {
+            steps.iter().for_each(|step| apply_model(model, step));
+        }
         Step::FreeDropped | Step::Checkpoint | Step::Kill | Step::Rollback(_) => {}
     }
 }
@@ -384,13 +393,51 @@ fn apply_engine(engine: &mut Engine, step: &Step) -> Result<(), Error> {
         }
         Step::DropRoot(r) => engine.drop_root(RootId(r))?,
         Step::Swap => engine.swap_roots(RootId(ROOTS[0]), RootId(ROOTS[1]))?,
+        Step::Many(steps) | Step::Parked(steps) => {
+            for step in &steps {
+                apply_engine(engine, step)?;
+            }
+        }
         Step::FreeDropped | Step::Checkpoint | Step::Kill | Step::Rollback(_) => {}
     }
     Ok(())
 }
 
+/// Does what the session does with a command that misses pages: undoes it, reads them, runs it again.
+fn change_parked(engine: &mut Engine, step: &Step) {
+    engine.forget_cache();
+    let plan = match step {
+        Step::Parked(steps) if steps.len() == 1 => Plan::Simple,
+        _ => Plan::Savepoint,
+    };
+    for parks in 0.. {
+        // A pool of two pages may never hold what the command needs at once.
+        engine.begin_command(if parks < 20 {
+            OnMiss::Note
+        } else {
+            OnMiss::Read
+        });
+        engine.begin(plan).expect("writes are allowed");
+        match apply_engine(engine, step) {
+            Ok(()) => break,
+            Err(Error::Miss) => engine.rollback(),
+            Err(e) => panic!("the change goes through: {e}"),
+        }
+        let missed = engine.missed().to_vec();
+        assert!(!missed.is_empty(), "a miss names its pages");
+        engine.pager_mut().begin_load(&missed);
+        for ptr in missed {
+            let mut page = vec![0; engine.pager().page_bytes()];
+            engine.source().read(ptr, &mut page).expect("readable");
+            let pager = engine.pager_mut();
+            pager.end_load(ptr, Some(&page)).expect("a frame is free");
+        }
+    }
+    engine.commit();
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(crate::storage::generated(60))]
 
     /// Whatever is done, and whatever is rolled back, frozen, checkpointed or killed in between, the trees are what
     /// plain maps are, a snapshot stays what it was, and in the end every page is free again.
@@ -415,6 +462,14 @@ proptest! {
                     }
                     engine.rollback();
                 }),
+                Step::Many(_) => {
+                    rig.change(Plan::Savepoint, |engine| apply_engine(engine, step));
+                    apply_model(&mut model, step);
+                }
+                Step::Parked(_) => {
+                    rig.with(|engine| change_parked(engine, step));
+                    apply_model(&mut model, step);
+                }
                 step => {
                     rig.change(Plan::Simple, |engine| apply_engine(engine, step));
                     apply_model(&mut model, step);

@@ -113,10 +113,7 @@ impl Pager {
     /// A frame under EVICTING that holds nothing.
     pub(super) fn take_frame(&mut self) -> Result<FrameNo, Error> {
         if self.metas.len() - self.idle.len() < self.frames_max {
-            if self.idle.is_empty() {
-                self.add_frames();
-            }
-            return Ok(self.pop_idle().expect("a slab was added if none was idle"));
+            return Ok(self.take_idle());
         }
         for _ in 0..LOOKS_MAX {
             let Some((frame, queue)) = self.queues.pop(&mut self.metas, self.frames_max) else {
@@ -127,17 +124,20 @@ impl Pager {
             }
         }
         // Everything is in use by this operation or being read: the pool is larger for a while.
-        if self.idle.is_empty() {
-            self.add_frames();
-        }
-        Ok(self.pop_idle().expect("a slab was added if none was idle"))
+        Ok(self.take_idle())
     }
 
-    fn pop_idle(&mut self) -> Option<FrameNo> {
-        let frame = self.idle.pop()?;
-        let taken = self.source.pool().begin_change(frame);
-        assert!(taken, "nobody reads from a frame that holds nothing");
-        Some(frame)
+    /// A frame under EVICTING that was idle, from a new slab if need be. A reader that has found an idle frame in the
+    /// directory before its page left may have it pinned, for as long as it takes to see that: another one serves.
+    fn take_idle(&mut self) -> FrameNo {
+        loop {
+            let pool = self.source.pool();
+            let free = |frame: &FrameNo| pool.begin_change(*frame);
+            if let Some(at) = self.idle.iter().rposition(free) {
+                return self.idle.swap_remove(at);
+            }
+            self.add_frames();
+        }
     }
 
     fn add_frames(&mut self) {

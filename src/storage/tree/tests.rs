@@ -137,7 +137,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(crate::storage::generated(150))]
 
     /// A tree is a sorted map, with the smallest pages and pool, whatever is frozen meanwhile; a frozen tree stays
     /// as it was, and in the end no page is lost.

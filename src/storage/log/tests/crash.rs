@@ -281,7 +281,7 @@ fn any_loss() -> impl Strategy<Value = Loss> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..crate::storage::generated(300) })]
 
     /// Lives end in power cuts or kills; each life begins with a prefix of what was issued and no less than what was
     /// promised, and nothing that was cut off comes back.

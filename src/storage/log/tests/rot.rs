@@ -280,7 +280,7 @@ fn damage_before_the_checkpoint_matters_only_if_something_came_after() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..crate::storage::generated(400) })]
 
     /// Arbitrary overwrites of a real log: no panic, no wrong data.
     #[test]
