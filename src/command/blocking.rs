@@ -31,6 +31,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::Call;
 use super::client::{Block, BlockKind, Client};
 use super::dispatch::Handler;
+use super::request::Request;
 use super::table::Command;
 use crate::keyspace::change::Change;
 use crate::keyspace::header::Kind;
@@ -118,7 +119,7 @@ pub(super) struct Waiter {
     pub proto: Proto,
     pub command: &'static Command,
     pub handler: Handler,
-    pub words: Vec<Vec<u8>>,
+    pub request: Request,
     /// What its runs took so far, in microseconds.
     pub took_us: u64,
     awaits: Awaits,
@@ -194,9 +195,9 @@ impl BlockTable {
     /// Takes in a client whose command has just blocked. Its wait goes to the end of every line.
     pub fn add(&self, client: &mut Client, blocked: Blocked<'_>) {
         let wait = client.wait.take().expect("a client that blocked");
-        let mut words: Vec<Vec<u8>> = blocked.words.iter().map(|word| word.to_vec()).collect();
-        for (at, word) in wait.retry_words {
-            words[at] = word;
+        let mut request = Request::new(blocked.words);
+        for (at, word) in &wait.retry_words {
+            request = request.with_word(*at, word);
         }
         let mut table = self.lock();
         table.tickets += 1;
@@ -212,7 +213,7 @@ impl BlockTable {
             proto: blocked.proto,
             command: blocked.command,
             handler: blocked.handler,
-            words,
+            request,
             took_us: blocked.took_us,
             awaits: wait.awaits,
             keys: wait.keys,
@@ -312,8 +313,8 @@ impl Table {
     /// The command of a waiter found nothing again.
     pub fn put_back(&mut self, mut waiter: Waiter) {
         let wait = waiter.client.wait.take().expect("a client that blocked");
-        for (at, word) in wait.retry_words {
-            waiter.words[at] = word;
+        for (at, word) in &wait.retry_words {
+            waiter.request = waiter.request.with_word(*at, word);
         }
         waiter.client.block = None;
         self.waiters.insert(waiter.client.id, waiter);

@@ -7,6 +7,8 @@ use std::task::Waker;
 use parking_lot::Mutex;
 
 use super::blocking::Wait;
+use super::transaction::Multi;
+use super::watch::WatchMark;
 use crate::resp::Proto;
 
 /// Which replies a connection wants; CLIENT REPLY changes it.
@@ -66,6 +68,10 @@ pub struct Client {
     pub wait: Option<Box<Wait>>,
     /// Nothing may block: an EXEC or a script is on.
     pub deny_blocking: bool,
+    /// The transaction that is being queued.
+    pub multi: Option<Box<Multi>>,
+    /// Lines for monitors that the current hold of the lock produced.
+    pub feed: Vec<u8>,
     /// A pause holds the next command back.
     pub paused: bool,
     /// The full name of the latest command that exists: `get`, `client|list`.
@@ -112,6 +118,8 @@ impl Client {
             block: None,
             wait: None,
             deny_blocking: false,
+            multi: None,
+            feed: Vec::new(),
             paused: false,
             last_command: "NULL",
             write_lsn: 0,
@@ -147,6 +155,8 @@ impl Client {
         view.blocked = self.block.is_some();
         view.has_timeout = self.block.is_some_and(|block| block.until_ms.is_some());
         view.paused = self.paused;
+        view.multi = self.multi.as_ref().map(|multi| multi.len());
+        view.multi_bytes = self.multi.as_ref().map_or(0, |multi| multi.memory());
         view.buffers = self.buffers;
     }
 
@@ -211,6 +221,8 @@ pub struct Entry {
     /// Wakes the task that serves the connection.
     waker: Mutex<Option<Waker>>,
     pub view: Mutex<View>,
+    /// What it watches.
+    pub watch: WatchMark,
     outbox: Mutex<Outbox>,
 }
 
@@ -230,6 +242,10 @@ pub struct View {
     pub has_timeout: bool,
     /// Held back by CLIENT PAUSE.
     pub paused: bool,
+    /// How many commands an open transaction has queued.
+    pub multi: Option<usize>,
+    /// Bytes of what is queued.
+    pub multi_bytes: usize,
     pub name: Option<Arc<[u8]>>,
     pub lib_name: Option<Arc<[u8]>>,
     pub lib_ver: Option<Arc<[u8]>>,
@@ -249,6 +265,8 @@ impl Default for View {
             blocked: false,
             has_timeout: false,
             paused: false,
+            multi: None,
+            multi_bytes: 0,
             name: None,
             lib_name: None,
             lib_ver: None,

@@ -68,7 +68,9 @@ fn flags(entry: &Entry, view: &View) -> String {
     let mut flags = String::new();
     for (is_set, letter) in [
         (view.monitor, 'O'),
+        (view.multi.is_some(), 'x'),
         (view.blocked || view.paused, 'b'),
+        (entry.watch.is_changed(), 'd'),
         (view.closing, 'c'),
         (entry.unix, 'U'),
         (view.no_evict, 'e'),
@@ -94,12 +96,13 @@ fn write_line(out: &mut String, entry: &Entry, now_ms: u64) {
         + buffers.input
         + buffers.input_free
         + buffers.words
+        + view.multi_bytes
         + buffers.output_capacity
         + posted;
     writeln!(
         out,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 watch=0 \
-         qbuf={} qbuf-free={} argv-mem={} multi-mem=0 rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events=r cmd={} \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} watch={} \
+         qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events=r cmd={} \
          user=default redir=-1 resp={} lib-name={} lib-ver={}",
         entry.id,
         entry.addr,
@@ -110,9 +113,12 @@ fn write_line(out: &mut String, entry: &Entry, now_ms: u64) {
         seconds_since(entry.active_ms.load(Ordering::Relaxed)),
         flags(entry, &view),
         view.db,
+        view.multi.map_or(-1, |queued| queued as i64),
+        entry.watch.keys(),
         buffers.input,
         buffers.input_free,
         buffers.words,
+        view.multi_bytes,
         buffers.output_capacity,
         buffers.output_capacity,
         buffers.output,

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::client::ReplyMode;
 use super::server::REDIS_VERSION;
-use super::{Call, Outcome, stats, word};
+use super::{Call, Outcome, stats, transaction, word};
 use crate::resp::{ErrorReply, Proto};
 
 /// The only user.
@@ -54,6 +54,7 @@ pub fn reset(call: &mut Call<'_>) -> Outcome {
         client.monitor = false;
         call.server.registry.remove_monitor(&client.entry);
     }
+    transaction::forget(client, call.server);
     client.db = 0;
     client.authenticated = !call.server.tuning.has_password();
     client.reply_mode = ReplyMode::On;

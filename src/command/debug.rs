@@ -234,6 +234,11 @@ fn reload(call: &mut Call<'_>) -> Outcome {
 
 /// What is in the file is read from it again.
 fn start_over(call: &mut Call<'_>, saves: bool) -> Outcome {
+    const IN_ONE_STEP: ErrorReply =
+        ErrorReply::new("ERR a transaction or a script cannot wait for the file to be read again");
+    if call.client.deny_blocking {
+        return Err(IN_ONE_STEP.into());
+    }
     if saves {
         call.keyspace.stats.dirty = 0;
     }

@@ -5,7 +5,7 @@ use super::{
     Call, Outcome, bitfield, bitmap, bitmap_operation, checkpoint, client_admin, config,
     connection, debug, expire, hyperloglog, hyperloglog_debug, info, instance, introspect, keys,
     keys_database, latency, latency_report, memory, monitor, object, replication, scan, shutdown,
-    slowlog, string, string_lcs, string_number, string_part,
+    slowlog, string, string_lcs, string_number, string_part, transaction,
 };
 
 /// A command's function.
@@ -58,7 +58,9 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("decr", string_number::decr),
     ("decrby", string_number::decrby),
     ("del", keys::del),
+    ("discard", transaction::discard),
     ("echo", connection::echo),
+    ("exec", transaction::exec),
     ("exists", keys::exists),
     ("expire", expire::expire),
     ("expireat", expire::expireat),
@@ -99,6 +101,7 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("move", keys_database::r#move),
     ("mset", string::mset),
     ("msetnx", string::msetnx),
+    ("multi", transaction::multi),
     ("object|encoding", object::object_encoding),
     ("object|freq", object::object_freq),
     ("object|help", object::object_help),
@@ -142,8 +145,10 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("ttl", expire::ttl),
     ("type", keys::r#type),
     ("unlink", keys::unlink),
+    ("unwatch", transaction::unwatch),
     ("wait", replication::wait),
     ("waitaof", replication::waitaof),
+    ("watch", transaction::watch),
 ];
 
 /// Commands not flagged as fast whose time is not measured one by one: the clock would cost more than they do.

@@ -65,6 +65,11 @@ pub(super) fn tell(
         lsn: keyspace.last_lsn(),
         now_ms,
     };
+    if server.watched.watchers() > 0 {
+        server.watched.see(&changes, keyspace, now_ms);
+    } else {
+        keyspace.changes.listen(Listener::Watch, false);
+    }
     for consumer in CONSUMERS {
         consumer(&effects, maker.as_mut());
     }

@@ -205,9 +205,9 @@ fn clients(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
     report.field("blocked_clients", blocked);
     report.field("tracking_clients", 0);
     report.field("pubsub_clients", 0);
-    report.field("watching_clients", 0);
+    report.field("watching_clients", call.server.watched.watchers());
     report.field("clients_in_timeout_table", timeouts);
-    report.field("total_watched_keys", 0);
+    report.field("total_watched_keys", call.server.watched.keys());
     let (keys, on_nokey) = call.server.blocked.keys();
     report.field("total_blocking_keys", keys);
     report.field("total_blocking_keys_on_nokey", on_nokey);

@@ -41,6 +41,7 @@ pub mod pause;
 pub mod rates;
 pub mod registry;
 pub mod replication;
+pub mod request;
 pub mod scan;
 pub mod server;
 pub mod serving;
@@ -54,7 +55,9 @@ pub mod string_number;
 pub mod string_part;
 pub mod string_value;
 pub mod table;
+pub mod transaction;
 pub mod tuning;
+pub mod watch;
 pub mod word;
 
 #[cfg(test)]

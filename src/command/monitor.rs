@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use super::client::Client;
+use super::table::{Command, Flag};
 use super::{Call, Outcome};
 
 /// MONITOR
@@ -17,6 +18,16 @@ pub fn monitor(call: &mut Call<'_>) -> Outcome {
         .add_monitor(Arc::clone(&call.client.entry));
     call.out.ok();
     Ok(())
+}
+
+/// Keeps the line of a command of this connection for the monitors, if they may see it.
+pub fn feed(client: &mut Client, command: &Command, words: &[&[u8]], now_us: u64) {
+    if command.flags.has(Flag::SkipMonitor) || command.flags.has(Flag::Admin) {
+        return;
+    }
+    let mut lines = std::mem::take(&mut client.feed);
+    write_line(&mut lines, words, client, now_us, |at| is_secret(words, at));
+    client.feed = lines;
 }
 
 /// Appends the line that monitors see of a command. `hidden` says which words are secret.

@@ -17,7 +17,7 @@ pub fn role(call: &mut Call<'_>) -> Outcome {
 pub fn wait(call: &mut Call<'_>) -> Outcome {
     let replicas = word::integer(call.args[1], word::NOT_AN_INTEGER)?;
     let until_ms = word::deadline_ms(call.args[2], call.now_ms)?;
-    if replicas <= 0 {
+    if replicas <= 0 || call.client.deny_blocking {
         call.out.int(0);
         return Ok(());
     }
@@ -34,6 +34,14 @@ pub fn waitaof(call: &mut Call<'_>) -> Outcome {
     let local = word::integer_within(call.args[1], 0..=1)?;
     let replicas = word::integer_in(call.args[2], 0..=i64::MAX, NOT_POSITIVE)?;
     let until_ms = word::deadline_ms(call.args[3], call.now_ms)?;
+    if call.client.deny_blocking {
+        let synced = call.keyspace.engine.log().map(|log| log.synced_lsn().0);
+        let is_synced = synced.is_none_or(|synced| synced >= call.client.write_lsn);
+        call.out.array(2);
+        call.out.int(i64::from(is_synced));
+        call.out.int(0);
+        return Ok(());
+    }
     call.client.block = Some(Block {
         kind: BlockKind::Log {
             lsn: call.client.write_lsn,

@@ -15,6 +15,7 @@ use super::shutdown::Shutdown;
 use super::slowlog::Slowlog;
 use super::stats::Stats;
 use super::tuning::Tuning;
+use super::watch::WatchTable;
 use crate::config::{Config, Host, Key, Refusal};
 use crate::vfs::Clock;
 
@@ -30,6 +31,7 @@ pub struct Server {
     pub tuning: Tuning,
     pub registry: Registry,
     pub blocked: BlockTable,
+    pub watched: WatchTable,
     pub stats: Stats,
     pub slowlog: Slowlog,
     pub latency: Latency,
@@ -54,6 +56,7 @@ impl Server {
             tuning,
             registry: Registry::default(),
             blocked: BlockTable::default(),
+            watched: WatchTable::default(),
             stats: Stats::default(),
             slowlog: Slowlog::default(),
             latency: Latency::default(),
@@ -71,6 +74,7 @@ impl Server {
     pub fn disconnect(&self, entry: &Arc<Entry>) {
         self.registry.remove(entry);
         self.blocked.forget(entry.id);
+        self.watched.forget(entry);
     }
 
     /// The same on a machine that can be asked.

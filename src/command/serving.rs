@@ -86,7 +86,7 @@ fn carry_out(
     out: &mut Reply,
     now_ms: u64,
 ) -> Result<(), Failure> {
-    let words: Vec<&[u8]> = waiter.words.iter().map(Vec::as_slice).collect();
+    let words = waiter.request.words();
     keyspace.no_touch = waiter.client.no_touch;
     let mut call = Call {
         args: &words,
@@ -101,7 +101,7 @@ fn carry_out(
 
 /// Counts a command that is over.
 fn account(server: &Server, waiter: &Waiter, failed: bool, now_us: u64) {
-    let words: Vec<&[u8]> = waiter.words.iter().map(Vec::as_slice).collect();
+    let words = waiter.request.words();
     let (command, took_us) = (waiter.command, waiter.took_us);
     accounting::count(server, command, 1, took_us);
     accounting::log_if_slow(server, &waiter.client, command, &words, took_us, now_us);

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::change::Class;
+use super::header::Header;
 use super::{Keyspace, Look};
 use crate::storage::{Error, Plan, Read, Seek};
 
@@ -15,6 +16,15 @@ pub struct Expired {
     pub removed: usize,
     /// Whether keys that are due are left.
     pub more: bool,
+}
+
+/// What is at a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    Absent,
+    Live,
+    /// A value whose time is over, and which is not removed yet.
+    Due,
 }
 
 /// The entry of a key in the index.
@@ -40,6 +50,17 @@ impl Keyspace {
             return Ok(0);
         }
         self.engine.rank(trees.expiries, &now_ms.to_be_bytes())
+    }
+
+    /// What is at a key; the look leaves no trace.
+    pub fn presence(&mut self, db: u32, key: &[u8], now_ms: u64) -> Result<Presence, Error> {
+        let trees = self.trees(db)?;
+        let cell = self.engine.get(trees.keys, key)?;
+        Ok(match cell.map(|cell| Header::parse(cell.head())) {
+            None => Presence::Absent,
+            Some(header) if header.is_due(now_ms) => Presence::Due,
+            Some(_) => Presence::Live,
+        })
     }
 
     /// The key of a database that expires first, and when.

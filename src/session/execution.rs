@@ -12,7 +12,9 @@ use crate::command::effects::{self, Maker};
 use crate::command::server::Server;
 use crate::command::stats::{add, add_locked};
 use crate::command::table::{self, Command, CommandId, Flag, Resolved};
-use crate::command::{Call, Failure, accounting, attempt, errors, loading, monitor, word};
+use crate::command::{
+    Call, Failure, accounting, attempt, errors, loading, monitor, transaction, word,
+};
 use crate::keyspace::Keyspace;
 use crate::keyspace::change::Listener;
 use crate::resp::Reply;
@@ -113,14 +115,15 @@ impl Session {
     }
 
     fn feed_monitors(&mut self, server: &Server, lsn: u64) {
-        if self.feed.is_empty() {
+        let feed = &mut self.client.feed;
+        if feed.is_empty() {
             return;
         }
         let limit = server.tuning.output_bytes_max.load(Ordering::Relaxed);
-        server.registry.feed_monitors(&self.feed, lsn, limit);
-        self.feed.clear();
-        if self.feed.capacity() > FEED_BYTES_KEPT_MAX {
-            self.feed = Vec::new();
+        server.registry.feed_monitors(feed, lsn, limit);
+        feed.clear();
+        if feed.capacity() > FEED_BYTES_KEPT_MAX {
+            *feed = Vec::new();
         }
     }
 
@@ -192,7 +195,6 @@ impl Session {
             words: &words,
             client: &mut self.client,
             reply: &mut self.reply,
-            feed: &mut self.feed,
             bindings: self.bindings,
             waiting,
         };
@@ -219,7 +221,6 @@ struct Turn<'a> {
     words: &'a [&'a [u8]],
     client: &'a mut Client,
     reply: &'a mut Reply,
-    feed: &'a mut Vec<u8>,
     bindings: &'a Bindings,
     /// Pages are read under the lock: it may take long.
     waiting: bool,
@@ -239,9 +240,15 @@ impl Turn<'_> {
                 if let Some(until_ms) = self.paused_until(command, hold) {
                     return Verdict::Paused(until_ms);
                 }
-                self.run(command, handler, keyspace, hold)
+                if transaction::queues(self.client, command, handler, self.words) {
+                    self.reply.simple("QUEUED");
+                    Verdict::Done
+                } else {
+                    self.run(command, handler, keyspace, hold)
+                }
             }
             Err(line) => {
+                let line = self.refuse(line, hold);
                 self.reply.error_bytes(&line);
                 Verdict::Done
             }
@@ -295,7 +302,10 @@ impl Turn<'_> {
         {
             return reject("NOAUTH Authentication required.");
         }
-        if !command.flags.has(Flag::Loading) && server.loading.is_on() {
+        if self.client.multi.is_some() && command.flags.has(Flag::NoMulti) {
+            return reject("ERR Command not allowed inside a transaction");
+        }
+        if server.loading.is_on() && !self.has_only(command, Flag::Loading) {
             return reject(&loading::REFUSAL.0);
         }
         match handler {
@@ -303,6 +313,21 @@ impl Turn<'_> {
             // Only a container without a subcommand has no function, and none accepts that.
             None => Err(unknown_command(self.words)),
         }
+    }
+
+    /// A request is refused with this error: what it means to an open transaction, and what is answered.
+    fn refuse(&mut self, line: Vec<u8>, hold: &Hold<'_>) -> Vec<u8> {
+        if self.client.last_command == transaction::EXEC.command().name() {
+            if hold.server.registry.has_monitors() {
+                let exec = transaction::EXEC.command();
+                monitor::feed(self.client, exec, self.words, hold.now_us);
+            }
+            return transaction::refused(self.client, hold.server, &line);
+        }
+        if let Some(multi) = &mut self.client.multi {
+            multi.abort();
+        }
+        line
     }
 
     fn resolve(&mut self) -> Result<(&'static Command, Option<Handler>), Vec<u8>> {
@@ -349,8 +374,22 @@ impl Turn<'_> {
         ))
     }
 
+    /// Whether a command has a flag, or EXEC a command that has it.
+    fn has(&self, command: &Command, flag: Flag) -> bool {
+        let multi = self.client.multi.as_ref();
+        command.flags.has(flag)
+            || (command.id == transaction::EXEC && multi.is_some_and(|multi| multi.has(flag)))
+    }
+
+    /// Whether a command has a flag, and all that EXEC runs have it too.
+    fn has_only(&self, command: &Command, flag: Flag) -> bool {
+        let multi = self.client.multi.as_ref();
+        command.flags.has(flag)
+            && (command.id != transaction::EXEC || multi.is_none_or(|multi| multi.has_only(flag)))
+    }
+
     fn paused_until(&self, command: &Command, hold: &Hold<'_>) -> Option<u64> {
-        let writes = command.flags.has(Flag::Write) || command.flags.has(Flag::MayReplicate);
+        let writes = self.has(command, Flag::Write) || self.has(command, Flag::MayReplicate);
         hold.server.pause.holds(writes, hold.now_us / 1000)
     }
 
@@ -390,7 +429,12 @@ impl Turn<'_> {
                 self.reply.cut(mark);
                 match failure {
                     Failure::Reply(error) => self.reply.error(&error),
-                    Failure::Storage(error) => self.reply.error(&errors::of_storage(&error)),
+                    Failure::Storage(error) => {
+                        self.reply.error(&errors::of_storage(&error));
+                        if command.id == transaction::EXEC {
+                            transaction::forget(self.client, hold.server);
+                        }
+                    }
                 }
                 failed = true;
             }
@@ -414,7 +458,7 @@ impl Turn<'_> {
             self.count(command, took_us, failed, hold);
         }
         if hold.server.registry.has_monitors() {
-            self.show_monitors(command, hold);
+            monitor::feed(self.client, command, self.words, hold.now_us);
         }
         Verdict::Done
     }
@@ -446,16 +490,6 @@ impl Turn<'_> {
             let calls = hold.run.map_or(0, |(_, calls)| calls);
             hold.run = Some((command.id, calls + 1));
         }
-    }
-
-    fn show_monitors(&mut self, command: &Command, hold: &Hold<'_>) {
-        if command.flags.has(Flag::SkipMonitor) || command.flags.has(Flag::Admin) {
-            return;
-        }
-        let words = self.words;
-        monitor::write_line(self.feed, words, self.client, hold.now_us, |at| {
-            monitor::is_secret(words, at)
-        });
     }
 }
 

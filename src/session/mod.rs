@@ -87,8 +87,6 @@ pub struct Session {
     words: Vec<&'static [u8]>,
     /// Where in the input the probable keys of the next requests stand: of the next hold's, one a request.
     ahead: Vec<Range<usize>>,
-    /// Lines for monitors that the current hold of the lock produced.
-    feed: Vec<u8>,
     bindings: &'static Bindings,
 }
 
@@ -105,7 +103,6 @@ impl Session {
             lsn_seen: 0,
             words: Vec::new(),
             ahead: Vec::new(),
-            feed: Vec::new(),
             bindings: &BOUND,
         }
     }
@@ -137,7 +134,9 @@ impl Session {
         } else {
             0
         };
-        let bytes = self.input.len() - understood;
+        // What a transaction has queued counts as if it were not understood yet.
+        let queued = self.client.multi.as_ref().map_or(0, |multi| multi.memory());
+        let bytes = self.input.len() - understood + queued;
         let limit = tuning.query_buffer_bytes_max.load(Ordering::Relaxed);
         bytes as u64 > limit
             || (bytes > UNAUTHENTICATED_BYTES_MAX && !self.is_authenticated(tuning))

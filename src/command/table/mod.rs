@@ -45,6 +45,7 @@ pub const GROUPS: &[Rows] = &[
     hyperloglog::ROWS,
     generic::ROWS,
     connection::ROWS,
+    transactions::ROWS,
     server::ROWS,
     cluster::ROWS,
 ];
@@ -59,7 +60,6 @@ pub const LATER: &[Rows] = &[
     stream::ROWS,
     geo::ROWS,
     pubsub::ROWS,
-    transactions::ROWS,
     scripting::ROWS,
     generic::LATER,
     connection::LATER,

@@ -1,0 +1,343 @@
+//! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
+//!
+//! ```text
+//!            MULTI                 request            EXEC
+//! [no multi] ----> [open, empty] ---------> [queued] -----> everything runs -> [no multi]
+//!                       |   \______ refused request ______> [aborted] -- EXEC: EXECABORT -> [no multi]
+//!                       |__________ DISCARD, RESET, the end of the connection _____________> [no multi]
+//! ```
+//!
+//! EXEC is one transaction of storage and has one time. A page that is not in memory takes everything back, and EXEC
+//! runs again, from the check of the watched keys on. So that nothing happens twice that cannot be taken back, pages
+//! are read under the lock from the first command on that does more than read and change keys. A command that answers
+//! an error does not stop the others; one that storage fails takes back all of them.
+
+use super::client::Client;
+use super::dispatch::Handler;
+use super::request::Request;
+use super::server::Server;
+use super::stats::{add, add_locked};
+use super::table::{self, Command, CommandId, Flag, Group};
+use super::{Call, Failure, Outcome, accounting, attempt, errors, monitor};
+use crate::keyspace::change::Listener;
+use crate::resp::ErrorReply;
+use crate::storage::{Error, OnMiss, Plan};
+
+/// A command that waits for EXEC.
+#[derive(Clone, Debug)]
+struct Queued {
+    command: &'static Command,
+    handler: Handler,
+    request: Request,
+}
+
+/// An open transaction of a connection.
+#[derive(Clone, Debug, Default)]
+pub struct Multi {
+    queue: Vec<Queued>,
+    /// A request was refused: EXEC will fail.
+    aborted: bool,
+    memory: usize,
+}
+
+impl Multi {
+    /// How many commands are queued.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Bytes of what is queued.
+    pub fn memory(&self) -> usize {
+        self.memory
+    }
+
+    /// Whether EXEC would run a command with this flag.
+    pub fn has(&self, flag: Flag) -> bool {
+        self.queue.iter().any(|q| q.command.flags.has(flag))
+    }
+
+    /// Whether EXEC would run only commands with this flag.
+    pub fn has_only(&self, flag: Flag) -> bool {
+        self.queue.iter().all(|q| q.command.flags.has(flag))
+    }
+
+    /// EXEC will fail.
+    pub fn abort(&mut self) {
+        self.aborted = true;
+    }
+
+    fn push(&mut self, command: &'static Command, handler: Handler, words: &[&[u8]]) {
+        let request = Request::new(words);
+        self.memory += request.memory();
+        self.queue.push(Queued {
+            command,
+            handler,
+            request,
+        });
+    }
+}
+
+/// EXEC, whose refusal ends the transaction.
+pub const EXEC: CommandId = table::id("exec");
+
+/// Commands that an open transaction does not queue.
+const AT_ONCE: &[CommandId] = &[
+    EXEC,
+    table::id("discard"),
+    table::id("multi"),
+    table::id("quit"),
+    table::id("reset"),
+    table::id("watch"),
+];
+
+/// Queues a command that nothing was said against; false if it is to run at once.
+pub fn queues(
+    client: &mut Client,
+    command: &'static Command,
+    handler: Handler,
+    words: &[&[u8]],
+) -> bool {
+    let Some(multi) = &mut client.multi else {
+        return false;
+    };
+    if AT_ONCE.contains(&command.id) {
+        return false;
+    }
+    // What is going to fail needs no queue.
+    if !multi.aborted && !client.entry.watch.is_changed() {
+        multi.push(command, handler, words);
+    }
+    true
+}
+
+/// Ends a transaction and all watches.
+pub fn forget(client: &mut Client, server: &Server) {
+    client.multi = None;
+    server.watched.forget(&client.entry);
+}
+
+/// What EXEC answers that is refused for this reason, an error line; its transaction is over.
+pub fn refused(client: &mut Client, server: &Server, line: &[u8]) -> Vec<u8> {
+    forget(client, server);
+    let reason = line.strip_prefix(b"ERR ").unwrap_or(line);
+    [b"EXECABORT Transaction discarded because of: ", reason].concat()
+}
+
+/// MULTI
+pub fn multi(call: &mut Call<'_>) -> Outcome {
+    const NESTED: ErrorReply = ErrorReply::new("ERR MULTI calls can not be nested");
+    if call.client.multi.is_some() {
+        return Err(NESTED.into());
+    }
+    call.client.multi = Some(Box::default());
+    call.out.ok();
+    Ok(())
+}
+
+/// DISCARD
+pub fn discard(call: &mut Call<'_>) -> Outcome {
+    const NO_MULTI: ErrorReply = ErrorReply::new("ERR DISCARD without MULTI");
+    if call.client.multi.is_none() {
+        return Err(NO_MULTI.into());
+    }
+    forget(call.client, call.server);
+    call.out.ok();
+    Ok(())
+}
+
+/// WATCH key ...
+pub fn watch(call: &mut Call<'_>) -> Outcome {
+    const IN_MULTI: ErrorReply = ErrorReply::new("ERR WATCH inside MULTI is not allowed");
+    if call.client.multi.is_some() {
+        return Err(IN_MULTI.into());
+    }
+    // Who is going to fail anyway needs no watch.
+    if !call.client.entry.watch.is_changed() {
+        let (db, keys) = (call.client.db, &call.args[1..]);
+        let mut found = Vec::with_capacity(keys.len());
+        for key in keys {
+            found.push(call.keyspace.presence(db, key, call.now_ms)?);
+        }
+        for (key, found) in keys.iter().zip(found) {
+            let entry = &call.client.entry;
+            call.server.watched.watch(entry, db, key, found);
+        }
+        call.keyspace.changes.listen(Listener::Watch, true);
+    }
+    call.out.ok();
+    Ok(())
+}
+
+/// UNWATCH
+pub fn unwatch(call: &mut Call<'_>) -> Outcome {
+    call.server.watched.forget(&call.client.entry);
+    call.out.ok();
+    Ok(())
+}
+
+/// EXEC
+pub fn exec(call: &mut Call<'_>) -> Outcome {
+    const NO_MULTI: ErrorReply = ErrorReply::new("ERR EXEC without MULTI");
+    const ABORTED: ErrorReply =
+        ErrorReply::new("EXECABORT Transaction discarded because of previous errors.");
+    let entry = &call.client.entry;
+    let Some(multi) = &call.client.multi else {
+        return Err(NO_MULTI.into());
+    };
+    if multi.aborted {
+        forget(call.client, call.server);
+        return Err(ABORTED.into());
+    }
+    let watched = &call.server.watched;
+    if entry.watch.is_changed() || watched.has_expired(call.keyspace, entry, call.now_ms)? {
+        forget(call.client, call.server);
+        call.out.null_array();
+        return Ok(());
+    }
+    let multi = call.client.multi.take().unwrap_or_default();
+    let result = run(call, &multi);
+    if let Err(Failure::Storage(Error::Miss)) = result {
+        // It runs again.
+        call.client.multi = Some(multi);
+    } else {
+        forget(call.client, call.server);
+    }
+    result
+}
+
+/// A command of a transaction, to be counted once the whole of it is kept.
+struct Done<'a> {
+    queued: &'a Queued,
+    took_us: u64,
+    failed: bool,
+    /// The error it answered, as a line.
+    error: Option<Vec<u8>>,
+}
+
+/// Runs everything that is queued, or nothing.
+fn run(call: &mut Call<'_>, multi: &Multi) -> Outcome {
+    let mark = call.keyspace.mark();
+    let writes = multi.queue.iter().any(|queued| !only_reads(queued.command));
+    if writes {
+        call.keyspace.begin(Plan::Savepoint)?;
+    }
+    let (db, fed) = (call.client.db, call.client.feed.len());
+    call.client.deny_blocking = true;
+    let result = run_all(call, multi);
+    call.client.deny_blocking = false;
+    match result {
+        Ok(done) => {
+            if writes {
+                call.keyspace.commit();
+            }
+            count(call, &done);
+            Ok(())
+        }
+        Err(failure) => {
+            if writes {
+                call.keyspace.rollback();
+            }
+            call.keyspace.undo(mark);
+            call.client.db = db;
+            call.client.feed.truncate(fed);
+            Err(failure)
+        }
+    }
+}
+
+fn run_all<'a>(call: &mut Call<'_>, multi: &'a Multi) -> Result<Vec<Done<'a>>, Failure> {
+    let clock = &call.server.clock;
+    call.out.array(multi.queue.len());
+    let mut done = Vec::with_capacity(multi.queue.len());
+    let mut since_us = clock.mono_us();
+    let on_miss = call.keyspace.engine.pager_mut().set_on_miss(OnMiss::Read);
+    let mut is_final = on_miss == OnMiss::Read;
+    for queued in &multi.queue {
+        is_final |= !only_touches_keys(queued.command);
+        // A change makes the engine read what it misses; the next command can be taken back again.
+        let pager = call.keyspace.engine.pager_mut();
+        pager.set_on_miss(if is_final { OnMiss::Read } else { on_miss });
+        let (failed, error) = match run_one(call, queued) {
+            Err(Error::Miss) if is_final => {
+                return Err(errors::of_storage(&Error::Miss).into());
+            }
+            outcome => outcome?,
+        };
+        let now_us = clock.mono_us();
+        done.push(Done {
+            queued,
+            took_us: now_us.saturating_sub(since_us),
+            failed,
+            error,
+        });
+        since_us = now_us;
+    }
+    Ok(done)
+}
+
+/// Runs one command; returns whether it failed, and the error it answered.
+fn run_one(call: &mut Call<'_>, queued: &Queued) -> Result<(bool, Option<Vec<u8>>), Error> {
+    let words = queued.request.words();
+    let mark = call.out.mark();
+    let mut inner = Call {
+        args: &words,
+        keyspace: call.keyspace,
+        client: call.client,
+        server: call.server,
+        out: call.out,
+        now_ms: call.now_ms,
+    };
+    let failed = match attempt::carry_out(&mut inner, queued.handler) {
+        Ok(()) => false,
+        Err(Failure::Reply(error)) => {
+            call.out.error(&error);
+            true
+        }
+        Err(Failure::Storage(error)) => return Err(error),
+    };
+    assert!(call.client.block.is_none(), "nothing blocks in EXEC");
+    let error = call.out.bytes_since(mark).strip_prefix(b"-");
+    let error = error.map(<[u8]>::to_vec);
+    let registry = &call.server.registry;
+    if registry.has_monitors() {
+        monitor::feed(call.client, queued.command, &words, call.now_ms * 1000);
+    }
+    Ok((failed, error))
+}
+
+/// Counts the commands of a transaction that is kept.
+fn count(call: &Call<'_>, done: &[Done<'_>]) {
+    let (server, now_us) = (call.server, call.now_ms * 1000);
+    for one in done {
+        let command = one.queued.command;
+        accounting::count(server, command, 1, one.took_us);
+        let failures = &server.stats.command(command.id).failed;
+        add_locked(failures, u64::from(one.failed));
+        accounting::sample_latency(server, command, one.took_us, now_us);
+        let words = one.queued.request.words();
+        accounting::log_if_slow(server, call.client, command, &words, one.took_us, now_us);
+        if let Some(line) = &one.error {
+            server.stats.count_error(line);
+        }
+    }
+    add(&server.stats.commands_processed, done.len() as u64);
+}
+
+/// Whether a command can be taken back with the data: it reads and changes nothing but keys.
+fn only_touches_keys(command: &Command) -> bool {
+    (command.flags.has(Flag::ReadOnly) || command.flags.has(Flag::Write))
+        && command.group != Group::Scripting
+}
+
+/// Whether a command needs no transaction.
+fn only_reads(command: &Command) -> bool {
+    match command.group {
+        Group::Connection => true,
+        Group::Scripting => false,
+        _ => command.flags.has(Flag::ReadOnly),
+    }
+}
