@@ -25,6 +25,7 @@ pub mod integer;
 pub mod lcs;
 pub mod long_double;
 pub mod packed;
+pub mod stream;
 pub mod txn;
 pub mod value;
 pub mod walk;
