@@ -258,7 +258,9 @@ impl Table {
     pub fn note(&mut self, changes: &[Change]) {
         for change in changes {
             match change {
-                Change::Touched { db, key, .. } => self.is_ready(*db, key),
+                Change::Touched { db, key, .. } | Change::Ready { db, key } => {
+                    self.is_ready(*db, key);
+                }
                 Change::Flushed { db } => self.all_ready(*db),
                 Change::Swapped { a, b } => {
                     self.all_ready(*a);

@@ -5,7 +5,7 @@ use super::{
     Call, Outcome, bitfield, bitmap, bitmap_operation, checkpoint, client_admin, config,
     connection, debug, expire, hyperloglog, hyperloglog_debug, info, instance, introspect, keys,
     keys_database, latency, latency_report, memory, monitor, object, replication, scan, shutdown,
-    slowlog, string, string_lcs, string_number, string_part, transaction,
+    slowlog, stream, string, string_lcs, string_number, string_part, transaction,
 };
 
 /// A command's function.
@@ -149,6 +149,29 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("wait", replication::wait),
     ("waitaof", replication::waitaof),
     ("watch", transaction::watch),
+    ("xack", stream::pending::xack),
+    ("xadd", stream::xadd),
+    ("xautoclaim", stream::claim::xautoclaim),
+    ("xclaim", stream::claim::xclaim),
+    ("xdel", stream::xdel),
+    ("xgroup|create", stream::groups::create),
+    ("xgroup|createconsumer", stream::groups::createconsumer),
+    ("xgroup|delconsumer", stream::groups::delconsumer),
+    ("xgroup|destroy", stream::groups::destroy),
+    ("xgroup|help", stream::groups::group_help),
+    ("xgroup|setid", stream::groups::setid),
+    ("xinfo|consumers", stream::info::info_consumers),
+    ("xinfo|groups", stream::info::info_groups),
+    ("xinfo|help", stream::info::info_help),
+    ("xinfo|stream", stream::info::info_stream),
+    ("xlen", stream::xlen),
+    ("xpending", stream::pending::xpending),
+    ("xrange", stream::xrange),
+    ("xread", stream::read::xread),
+    ("xreadgroup", stream::read_group::xreadgroup),
+    ("xrevrange", stream::xrevrange),
+    ("xsetid", stream::xsetid),
+    ("xtrim", stream::xtrim),
 ];
 
 /// Commands not flagged as fast whose time is not measured one by one: the clock would cost more than they do.

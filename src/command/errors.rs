@@ -85,6 +85,68 @@ pub fn of_storage(error: &storage::Error) -> ErrorReply {
         storage::Error::Io(error) => formatted(format!("ERR the disk could not be read: {error}")),
     }
 }
+pub const STREAM_ID: ErrorReply =
+    ErrorReply::new("ERR Invalid stream ID specified as stream command argument");
+pub const STREAM_START: ErrorReply = ErrorReply::new("ERR invalid start ID for the interval");
+pub const STREAM_END: ErrorReply = ErrorReply::new("ERR invalid end ID for the interval");
+pub const STREAM_ID_ZERO: ErrorReply =
+    ErrorReply::new("ERR The ID specified in XADD must be greater than 0-0");
+pub const STREAM_ID_SMALL: ErrorReply = ErrorReply::new(
+    "ERR The ID specified in XADD is equal or smaller than the target stream top item",
+);
+pub const STREAM_EXHAUSTED: ErrorReply = ErrorReply::new(
+    "ERR The stream has exhausted the last possible ID, unable to add more items",
+);
+pub const STREAM_ENTRY_TOO_LARGE: ErrorReply =
+    ErrorReply::new("ERR Elements are too large to be stored");
+pub const STREAM_TWO_STRATEGIES: ErrorReply = ErrorReply::new(
+    "ERR syntax error, MAXLEN and MINID options at the same time are not compatible",
+);
+pub const STREAM_NO_STRATEGY: ErrorReply =
+    ErrorReply::new("ERR syntax error, XTRIM must be called with a trimming strategy");
+pub const STREAM_MAXLEN: ErrorReply = ErrorReply::new("ERR The MAXLEN argument must be >= 0.");
+pub const STREAM_LIMIT: ErrorReply = ErrorReply::new("ERR The LIMIT argument must be >= 0.");
+pub const STREAM_LIMIT_ALONE: ErrorReply = ErrorReply::new(
+    "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy",
+);
+pub const STREAM_LIMIT_EXACT: ErrorReply =
+    ErrorReply::new("ERR syntax error, LIMIT cannot be used without the special ~ option");
+pub const STREAM_ADDED_NEGATIVE: ErrorReply =
+    ErrorReply::new("ERR entries_added must be positive");
+pub const STREAM_SETID_DELETED_GIVEN: ErrorReply = ErrorReply::new(
+    "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id",
+);
+pub const STREAM_SETID_DELETED: ErrorReply = ErrorReply::new(
+    "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id",
+);
+pub const STREAM_SETID_TOP: ErrorReply =
+    ErrorReply::new("ERR The ID specified in XSETID is smaller than the target stream top item");
+pub const STREAM_SETID_ADDED: ErrorReply = ErrorReply::new(
+    "ERR The entries_added specified in XSETID is smaller than the target stream length",
+);
+pub const STREAM_GROUP_OPTION: ErrorReply = ErrorReply::new(
+    "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.",
+);
+pub const STREAM_NOACK_OPTION: ErrorReply = ErrorReply::new(
+    "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.",
+);
+pub const STREAM_NO_GROUP_OPTION: ErrorReply =
+    ErrorReply::new("ERR Missing GROUP option for XREADGROUP");
+pub const STREAM_LAST_ZERO: ErrorReply = ErrorReply::new("ERR the stream last element ID is 0-0");
+pub const STREAM_NEW_WITHOUT_GROUP: ErrorReply = ErrorReply::new(
+    "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
+);
+pub const STREAM_ENTRIES_READ: ErrorReply =
+    ErrorReply::new("ERR value for ENTRIESREAD must be positive or -1");
+pub const STREAM_KEY_REQUIRED: ErrorReply = ErrorReply::new(
+    "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.",
+);
+pub const STREAM_BUSY_GROUP: ErrorReply =
+    ErrorReply::new("BUSYGROUP Consumer Group name already exists");
+pub const STREAM_CLAIM_COUNT: ErrorReply = ErrorReply::new("ERR COUNT must be > 0");
+pub const STREAM_CLAIM_MEMORY: ErrorReply = ErrorReply::new(
+    "ERR Insufficient memory, failed allocating transient memory, COUNT too high.",
+);
 
 /// An expiry that is not positive, or overflows. `command` is the command's name in lower case.
 pub fn expire_time(command: &str) -> ErrorReply {
@@ -111,6 +173,69 @@ pub fn unknown_pfdebug(subcommand: &[u8]) -> ErrorReply {
 
 pub fn hll_self_test(reason: String) -> ErrorReply {
     formatted(format!("ERR TESTFAILED {reason}"))
+}
+
+/// XREAD or, if `is_group`, XREADGROUP with a key too many.
+pub fn stream_unbalanced(is_group: bool) -> ErrorReply {
+    let (command, id) = if is_group {
+        ("xreadgroup", '>')
+    } else {
+        ("xread", '$')
+    };
+    formatted(format!(
+        "ERR Unbalanced '{command}' list of streams: for each stream key an ID or '{id}' must be specified."
+    ))
+}
+
+/// An ID of XREAD for XREADGROUP.
+pub fn stream_meaningless(id: char) -> ErrorReply {
+    formatted(format!(
+        "ERR The {id} ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by \
+         specifying a proper ID, or use the > ID to get new messages. The {id} ID would just return an empty result set."
+    ))
+}
+
+/// XREADGROUP without its group.
+pub fn stream_no_group_to_read(key: &[u8], group: &[u8]) -> ErrorReply {
+    formatted(format!(
+        "NOGROUP No such key '{}' or consumer group '{}' in XREADGROUP with GROUP option",
+        text(key),
+        text(group)
+    ))
+}
+
+/// XPENDING, XCLAIM and XAUTOCLAIM without their group.
+pub fn stream_no_group(key: &[u8], group: &[u8]) -> ErrorReply {
+    formatted(format!(
+        "NOGROUP No such key '{}' or consumer group '{}'",
+        text(key),
+        text(group)
+    ))
+}
+
+/// XGROUP and XINFO without their group.
+pub fn stream_no_group_of_key(group: &[u8], key: &[u8]) -> ErrorReply {
+    formatted(format!(
+        "NOGROUP No such consumer group '{}' for key name '{}'",
+        text(group),
+        text(key)
+    ))
+}
+
+/// A minimal idle time that is no integer. `command` is the command's name in upper case.
+pub fn stream_claim_idle(command: &str) -> ErrorReply {
+    formatted(format!(
+        "ERR Invalid min-idle-time argument for {command}"
+    ))
+}
+
+/// An option of XCLAIM that is no integer.
+pub fn stream_claim_option(option: &str) -> ErrorReply {
+    formatted(format!("ERR Invalid {option} option argument for XCLAIM"))
+}
+
+pub fn stream_unknown_claim_option(option: &[u8]) -> ErrorReply {
+    formatted(format!("ERR Unrecognized XCLAIM option '{}'", text(option)))
 }
 
 fn formatted(text: String) -> ErrorReply {

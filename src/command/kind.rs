@@ -19,6 +19,22 @@ pub fn entry<'a>(
     }
 }
 
+/// What stands at `key` before what hangs at its value is changed, which counts as a read; WRONGTYPE if it holds
+/// another kind of value.
+pub fn read_slot(
+    txn: &mut Txn<'_>,
+    db: u32,
+    key: &[u8],
+    now_ms: u64,
+    kind: Kind,
+) -> Result<Slot, Failure> {
+    let (slot, ()) = txn.inspect(db, key, now_ms, Look::READ, |_| ())?;
+    match slot.header() {
+        Some(header) if header.kind != kind => Err(errors::WRONG_TYPE.into()),
+        _ => Ok(slot),
+    }
+}
+
 /// What stands at `key` before it is changed; WRONGTYPE if it holds another kind of value.
 pub fn slot(
     txn: &mut Txn<'_>,

@@ -49,6 +49,7 @@ pub mod settings;
 pub mod shutdown;
 pub mod slowlog;
 pub mod stats;
+pub mod stream;
 pub mod string;
 pub mod string_lcs;
 pub mod string_number;

@@ -2,6 +2,7 @@
 
 use super::Call;
 use crate::config::Key;
+use crate::keyspace::stream::node::NodeLimits;
 
 /// Whether and how `maxmemory-policy` follows the use of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,4 +42,13 @@ pub fn shares_integers(call: &Call<'_>) -> bool {
 /// Whether `maxmemory` is set.
 pub fn has_maxmemory(call: &Call<'_>) -> bool {
     call.server.config.maxmemory() > 0
+}
+
+/// `stream-node-max-entries` and `stream-node-max-bytes`.
+pub fn stream_node_limits(call: &Call<'_>) -> NodeLimits {
+    let number = |key| u64::try_from(call.server.config.number(key)).unwrap_or_default();
+    NodeLimits {
+        entries: number(Key::StreamNodeMaxEntries),
+        bytes: number(Key::StreamNodeMaxBytes),
+    }
 }

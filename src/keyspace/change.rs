@@ -28,6 +28,8 @@ pub enum Change {
         key: Box<[u8]>,
         expired: bool,
     },
+    /// Who is blocked on the key has to look again, though its value is as it was.
+    Ready { db: u32, key: Box<[u8]> },
     /// A notification is due.
     Event {
         db: u32,
@@ -99,6 +101,15 @@ impl Changes {
                 db,
                 key: key.into(),
                 expired,
+            });
+        }
+    }
+
+    pub(super) fn ready(&mut self, db: u32, key: &[u8]) {
+        if self.hears(Listener::Block) {
+            self.list.push(Change::Ready {
+                db,
+                key: key.into(),
             });
         }
     }

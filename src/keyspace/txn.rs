@@ -456,6 +456,25 @@ impl<'a> Txn<'a> {
         }
     }
 
+    /// A change that who watches or caches the key does not hear of, as Redis has it for consumer groups.
+    pub fn counted(
+        &mut self,
+        db: u32,
+        key: &[u8],
+        dirty: u64,
+        event: Option<(Class, &'static str)>,
+    ) {
+        self.keyspace.stats.dirty += dirty;
+        if let Some((class, name)) = event {
+            self.keyspace.changes.event(db, key, class, name);
+        }
+    }
+
+    /// Who is blocked on the key looks at it again.
+    pub fn ready(&mut self, db: u32, key: &[u8]) {
+        self.keyspace.changes.ready(db, key);
+    }
+
     /// A further event of a change that was told already.
     pub fn event(&mut self, db: u32, key: &[u8], class: Class, name: &'static str) {
         self.keyspace.changes.event(db, key, class, name);

@@ -270,6 +270,11 @@ impl Reply {
         }
     }
 
+    /// A map of `pairs` keys and values; in RESP2 an array of as many arrays of two, whose headers the caller writes.
+    pub fn map_of_pairs(&mut self, pairs: usize) {
+        self.number(if self.is_resp3() { b'%' } else { b'*' }, pairs as i64);
+    }
+
     /// A set; in RESP2 an array.
     pub fn set(&mut self, len: usize) {
         self.number(if self.is_resp3() { b'~' } else { b'*' }, len as i64);

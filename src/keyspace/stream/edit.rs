@@ -5,6 +5,7 @@ use super::head::StreamHead;
 use super::id::{ID_BYTES, StreamId};
 use super::node::NodeLimits;
 use super::record::{self, Record};
+use super::trim::Trim;
 use super::{ENTRIES_TREE, GROUPS_TREE, Stream, TREES};
 use crate::keyspace::header::{Encoding, Header, Kind};
 use crate::keyspace::packed::{self, Packed};
@@ -21,7 +22,6 @@ const SMALL_ENTRIES_MAX: u64 = 16;
 /// before its first change.
 #[derive(Debug)]
 pub struct Edit<'k> {
-    db: u32,
     key: &'k [u8],
     slot: Slot,
     pub stream: Stream,
@@ -51,7 +51,6 @@ impl<'k> Edit<'k> {
             (stream, None)
         };
         Ok(Self {
-            db,
             key,
             slot,
             stream,
@@ -144,6 +143,34 @@ impl<'k> Edit<'k> {
             }
         }
         self.lost(txn)
+    }
+
+    /// Trims the front; returns how many entries went.
+    pub fn trim(&mut self, txn: &mut Txn<'_>, trim: &Trim) -> Result<u64, Error> {
+        let engine = &mut txn.keyspace().engine;
+        let n = trim.excess(&self.stream.entries, engine)?;
+        self.remove_first(txn, n)?;
+        Ok(n)
+    }
+
+    /// To be called before an entry with this ID is added and the front trimmed, if nothing has changed yet.
+    pub fn before_trim(
+        &mut self,
+        txn: &mut Txn<'_>,
+        trim: &Trim,
+        added: StreamId,
+    ) -> Result<(), Error> {
+        if matches!(self.stream.entries, Entries::Small(_)) {
+            return Ok(());
+        }
+        let engine = &mut txn.keyspace().engine;
+        let n = trim.excess_with(&self.stream.entries, engine, Some(added))?;
+        if n > 0 {
+            // Reads the way to an entry that goes alone.
+            self.stream.entries.first(engine)?;
+            self.before_removal(txn, n);
+        }
+        Ok(())
     }
 
     /// To be called before `n` entries are removed, if nothing has changed yet: several steps need a savepoint, and
@@ -271,17 +298,9 @@ impl<'k> Edit<'k> {
         let Entries::Small(body) = &self.stream.entries else {
             unreachable!("the stream is small");
         };
-        let header = self
-            .slot
-            .header()
-            .unwrap_or(Header::new(Kind::Stream, Encoding::Natural));
+        let header = self.header();
         let added = self.stream.head.to_bytes();
         txn.put_value(&mut self.slot, self.key, header, &added, body)
-    }
-
-    /// The database of the key.
-    pub fn db(&self) -> u32 {
-        self.db
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ops::{ControlFlow, RangeInclusive};
 
 use super::id::StreamId;
+use super::node::radix_nodes;
 use super::record::{Record, node_of};
 use crate::keyspace::packed::Packed;
 use crate::storage::{Body, Error, Read, Seek, TreeId};
@@ -141,6 +142,47 @@ impl Entries {
             }
             Self::Large(tree) => scan_large(reader, *tree, &range, direction, visit),
         }
+    }
+}
+
+/// Entries that are looked at to count nodes.
+const COUNTED_ENTRIES: u64 = 4096;
+
+/// How Redis would keep the entries: see [`super::node`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nodes {
+    pub count: u64,
+    /// Nodes of the radix tree over them.
+    pub radix_nodes: u64,
+}
+
+impl Entries {
+    /// Counts nodes: exactly in short streams; in long ones from the front, for as many as there are entries.
+    pub fn nodes<R: Read>(&self, reader: &mut R) -> Result<Nodes, Error> {
+        let (mut firsts, mut last, mut seen) = (Vec::new(), None, 0);
+        let all = StreamId::MIN..=StreamId::MAX;
+        self.scan(reader, all, Direction::Forward, &mut |record| {
+            if last != Some(record.node) {
+                firsts.push(record.id.to_bytes());
+                last = Some(record.node);
+            }
+            seen += 1;
+            if seen == COUNTED_ENTRIES {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        let (count, radix_nodes) = (firsts.len() as u64, radix_nodes(&firsts));
+        let len = self.len(reader);
+        if len <= seen {
+            return Ok(Nodes { count, radix_nodes });
+        }
+        let scaled = |n: u64| u64::try_from(u128::from(n) * u128::from(len) / u128::from(seen));
+        Ok(Nodes {
+            count: scaled(count).unwrap_or(u64::MAX),
+            radix_nodes: scaled(radix_nodes).unwrap_or(u64::MAX),
+        })
     }
 }
 

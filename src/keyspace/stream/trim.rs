@@ -26,9 +26,23 @@ pub struct Trim {
 impl Trim {
     /// How many entries go.
     pub fn excess<R: Read>(&self, entries: &Entries, reader: &mut R) -> Result<u64, Error> {
+        self.excess_with(entries, reader, None)
+    }
+
+    /// How many entries go, at most, after an entry with this ID was added behind the others.
+    pub fn excess_with<R: Read>(
+        &self,
+        entries: &Entries,
+        reader: &mut R,
+        added: Option<StreamId>,
+    ) -> Result<u64, Error> {
         let wanted = match self.threshold {
-            Threshold::Length(len) => entries.len(reader).saturating_sub(len),
-            Threshold::Id(id) => entries.rank(reader, id)?,
+            Threshold::Length(len) => {
+                (entries.len(reader) + u64::from(added.is_some())).saturating_sub(len)
+            }
+            Threshold::Id(id) => {
+                entries.rank(reader, id)? + u64::from(added.is_some_and(|added| added < id))
+            }
         };
         if !self.is_approximate || wanted == 0 {
             return Ok(wanted);
@@ -52,7 +66,7 @@ fn node_start<R: Read>(
     at: u64,
     place: Place,
 ) -> Result<u64, Error> {
-    let mut is_of_node = |n: u64, reader: &mut R| -> Result<bool, Error> {
+    let is_of_node = |n: u64, reader: &mut R| -> Result<bool, Error> {
         Ok(entries
             .nth(reader, n)?
             .is_some_and(|other| other.node == place.node))

@@ -1,0 +1,342 @@
+//! XCLAIM and XAUTOCLAIM.
+
+use super::id_word;
+use super::pending::page;
+use super::read_group::{consumer, open};
+use super::record_reply;
+use crate::command::argument::is_word;
+use crate::command::{Call, Failure, Outcome, errors, kind};
+use crate::keyspace::Txn;
+use crate::keyspace::header::Kind;
+use crate::keyspace::integer::parse_i64;
+use crate::keyspace::stream::Stream;
+use crate::keyspace::stream::group::{Consumer, Group, Pending};
+use crate::keyspace::stream::id::StreamId;
+use crate::resp::ErrorReply;
+use crate::storage::{Error, Plan, Seek};
+
+/// What the options of XCLAIM say.
+struct Options {
+    /// Wall time in milliseconds.
+    delivered_ms: i64,
+    deliveries: Option<u64>,
+    force: bool,
+    just_id: bool,
+    last_id: StreamId,
+}
+
+impl Options {
+    fn parse(mut words: &[&[u8]], now_ms: i64) -> Result<Self, ErrorReply> {
+        let mut options = Self {
+            delivered_ms: now_ms,
+            deliveries: None,
+            force: false,
+            just_id: false,
+            last_id: StreamId::MIN,
+        };
+        let number = |word: &[u8], name: &str| {
+            parse_i64(word).ok_or_else(|| errors::stream_claim_option(name))
+        };
+        // A time that is not given, not past or before 1970 is now.
+        let mut delivered_ms = -1i64;
+        while let Some((word, rest)) = words.split_first() {
+            words = rest;
+            if is_word(word, "FORCE") {
+                options.force = true;
+                continue;
+            } else if is_word(word, "JUSTID") {
+                options.just_id = true;
+                continue;
+            }
+            let Some((value, rest)) = words.split_first() else {
+                return Err(errors::stream_unknown_claim_option(word));
+            };
+            words = rest;
+            if is_word(word, "IDLE") {
+                delivered_ms = now_ms.wrapping_sub(number(value, "IDLE")?);
+            } else if is_word(word, "TIME") {
+                delivered_ms = number(value, "TIME")?;
+            } else if is_word(word, "RETRYCOUNT") {
+                options.deliveries = u64::try_from(number(value, "RETRYCOUNT")?).ok();
+            } else if is_word(word, "LASTID") {
+                options.last_id = id_word::exact(value)?;
+            } else {
+                return Err(errors::stream_unknown_claim_option(word));
+            }
+        }
+        if (0..=now_ms).contains(&delivered_ms) {
+            options.delivered_ms = delivered_ms;
+        }
+        Ok(options)
+    }
+}
+
+fn idle_min(word: &[u8], command: &str) -> Result<i64, ErrorReply> {
+    let idle_ms = parse_i64(word).ok_or_else(|| errors::stream_claim_idle(command))?;
+    Ok(idle_ms.max(0))
+}
+
+/// A consumer that takes entries over.
+struct Claiming<'a> {
+    db: u32,
+    key: &'a [u8],
+    consumer_name: &'a [u8],
+    now_ms: i64,
+    idle_ms_min: i64,
+    just_id: bool,
+    delivered_ms: i64,
+    deliveries: Option<u64>,
+    stream: Stream,
+    group: Group,
+    consumer: Consumer,
+    claimed: usize,
+    body: Vec<u8>,
+}
+
+/// What became of a pending entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claim {
+    /// It was not idle long enough.
+    Left,
+    Done,
+    /// The stream has no such entry: it is not pending any more.
+    Gone,
+}
+
+impl Claiming<'_> {
+    /// Gives the entry to the consumer. `pending`: what is said of it; None: it is not pending and becomes so.
+    fn claim(
+        &mut self,
+        txn: &mut Txn<'_>,
+        id: StreamId,
+        pending: Option<Pending>,
+    ) -> Result<Claim, Error> {
+        let engine = txn.engine();
+        let is_there = self.stream.entries.contains(engine, id)?;
+        let old = match pending {
+            Some(old) if !is_there => {
+                self.group.remove_pending(engine, id, old)?;
+                txn.counted(self.db, self.key, 1, None);
+                return Ok(Claim::Gone);
+            }
+            Some(old) if self.now_ms.wrapping_sub(old.delivered_ms) < self.idle_ms_min
+                && self.idle_ms_min > 0 =>
+            {
+                return Ok(Claim::Left);
+            }
+            old => old,
+        };
+        let before = old.map_or(1, |old| old.deliveries);
+        let deliveries = match self.deliveries {
+            Some(deliveries) => deliveries,
+            None if self.just_id => before,
+            None => before.wrapping_add(1),
+        };
+        let new = Pending {
+            consumer: self.consumer.number,
+            delivered_ms: self.delivered_ms,
+            deliveries,
+        };
+        self.group.put_pending(engine, id, old, new)?;
+        if self.just_id {
+            record_reply::write_id(&mut self.body, id);
+        } else {
+            record_reply::one(&mut self.body, engine, &self.stream, id)?;
+        }
+        self.claimed += 1;
+        self.consumer.active_ms = self.now_ms;
+        txn.counted(self.db, self.key, 1, None);
+        Ok(Claim::Done)
+    }
+
+    fn close(&mut self, txn: &mut Txn<'_>) -> Result<(), Error> {
+        let engine = txn.engine();
+        self.group
+            .put_consumer(engine, self.consumer_name, self.consumer)?;
+        self.group.save(engine)
+    }
+}
+
+/// Opens the stream and the group that the words name.
+fn opened(txn: &mut Txn<'_>, db: u32, args: &[&[u8]], now_ms: u64) -> Result<(Stream, Group), Failure> {
+    let (key, name) = (args[1], args[2]);
+    let slot = kind::read_slot(txn, db, key, now_ms, Kind::Stream)?;
+    let found = if slot.exists() {
+        open(txn, db, key, name)?
+    } else {
+        None
+    };
+    Ok(found.ok_or_else(|| errors::stream_no_group(key, name))?)
+}
+
+/// XCLAIM key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT count]
+/// [FORCE] [JUSTID] [LASTID id]
+pub fn xclaim(call: &mut Call<'_>) -> Outcome {
+    let (db, args, now_ms) = (call.client.db, call.args, call.now_ms);
+    let claiming = call.keyspace.write(Plan::Savepoint, |txn| {
+        let (stream, mut group) = opened(txn, db, args, now_ms)?;
+        let idle_ms_min = idle_min(args[4], "XCLAIM")?;
+        let ids: Vec<StreamId> = args[5..]
+            .iter()
+            .map_while(|word| id_word::exact(word).ok())
+            .collect();
+        let options = Options::parse(&args[5 + ids.len()..], now_ms as i64)?;
+        let moves_on = options.last_id > group.head.last_id;
+        group.head.last_id = group.head.last_id.max(options.last_id);
+        let consumer = consumer(txn, db, args[1], &mut group, args[3], now_ms)?;
+        let mut claiming = Claiming {
+            db,
+            key: args[1],
+            consumer_name: args[3],
+            now_ms: now_ms as i64,
+            idle_ms_min,
+            just_id: options.just_id,
+            delivered_ms: options.delivered_ms,
+            deliveries: options.deliveries,
+            stream,
+            group,
+            consumer,
+            claimed: 0,
+            body: Vec::new(),
+        };
+        let mut is_told = false;
+        for id in ids {
+            let engine = &mut txn.keyspace().engine;
+            let pending = claiming.group.pending(engine, id)?;
+            let is_forced =
+                options.force && claiming.stream.entries.contains(engine, id)?;
+            if pending.is_some() || is_forced {
+                is_told |= claiming.claim(txn, id, pending)? != Claim::Left;
+            }
+        }
+        if moves_on && !is_told {
+            txn.counted(db, args[1], 1, None);
+        }
+        claiming.close(txn)?;
+        Ok::<_, Failure>(claiming)
+    })?;
+    call.out.array(claiming.claimed);
+    call.out.raw(&claiming.body);
+    Ok(())
+}
+
+/// Entries that XAUTOCLAIM looks at for each that it may return.
+const ATTEMPTS: u64 = 10;
+/// What COUNT is unless it is given.
+const COUNT: u64 = 100;
+/// The largest COUNT that Redis takes.
+const COUNT_MAX: i64 = i64::MAX / 16;
+/// Redis reserves memory for as many IDs as COUNT says, and no more than processors can address.
+const COUNT_ALLOCATED_MAX: u64 = (1 << 47) / 16;
+
+/// The options of XAUTOCLAIM: COUNT, and whether JUSTID is among them.
+fn auto_options(mut words: &[&[u8]]) -> Result<(u64, bool), ErrorReply> {
+    let (mut count, mut just_id) = (COUNT, false);
+    while let Some((word, rest)) = words.split_first() {
+        words = rest;
+        if is_word(word, "JUSTID") {
+            just_id = true;
+            continue;
+        }
+        match words.split_first() {
+            Some((number, rest)) if is_word(word, "COUNT") => {
+                words = rest;
+                count = parse_i64(number)
+                    .filter(|count| (1..=COUNT_MAX).contains(count))
+                    .ok_or(errors::STREAM_CLAIM_COUNT)? as u64;
+            }
+            _ => return Err(errors::SYNTAX),
+        }
+    }
+    Ok((count, just_id))
+}
+
+/// XAUTOCLAIM key group consumer min-idle-time start [COUNT count] [JUSTID]
+pub fn xautoclaim(call: &mut Call<'_>) -> Outcome {
+    let (db, args, now_ms) = (call.client.db, call.args, call.now_ms);
+    // The kind of the value comes first only after the words.
+    let idle_ms_min = idle_min(args[4], "XAUTOCLAIM")?;
+    let start = id_word::start(args[5])?;
+    let (count, just_id) = auto_options(&args[6..])?;
+    let (claiming, next, gone) = call.keyspace.write(Plan::Savepoint, |txn| {
+        let (stream, mut group) = opened(txn, db, args, now_ms)?;
+        if count >= COUNT_ALLOCATED_MAX {
+            return Err(errors::STREAM_CLAIM_MEMORY.into());
+        }
+        let consumer = consumer(txn, db, args[1], &mut group, args[3], now_ms)?;
+        let mut claiming = Claiming {
+            db,
+            key: args[1],
+            consumer_name: args[3],
+            now_ms: now_ms as i64,
+            idle_ms_min,
+            just_id,
+            delivered_ms: now_ms as i64,
+            deliveries: None,
+            stream,
+            group,
+            consumer,
+            claimed: 0,
+            body: Vec::new(),
+        };
+        let (next, gone) = walk(txn, &mut claiming, start, count)?;
+        claiming.close(txn)?;
+        Ok::<_, Failure>((claiming, next, gone))
+    })?;
+    let out = &mut *call.out;
+    out.array(3);
+    record_reply::id(out, next);
+    out.array(claiming.claimed);
+    out.raw(&claiming.body);
+    out.array(gone.len());
+    for id in gone {
+        record_reply::id(out, id);
+    }
+    Ok(())
+}
+
+/// Claims pending entries from `start` on. Returns where to go on, and the entries that the stream no longer has.
+fn walk(
+    txn: &mut Txn<'_>,
+    claiming: &mut Claiming<'_>,
+    start: StreamId,
+    mut count: u64,
+) -> Result<(StreamId, Vec<StreamId>), Error> {
+    let mut attempts = count.saturating_mul(ATTEMPTS);
+    let mut gone = Vec::new();
+    let mut from = Some(start);
+    while let Some(start) = from
+        && attempts > 0
+        && count > 0
+    {
+        let range = start..=StreamId::MAX;
+        let page = page(&mut txn.keyspace().engine, &claiming.group, None, range)?;
+        if page.is_empty() {
+            return Ok((StreamId::MIN, gone));
+        }
+        for (id, pending) in page {
+            if attempts == 0 || count == 0 {
+                break;
+            }
+            attempts -= 1;
+            from = id.next();
+            match claiming.claim(txn, id, Some(pending))? {
+                Claim::Left => {}
+                Claim::Done => count -= 1,
+                Claim::Gone => {
+                    gone.push(id);
+                    count -= 1;
+                }
+            }
+        }
+    }
+    let next = match from {
+        Some(from) => {
+            let edge = from.to_bytes();
+            let engine = &mut txn.keyspace().engine;
+            claiming.group.pending_edge(engine, Seek::AtLeast(&edge))?
+        }
+        None => None,
+    };
+    Ok((next.unwrap_or(StreamId::MIN), gone))
+}

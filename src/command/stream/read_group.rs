@@ -1,0 +1,280 @@
+//! XREADGROUP.
+
+use std::ops::ControlFlow;
+
+use super::ask::Ask;
+use super::id_word;
+use super::record_reply;
+use crate::command::blocking::Awaits;
+use crate::command::{Call, Failure, Outcome, errors, kind};
+use crate::keyspace::Txn;
+use crate::keyspace::change::Class;
+use crate::keyspace::header::Kind;
+use crate::keyspace::integer::until_nul;
+use crate::keyspace::stream::Stream;
+use crate::keyspace::stream::entries::Direction;
+use crate::keyspace::stream::group::{Consumer, Group, Pending};
+use crate::keyspace::stream::id::StreamId;
+use crate::resp::ErrorReply;
+use crate::storage::{Error, Plan};
+
+/// XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]
+pub fn xreadgroup(call: &mut Call<'_>) -> Outcome {
+    let ask = Ask::parse(call.args, true, call.now_ms)?;
+    let (db, now_ms) = (call.client.db, call.now_ms);
+    let (mut served, mut body) = (0, Vec::new());
+    let is_resp3 = call.out.is_resp3();
+    let null: &[u8] = if is_resp3 { b"_\r\n" } else { b"*-1\r\n" };
+    call.keyspace.write(Plan::Savepoint, |txn| {
+        let from = check(txn, db, &ask, now_ms)?;
+        for (key, from) in ask.keys.iter().zip(from) {
+            let mut reading = Reading::open(txn, db, key, &ask, now_ms)?;
+            let header = body.len();
+            if !is_resp3 {
+                body.extend_from_slice(b"*2\r\n");
+            }
+            record_reply::length(&mut body, b'$', key.len());
+            body.extend_from_slice(key);
+            body.extend_from_slice(b"\r\n");
+            let is_served = match from {
+                From::New => reading.new_entries(txn, &mut body)?,
+                From::History(after) => reading.history(txn, after, &mut body, null)?,
+            };
+            if is_served {
+                served += 1;
+            } else {
+                body.truncate(header);
+            }
+            reading.close(txn)?;
+        }
+        Ok::<_, Failure>(())
+    })?;
+    if served > 0 {
+        call.out.map_of_pairs(served);
+        call.out.raw(&body);
+        return Ok(());
+    }
+    let blocks = match ask.block {
+        Some(until_ms) => call.block_on_keys(ask.keys, Awaits::StreamGroup, until_ms),
+        None => false,
+    };
+    if !blocks {
+        call.out.null_array();
+    }
+    Ok(())
+}
+
+/// Which entries of a stream are asked for.
+#[derive(Clone, Copy, Debug)]
+enum From {
+    /// Those that the group has not delivered.
+    New,
+    /// The consumer's pending ones behind this ID.
+    History(StreamId),
+}
+
+impl From {
+    fn parse(word: &[u8]) -> Result<Self, ErrorReply> {
+        match until_nul(word) {
+            b"$" => Err(errors::stream_meaningless('$')),
+            b"+" => Err(errors::stream_meaningless('+')),
+            b">" => Ok(Self::New),
+            _ => match id_word::exact(word)? {
+                // Redis cannot tell it from `>`.
+                StreamId::MAX => Ok(Self::New),
+                id => Ok(Self::History(id)),
+            },
+        }
+    }
+}
+
+/// Everything that can be said against the request.
+fn check(
+    txn: &mut Txn<'_>,
+    db: u32,
+    ask: &Ask<'_>,
+    now_ms: u64,
+) -> Result<Vec<From>, Failure> {
+    let (group, _) = ask.group.expect("checked words");
+    let mut from = Vec::with_capacity(ask.keys.len());
+    for (key, word) in ask.keys.iter().zip(ask.ids) {
+        let slot = kind::read_slot(txn, db, key, now_ms, Kind::Stream)?;
+        let is_there = slot.exists() && open(txn, db, key, group)?.is_some();
+        if !is_there {
+            return Err(errors::stream_no_group_to_read(key, group).into());
+        }
+        from.push(From::parse(word)?);
+    }
+    Ok(from)
+}
+
+/// The stream at `key`, which is one, and its group of this name.
+pub(super) fn open(
+    txn: &mut Txn<'_>,
+    db: u32,
+    key: &[u8],
+    group: &[u8],
+) -> Result<Option<(Stream, Group)>, Error> {
+    let stream = txn.keyspace().stream(db, key)?;
+    let Some(groups) = stream.groups else {
+        return Ok(None);
+    };
+    let group = Group::open(&mut txn.keyspace().engine, groups, group)?;
+    Ok(group.map(|group| (stream, group)))
+}
+
+/// Looks a consumer up, or creates it and tells of that.
+pub(super) fn consumer(
+    txn: &mut Txn<'_>,
+    db: u32,
+    key: &[u8],
+    group: &mut Group,
+    name: &[u8],
+    now_ms: u64,
+) -> Result<Consumer, Error> {
+    if let Some(found) = group.consumer(&mut txn.keyspace().engine, name)? {
+        return Ok(Consumer {
+            seen_ms: now_ms as i64,
+            ..found
+        });
+    }
+    let consumer = group.add_consumer(txn.engine(), name, now_ms as i64)?;
+    txn.counted(db, key, 1, Some((Class::Stream, "xgroup-createconsumer")));
+    Ok(consumer)
+}
+
+/// One stream that is read.
+struct Reading<'a> {
+    ask: &'a Ask<'a>,
+    db: u32,
+    key: &'a [u8],
+    now_ms: i64,
+    stream: Stream,
+    group: Group,
+    consumer: Consumer,
+}
+
+impl<'a> Reading<'a> {
+    fn open(
+        txn: &mut Txn<'_>,
+        db: u32,
+        key: &'a [u8],
+        ask: &'a Ask<'a>,
+        now_ms: u64,
+    ) -> Result<Self, Error> {
+        let (group, name) = ask.group.expect("checked words");
+        let (stream, mut group) = open(txn, db, key, group)?.expect("a checked group");
+        let consumer = consumer(txn, db, key, &mut group, name, now_ms)?;
+        Ok(Self {
+            ask,
+            db,
+            key,
+            now_ms: now_ms as i64,
+            stream,
+            group,
+            consumer,
+        })
+    }
+
+    /// Delivers entries behind the group's last; false if there are none.
+    fn new_entries(&mut self, txn: &mut Txn<'_>, body: &mut Vec<u8>) -> Result<bool, Error> {
+        let engine = &mut txn.keyspace().engine;
+        let Some(first) = self.group.head.last_id.next() else {
+            return Ok(false);
+        };
+        let range = first..=StreamId::MAX;
+        let there = self.stream.entries.count(engine, &range)?;
+        let n = self.ask.count.map_or(there, |count| count.min(there));
+        if n == 0 {
+            return Ok(false);
+        }
+        record_reply::length(body, b'*', n as usize);
+        let mut ids = Vec::new();
+        let entries = &self.stream.entries;
+        entries.scan(engine, range, Direction::Forward, &mut |record| {
+            record_reply::write(body, &record);
+            ids.push(record.id);
+            if ids.len() as u64 == n {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        self.deliver(txn, &ids)?;
+        txn.counted(self.db, self.key, 1, None);
+        Ok(true)
+    }
+
+    /// These entries now belong to the consumer.
+    fn deliver(&mut self, txn: &mut Txn<'_>, ids: &[StreamId]) -> Result<(), Error> {
+        let totals = self.stream.totals(&mut txn.keyspace().engine)?;
+        let head = &mut self.group.head;
+        for id in ids {
+            head.entries_read = totals.read_one(head.entries_read, *id);
+            head.last_id = *id;
+        }
+        if self.ask.no_ack {
+            return Ok(());
+        }
+        let new = Pending {
+            consumer: self.consumer.number,
+            delivered_ms: self.now_ms,
+            deliveries: 1,
+        };
+        let engine = txn.engine();
+        for id in ids {
+            let old = self.group.pending(engine, *id)?;
+            self.group.put_pending(engine, *id, old, new)?;
+        }
+        self.consumer.active_ms = self.now_ms;
+        Ok(())
+    }
+
+    /// Delivers the consumer's own pending entries behind `after` again. Always an answer, if only an empty one.
+    fn history(
+        &mut self,
+        txn: &mut Txn<'_>,
+        after: StreamId,
+        body: &mut Vec<u8>,
+        null: &[u8],
+    ) -> Result<bool, Error> {
+        let first = after.next().expect("not the largest ID");
+        let engine = txn.engine();
+        let count = self.ask.count.unwrap_or(u64::MAX);
+        let mut ids = Vec::new();
+        let range = first..=StreamId::MAX;
+        self.group
+            .scan_owned(engine, self.consumer.number, range, &mut |id| {
+                ids.push(id);
+                if ids.len() as u64 == count {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })?;
+        record_reply::length(body, b'*', ids.len());
+        for id in ids {
+            if !record_reply::one(body, engine, &self.stream, id)? {
+                body.extend_from_slice(b"*2\r\n");
+                record_reply::write_id(body, id);
+                body.extend_from_slice(null);
+                continue;
+            }
+            let old = self.group.pending(engine, id)?.expect("an owned entry");
+            let new = Pending {
+                delivered_ms: self.now_ms,
+                deliveries: old.deliveries.wrapping_add(1),
+                ..old
+            };
+            self.group.put_pending(engine, id, Some(old), new)?;
+        }
+        Ok(true)
+    }
+
+    fn close(mut self, txn: &mut Txn<'_>) -> Result<(), Error> {
+        let (_, name) = self.ask.group.expect("checked words");
+        let engine = txn.engine();
+        self.group.put_consumer(engine, name, self.consumer)?;
+        self.group.save(engine)
+    }
+}

@@ -1,0 +1,218 @@
+//! XADD, XDEL, XTRIM, XSETID.
+
+use super::id_word;
+use super::record_reply;
+use super::trim_words::{Command, TrimWords};
+use crate::command::argument::{integer, is_word};
+use crate::command::{Call, Failure, Outcome, errors, kind, settings};
+use crate::keyspace::change::Class;
+use crate::keyspace::header::Kind;
+use crate::keyspace::stream::edit::Edit;
+use crate::keyspace::stream::head::StreamHead;
+use crate::keyspace::stream::id::{Pattern, StreamId};
+use crate::keyspace::stream::node::NODE_BYTES_MAX;
+use crate::resp::ErrorReply;
+use crate::storage::Plan;
+
+/// XADD key [NOMKSTREAM] [MAXLEN | MINID [= | ~] threshold [LIMIT count]] * | id field value [field value ...]
+pub fn xadd(call: &mut Call<'_>) -> Outcome {
+    let limits = settings::stream_node_limits(call);
+    let words = TrimWords::parse(call.args, Command::Add, limits)?;
+    let pairs = call.args.get(words.end..).unwrap_or_default();
+    if pairs.is_empty() || pairs.len() % 2 == 1 {
+        return Err(errors::wrong_number("xadd").into());
+    }
+    if words.id == Some(Pattern::Id(StreamId::MIN)) {
+        return Err(errors::STREAM_ID_ZERO.into());
+    }
+    let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
+    let added = call.keyspace.write(Plan::Simple, |txn| {
+        let slot = kind::slot(txn, db, key, now_ms, Kind::Stream)?;
+        if words.only_existing && !slot.exists() {
+            return Ok(None);
+        }
+        let mut edit = Edit::open(txn, db, key, slot)?;
+        let id = next_id(&edit.stream.head, words.id, now_ms)?;
+        if pairs.iter().map(|text| text.len() as u64).sum::<u64>() > NODE_BYTES_MAX {
+            return Err(errors::STREAM_ENTRY_TOO_LARGE.into());
+        }
+        if let Some(trim) = &words.trim {
+            edit.before_trim(txn, trim, id)?;
+        }
+        edit.append(txn, id, pairs, limits)?;
+        let trimmed = match &words.trim {
+            Some(trim) => edit.trim(txn, trim)?,
+            None => 0,
+        };
+        edit.finish(txn)?;
+        txn.touched(db, key, 1, Some((Class::Stream, "xadd")));
+        if trimmed > 0 {
+            txn.event(db, key, Class::Stream, "xtrim");
+        }
+        Ok::<_, Failure>(Some(id))
+    })?;
+    match added {
+        Some(id) => record_reply::id(call.out, id),
+        None => call.out.null(),
+    }
+    Ok(())
+}
+
+/// The ID of the next entry.
+fn next_id(
+    head: &StreamHead,
+    asked: Option<Pattern>,
+    now_ms: u64,
+) -> Result<StreamId, ErrorReply> {
+    let last = head.last_id;
+    if last == StreamId::MAX {
+        return Err(errors::STREAM_EXHAUSTED);
+    }
+    let id = match asked {
+        None => last.successor(now_ms),
+        Some(Pattern::Id(id)) => id,
+        Some(Pattern::Time(ms)) if ms == last.ms => {
+            let seq = last.seq.checked_add(1).ok_or(errors::STREAM_ID_SMALL)?;
+            StreamId::new(ms, seq)
+        }
+        Some(Pattern::Time(ms)) => StreamId::new(ms, 0),
+    };
+    if id <= last {
+        return Err(errors::STREAM_ID_SMALL);
+    }
+    Ok(id)
+}
+
+/// XTRIM key MAXLEN | MINID [= | ~] threshold [LIMIT count]
+pub fn xtrim(call: &mut Call<'_>) -> Outcome {
+    let limits = settings::stream_node_limits(call);
+    let words = TrimWords::parse(call.args, Command::Trim, limits)?;
+    let trim = words.trim.ok_or(errors::STREAM_NO_STRATEGY)?;
+    let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
+    let trimmed = call.keyspace.write(Plan::Simple, |txn| {
+        let slot = kind::slot(txn, db, key, now_ms, Kind::Stream)?;
+        if !slot.exists() {
+            return Ok(0);
+        }
+        let mut edit = Edit::open(txn, db, key, slot)?;
+        let trimmed = edit.trim(txn, &trim)?;
+        edit.finish(txn)?;
+        if trimmed > 0 {
+            txn.touched(db, key, trimmed, Some((Class::Stream, "xtrim")));
+        }
+        Ok::<_, Failure>(trimmed)
+    })?;
+    call.out.int(trimmed as i64);
+    Ok(())
+}
+
+/// XDEL key id [id ...]
+pub fn xdel(call: &mut Call<'_>) -> Outcome {
+    let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
+    let id_words = &call.args[2..];
+    let deleted = call.keyspace.write(Plan::Simple, |txn| {
+        let slot = kind::slot(txn, db, key, now_ms, Kind::Stream)?;
+        if !slot.exists() {
+            return Ok(0);
+        }
+        let ids = id_word::exact_all(id_words)?;
+        let mut edit = Edit::open(txn, db, key, slot)?;
+        if ids.len() > 1 {
+            edit.before_removal(txn, ids.len() as u64);
+        }
+        let mut deleted = 0;
+        for id in ids {
+            if edit.remove(txn, id)? {
+                let head = &mut edit.stream.head;
+                head.max_deleted_id = head.max_deleted_id.max(id);
+                deleted += 1;
+            }
+        }
+        edit.finish(txn)?;
+        if deleted > 0 {
+            txn.touched(db, key, deleted, Some((Class::Stream, "xdel")));
+        }
+        Ok::<_, Failure>(deleted)
+    })?;
+    call.out.int(deleted as i64);
+    Ok(())
+}
+
+/// What XSETID sets.
+struct Settings {
+    last_id: StreamId,
+    entries_added: Option<u64>,
+    max_deleted_id: StreamId,
+}
+
+impl Settings {
+    fn parse(args: &[&[u8]]) -> Result<Self, ErrorReply> {
+        let mut settings = Self {
+            last_id: id_word::exact(args[2])?,
+            entries_added: None,
+            max_deleted_id: StreamId::MIN,
+        };
+        let mut words = &args[3..];
+        while let Some((word, rest)) = words.split_first() {
+            let (value, rest) = rest.split_first().ok_or(errors::SYNTAX)?;
+            words = rest;
+            if is_word(word, "ENTRIESADDED") {
+                let number = u64::try_from(integer(value)?);
+                settings.entries_added = Some(number.map_err(|_| errors::STREAM_ADDED_NEGATIVE)?);
+            } else if is_word(word, "MAXDELETEDID") {
+                settings.max_deleted_id = id_word::exact(value)?;
+                if settings.last_id < settings.max_deleted_id {
+                    return Err(errors::STREAM_SETID_DELETED_GIVEN);
+                }
+            } else {
+                return Err(errors::SYNTAX);
+            }
+        }
+        Ok(settings)
+    }
+
+    /// Whether a stream with these entries may have them.
+    fn check(&self, head: &StreamHead, len: u64, top: StreamId) -> Result<(), ErrorReply> {
+        if self.last_id < head.max_deleted_id {
+            return Err(errors::STREAM_SETID_DELETED);
+        }
+        if len > 0 && self.last_id < top {
+            return Err(errors::STREAM_SETID_TOP);
+        }
+        if len > 0 && self.entries_added.is_some_and(|added| added < len) {
+            return Err(errors::STREAM_SETID_ADDED);
+        }
+        Ok(())
+    }
+}
+
+/// XSETID key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]
+pub fn xsetid(call: &mut Call<'_>) -> Outcome {
+    let settings = Settings::parse(call.args)?;
+    let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
+    call.keyspace.write(Plan::Simple, |txn| {
+        let slot = kind::slot(txn, db, key, now_ms, Kind::Stream)?;
+        if !slot.exists() {
+            return Err(errors::NO_SUCH_KEY.into());
+        }
+        let mut edit = Edit::open(txn, db, key, slot)?;
+        let last = edit.stream.entries.last(&mut txn.keyspace().engine)?;
+        let top = last.map_or(StreamId::MIN, |last| last.id);
+        let len = edit.len(txn);
+        let head = &mut edit.stream.head;
+        settings.check(head, len, top)?;
+        head.node.passes(head.last_id, settings.last_id);
+        head.last_id = settings.last_id;
+        if let Some(added) = settings.entries_added {
+            head.entries_added = added;
+        }
+        if settings.max_deleted_id != StreamId::MIN {
+            head.max_deleted_id = settings.max_deleted_id;
+        }
+        edit.finish(txn)?;
+        txn.counted(db, key, 1, Some((Class::Stream, "xsetid")));
+        Ok::<_, Failure>(())
+    })?;
+    call.out.ok();
+    Ok(())
+}
