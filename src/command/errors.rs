@@ -94,9 +94,8 @@ pub const STREAM_ID_ZERO: ErrorReply =
 pub const STREAM_ID_SMALL: ErrorReply = ErrorReply::new(
     "ERR The ID specified in XADD is equal or smaller than the target stream top item",
 );
-pub const STREAM_EXHAUSTED: ErrorReply = ErrorReply::new(
-    "ERR The stream has exhausted the last possible ID, unable to add more items",
-);
+pub const STREAM_EXHAUSTED: ErrorReply =
+    ErrorReply::new("ERR The stream has exhausted the last possible ID, unable to add more items");
 pub const STREAM_ENTRY_TOO_LARGE: ErrorReply =
     ErrorReply::new("ERR Elements are too large to be stored");
 pub const STREAM_TWO_STRATEGIES: ErrorReply = ErrorReply::new(
@@ -111,14 +110,12 @@ pub const STREAM_LIMIT_ALONE: ErrorReply = ErrorReply::new(
 );
 pub const STREAM_LIMIT_EXACT: ErrorReply =
     ErrorReply::new("ERR syntax error, LIMIT cannot be used without the special ~ option");
-pub const STREAM_ADDED_NEGATIVE: ErrorReply =
-    ErrorReply::new("ERR entries_added must be positive");
+pub const STREAM_ADDED_NEGATIVE: ErrorReply = ErrorReply::new("ERR entries_added must be positive");
 pub const STREAM_SETID_DELETED_GIVEN: ErrorReply = ErrorReply::new(
     "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id",
 );
-pub const STREAM_SETID_DELETED: ErrorReply = ErrorReply::new(
-    "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id",
-);
+pub const STREAM_SETID_DELETED: ErrorReply =
+    ErrorReply::new("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id");
 pub const STREAM_SETID_TOP: ErrorReply =
     ErrorReply::new("ERR The ID specified in XSETID is smaller than the target stream top item");
 pub const STREAM_SETID_ADDED: ErrorReply = ErrorReply::new(
@@ -144,9 +141,8 @@ pub const STREAM_KEY_REQUIRED: ErrorReply = ErrorReply::new(
 pub const STREAM_BUSY_GROUP: ErrorReply =
     ErrorReply::new("BUSYGROUP Consumer Group name already exists");
 pub const STREAM_CLAIM_COUNT: ErrorReply = ErrorReply::new("ERR COUNT must be > 0");
-pub const STREAM_CLAIM_MEMORY: ErrorReply = ErrorReply::new(
-    "ERR Insufficient memory, failed allocating transient memory, COUNT too high.",
-);
+pub const STREAM_CLAIM_MEMORY: ErrorReply =
+    ErrorReply::new("ERR Insufficient memory, failed allocating transient memory, COUNT too high.");
 
 /// An expiry that is not positive, or overflows. `command` is the command's name in lower case.
 pub fn expire_time(command: &str) -> ErrorReply {
@@ -224,9 +220,7 @@ pub fn stream_no_group_of_key(group: &[u8], key: &[u8]) -> ErrorReply {
 
 /// A minimal idle time that is no integer. `command` is the command's name in upper case.
 pub fn stream_claim_idle(command: &str) -> ErrorReply {
-    formatted(format!(
-        "ERR Invalid min-idle-time argument for {command}"
-    ))
+    formatted(format!("ERR Invalid min-idle-time argument for {command}"))
 }
 
 /// An option of XCLAIM that is no integer.

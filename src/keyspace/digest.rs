@@ -9,7 +9,7 @@ use super::value::CHUNK;
 use super::{Entry, Keyspace};
 use crate::storage::{Body, Error, Read, Seek};
 
-/// Keys with long values that are noted before their values are read.
+/// Keys with long values or collections that are noted before their values are read.
 const LONG_KEYS: usize = 64;
 /// What a key with an expiry adds; the time itself does not count.
 const EXPIRES: &[u8] = b"!!expire!!";
@@ -26,26 +26,41 @@ impl Digest {
         }
     }
 
+    /// Adds what another digest stands for, in any order.
+    pub(super) fn add_digest(&mut self, other: &Self) {
+        self.add(&other.0);
+    }
+
     /// Adds data in any order.
-    fn add(&mut self, data: &[u8]) {
+    pub(super) fn add(&mut self, data: &[u8]) {
         self.add_hash(&Sha1::digest(data));
     }
 
     /// Adds the hash of data at this place of a sequence.
-    fn mix_hash(&mut self, hash: &[u8]) {
+    pub(super) fn mix_hash(&mut self, hash: &[u8]) {
         self.add_hash(hash);
         self.0 = Sha1::digest(self.0).into();
     }
 
     /// Adds data at this place of a sequence.
-    fn mix(&mut self, data: &[u8]) {
+    pub(super) fn mix(&mut self, data: &[u8]) {
         self.mix_hash(&Sha1::digest(data));
     }
 
     /// Mixes a string value in, of which only the hash is left.
     fn mix_string(&mut self, header: Header, hash: &[u8]) {
-        self.mix(&(Kind::String as u32).to_be_bytes());
+        self.mix_kind(header);
         self.mix_hash(hash);
+        self.add_expiry(header);
+    }
+
+    /// Begins with the kind of value.
+    fn mix_kind(&mut self, header: Header) {
+        self.mix(&(header.kind as u32).to_be_bytes());
+    }
+
+    /// Ends with whether the key expires.
+    fn add_expiry(&mut self, header: Header) {
         if header.expires_ms.is_some() {
             self.add(EXPIRES);
         }
@@ -77,12 +92,34 @@ impl Keyspace {
         if header.is_due(now_ms) {
             return Ok(digest);
         }
-        let hash = match (Entry { header, cell }).inline() {
-            Some(bytes) => Sha1::digest(bytes),
-            None => self.long_value_hash(db, key, len)?,
-        };
-        digest.mix_string(header, &hash);
+        match (Entry { header, cell }).inline() {
+            Some(bytes) if header.kind == Kind::String => {
+                digest.mix_string(header, &Sha1::digest(bytes));
+            }
+            _ => self.mix_value(db, key, header, len, &mut digest)?,
+        }
         Ok(digest)
+    }
+
+    /// Mixes in a value that is not a short string.
+    fn mix_value(
+        &mut self,
+        db: u32,
+        key: &[u8],
+        header: Header,
+        len: u64,
+        digest: &mut Digest,
+    ) -> Result<(), Error> {
+        digest.mix_kind(header);
+        match header.kind {
+            Kind::Stream => self.mix_stream(db, key, digest)?,
+            _ => {
+                let hash = self.long_value_hash(db, key, len)?;
+                digest.mix_hash(&hash);
+            }
+        }
+        digest.add_expiry(header);
+        Ok(())
     }
 
     /// The digest of all databases.
@@ -97,8 +134,10 @@ impl Keyspace {
             loop {
                 let (long, last) = self.add_short_values(db, &after, now_ms, &mut all)?;
                 for (key, header, len) in long {
-                    let hash = self.long_value_hash(db, &key, len)?;
-                    all.add(&of_entry(&key, header, &hash).0);
+                    let mut digest = Digest::default();
+                    digest.mix(&key);
+                    self.mix_value(db, &key, header, len, &mut digest)?;
+                    all.add_digest(&digest);
                 }
                 match last {
                     None => break,
@@ -109,7 +148,7 @@ impl Keyspace {
         Ok(all)
     }
 
-    /// Adds the keys behind `after` up to so many with long values, which are returned, and the last key seen if
+    /// Adds the keys behind `after` up to so many with long values or collections, which are returned, and the last key seen if
     /// there may be more.
     fn add_short_values(
         &mut self,
@@ -127,10 +166,10 @@ impl Keyspace {
                 return ControlFlow::Continue(());
             }
             match cell.body() {
-                Body::Inline(bytes) => {
+                Body::Inline(bytes) if header.kind == Kind::String => {
                     all.add(&of_entry(key, header, &Sha1::digest(bytes)).0);
                 }
-                Body::Blob { len } => long.push((key.to_vec(), header, len)),
+                _ => long.push((key.to_vec(), header, cell.body_len())),
             }
             if long.len() < LONG_KEYS {
                 return ControlFlow::Continue(());

@@ -23,11 +23,7 @@ pub struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     /// Reads words from the second on; `is_group` for XREADGROUP.
-    pub fn parse(
-        args: &'a [&'a [u8]],
-        is_group: bool,
-        now_ms: u64,
-    ) -> Result<Self, ErrorReply> {
+    pub fn parse(args: &'a [&'a [u8]], is_group: bool, now_ms: u64) -> Result<Self, ErrorReply> {
         let mut ask = Self {
             count: None,
             block: None,

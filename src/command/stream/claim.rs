@@ -119,8 +119,9 @@ impl Claiming<'_> {
                 txn.counted(self.db, self.key, 1, None);
                 return Ok(Claim::Gone);
             }
-            Some(old) if self.now_ms.wrapping_sub(old.delivered_ms) < self.idle_ms_min
-                && self.idle_ms_min > 0 =>
+            Some(old)
+                if self.now_ms.wrapping_sub(old.delivered_ms) < self.idle_ms_min
+                    && self.idle_ms_min > 0 =>
             {
                 return Ok(Claim::Left);
             }
@@ -158,7 +159,12 @@ impl Claiming<'_> {
 }
 
 /// Opens the stream and the group that the words name.
-fn opened(txn: &mut Txn<'_>, db: u32, args: &[&[u8]], now_ms: u64) -> Result<(Stream, Group), Failure> {
+fn opened(
+    txn: &mut Txn<'_>,
+    db: u32,
+    args: &[&[u8]],
+    now_ms: u64,
+) -> Result<(Stream, Group), Failure> {
     let (key, name) = (args[1], args[2]);
     let slot = kind::read_slot(txn, db, key, now_ms, Kind::Stream)?;
     let found = if slot.exists() {
@@ -203,8 +209,7 @@ pub fn xclaim(call: &mut Call<'_>) -> Outcome {
         for id in ids {
             let engine = &mut txn.keyspace().engine;
             let pending = claiming.group.pending(engine, id)?;
-            let is_forced =
-                options.force && claiming.stream.entries.contains(engine, id)?;
+            let is_forced = options.force && claiming.stream.entries.contains(engine, id)?;
             if pending.is_some() || is_forced {
                 is_told |= claiming.claim(txn, id, pending)? != Claim::Left;
             }

@@ -100,8 +100,7 @@ pub fn setid(call: &mut Call<'_>) -> Outcome {
     call.keyspace.write(Plan::Simple, |txn| {
         let slot = existing(txn, db, key, now_ms)?;
         let found = open(txn, db, key, name)?;
-        let (stream, mut group) =
-            found.ok_or_else(|| errors::stream_no_group_of_key(name, key))?;
+        let (stream, mut group) = found.ok_or_else(|| errors::stream_no_group_of_key(name, key))?;
         if !matches!(args.len(), 5 | 7) {
             return Err(word::subcommand_syntax(args).into());
         }

@@ -274,7 +274,11 @@ pub fn info_consumers(call: &mut Call<'_>) -> Outcome {
         out.map(4);
         out.bulk(b"name");
         out.bulk(&name);
-        field(out, "pending", group.owned_len(engine, consumer.number)? as i64);
+        field(
+            out,
+            "pending",
+            group.owned_len(engine, consumer.number)? as i64,
+        );
         field(out, "idle", idle_ms);
         field(out, "inactive", inactive_ms);
     }

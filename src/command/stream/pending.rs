@@ -62,7 +62,8 @@ impl Names {
         let at = match self.0.iter().position(|(number, _)| *number == consumer) {
             Some(at) => at,
             None => {
-                self.0.push((consumer, group.consumer_name(engine, consumer)?));
+                self.0
+                    .push((consumer, group.consumer_name(engine, consumer)?));
                 self.0.len() - 1
             }
         };

@@ -89,12 +89,7 @@ impl From {
 }
 
 /// Everything that can be said against the request.
-fn check(
-    txn: &mut Txn<'_>,
-    db: u32,
-    ask: &Ask<'_>,
-    now_ms: u64,
-) -> Result<Vec<From>, Failure> {
+fn check(txn: &mut Txn<'_>, db: u32, ask: &Ask<'_>, now_ms: u64) -> Result<Vec<From>, Failure> {
     let (group, _) = ask.group.expect("checked words");
     let mut from = Vec::with_capacity(ask.keys.len());
     for (key, word) in ask.keys.iter().zip(ask.ids) {

@@ -71,14 +71,16 @@ fn take<R: Read>(
     }
     let mut left = n;
     let (range, direction) = (wanted.range.clone(), wanted.direction);
-    stream.entries.scan(reader, range, direction, &mut |record| {
-        left -= 1;
-        if take(&record) && left > 0 {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        }
-    })
+    stream
+        .entries
+        .scan(reader, range, direction, &mut |record| {
+            left -= 1;
+            if take(&record) && left > 0 {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        })
 }
 
 /// Writes the entry with this ID; false if there is none.
@@ -100,11 +102,13 @@ pub fn edge<R: Read>(
     direction: Direction,
 ) -> Result<bool, Error> {
     let mut found = false;
-    stream.entries.scan(reader, range, direction, &mut |record| {
-        write(out, &record);
-        found = true;
-        ControlFlow::Break(())
-    })?;
+    stream
+        .entries
+        .scan(reader, range, direction, &mut |record| {
+            write(out, &record);
+            found = true;
+            ControlFlow::Break(())
+        })?;
     Ok(found)
 }
 
@@ -160,12 +164,18 @@ impl RecordsStream {
         let stream = Stream::open(&mut reader, keys, &self.key)?;
         let end = out.len().saturating_add(bytes_wanted.max(1));
         let (mut sent, mut last) = (0, None);
-        take(&mut reader, &stream, &self.wanted, self.left, &mut |record| {
-            write(out, record);
-            sent += 1;
-            last = Some(record.id);
-            out.len() < end
-        })?;
+        take(
+            &mut reader,
+            &stream,
+            &self.wanted,
+            self.left,
+            &mut |record| {
+                write(out, record);
+                sent += 1;
+                last = Some(record.id);
+                out.len() < end
+            },
+        )?;
         self.left -= sent;
         let range = &self.wanted.range;
         let behind = match (last, self.wanted.direction) {

@@ -37,11 +37,7 @@ pub struct TrimWords {
 
 impl TrimWords {
     /// Reads words from the third on.
-    pub fn parse(
-        args: &[&[u8]],
-        command: Command,
-        limits: NodeLimits,
-    ) -> Result<Self, ErrorReply> {
+    pub fn parse(args: &[&[u8]], command: Command, limits: NodeLimits) -> Result<Self, ErrorReply> {
         let adds = command == Command::Add;
         let mut words = Self {
             trim: None,

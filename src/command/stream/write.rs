@@ -59,11 +59,7 @@ pub fn xadd(call: &mut Call<'_>) -> Outcome {
 }
 
 /// The ID of the next entry.
-fn next_id(
-    head: &StreamHead,
-    asked: Option<Pattern>,
-    now_ms: u64,
-) -> Result<StreamId, ErrorReply> {
+fn next_id(head: &StreamHead, asked: Option<Pattern>, now_ms: u64) -> Result<StreamId, ErrorReply> {
     let last = head.last_id;
     if last == StreamId::MAX {
         return Err(errors::STREAM_EXHAUSTED);

@@ -1,9 +1,11 @@
 //! Changing the entries of a stream, in both of its forms.
 
-use super::entries::{Direction, Entries, Place};
+use std::ops::ControlFlow;
+
+use super::entries::{Direction, Entries};
 use super::head::StreamHead;
 use super::id::{ID_BYTES, StreamId};
-use super::node::NodeLimits;
+use super::node::{Node, NodeLimits};
 use super::record::{self, Record};
 use super::trim::Trim;
 use super::{ENTRIES_TREE, GROUPS_TREE, Stream, TREES};
@@ -11,10 +13,11 @@ use crate::keyspace::header::{Encoding, Header, Kind};
 use crate::keyspace::packed::{self, Packed};
 use crate::keyspace::{Slot, Txn};
 use crate::storage::{Error, Read, TreeId};
-use std::ops::ControlFlow;
 
 /// A large stream of so many entries may become small again.
 const SMALL_ENTRIES_MAX: u64 = 16;
+/// Entries of a node that are read to find out how full it is.
+const REOPENED_ENTRIES_MAX: usize = 1024;
 
 /// A stream while it is changed. What was changed is complete only after [`Edit::finish`].
 ///
@@ -182,13 +185,33 @@ impl<'k> Edit<'k> {
         }
     }
 
+    /// Entries are gone. If the last node lost all of its own, the one before is the last.
     fn lost(&mut self, txn: &mut Txn<'_>) -> Result<(), Error> {
         self.has_lost = true;
-        let last = self.stream.entries.last(&mut txn.keyspace().engine)?;
-        let node = &mut self.stream.head.node;
-        if last.is_none_or(|last: Place| last.node != node.number) {
-            node.close();
-        }
+        let engine = &mut txn.keyspace().engine;
+        let last = self.stream.entries.last(engine)?;
+        let number = self.stream.head.node.number;
+        let Some(last) = last.filter(|last| last.node != number) else {
+            if last.is_none() {
+                self.stream.head.node.close();
+            }
+            return Ok(());
+        };
+        let mut records = Vec::new();
+        let all = StreamId::MIN..=last.id;
+        let entries = &self.stream.entries;
+        entries.scan(engine, all, Direction::Backward, &mut |record| {
+            if record.node != last.node || records.len() == REOPENED_ENTRIES_MAX {
+                return ControlFlow::Break(());
+            }
+            let texts = record.pairs.iter().map(|text| text.bytes.to_vec());
+            records.push((record.id, texts.collect::<Vec<_>>()));
+            ControlFlow::Continue(())
+        })?;
+        records.reverse();
+        let head = &mut self.stream.head;
+        head.node = Node::of_entries(last.node, &records);
+        head.node.passes(last.id, head.last_id);
         Ok(())
     }
 
@@ -221,7 +244,8 @@ impl<'k> Edit<'k> {
 
     /// Moves the entries of a small stream to trees.
     fn enlarge(&mut self, txn: &mut Txn<'_>) -> Result<(), Error> {
-        let Entries::Small(body) = std::mem::replace(&mut self.stream.entries, Entries::Small(Vec::new()))
+        let Entries::Small(body) =
+            std::mem::replace(&mut self.stream.entries, Entries::Small(Vec::new()))
         else {
             unreachable!("the stream is small");
         };
@@ -243,7 +267,10 @@ impl<'k> Edit<'k> {
     fn small_body(&self, txn: &mut Txn<'_>) -> Result<Option<Vec<u8>>, Error> {
         let half = txn.keyspace().packed_bytes_max() / 2;
         let engine = &mut txn.keyspace().engine;
-        let has_groups = self.stream.groups.is_some_and(|tree| engine.count(tree) > 0);
+        let has_groups = self
+            .stream
+            .groups
+            .is_some_and(|tree| engine.count(tree) > 0);
         if has_groups || self.stream.entries.len(engine) > SMALL_ENTRIES_MAX {
             return Ok(None);
         }
@@ -325,7 +352,8 @@ fn cut_items(body: &mut Vec<u8>, goes: impl Fn(&Record<'_>) -> bool) {
 
 /// Where two bodies begin to differ, how many bytes of the old one differ, and what the new one has there.
 fn difference<'b>(old: &[u8], new: &'b [u8]) -> (usize, usize, &'b [u8]) {
-    let same = |pairs: &mut dyn Iterator<Item = (&u8, &u8)>| pairs.take_while(|(a, b)| a == b).count();
+    let same =
+        |pairs: &mut dyn Iterator<Item = (&u8, &u8)>| pairs.take_while(|(a, b)| a == b).count();
     let front = same(&mut old.iter().zip(new));
     let (old, new) = (&old[front..], &new[front..]);
     let back = same(&mut old.iter().rev().zip(new.iter().rev()));

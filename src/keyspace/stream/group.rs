@@ -235,11 +235,7 @@ impl Group {
     }
 
     /// The pending entry with this ID.
-    pub fn pending<R: Read>(
-        &self,
-        reader: &mut R,
-        id: StreamId,
-    ) -> Result<Option<Pending>, Error> {
+    pub fn pending<R: Read>(&self, reader: &mut R, id: StreamId) -> Result<Option<Pending>, Error> {
         let cell = reader.get(self.pending, &id.to_bytes())?;
         Ok(cell.map(|cell| Pending::from_bytes(inline(&cell))))
     }

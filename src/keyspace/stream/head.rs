@@ -70,7 +70,8 @@ mod tests {
         };
         for pairs in [&[&b"a"[..], b"b"][..], &[b"c", b"d"]] {
             assert_eq!(StreamHead::from_bytes(&head.to_bytes()), head);
-            head.node.add(head.last_id, StreamId::new(9, 9), pairs, limits);
+            head.node
+                .add(head.last_id, StreamId::new(9, 9), pairs, limits);
         }
     }
 }

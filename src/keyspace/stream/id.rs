@@ -125,7 +125,10 @@ mod tests {
         for id in ids {
             assert_eq!(StreamId::from_bytes(&id.to_bytes()), id);
             assert_eq!(StreamId::parse(id.to_string().as_bytes(), 7), Some(id));
-            assert_eq!(id.next().and_then(StreamId::previous), id.next().map(|_| id));
+            assert_eq!(
+                id.next().and_then(StreamId::previous),
+                id.next().map(|_| id)
+            );
         }
         assert_eq!(StreamId::new(0, u64::MAX).next(), Some(StreamId::new(1, 0)));
         assert_eq!(StreamId::MIN.previous(), None);
@@ -139,7 +142,19 @@ mod tests {
         assert_eq!(id(" 05-+1"), Some(Pattern::Id(StreamId::new(5, 1))));
         assert_eq!(id("5-*"), Some(Pattern::Time(5)));
         assert_eq!(id("5-1\0x"), Some(Pattern::Id(StreamId::new(5, 1))));
-        for word in ["", "-", "+", "*", "x", "1-", "-1", "1-1-1", "1--1", "1-**", "1-18446744073709551616"] {
+        for word in [
+            "",
+            "-",
+            "+",
+            "*",
+            "x",
+            "1-",
+            "-1",
+            "1-1-1",
+            "1--1",
+            "1-**",
+            "1-18446744073709551616",
+        ] {
             assert_eq!(id(word), None, "{word:?}");
         }
         assert_eq!(StreamId::parse(b"5-*", 0), None);

@@ -16,11 +16,14 @@ pub mod progress;
 pub mod record;
 pub mod trim;
 
-use entries::Entries;
+use std::ops::ControlFlow;
+
+use entries::{Direction, Entries};
 use head::StreamHead;
 use id::StreamId;
 use progress::Totals;
 
+use super::digest::Digest;
 use super::header::Header;
 use super::{Keyspace, Slot};
 use crate::storage::{Body, Cell, Error, Read, TreeId};
@@ -86,6 +89,26 @@ impl Keyspace {
     pub fn stream(&mut self, db: u32, key: &[u8]) -> Result<Stream, Error> {
         let trees = self.trees(db)?;
         Stream::open(&mut self.engine, trees.keys, key)
+    }
+
+    /// Mixes the entries of the stream at `key` into a digest.
+    pub(super) fn mix_stream(
+        &mut self,
+        db: u32,
+        key: &[u8],
+        digest: &mut Digest,
+    ) -> Result<(), Error> {
+        let stream = self.stream(db, key)?;
+        let all = StreamId::MIN..=StreamId::MAX;
+        stream
+            .entries
+            .scan(&mut self.engine, all, Direction::Forward, &mut |record| {
+                digest.mix(format!("{}.{}", record.id.ms, record.id.seq).as_bytes());
+                for text in record.pairs.iter() {
+                    digest.mix(text.bytes);
+                }
+                ControlFlow::Continue(())
+            })
     }
 }
 

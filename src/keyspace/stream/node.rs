@@ -7,8 +7,10 @@
 //! Redis takes for them.
 //!
 //! The bytes are exact while times within a node are less than 25 days apart, and numbers within it less than 32768.
-//! Where the last node loses its last entry a new one is begun, while Redis may go on in the one before if that has
-//! room.
+//! Where the last node loses its last entry and the one before is the last again, entries that were deleted from that
+//! do not count.
+
+use super::id::StreamId;
 
 /// When the last node is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +21,12 @@ pub struct NodeLimits {
     pub bytes: u64,
 }
 
-use super::id::StreamId;
+impl NodeLimits {
+    pub const NONE: Self = Self {
+        entries: 0,
+        bytes: 0,
+    };
+}
 
 /// The most bytes of a node, whatever the limits say, and of an entry.
 pub const NODE_BYTES_MAX: u64 = 1 << 30;
@@ -95,6 +102,23 @@ impl Node {
             self.grow(longer);
         }
         self.grow(self.entry_bytes(pairs, fields == self.fields));
+    }
+
+    /// A node with this number and these entries, of which there is at least one.
+    pub fn of_entries(number: u16, entries: &[(StreamId, Vec<Vec<u8>>)]) -> Self {
+        let mut node = Self {
+            number: number.wrapping_sub(1),
+            ..Self::default()
+        };
+        let mut last_id = StreamId::MIN;
+        for (id, pairs) in entries {
+            let pairs: Vec<&[u8]> = pairs.iter().map(Vec::as_slice).collect();
+            node.add(last_id, *id, &pairs, NodeLimits::NONE);
+            last_id = *id;
+        }
+        // Entries that are large for a node of more than one fill it all the same.
+        node.number = number;
+        node
     }
 
     fn begin(number: u16, fields: u16, pairs: &[&[u8]]) -> Self {
@@ -282,7 +306,12 @@ mod tests {
         node.add(StreamId::MIN, StreamId::new(1, 0), &[b"f", b"v"], LIMITS);
         assert_eq!(node.number, 1);
         node.close();
-        node.add(StreamId::new(1, 0), StreamId::new(2, 0), &[b"f", b"v"], LIMITS);
+        node.add(
+            StreamId::new(1, 0),
+            StreamId::new(2, 0),
+            &[b"f", b"v"],
+            LIMITS,
+        );
         assert_eq!((node.number, node.entries), (2, 1));
     }
 

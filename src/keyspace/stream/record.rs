@@ -47,7 +47,10 @@ pub fn node_of(bytes: &[u8]) -> u16 {
 
 /// Bytes of a record.
 pub fn record_bytes(pairs: &[&[u8]]) -> usize {
-    let texts: usize = pairs.iter().map(|text| packed::item_bytes(text.len())).sum();
+    let texts: usize = pairs
+        .iter()
+        .map(|text| packed::item_bytes(text.len()))
+        .sum();
     NODE_BYTES + texts
 }
 
