@@ -141,7 +141,7 @@ impl WatchTable {
                     }
                     keyspace.engine.pager_mut().set_on_miss(before);
                 }
-                Change::Event { .. } => {}
+                Change::Event { .. } | Change::Ready { .. } => {}
             }
         }
         self.watchers.store(table.watchers.len(), Ordering::Relaxed);
