@@ -622,6 +622,10 @@ impl Host for FakeHost {
     }
 
     fn reset_statistics(&self) {}
+
+    fn user_lines(&self) -> Option<Vec<Vec<u8>>> {
+        None
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::server::{Launch, ServeError};
+use crate::command::acl;
 use crate::command::effects;
 use crate::command::server::{REDIS_VERSION, Server};
 use crate::command::shutdown::Request;
@@ -72,6 +73,10 @@ impl Host for ServerHost {
 
     fn reset_statistics(&self) {
         self.server.reset_statistics();
+    }
+
+    fn user_lines(&self) -> Option<Vec<Vec<u8>>> {
+        self.server.user_lines()
     }
 }
 
@@ -244,6 +249,7 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
     let seed = u64::from_le_bytes(seed);
     let machine = ThisMachine::look(clock.wall_ms())?;
     let server = Server::new(Arc::clone(&config), Arc::clone(&clock)).on(Arc::new(machine));
+    acl::file::load_at_start(&config, &server.users)?;
     server.loading.begin(clock.wall_ms());
     let server = Arc::new(server);
     let log = Arc::new(LateLog::default());

@@ -193,7 +193,6 @@ fn warn_of_idle(config: &Config) {
         }
     }
     for (name, count) in [
-        ("user", startup.users.len()),
         ("loadmodule", startup.modules.len()),
         ("rename-command", startup.renames.len()),
     ] {

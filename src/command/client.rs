@@ -6,6 +6,7 @@ use std::task::Waker;
 
 use parking_lot::Mutex;
 
+use super::acl::{Account, Users};
 use super::blocking::Wait;
 use super::transaction::Multi;
 use super::watch::WatchMark;
@@ -55,7 +56,9 @@ pub struct Client {
     pub db: u32,
     /// What other connections see of this one and how they reach it.
     pub entry: Arc<Entry>,
-    /// Whether it may run commands: no password is set, or it gave the right one.
+    /// As whom it is logged in.
+    pub account: Arc<Account>,
+    /// Whether it logged in, or did not need to when it came.
     pub authenticated: bool,
     pub reply_mode: ReplyMode,
     pub monitor: bool,
@@ -98,17 +101,26 @@ pub struct Buffers {
 
 impl Default for Client {
     fn default() -> Self {
-        Self::new(Arc::new(Entry::default()), true)
+        Self::new(Arc::new(Entry::default()), &Users::default())
     }
 }
 
 impl Client {
     /// A fresh connection.
-    pub fn new(entry: Arc<Entry>, authenticated: bool) -> Self {
+    pub fn new(entry: Arc<Entry>, users: &Users) -> Self {
+        Self::of(
+            entry,
+            Arc::clone(users.default_account()),
+            !users.must_log_in(),
+        )
+    }
+
+    fn of(entry: Arc<Entry>, account: Arc<Account>, authenticated: bool) -> Self {
         Self {
             id: entry.id,
             db: 0,
             entry,
+            account,
             authenticated,
             reply_mode: ReplyMode::On,
             monitor: false,
@@ -138,7 +150,11 @@ impl Client {
             no_touch: self.no_touch,
             last_command: self.last_command,
             name: self.name.clone(),
-            ..Self::new(Arc::clone(&self.entry), self.authenticated)
+            ..Self::of(
+                Arc::clone(&self.entry),
+                Arc::clone(&self.account),
+                self.authenticated,
+            )
         }
     }
 
@@ -146,6 +162,9 @@ impl Client {
     pub fn publish(&self, proto: Proto) {
         let mut view = self.entry.view.lock();
         view.db = self.db;
+        if !Arc::ptr_eq(&view.account, &self.account) {
+            view.account = Arc::clone(&self.account);
+        }
         view.command = self.last_command;
         view.proto = proto;
         view.monitor = self.monitor;
@@ -158,6 +177,11 @@ impl Client {
         view.multi = self.multi.as_ref().map(|multi| multi.len());
         view.multi_bytes = self.multi.as_ref().map_or(0, |multi| multi.memory());
         view.buffers = self.buffers;
+    }
+
+    /// Whether it may send commands that need a user.
+    pub fn may_speak(&self, users: &Users) -> bool {
+        self.authenticated || !users.must_log_in()
     }
 
     /// Sets the name; an empty one takes it away.
@@ -230,6 +254,7 @@ pub struct Entry {
 #[derive(Clone, Debug)]
 pub struct View {
     pub db: u32,
+    pub account: Arc<Account>,
     pub command: &'static str,
     pub proto: Proto,
     pub monitor: bool,
@@ -256,6 +281,7 @@ impl Default for View {
     fn default() -> Self {
         Self {
             db: 0,
+            account: Arc::default(),
             command: "NULL",
             proto: Proto::Resp2,
             monitor: false,

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::acl::{Account, Users};
 use super::client::{Entry, ReplyMode, View, signal};
 use super::connection::{check_name, is_attribute};
 use super::serving::{Ending, end_wait};
@@ -86,6 +87,14 @@ fn flags(entry: &Entry, view: &View) -> String {
     flags
 }
 
+/// The line of one connection, without its end.
+pub fn line(entry: &Entry, now_ms: u64) -> String {
+    let mut line = String::new();
+    write_line(&mut line, entry, now_ms);
+    line.truncate(line.trim_end().len());
+    line
+}
+
 /// Appends the line of one connection.
 fn write_line(out: &mut String, entry: &Entry, now_ms: u64) {
     let view = entry.view.lock();
@@ -103,7 +112,7 @@ fn write_line(out: &mut String, entry: &Entry, now_ms: u64) {
         out,
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} watch={} \
          qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events=r cmd={} \
-         user=default redir=-1 resp={} lib-name={} lib-ver={}",
+         user={} redir=-1 resp={} lib-name={} lib-ver={}",
         entry.id,
         entry.addr,
         entry.laddr,
@@ -126,6 +135,7 @@ fn write_line(out: &mut String, entry: &Entry, now_ms: u64) {
         posted,
         total,
         view.command,
+        word::shown(&view.account.name, usize::MAX),
         if view.proto == Proto::Resp3 { 3 } else { 2 },
         text(view.lib_name.as_ref()),
         text(view.lib_ver.as_ref()),
@@ -198,6 +208,7 @@ struct Filter<'a> {
     addr: Option<&'a [u8]>,
     laddr: Option<&'a [u8]>,
     kind: Option<Kind>,
+    user: Option<Arc<Account>>,
     id: Option<u64>,
     age_s_min: u64,
     skip_me: bool,
@@ -208,13 +219,17 @@ impl Filter<'_> {
         self.addr.is_none_or(|addr| addr == entry.addr.as_bytes())
             && self.laddr.is_none_or(|addr| addr == entry.laddr.as_bytes())
             && self.kind.is_none_or(|kind| kind == Kind::Normal)
+            && self
+                .user
+                .as_ref()
+                .is_none_or(|user| Arc::ptr_eq(user, &entry.view.lock().account))
             && self.id.is_none_or(|id| id == entry.id)
             && !(self.skip_me && entry.id == my_id)
             && now_ms.saturating_sub(entry.created_ms) / 1000 >= self.age_s_min
     }
 }
 
-fn kill_filter<'a>(words: &[&'a [u8]]) -> Result<Filter<'a>, ErrorReply> {
+fn kill_filter<'a>(words: &[&'a [u8]], users: &Users) -> Result<Filter<'a>, ErrorReply> {
     const NOT_AN_ID: ErrorReply = ErrorReply::new("ERR client-id should be greater than 0");
     const NOT_AN_AGE: ErrorReply = ErrorReply::new("ERR maxage is not an integer or out of range");
     const AGE_TOO_SMALL: ErrorReply = ErrorReply::new("ERR maxage should be greater than 0");
@@ -222,6 +237,7 @@ fn kill_filter<'a>(words: &[&'a [u8]]) -> Result<Filter<'a>, ErrorReply> {
         addr: None,
         laddr: None,
         kind: None,
+        user: None,
         id: None,
         age_s_min: 0,
         skip_me: true,
@@ -242,12 +258,11 @@ fn kill_filter<'a>(words: &[&'a [u8]]) -> Result<Filter<'a>, ErrorReply> {
             w if word::is(w, "addr") => filter.addr = Some(value),
             w if word::is(w, "laddr") => filter.laddr = Some(value),
             w if word::is(w, "user") => {
-                if value != b"default" {
-                    return Err(word::error(format!(
-                        "ERR No such user '{}'",
-                        word::shown(value, usize::MAX)
-                    )));
-                }
+                let shown = || word::shown(value, usize::MAX);
+                let user = users.get(value);
+                filter.user = Some(
+                    user.ok_or_else(|| word::error(format!("ERR No such user '{}'", shown())))?,
+                );
             }
             w if word::is(w, "skipme") && word::is(value, "yes") => filter.skip_me = true,
             w if word::is(w, "skipme") && word::is(value, "no") => filter.skip_me = false,
@@ -266,12 +281,13 @@ pub fn kill(call: &mut Call<'_>) -> Outcome {
             addr: Some(call.args[2]),
             laddr: None,
             kind: None,
+            user: None,
             id: None,
             age_s_min: 0,
             skip_me: false,
         }
     } else {
-        kill_filter(&call.args[2..])?
+        kill_filter(&call.args[2..], &call.server.users)?
     };
     let mut killed = 0;
     for entry in call.server.registry.all() {

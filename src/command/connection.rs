@@ -1,14 +1,12 @@
 //! PING, ECHO, HELLO, AUTH, SELECT, QUIT, RESET: the connection's own state.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::client::ReplyMode;
 use super::server::REDIS_VERSION;
-use super::{Call, Outcome, stats, transaction, word};
+use super::{Call, Outcome, acl, transaction, word};
 use crate::resp::{ErrorReply, Proto};
-
-/// The only user.
-const USER: &[u8] = b"default";
 
 /// PING [message]
 pub fn ping(call: &mut Call<'_>) -> Outcome {
@@ -56,7 +54,8 @@ pub fn reset(call: &mut Call<'_>) -> Outcome {
     }
     transaction::forget(client, call.server);
     client.db = 0;
-    client.authenticated = !call.server.tuning.has_password();
+    client.account = Arc::clone(call.server.users.default_account());
+    client.authenticated = !call.server.users.must_log_in();
     client.reply_mode = ReplyMode::On;
     client.no_evict = false;
     client.no_touch = false;
@@ -66,16 +65,8 @@ pub fn reset(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-const WRONG_PASSWORD: ErrorReply =
-    ErrorReply::new("WRONGPASS invalid username-password pair or user is disabled.");
-
 fn authenticate(call: &mut Call<'_>, user: &[u8], password: &[u8]) -> Outcome {
-    let right = call.server.tuning.check_password(password) & (user == USER);
-    if !right {
-        stats::add(&call.server.stats.acl_denied_auth, 1);
-        return Err(WRONG_PASSWORD.into());
-    }
-    call.client.authenticated = true;
+    acl::log_in(call.server, call.client, call.args[0], user, password)?;
     Ok(())
 }
 
@@ -86,8 +77,10 @@ pub fn auth(call: &mut Call<'_>) -> Outcome {
          Are you sure your configuration is correct?",
     );
     match *call.args {
-        [_, _] if !call.server.tuning.has_password() => return Err(NO_PASSWORD.into()),
-        [_, password] => authenticate(call, USER, password)?,
+        [_, _] if call.server.users.default_account().user().no_password => {
+            return Err(NO_PASSWORD.into());
+        }
+        [_, password] => authenticate(call, acl::users::DEFAULT, password)?,
         [_, user, password] => authenticate(call, user, password)?,
         _ => return Err(word::SYNTAX.into()),
     }
@@ -148,7 +141,7 @@ pub fn hello(call: &mut Call<'_>) -> Outcome {
     if let Some((user, password)) = hello.login {
         authenticate(call, user, password)?;
     }
-    if !call.client.authenticated {
+    if !call.client.may_speak(&call.server.users) {
         return Err(NOT_AUTHENTICATED.into());
     }
     if let Some(name) = hello.name {

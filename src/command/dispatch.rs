@@ -2,7 +2,7 @@
 
 use super::table::{self, COUNT, CommandId, Flag};
 use super::{
-    Call, Outcome, bitfield, bitmap, bitmap_operation, checkpoint, client_admin, config,
+    Call, Outcome, acl, bitfield, bitmap, bitmap_operation, checkpoint, client_admin, config,
     connection, debug, expire, hyperloglog, hyperloglog_debug, info, instance, introspect, keys,
     keys_database, latency, latency_report, memory, monitor, object, replication, scan, shutdown,
     slowlog, stream, string, string_lcs, string_number, string_part, transaction,
@@ -13,8 +13,19 @@ pub type Handler = fn(&mut Call<'_>) -> Outcome;
 
 /// The only place that binds names to functions.
 const BINDINGS: &[(&str, Handler)] = &[
-    ("acl|help", instance::acl_help),
-    ("acl|whoami", instance::acl_whoami),
+    ("acl|cat", acl::commands::cat),
+    ("acl|deluser", acl::commands::deluser),
+    ("acl|dryrun", acl::commands::dryrun),
+    ("acl|genpass", acl::commands::genpass),
+    ("acl|getuser", acl::commands::getuser),
+    ("acl|help", acl::commands::help),
+    ("acl|list", acl::commands::list),
+    ("acl|load", acl::commands::load),
+    ("acl|log", acl::commands::log),
+    ("acl|save", acl::commands::save),
+    ("acl|setuser", acl::commands::setuser),
+    ("acl|users", acl::commands::users),
+    ("acl|whoami", acl::commands::whoami),
     ("append", string_part::append),
     ("auth", connection::auth),
     ("bitcount", bitmap::bitcount),

@@ -1,4 +1,4 @@
-//! TIME, LOLWUT, MODULE LIST, ACL WHOAMI and CLUSTER: small questions about the instance.
+//! TIME, LOLWUT, MODULE LIST and CLUSTER: small questions about the instance.
 
 use super::server::REDIS_VERSION;
 use super::{Call, Outcome, help, word};
@@ -34,17 +34,6 @@ pub fn module_list(call: &mut Call<'_>) -> Outcome {
 /// MODULE HELP
 pub fn module_help(call: &mut Call<'_>) -> Outcome {
     help::write(call, help::MODULE)
-}
-
-/// ACL WHOAMI
-pub fn acl_whoami(call: &mut Call<'_>) -> Outcome {
-    call.out.bulk(b"default");
-    Ok(())
-}
-
-/// ACL HELP
-pub fn acl_help(call: &mut Call<'_>) -> Outcome {
-    help::write(call, help::ACL)
 }
 
 /// CLUSTER and the commands of cluster clients: there is no cluster.

@@ -48,6 +48,9 @@ pub trait Machine: Send + Sync + Debug {
     fn memory(&self) -> Memory;
     fn processor_time(&self) -> ProcessorTime;
 
+    /// Fills `out` with bytes that nobody can guess.
+    fn fill_random(&self, out: &mut [u8]);
+
     /// Stops the thread that asks.
     fn sleep(&self, time: Duration);
 
@@ -70,6 +73,10 @@ impl Machine for Nowhere {
 
     fn processor_time(&self) -> ProcessorTime {
         ProcessorTime::default()
+    }
+
+    fn fill_random(&self, out: &mut [u8]) {
+        out.fill(0);
     }
 
     fn sleep(&self, _: Duration) {}

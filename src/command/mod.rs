@@ -4,6 +4,7 @@
 //! nothing of sockets, and leaves everything as it was when it returns a [`Failure`].
 
 pub mod accounting;
+pub mod acl;
 pub mod argument;
 pub mod attempt;
 pub mod bitfield;

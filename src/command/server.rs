@@ -3,6 +3,7 @@
 use super::machine::{Machine, Nowhere};
 use std::sync::Arc;
 
+use super::acl::{AclLog, Users};
 use super::blocking::BlockTable;
 use super::checkpoint::CheckpointBell;
 use super::client::Entry;
@@ -38,6 +39,8 @@ pub struct Server {
     pub pause: Pause,
     pub shutdown: Shutdown,
     pub checkpoints: CheckpointBell,
+    pub users: Users,
+    pub acl_log: AclLog,
     pub switches: Switches,
     /// While the log is being replayed most commands answer LOADING.
     pub loading: Loading,
@@ -47,8 +50,9 @@ impl Server {
     /// A server with this configuration. CONFIG SET acts on it once it is attached to the configuration as its
     /// host, alone or as a part of one.
     pub fn new(config: Arc<Config>, clock: Arc<dyn Clock>) -> Self {
-        let tuning = Tuning::default();
+        let (tuning, users) = (Tuning::default(), Users::default());
         tuning.load(&config);
+        users.configure(&config);
         Self {
             config,
             clock,
@@ -63,6 +67,8 @@ impl Server {
             pause: Pause::default(),
             shutdown: Shutdown::default(),
             checkpoints: CheckpointBell::default(),
+            users,
+            acl_log: AclLog::default(),
             switches: Switches::default(),
             loading: Loading::default(),
         }
@@ -86,10 +92,16 @@ impl Server {
 impl Host for Server {
     fn apply(&self, config: &Config, _changed: &[Key]) -> Result<(), Refusal> {
         self.tuning.load(config);
+        self.users.configure(config);
         Ok(())
     }
 
     fn reset_statistics(&self) {
         self.stats.reset();
+    }
+
+    fn user_lines(&self) -> Option<Vec<Vec<u8>>> {
+        let in_file = self.config.text(Key::Aclfile).is_empty();
+        in_file.then(|| self.users.to_lines())
     }
 }

@@ -12,6 +12,7 @@
 //! are read under the lock from the first command on that does more than read and change keys. A command that answers
 //! an error does not stop the others; one that storage fails takes back all of them.
 
+use super::acl::{self, log::Context};
 use super::client::Client;
 use super::dispatch::Handler;
 use super::request::Request;
@@ -291,7 +292,22 @@ fn run_one(call: &mut Call<'_>, queued: &Queued) -> Result<(bool, Option<Vec<u8>
         out: call.out,
         now_ms: call.now_ms,
     };
-    let failed = match attempt::carry_out(&mut inner, queued.handler) {
+    let admitted = inner.client.account.is_almighty()
+        || acl::admit(
+            inner.server,
+            inner.client,
+            queued.command,
+            &words,
+            Context::Transaction,
+        )
+        .map_err(|denial| inner.out.error(&denial.late_error()))
+        .is_ok();
+    let outcome = if admitted {
+        attempt::carry_out(&mut inner, queued.handler)
+    } else {
+        Ok(())
+    };
+    let failed = match outcome {
         Ok(()) => false,
         Err(Failure::Reply(error)) => {
             call.out.error(&error);

@@ -3,10 +3,7 @@
 //! CONFIG SET stores the new value here; every reader sees it from its next batch of commands on. No reader
 //! concludes from one setting to another, so every access is relaxed.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-
-use parking_lot::RwLock;
 
 use crate::config::{Config, Key, Permission};
 
@@ -41,8 +38,6 @@ pub struct Tuning {
     pub debug_allowed: Allowed,
     /// From where MODULE may come.
     pub module_allowed: Allowed,
-    has_password: AtomicBool,
-    password: RwLock<Option<Arc<[u8]>>>,
 }
 
 impl Default for Tuning {
@@ -65,8 +60,6 @@ impl Default for Tuning {
             hz: AtomicU64::new(10),
             debug_allowed: Allowed::default(),
             module_allowed: Allowed::default(),
-            has_password: AtomicBool::new(false),
-            password: RwLock::new(None),
         }
     }
 }
@@ -123,54 +116,5 @@ impl Tuning {
             .store(config.protected_mode(), Ordering::Relaxed);
         self.debug_allowed.set(config.enable_debug_command());
         self.module_allowed.set(config.enable_module_command());
-        self.set_password(&config.requirepass());
-    }
-
-    /// Sets `requirepass`; an empty one takes it away.
-    pub fn set_password(&self, password: &[u8]) {
-        let password: Option<Arc<[u8]>> = (!password.is_empty()).then(|| Arc::from(password));
-        self.has_password
-            .store(password.is_some(), Ordering::Relaxed);
-        *self.password.write() = password;
-    }
-
-    pub fn has_password(&self) -> bool {
-        self.has_password.load(Ordering::Relaxed)
-    }
-
-    /// Whether `given` opens the door; without a password everything does.
-    pub fn check_password(&self, given: &[u8]) -> bool {
-        match &*self.password.read() {
-            None => true,
-            Some(password) => same_in_constant_time(password, given),
-        }
-    }
-}
-
-/// Compares in a time that depends on the length of `given` alone.
-fn same_in_constant_time(secret: &[u8], given: &[u8]) -> bool {
-    let mut difference = secret.len() ^ given.len();
-    for (at, byte) in given.iter().enumerate() {
-        difference |= usize::from(byte ^ secret[at % secret.len()]);
-    }
-    std::hint::black_box(difference) == 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_password_is_the_password() {
-        let tuning = Tuning::default();
-        assert!(tuning.check_password(b"anything"));
-        tuning.set_password(b"secret");
-        assert!(tuning.has_password());
-        for wrong in [&b""[..], b"secre", b"secrets", b"Secret", b"secretsecret"] {
-            assert!(!tuning.check_password(wrong));
-        }
-        assert!(tuning.check_password(b"secret"));
-        tuning.set_password(b"");
-        assert!(!tuning.has_password());
     }
 }

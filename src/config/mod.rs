@@ -28,6 +28,7 @@ pub mod value;
 pub mod words;
 
 pub use directive::{Directive, Effect};
+pub use file::os_text;
 pub use reads::{AppendFsync, LogLevel, OnCorruption, Permission, Supervised};
 pub use store::{Caller, Config, Disk, Host, Refusal, RewriteError, SetError};
 pub use table::{Key, TABLE};

@@ -26,6 +26,9 @@ pub trait Host: Send + Sync {
 
     /// CONFIG RESETSTAT.
     fn reset_statistics(&self);
+
+    /// The lines that make the users of now, for CONFIG REWRITE; None where they are not in the configuration file.
+    fn user_lines(&self) -> Option<Vec<Vec<u8>>>;
 }
 
 /// The disk, as CONFIG SET dir and CONFIG REWRITE need it.
@@ -149,6 +152,21 @@ impl Config {
     /// When there is one already.
     pub fn attach_disk(&self, disk: Arc<dyn Disk>) {
         assert!(self.disk.set(disk).is_ok(), "a configuration has one disk");
+    }
+
+    /// The content of a file beside the configuration; None when there is none.
+    pub fn read_file(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        self.disk()?.read_file(path)
+    }
+
+    /// Replaces a file beside the configuration.
+    pub fn replace_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.disk()?.replace_file(path, content)
+    }
+
+    fn disk(&self) -> io::Result<&dyn Disk> {
+        let disk = self.disk.get().map(|disk| &**disk);
+        disk.ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
     /// What the configuration file and the command line said that is no value of a directive.
@@ -372,7 +390,8 @@ impl Config {
             return Err(RewriteError::NoFile);
         };
         let old = disk.read_file(path).map_err(RewriteError::File)?;
-        let new = rewrite::rewrite(&old.unwrap_or_default(), self, force_all);
+        let users = self.host.get().and_then(|host| host.user_lines());
+        let new = rewrite::rewrite(&old.unwrap_or_default(), self, force_all, users.as_deref());
         disk.replace_file(path, &new).map_err(RewriteError::File)
     }
 

@@ -53,7 +53,7 @@ pub struct Connection {
 
 impl Connection {
     pub fn new(worker: Rc<Worker>, socket: Socket, entry: Arc<Entry>) -> Self {
-        let session = Session::new(Arc::clone(&entry), &worker.shared.server.tuning);
+        let session = Session::new(Arc::clone(&entry), &worker.shared.server);
         Self {
             worker,
             socket,
@@ -157,7 +157,7 @@ impl Connection {
 
     fn check_input(&mut self) -> Result<(), Gone> {
         let server = &self.worker.shared.server;
-        if self.session.is_over_input_limit(&server.tuning) {
+        if self.session.is_over_input_limit(server) {
             add(&server.stats.query_buffer_disconnections, 1);
             tracing::warn!(
                 client = self.entry.id,

@@ -43,19 +43,29 @@ impl ThisMachine {
     }
 }
 
-fn new_id() -> io::Result<String> {
+fn fill_random(out: &mut [u8]) -> io::Result<()> {
     use rustix::rand::{GetRandomFlags, getrandom};
-    let mut bytes = [0; ID_BYTES];
     let mut filled = 0;
-    while filled < bytes.len() {
-        filled += getrandom(&mut bytes[filled..], GetRandomFlags::empty())?;
+    while filled < out.len() {
+        filled += getrandom(&mut out[filled..], GetRandomFlags::empty())?;
     }
+    Ok(())
+}
+
+fn new_id() -> io::Result<String> {
+    let mut bytes = [0; ID_BYTES];
+    fill_random(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 impl Machine for ThisMachine {
     fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    fn fill_random(&self, out: &mut [u8]) {
+        // The kernel's source was ready when the process got its own number from it.
+        fill_random(out).expect("the kernel's random numbers");
     }
 
     fn memory(&self) -> Memory {

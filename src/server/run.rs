@@ -344,7 +344,8 @@ impl Acceptor {
         };
         let id = server.registry.next_id();
         let entry = Arc::new(Entry::new(id, origin, server.clock.wall_ms()));
-        let protected = tuning.protected_mode.load(Ordering::Relaxed) && !tuning.has_password();
+        let protected =
+            tuning.protected_mode.load(Ordering::Relaxed) && !server.users.must_log_in();
         let refusal = if server.registry.len() as u64 >= tuning.maxclients.load(Ordering::Relaxed) {
             Some(TOO_MANY)
         } else if protected && !local {

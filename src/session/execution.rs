@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use smallvec::SmallVec;
 
 use super::{Session, Step, Store};
+use crate::command::acl::{self, log::Context};
 use crate::command::blocking::Blocked;
 use crate::command::client::{Client, ReplyMode};
 use crate::command::dispatch::{Bindings, Handler};
@@ -132,7 +133,7 @@ impl Session {
             if turn % TOGETHER_MAX == 0 {
                 self.look_ahead(keyspace, turn);
             }
-            match self.next_request(&hold.server.tuning) {
+            match self.next_request(hold.server) {
                 Ok(true) => {}
                 Ok(false) => return Step::Read,
                 Err(error) => {
@@ -296,11 +297,19 @@ impl Turn<'_> {
         {
             return reject(&text);
         }
-        if !self.client.authenticated
-            && !command.flags.has(Flag::NoAuth)
-            && server.tuning.has_password()
-        {
+        if !command.flags.has(Flag::NoAuth) && !self.client.may_speak(&server.users) {
             return reject("NOAUTH Authentication required.");
+        }
+        if !self.client.account.is_almighty() {
+            let context = if self.client.multi.is_some() {
+                Context::Transaction
+            } else {
+                Context::TopLevel
+            };
+            if let Err(denial) = acl::admit(server, self.client, command, self.words, context) {
+                let text = denial.text(&self.client.account, command, self.words, false);
+                return reject(&format!("NOPERM {text}"));
+            }
         }
         if self.client.multi.is_some() && command.flags.has(Flag::NoMulti) {
             return reject("ERR Command not allowed inside a transaction");

@@ -24,7 +24,6 @@ use crate::command::client::{Block, BlockKind, Buffers, Client, Entry, ReplyMode
 use crate::command::dispatch::{BOUND, Bindings};
 use crate::command::server::Server;
 use crate::command::serving::UNBLOCKED;
-use crate::command::tuning::Tuning;
 use crate::resp::parser::{Limits, Parser, Progress, ProtocolError, second_words};
 use crate::resp::{ErrorReply, Proto, Reply};
 
@@ -92,11 +91,11 @@ pub struct Session {
 
 impl Session {
     /// A connection that has just been accepted.
-    pub fn new(entry: Arc<Entry>, tuning: &Tuning) -> Self {
+    pub fn new(entry: Arc<Entry>, server: &Server) -> Self {
         Self {
             input: Input::default(),
             reply: Reply::new(Proto::Resp2),
-            client: Client::new(entry, !tuning.has_password()),
+            client: Client::new(entry, &server.users),
             parser: Parser::default(),
             pending: false,
             parks: 0,
@@ -109,10 +108,10 @@ impl Session {
 
     /// A connection whose commands are carried out by other functions.
     #[cfg(test)]
-    fn with_bindings(entry: Arc<Entry>, tuning: &Tuning, bindings: &'static Bindings) -> Self {
+    fn with_bindings(entry: Arc<Entry>, server: &Server, bindings: &'static Bindings) -> Self {
         Self {
             bindings,
-            ..Self::new(entry, tuning)
+            ..Self::new(entry, server)
         }
     }
 
@@ -127,7 +126,7 @@ impl Session {
     }
 
     /// Whether more unfinished input has piled up than a client may send. Words that are complete do not count.
-    pub fn is_over_input_limit(&self, tuning: &Tuning) -> bool {
+    pub fn is_over_input_limit(&self, server: &Server) -> bool {
         const UNAUTHENTICATED_BYTES_MAX: usize = 1 << 20;
         let understood = if self.parser.in_request() {
             self.parser.consumed()
@@ -137,19 +136,15 @@ impl Session {
         // What a transaction has queued counts as if it were not understood yet.
         let queued = self.client.multi.as_ref().map_or(0, |multi| multi.memory());
         let bytes = self.input.len() - understood + queued;
-        let limit = tuning.query_buffer_bytes_max.load(Ordering::Relaxed);
+        let limit = server.tuning.query_buffer_bytes_max.load(Ordering::Relaxed);
         bytes as u64 > limit
-            || (bytes > UNAUTHENTICATED_BYTES_MAX && !self.is_authenticated(tuning))
-    }
-
-    fn is_authenticated(&self, tuning: &Tuning) -> bool {
-        self.client.authenticated || !tuning.has_password()
+            || (bytes > UNAUTHENTICATED_BYTES_MAX && !self.client.may_speak(&server.users))
     }
 
     /// Understands the next request without the engine lock, so that little is left to do under it; false if it is
     /// not complete. An error shows when the session is executed.
     pub fn prepare(&mut self, server: &Server) -> bool {
-        let is_ready = !matches!(self.next_request(&server.tuning), Ok(false));
+        let is_ready = !matches!(self.next_request(server), Ok(false));
         self.ahead.clear();
         if is_ready && self.input.len() > self.parser.consumed() {
             let (input, start) = self.input.whole();
@@ -159,13 +154,13 @@ impl Session {
     }
 
     /// Parses up to the next complete request; false if there is none.
-    fn next_request(&mut self, tuning: &Tuning) -> Result<bool, ProtocolError> {
+    fn next_request(&mut self, server: &Server) -> Result<bool, ProtocolError> {
         if self.pending {
             return Ok(true);
         }
         let limits = Limits {
-            bulk_bytes_max: tuning.bulk_bytes_max.load(Ordering::Relaxed),
-            authenticated: self.is_authenticated(tuning),
+            bulk_bytes_max: server.tuning.bulk_bytes_max.load(Ordering::Relaxed),
+            authenticated: self.client.may_speak(&server.users),
         };
         loop {
             match self.parser.parse(self.input.bytes(), &limits)? {

@@ -98,7 +98,7 @@ impl World {
         };
         let entry = Arc::new(Entry::new(id, origin, self.clock.wall_ms()));
         self.server.registry.insert(Arc::clone(&entry));
-        Session::with_bindings(entry, &self.server.tuning, bindings)
+        Session::with_bindings(entry, &self.server, bindings)
     }
 
     fn step(&mut self, session: &mut Session) -> Step {
@@ -400,10 +400,10 @@ fn unread_words_count_and_understood_ones_do_not() {
     let half = format!("*3\r\n$4\r\nECHO\r\n$900\r\n{word}\r\n$900\r\n{word}");
     session.input.room().extend_from_slice(half.as_bytes());
     world.step(&mut session);
-    assert!(!session.is_over_input_limit(&world.server.tuning));
+    assert!(!session.is_over_input_limit(&world.server));
     let mut session = world.session(&BOUND);
     let long = format!("*2\r\n$4\r\nECHO\r\n$2000\r\n{word}{word}");
     session.input.room().extend_from_slice(long.as_bytes());
     world.step(&mut session);
-    assert!(session.is_over_input_limit(&world.server.tuning));
+    assert!(session.is_over_input_limit(&world.server));
 }

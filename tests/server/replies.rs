@@ -160,7 +160,11 @@ fn play(name: &str, address: SocketAddr) {
 /// Plays a script to a server of ours and, where one is named, to a Redis server.
 fn check(name: &str, password: &str, other: &str) {
     let shell = Shell::start(ShellOptions::default());
-    shell.shared.server.tuning.set_password(password.as_bytes());
+    shell
+        .shared
+        .server
+        .users
+        .require_password(password.as_bytes());
     play(name, shell.address);
     if let Ok(address) = std::env::var(other) {
         play(name, address.parse().expect("an address"));

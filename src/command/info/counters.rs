@@ -66,6 +66,9 @@ pub(super) fn stats(report: &mut Report, call: &mut Call<'_>) -> Result<(), Erro
             &stats.output_buffer_disconnections,
         ),
         ("acl_access_denied_auth", &stats.acl_denied_auth),
+        ("acl_access_denied_cmd", &stats.acl_denied_command),
+        ("acl_access_denied_key", &stats.acl_denied_key),
+        ("acl_access_denied_channel", &stats.acl_denied_channel),
     ] {
         report.field(name, counter.load(Ordering::Relaxed));
     }

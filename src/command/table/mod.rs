@@ -8,6 +8,7 @@
 
 mod argument;
 mod build;
+pub mod channels;
 mod index;
 mod key_finders;
 mod key_spec;

@@ -173,6 +173,11 @@ impl Categories {
     pub const fn has(self, category: Category) -> bool {
         self.0 & 1 << category as u32 != 0
     }
+
+    /// Whether the two sets have a category in common.
+    pub const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
 /// The chapter of the documentation that a command belongs to.

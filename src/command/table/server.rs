@@ -22,9 +22,95 @@ pub(super) const ROWS: Rows = Rows {
             .summary("Looks at users and at what they may do.")
             .complexity("That of the subcommand")
             .subcommands(&[
+                Row::new("acl|cat", "6.0.0", -2, &[NoScript, Loading, Stale])
+                    .summary("Lists the categories, or the commands of one.")
+                    .complexity("O(1)")
+                    .args(&[Arg::string("category").optional()]),
+                Row::new(
+                    "acl|deluser",
+                    "6.0.0",
+                    -3,
+                    &[Admin, NoScript, Loading, Stale],
+                )
+                .summary("Deletes users and closes their connections.")
+                .complexity("O(1) amortized")
+                .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+                .args(&[Arg::string("username").multiple()]),
+                Row::new(
+                    "acl|dryrun",
+                    "7.0.0",
+                    -4,
+                    &[Admin, NoScript, Loading, Stale],
+                )
+                .summary("Tells whether a user may send a command, without carrying it out.")
+                .complexity("O(1)")
+                .args(&[
+                    Arg::string("username"),
+                    Arg::string("command"),
+                    Arg::string("arg").optional().multiple(),
+                ]),
+                Row::new("acl|genpass", "6.0.0", -2, &[NoScript, Loading, Stale])
+                    .summary("Makes up a password that cannot be guessed.")
+                    .complexity("O(1)")
+                    .args(&[Arg::integer("bits").optional()]),
+                Row::new(
+                    "acl|getuser",
+                    "6.0.0",
+                    3,
+                    &[Admin, NoScript, Loading, Stale],
+                )
+                .summary("Returns the rules of a user.")
+                .complexity("O(N), N rules of the user")
+                .history(&[
+                    ("6.2.0", "Channel patterns."),
+                    (
+                        "7.0.0",
+                        "Selectors; key and channel patterns are shown as rules.",
+                    ),
+                ])
+                .args(&[Arg::string("username")]),
                 Row::new("acl|help", "6.0.0", 2, &[Loading, Stale])
                     .summary("Explains the subcommands.")
                     .complexity("O(1)"),
+                Row::new("acl|list", "6.0.0", 2, &[Admin, NoScript, Loading, Stale])
+                    .summary("Returns all users as lines of the ACL file.")
+                    .complexity("O(N), N users"),
+                Row::new("acl|load", "6.0.0", 2, &[Admin, NoScript, Loading, Stale])
+                    .summary("Reads the users from the ACL file.")
+                    .complexity("O(N), N users"),
+                Row::new("acl|log", "6.0.0", -2, &[Admin, NoScript, Loading, Stale])
+                    .summary("Lists what was refused lately.")
+                    .complexity("O(N), N entries")
+                    .history(&[("7.2.0", "Entries have an ID and two times.")])
+                    .args(&[Arg::one_of(
+                        "operation",
+                        &[Arg::integer("count"), Arg::word("reset", "RESET")],
+                    )
+                    .optional()]),
+                Row::new("acl|save", "6.0.0", 2, &[Admin, NoScript, Loading, Stale])
+                    .summary("Writes the users to the ACL file.")
+                    .complexity("O(N), N users")
+                    .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+                Row::new(
+                    "acl|setuser",
+                    "6.0.0",
+                    -3,
+                    &[Admin, NoScript, Loading, Stale],
+                )
+                .summary("Creates or changes a user.")
+                .complexity("O(N), N rules given")
+                .history(&[
+                    ("6.2.0", "Channel patterns."),
+                    ("7.0.0", "Selectors and permissions by key."),
+                ])
+                .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+                .args(&[
+                    Arg::string("username"),
+                    Arg::string("rule").optional().multiple(),
+                ]),
+                Row::new("acl|users", "6.0.0", 2, &[Admin, NoScript, Loading, Stale])
+                    .summary("Lists the names of all users.")
+                    .complexity("O(N), N users"),
                 Row::new("acl|whoami", "6.0.0", 2, &[NoScript, Loading, Stale])
                     .summary("Returns the user as whom the connection is logged in.")
                     .complexity("O(1)"),
@@ -412,92 +498,6 @@ pub(super) const ROWS: Rows = Rows {
 pub(super) const LATER: Rows = Rows {
     group: Group::Server,
     rows: &[
-        Row::new("acl|cat", "6.0.0", -2, &[NoScript, Loading, Stale])
-            .summary("Lists the categories, or the commands of one.")
-            .complexity("O(1)")
-            .args(&[Arg::string("category").optional()]),
-        Row::new(
-            "acl|deluser",
-            "6.0.0",
-            -3,
-            &[Admin, NoScript, Loading, Stale],
-        )
-        .summary("Deletes users and closes their connections.")
-        .complexity("O(1) amortized")
-        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
-        .args(&[Arg::string("username").multiple()]),
-        Row::new(
-            "acl|dryrun",
-            "7.0.0",
-            -4,
-            &[Admin, NoScript, Loading, Stale],
-        )
-        .summary("Tells whether a user may send a command, without carrying it out.")
-        .complexity("O(1)")
-        .args(&[
-            Arg::string("username"),
-            Arg::string("command"),
-            Arg::string("arg").optional().multiple(),
-        ]),
-        Row::new("acl|genpass", "6.0.0", -2, &[NoScript, Loading, Stale])
-            .summary("Makes up a password that cannot be guessed.")
-            .complexity("O(1)")
-            .args(&[Arg::integer("bits").optional()]),
-        Row::new(
-            "acl|getuser",
-            "6.0.0",
-            3,
-            &[Admin, NoScript, Loading, Stale],
-        )
-        .summary("Returns the rules of a user.")
-        .complexity("O(N), N rules of the user")
-        .history(&[
-            ("6.2.0", "Channel patterns."),
-            (
-                "7.0.0",
-                "Selectors; key and channel patterns are shown as rules.",
-            ),
-        ])
-        .args(&[Arg::string("username")]),
-        Row::new("acl|list", "6.0.0", 2, &[Admin, NoScript, Loading, Stale])
-            .summary("Returns all users as lines of the ACL file.")
-            .complexity("O(N), N users"),
-        Row::new("acl|load", "6.0.0", 2, &[Admin, NoScript, Loading, Stale])
-            .summary("Reads the users from the ACL file.")
-            .complexity("O(N), N users"),
-        Row::new("acl|log", "6.0.0", -2, &[Admin, NoScript, Loading, Stale])
-            .summary("Lists what was refused lately.")
-            .complexity("O(N), N entries")
-            .history(&[("7.2.0", "Entries have an ID and two times.")])
-            .args(&[Arg::one_of(
-                "operation",
-                &[Arg::integer("count"), Arg::word("reset", "RESET")],
-            )
-            .optional()]),
-        Row::new("acl|save", "6.0.0", 2, &[Admin, NoScript, Loading, Stale])
-            .summary("Writes the users to the ACL file.")
-            .complexity("O(N), N users")
-            .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
-        Row::new(
-            "acl|setuser",
-            "6.0.0",
-            -3,
-            &[Admin, NoScript, Loading, Stale],
-        )
-        .summary("Creates or changes a user.")
-        .complexity("O(N), N rules given")
-        .history(&[
-            ("6.2.0", "Channel patterns."),
-            ("7.0.0", "Selectors and permissions by key."),
-        ])
-        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
-        .args(&[
-            Arg::string("username"),
-            Arg::string("rule").optional().multiple(),
-        ]),
-        Row::new("acl|users", "6.0.0", 2, &[Admin, NoScript, Loading, Stale])
-            .summary("Lists the names of all users.")
-            .complexity("O(N), N users"),
         Row::new(
             "bgrewriteaof",
             "1.0.0",
