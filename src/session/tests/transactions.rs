@@ -233,7 +233,7 @@ fn what_is_queued_counts_against_the_query_buffer_limit() {
     tuning.query_buffer_bytes_max.store(1000, Ordering::Relaxed);
     let set = format!("SET a {}\r\n", "x".repeat(400));
     world.ask(&mut session, &format!("MULTI\r\n{set}"));
-    assert!(!session.is_over_input_limit(&world.server.tuning));
+    assert!(!session.is_over_input_limit(&world.server));
     world.ask(&mut session, &format!("{set}{set}"));
-    assert!(session.is_over_input_limit(&world.server.tuning));
+    assert!(session.is_over_input_limit(&world.server));
 }
