@@ -53,6 +53,18 @@ pub const KEY_MISSING: ErrorReply = ErrorReply::new("ERR The specified key does 
 pub const HLL_NOT_SPARSE: ErrorReply = ErrorReply::new("ERR HLL encoding is not sparse");
 pub const INVALID_CURSOR: ErrorReply = ErrorReply::new("ERR invalid cursor");
 pub const NOVALUES: ErrorReply = ErrorReply::new("ERR NOVALUES option can only be used in HSCAN");
+pub const HASH_NOT_AN_INTEGER: ErrorReply = ErrorReply::new("ERR hash value is not an integer");
+pub const HASH_NOT_A_FLOAT: ErrorReply = ErrorReply::new("ERR hash value is not a float");
+pub const NOT_FINITE: ErrorReply = ErrorReply::new("ERR value is NaN or Infinity");
+pub const EXPIRE_NEGATIVE: ErrorReply = ErrorReply::new("ERR invalid expire time, must be >= 0");
+pub const FIELDS_MISSING: ErrorReply =
+    ErrorReply::new("ERR Mandatory argument FIELDS is missing or not at the right position");
+pub const FIELDS_NOT_POSITIVE: ErrorReply =
+    ErrorReply::new("ERR Number of fields must be a positive integer");
+pub const NUM_FIELDS_NOT_POSITIVE: ErrorReply =
+    ErrorReply::new("ERR Parameter `numFields` should be greater than 0");
+pub const FIELDS_DO_NOT_MATCH: ErrorReply =
+    ErrorReply::new("ERR The `numfields` parameter must match the number of arguments");
 pub const EXPIRE_NX: ErrorReply =
     ErrorReply::new("ERR NX and XX, GT or LT options at the same time are not compatible");
 pub const EXPIRE_GT_LT: ErrorReply =
@@ -153,6 +165,13 @@ pub fn expire_time(command: &str) -> ErrorReply {
 pub fn wrong_number(command: &str) -> ErrorReply {
     formatted(format!(
         "ERR wrong number of arguments for '{command}' command"
+    ))
+}
+
+/// A number that is not in the range a command takes.
+pub fn out_of_range_between(min: i64, max: i64) -> ErrorReply {
+    formatted(format!(
+        "ERR value is out of range, value must between {min} and {max}"
     ))
 }
 

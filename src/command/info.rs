@@ -266,9 +266,10 @@ fn keyspace(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
         }
         let expires = keyspace.expiring(db, call.now_ms)?;
         let ttl_ms = keyspace.mean_ttl_ms(db, call.now_ms, TTL_SAMPLES)?;
+        let hashes = keyspace.hashes_expiring(db)?;
         report.field(
             &format!("db{db}"),
-            format_args!("keys={keys},expires={expires},avg_ttl={ttl_ms},subexpiry=0"),
+            format_args!("keys={keys},expires={expires},avg_ttl={ttl_ms},subexpiry={hashes}"),
         );
     }
     Ok(())

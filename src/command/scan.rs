@@ -2,6 +2,7 @@
 
 use super::argument::{integer, is_word};
 use super::{Call, Outcome, errors};
+use crate::keyspace::glob::{self, Case};
 use crate::keyspace::header::Kind;
 use crate::keyspace::integer::parse_cursor;
 use crate::keyspace::walk::{Filter, Keys, KindFilter};
@@ -50,6 +51,62 @@ fn options(mut words: &[&[u8]], filter: &mut Filter) -> Result<i64, ErrorReply> 
         }
     }
     Ok(count)
+}
+
+/// What the options of HSCAN, SSCAN and ZSCAN ask for.
+pub struct ElementOptions<'a> {
+    /// None: all.
+    pub pattern: Option<&'a [u8]>,
+    /// Elements to visit.
+    pub count: u64,
+    /// NOVALUES.
+    pub only_keys: bool,
+}
+
+impl<'a> ElementOptions<'a> {
+    /// Reads the words behind the cursor. NOVALUES is for hashes.
+    pub fn parse(mut words: &[&'a [u8]], of_hash: bool) -> Result<Self, ErrorReply> {
+        let mut options = Self {
+            pattern: None,
+            count: COUNT as u64,
+            only_keys: false,
+        };
+        while let Some((word, rest)) = words.split_first() {
+            words = rest;
+            if is_word(word, "NOVALUES") {
+                if !of_hash {
+                    return Err(errors::NOVALUES);
+                }
+                options.only_keys = true;
+                continue;
+            }
+            let (value, rest) = words.split_first().ok_or(errors::SYNTAX)?;
+            words = rest;
+            if is_word(word, "COUNT") {
+                let count = integer(value)?;
+                options.count = u64::try_from(count)
+                    .ok()
+                    .filter(|count| *count > 0)
+                    .ok_or(errors::SYNTAX)?;
+            } else if is_word(word, "MATCH") {
+                options.pattern = (*value != b"*").then_some(*value);
+            } else {
+                return Err(errors::SYNTAX);
+            }
+        }
+        Ok(options)
+    }
+
+    /// Whether an element is wanted.
+    pub fn wants(&self, element: &[u8]) -> bool {
+        self.pattern
+            .is_none_or(|pattern| glob::matches(pattern, element, Case::Sensitive))
+    }
+}
+
+/// The cursor of HSCAN, SSCAN and ZSCAN.
+pub fn cursor(word: &[u8]) -> Result<u64, ErrorReply> {
+    parse_cursor(word).ok_or(errors::INVALID_CURSOR)
 }
 
 /// SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]

@@ -2,6 +2,7 @@
 
 use super::Call;
 use crate::config::Key;
+use crate::keyspace::hash;
 use crate::keyspace::stream::node::NodeLimits;
 
 /// Whether and how `maxmemory-policy` follows the use of keys.
@@ -23,6 +24,14 @@ pub fn proto_max_bulk_len(call: &Call<'_>) -> u64 {
 /// `hll-sparse-max-bytes`: the longest a sparse HyperLogLog may become.
 pub fn hll_sparse_max_bytes(call: &Call<'_>) -> usize {
     usize::try_from(call.server.config.hll_sparse_max_bytes()).unwrap_or(usize::MAX)
+}
+
+/// `hash-max-listpack-entries` and `hash-max-listpack-value`.
+pub fn hash_limits(call: &Call<'_>) -> hash::Limits {
+    hash::Limits {
+        entries_max: call.server.config.hash_max_listpack_entries(),
+        value_bytes_max: call.server.config.hash_max_listpack_value(),
+    }
 }
 
 /// `maxmemory-policy`, as far as it concerns the use of keys.

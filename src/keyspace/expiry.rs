@@ -12,9 +12,9 @@ const TIME_LEN: usize = 8;
 /// What a call of [`Keyspace::expire_due`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expired {
-    /// Keys removed.
+    /// Keys and fields of hashes removed.
     pub removed: usize,
-    /// Whether keys that are due are left.
+    /// Whether keys or fields that are due are left.
     pub more: bool,
 }
 
@@ -35,7 +35,7 @@ pub(super) fn index_key(expires_ms: u64, key: &[u8]) -> SmallVec<[u8; 64]> {
 }
 
 /// The time and the key of an entry.
-fn split(entry: &[u8]) -> (u64, &[u8]) {
+pub(super) fn split(entry: &[u8]) -> (u64, &[u8]) {
     let (time, key) = entry
         .split_first_chunk::<TIME_LEN>()
         .expect("an entry begins with its time");
@@ -107,7 +107,8 @@ impl Keyspace {
         Ok((sum_ms / u128::from(samples)) as u64)
     }
 
-    /// Removes up to `budget` keys that are due, those that have been for longest first, of every database in turn.
+    /// Removes up to `budget` keys and fields of hashes that are due, those that have been for longest first, of every
+    /// database in turn.
     /// What was removed before an error stays removed.
     pub fn expire_due(&mut self, now_ms: u64, budget: usize) -> Result<Expired, Error> {
         let mut done = Expired::default();
@@ -122,6 +123,11 @@ impl Keyspace {
                 }
                 self.expire(db, &key, now_ms)?;
                 done.removed += 1;
+            }
+            done.removed += self.expire_fields(db, now_ms, budget - done.removed)?;
+            if done.removed == budget && self.has_due_fields(db, now_ms)? {
+                done.more = true;
+                return Ok(done);
             }
         }
         Ok(done)

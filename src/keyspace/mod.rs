@@ -16,8 +16,11 @@ pub mod bits;
 pub mod change;
 pub mod cursor;
 pub mod digest;
+pub mod draw;
+pub mod elements;
 pub mod expiry;
 pub mod glob;
+pub mod hash;
 pub mod header;
 pub mod hll;
 pub mod hll_sparse;
@@ -52,6 +55,8 @@ pub struct Stats {
     pub misses: u64,
     /// Keys removed because they were due.
     pub expired_keys: u64,
+    /// Fields of hashes removed because they were due.
+    pub expired_fields: u64,
     /// Keys removed to make room.
     pub evicted_keys: u64,
     /// Changes, as Redis counts them for `rdb_changes_since_last_save`. CONFIG RESETSTAT leaves them.
@@ -173,6 +178,8 @@ pub struct Keyspace {
     rng: fastrand::Rng,
     in_transaction: bool,
     changed: bool,
+    /// Memory for the body of a collection that is being changed.
+    scratch: Vec<u8>,
 }
 
 impl Keyspace {
@@ -194,6 +201,7 @@ impl Keyspace {
             rng: fastrand::Rng::with_seed(seed),
             in_transaction: false,
             changed: false,
+            scratch: Vec::new(),
         })
     }
 
@@ -253,6 +261,18 @@ impl Keyspace {
         let trees = self.trees(db)?;
         let tree = self.engine.nested(trees.keys, key, n)?;
         Ok(tree.expect("a large collection is there"))
+    }
+
+    /// Memory to change a body in, empty.
+    fn take_scratch(&mut self) -> Vec<u8> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        scratch
+    }
+
+    /// Gives such memory back.
+    fn give_scratch(&mut self, scratch: Vec<u8>) {
+        self.scratch = scratch;
     }
 
     /// Where random draws come from: what storage undoes of a command includes its draws.
@@ -351,13 +371,13 @@ impl Keyspace {
         }
         self.begin(plan)?;
         let (dirty, changes) = (self.stats.dirty, self.changes.len());
-        let expired = self.stats.expired_keys;
+        let expired = (self.stats.expired_keys, self.stats.expired_fields);
         let result = change(&mut Txn::new(self));
         if result.is_ok() {
             self.commit();
         } else {
             self.stats.dirty = dirty;
-            self.stats.expired_keys = expired;
+            (self.stats.expired_keys, self.stats.expired_fields) = expired;
             self.changes.cut(changes);
             self.rollback();
         }

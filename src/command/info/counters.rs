@@ -40,6 +40,7 @@ pub(super) fn stats(report: &mut Report, call: &mut Call<'_>) -> Result<(), Erro
     report.field("sync_full", 0);
     report.field("sync_partial_ok", 0);
     report.field("sync_partial_err", 0);
+    report.field("expired_subkeys", keyspace.expired_fields);
     report.field("expired_keys", keyspace.expired_keys);
     report.field("evicted_keys", keyspace.evicted_keys);
     report.field("keyspace_hits", keyspace.hits);

@@ -45,6 +45,7 @@ pub const GROUPS: &[Rows] = &[
     bitmap::ROWS,
     hyperloglog::ROWS,
     stream::ROWS,
+    hash::ROWS,
     generic::ROWS,
     connection::ROWS,
     transactions::ROWS,
@@ -56,7 +57,6 @@ pub const GROUPS: &[Rows] = &[
 /// belongs into the container of that name.
 pub const LATER: &[Rows] = &[
     list::ROWS,
-    hash::ROWS,
     set::ROWS,
     sorted_set::ROWS,
     geo::ROWS,
