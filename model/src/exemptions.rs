@@ -3,6 +3,8 @@
 
 use crate::Model;
 use crate::compare::{Node, parse};
+use crate::hashes::{Hash, HashEncoding};
+use crate::state::Value;
 
 /// The version a server says it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +44,14 @@ enum Rule {
     CountWithExpired,
     /// An integer between what the model answers before and after the request.
     BetweenTimes,
+    /// Integers, each of them so.
+    EachBetweenTimes,
+    /// The same items in any order, where the order of the hash is not known; of a map, the same pairs.
+    HashOrder,
+    /// A cursor and elements out of those the model returns at once.
+    ElementPage,
+    /// Fields of the hash at random, as many as the model has.
+    RandomFields,
     /// The Unix time between the request and the reply.
     Clock,
     /// The same but for the values of `version` and `id`.
@@ -81,6 +91,37 @@ const fn exempt(command: &'static str, rule: Rule, reason: &'static str) -> Exem
 }
 
 const EXEMPTIONS: &[Exemption] = &[
+    exempt(
+        "hgetall",
+        Rule::HashOrder,
+        "Redis returns fields in the order of its hash table, unless the hash is small",
+    ),
+    exempt(
+        "hkeys",
+        Rule::HashOrder,
+        "Redis returns fields in the order of its hash table, unless the hash is small",
+    ),
+    exempt(
+        "hvals",
+        Rule::HashOrder,
+        "Redis returns fields in the order of its hash table, unless the hash is small",
+    ),
+    exempt(
+        "hscan",
+        Rule::ElementPage,
+        "cursors, page sizes and the order of large hashes are the server's own; whole walks are judged apart",
+    ),
+    exempt("hrandfield", Rule::RandomFields, "the choice is random"),
+    exempt(
+        "httl",
+        Rule::EachBetweenTimes,
+        "time passes between the model's answer and the server's",
+    ),
+    exempt(
+        "hpttl",
+        Rule::EachBetweenTimes,
+        "time passes between the model's answer and the server's",
+    ),
     exempt(
         "keys",
         Rule::AnyOrder,
@@ -213,7 +254,26 @@ struct Withheld {
     reason: &'static str,
 }
 
+const FIELD_EXPIRY: &[&str] = &[
+    "hexpire",
+    "hexpireat",
+    "hexpiretime",
+    "hpersist",
+    "hpexpire",
+    "hpexpireat",
+    "hpexpiretime",
+    "hpttl",
+    "httl",
+];
+
 const WITHHELD: &[Withheld] = &[
+    Withheld {
+        before: Version(u32::MAX, 0, 0),
+        applies: |command, pending| {
+            command == "waitaof" && pending.expected.ends_with(b"appendonly is disabled.\r\n")
+        },
+        reason: "a server whose log is always on has nothing to complain about",
+    },
     Withheld {
         before: Version(u32::MAX, 0, 0),
         applies: |command, pending| {
@@ -287,6 +347,23 @@ const WITHHELD: &[Withheld] = &[
     },
     Withheld {
         before: MODELLED,
+        applies: |command, _| FIELD_EXPIRY.contains(&command),
+        reason: "fields expire since 7.4",
+    },
+    Withheld {
+        before: MODELLED,
+        applies: |command, pending| command == "hscan" && pending.has_word("NOVALUES"),
+        reason: "NOVALUES came with 7.4",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            matches!(command, "hscan" | "hrandfield") && pending.expected.starts_with(b"-")
+        },
+        reason: "7.0 reads more cursors than it should, and another range of counts",
+    },
+    Withheld {
+        before: MODELLED,
         applies: |_, pending| pending.has_word("MAXAGE"),
         reason: "CLIENT KILL MAXAGE came with 7.4",
     },
@@ -296,6 +373,11 @@ const WITHHELD: &[Withheld] = &[
         reason: "NOVALUES came with 7.4",
     },
 ];
+
+/// Whether a server of this version knows HSCAN's NOVALUES.
+pub fn knows_novalues(version: Version) -> bool {
+    version >= MODELLED
+}
 
 /// Whether a server of this version is spared this request.
 pub fn is_withheld(version: Version, pending: &Pending) -> bool {
@@ -307,7 +389,10 @@ pub fn is_withheld(version: Version, pending: &Pending) -> bool {
 
 /// Whether the model's answer changes as time passes.
 pub fn depends_on_time(request: &[Vec<u8>]) -> bool {
-    rule(request) == Some(Rule::BetweenTimes)
+    matches!(
+        rule(request),
+        Some(Rule::BetweenTimes | Rule::EachBetweenTimes)
+    )
 }
 
 /// A request, its reply, and what the model makes of it.
@@ -382,6 +467,10 @@ fn judge(rule: Rule, observation: &Observation, expected: &Node, actual: &Node) 
                 .zip(later)
                 .is_some_and(|((first, number), later)| (later..=first).contains(&number))
         }
+        Rule::EachBetweenTimes => is_each_between(observation, expected, actual),
+        Rule::HashOrder => is_same_hash(observation, expected, actual),
+        Rule::ElementPage => is_element_page(observation, expected, actual),
+        Rule::RandomFields => are_random_fields(observation, expected, actual),
         Rule::Clock => is_clock(observation, actual),
         Rule::Greeting => masked(expected).is_some() && masked(expected) == masked(actual),
         Rule::Positive => numbers.is_some_and(|(_, number)| number > 0),
@@ -410,6 +499,120 @@ fn judge(rule: Rule, observation: &Observation, expected: &Node, actual: &Node) 
         }
         Rule::NoError => true,
     }
+}
+
+fn is_each_between(observation: &Observation, expected: &Node, actual: &Node) -> bool {
+    let later = parse(observation.later);
+    let numbers =
+        |node: &Node| -> Option<Vec<i64>> { node.items()?.iter().map(Node::integer).collect() };
+    let later = later.as_ref().and_then(numbers);
+    match (numbers(expected), later, numbers(actual)) {
+        (Some(first), Some(later), Some(actual)) if first.len() == actual.len() => actual
+            .iter()
+            .zip(first.iter().zip(&later))
+            .all(|(number, (first, later))| (later..=first).contains(&number)),
+        _ => false,
+    }
+}
+
+/// The hash that a request is about, if its order is not known.
+fn disordered<'a>(observation: &'a Observation) -> Option<&'a Hash> {
+    let key = observation.request.get(1)?;
+    match &observation.model.entry(observation.database, key)?.value {
+        Value::Hash(hash) if hash.disordered => Some(hash),
+        _ => None,
+    }
+}
+
+fn is_same_hash(observation: &Observation, expected: &Node, actual: &Node) -> bool {
+    let (Node::Items(kind, own), Node::Items(other_kind, other)) = (expected, actual) else {
+        return false;
+    };
+    let width = if observation.request[0].eq_ignore_ascii_case(b"HGETALL") {
+        2
+    } else {
+        1
+    };
+    disordered(observation).is_some()
+        && kind == other_kind
+        && tuples(own, width) == tuples(other, width)
+}
+
+/// The texts of items in groups of `width`, sorted.
+fn tuples(items: &[Node], width: usize) -> Option<Vec<Vec<&[u8]>>> {
+    let mut tuples: Vec<Vec<&[u8]>> = items
+        .chunks(width)
+        .map(|tuple| tuple.iter().map(Node::text).collect())
+        .collect::<Option<_>>()?;
+    tuples.sort_unstable();
+    Some(tuples)
+}
+
+fn is_element_page(observation: &Observation, expected: &Node, actual: &Node) -> bool {
+    let Some(hash) = disordered(observation) else {
+        return false;
+    };
+    let novalues = observation
+        .request
+        .iter()
+        .skip(3)
+        .any(|word| word.eq_ignore_ascii_case(b"NOVALUES"));
+    let width = if novalues { 1 } else { 2 };
+    let page = |node: &Node| -> Option<(Vec<u8>, Vec<Node>)> {
+        let [cursor, page] = node.items()? else {
+            return None;
+        };
+        Some((cursor.text()?.to_vec(), page.items()?.to_vec()))
+    };
+    let (Some((_, all)), Some((cursor, some))) = (page(expected), page(actual)) else {
+        return false;
+    };
+    let (Some(all), Some(some)) = (tuples(&all, width), tuples(&some, width)) else {
+        return false;
+    };
+    let whole = hash.encoding == HashEncoding::Table || (cursor == b"0" && all == some);
+    whole && some.iter().all(|tuple| all.contains(tuple))
+}
+
+/// As many fields as the model answers with, each with its value, none twice unless that is asked for.
+fn are_random_fields(observation: &Observation, expected: &Node, actual: &Node) -> bool {
+    let entry = observation
+        .request
+        .get(1)
+        .and_then(|key| observation.model.entry(observation.database, key));
+    let Some(Value::Hash(hash)) = entry.map(|entry| &entry.value) else {
+        return false;
+    };
+    let with_values = observation.request.len() == 4;
+    let (own, fields) = match (expected, actual) {
+        (Node::Items(kind, own), Node::Items(other, items)) if kind == other => {
+            let flat = |items: &[Node]| -> Vec<Node> {
+                let nested = items.iter().map(|item| match item {
+                    Node::Items(_, pair) => pair.clone(),
+                    text => vec![text.clone()],
+                });
+                nested.flatten().collect()
+            };
+            (own.len(), (items.len(), flat(items)))
+        }
+        (Node::Blob(..), Node::Blob(..)) => (1, (1, vec![actual.clone()])),
+        _ => return false,
+    };
+    let (count, fields) = fields;
+    let Some(mut pairs) = tuples(&fields, if with_values { 2 } else { 1 }) else {
+        return false;
+    };
+    let known = pairs.iter().all(|pair| {
+        let field = hash.find(pair[0]);
+        field.is_some_and(|field| pair.get(1).is_none_or(|value| *value == field.value))
+    });
+    let drawn = pairs.len();
+    pairs.dedup();
+    let repeats = observation
+        .request
+        .get(2)
+        .is_some_and(|count| count.starts_with(b"-"));
+    count == own && known && (repeats || pairs.len() == drawn)
 }
 
 fn sorted(node: &Node) -> Option<Vec<&[u8]>> {

@@ -46,6 +46,10 @@ impl Extended {
         Extended { negative, ..self }
     }
 
+    pub fn is_infinite(self) -> bool {
+        self.infinite
+    }
+
     /// Reads what C's `strtold` reads, if it reads all of it, starts without a blank, and is a number
     /// in range: decimal, hexadecimal, or infinity.
     pub fn parse(text: &[u8]) -> Option<Extended> {

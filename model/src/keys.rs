@@ -36,6 +36,7 @@ impl Value {
         match self {
             Value::Text(_) => "string",
             Value::List(_) => "list",
+            Value::Hash(_) => "hash",
         }
     }
 }

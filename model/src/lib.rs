@@ -23,6 +23,8 @@ mod errors;
 mod expiry;
 mod extended;
 mod glob;
+mod hash_expiry;
+mod hashes;
 mod hyperloglog;
 mod keys;
 mod lists;

@@ -22,7 +22,7 @@ pub fn rpush(call: &mut Call) -> Outcome {
             list.extend(more);
             list.len()
         }
-        Some(Value::Text(_)) => return Err(errors::wrong_type()),
+        Some(_) => return Err(errors::wrong_type()),
     };
     Ok(Reply::count(length))
 }

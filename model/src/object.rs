@@ -14,6 +14,7 @@ pub fn encoding(call: &mut Call) -> Outcome {
         let name = match &entry.value {
             Value::Text(text) => strings::encoding_name(text.encoding),
             Value::List(_) => "listpack",
+            Value::Hash(hash) => hash.encoding_name(),
         };
         Reply::bulk(name.as_bytes())
     }))

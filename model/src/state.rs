@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::commands;
 use crate::errors::{self, Failure};
+use crate::hashes::{Field, Hash};
 use crate::numbers;
 use crate::reply::{Protocol, Reply};
 
@@ -77,6 +78,7 @@ impl Text {
 pub enum Value {
     Text(Text),
     List(Vec<Vec<u8>>),
+    Hash(Hash),
 }
 
 /// A key's value and the moment it expires.
@@ -88,6 +90,17 @@ pub struct Entry {
     /// The expiry was computed from the current time, so a server with another clock reading has
     /// another one.
     pub relative: bool,
+}
+
+impl Entry {
+    /// The fields, if it is a hash.
+    pub fn fields(&self) -> impl Iterator<Item = &Field> {
+        let hash = match &self.value {
+            Value::Hash(hash) => Some(hash),
+            _ => None,
+        };
+        hash.into_iter().flat_map(|hash| &hash.fields)
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -210,12 +223,60 @@ impl Model {
         }
     }
 
-    /// Every moment at which some key expires, in milliseconds since 1970, unsorted.
+    /// Every moment at which some key or field of a hash expires, in milliseconds since 1970, unsorted.
     pub fn expiries(&self) -> impl Iterator<Item = i64> {
         self.databases
             .iter()
             .flat_map(|database| database.entries.values())
-            .filter_map(|entry| entry.expires_at_ms)
+            .flat_map(|entry| {
+                let of_fields = entry.fields().filter_map(|field| field.expires_at_ms);
+                of_fields.chain(entry.expires_at_ms)
+            })
+    }
+
+    /// The fields of hashes that have expired: database, key, and their names.
+    pub fn expired_fields(&self, now_ms: i64) -> Vec<(usize, Vec<u8>, Vec<Vec<u8>>)> {
+        let mut expired = Vec::new();
+        for (index, database) in self.databases.iter().enumerate() {
+            let live = |entry: &Entry| entry.expires_at_ms.is_none_or(|at| at >= now_ms);
+            for (key, entry) in database.entries.iter().filter(|(_, entry)| live(entry)) {
+                let due = entry.fields().filter(|field| field.is_due(now_ms));
+                let names: Vec<Vec<u8>> = due.map(|field| field.name.clone()).collect();
+                if !names.is_empty() {
+                    expired.push((index, key.clone(), names));
+                }
+            }
+        }
+        expired
+    }
+
+    /// The elements of the collection under a key, without their values.
+    pub fn elements(&self, database: usize, key: &[u8]) -> Vec<Vec<u8>> {
+        match self.entry(database, key).map(|entry| &entry.value) {
+            Some(Value::Hash(hash)) => {
+                let names = hash.fields.iter().map(|field| field.name.clone());
+                names.collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Replaces the expiry of a field by the one the server reports.
+    pub fn adopt_field_expiry(
+        &mut self,
+        database: usize,
+        key: &[u8],
+        name: &[u8],
+        expires_at_ms: i64,
+    ) {
+        if let Some(entry) = self.databases[database].entries.get_mut(key)
+            && let Value::Hash(hash) = &mut entry.value
+            && let Some(mut field) = hash.take(name)
+        {
+            field.expires_at_ms = Some(expires_at_ms);
+            field.relative = false;
+            hash.place(field);
+        }
     }
 
     fn remove_expired(&mut self, now_ms: i64) {
@@ -230,6 +291,13 @@ impl Model {
                 database.entries.remove(&key);
                 database.ghosts.insert(key);
             }
+            database.entries.retain(|_, entry| match &mut entry.value {
+                Value::Hash(hash) => {
+                    hash.fields.retain(|field| !field.is_due(now_ms));
+                    !hash.fields.is_empty()
+                }
+                _ => true,
+            });
         }
     }
 
@@ -283,7 +351,7 @@ impl<'a> Call<'a> {
         match self.entry(key).map(|entry| &mut entry.value) {
             None => Ok(None),
             Some(Value::Text(text)) => Ok(Some(text)),
-            Some(Value::List(_)) => Err(errors::wrong_type()),
+            Some(_) => Err(errors::wrong_type()),
         }
     }
 

@@ -38,6 +38,8 @@ pub struct Session {
     options: Options,
     model: Model,
     sockets: Vec<Socket>,
+    /// Removes fields of hashes that have expired, which each server does in its own time.
+    sweeper: Option<Socket>,
     transcript: Transcript,
     requests_sent: usize,
 }
@@ -54,6 +56,7 @@ impl Session {
             options,
             model: Model::default(),
             sockets: Vec::new(),
+            sweeper: None,
             transcript: Transcript::default(),
             requests_sent: 0,
         };
@@ -99,6 +102,7 @@ impl Session {
                 for words in [
                     &["TYPE"][..],
                     &["GET"],
+                    &["HGETALL"],
                     &["PEXPIRETIME"],
                     &["OBJECT", "ENCODING"],
                 ] {
@@ -125,6 +129,19 @@ impl Session {
                 options,
                 between,
             } => self.scan(*connection, options, between),
+            Step::ScanElements {
+                connection,
+                fill,
+                command,
+                key,
+                options,
+                between,
+            } => {
+                for request in fill {
+                    self.request(*connection, request)?;
+                }
+                self.scan_elements(*connection, (command, key), options, between)
+            }
             Step::AwaitExpiry => {
                 let now = now_ms();
                 let soon = self
@@ -193,8 +210,23 @@ impl Session {
         self.exchange(connection, &request)
     }
 
+    /// Removes the fields of hashes that have expired from the server.
+    fn sweep(&mut self) -> Result<(), Failure> {
+        for (database, key, names) in self.model.expired_fields(now_ms()) {
+            let select = [b"SELECT".to_vec(), database.to_string().into_bytes()];
+            let remove = [vec![b"HDEL".to_vec(), key], names].concat();
+            for request in [&select[..], &remove] {
+                let sweeper = self.sweeper.as_mut().expect("it is connected");
+                let done = sweeper.send(request).and_then(|()| sweeper.receive());
+                done.map_err(|error| self.broken(error))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Sends one request to both, and compares.
     fn exchange(&mut self, connection: usize, request: &[Vec<u8>]) -> Result<(), Failure> {
+        self.sweep()?;
         let before_ms = now_ms();
         let (database, _) = self.model.selected(connection);
         // What a command that does not write answers at the end of the request's time.
@@ -246,7 +278,52 @@ impl Session {
         if request[0].eq_ignore_ascii_case(b"QUIT") && actual == b"+OK\r\n" {
             self.end_connection(connection)?;
         }
+        self.adopt_field_expiries(connection, database, request, after_ms - before_ms)?;
         self.adopt_expiry(connection, database, request, after_ms - before_ms)
+    }
+
+    /// As [`Session::adopt_expiry`], for the fields of a hash.
+    fn adopt_field_expiries(
+        &mut self,
+        connection: usize,
+        database: usize,
+        request: &[Vec<u8>],
+        took_ms: i64,
+    ) -> Result<(), Failure> {
+        let entry = request
+            .get(1)
+            .and_then(|key| self.model.entry(database, key));
+        let new: Vec<(Vec<u8>, i64)> = entry
+            .into_iter()
+            .flat_map(|entry| entry.fields())
+            .filter(|field| field.relative)
+            .filter_map(|field| Some((field.name.clone(), field.expires_at_ms?)))
+            .collect();
+        let named = |name: &Vec<u8>| request.iter().position(|word| word == name);
+        let mut new = new;
+        new.sort_by_key(|(name, _)| named(name));
+        for (name, own) in new {
+            let question = ["HPEXPIRETIME", "FIELDS", "1"].map(|word| word.as_bytes().to_vec());
+            let [command, fields, one] = question;
+            let question = [command, request[1].clone(), fields, one, name.clone()];
+            let socket = &mut self.sockets[connection];
+            let answered = socket.send(&question).and_then(|()| socket.receive());
+            let answer = answered.map_err(|error| self.broken(error))?;
+            let theirs = wire::parse(&answer).and_then(|node| node.items()?.first()?.integer());
+            match theirs {
+                Some(theirs) if (own..=own + took_ms).contains(&theirs) => {
+                    let key = &request[1];
+                    self.model.adopt_field_expiry(database, key, &name, theirs);
+                }
+                Some(-2) if now_ms() >= own => return Err(Failure::Inconclusive),
+                _ => {
+                    self.transcript.request(connection, &question);
+                    let expected = format!("*1\r\n:{own}\r\n");
+                    return Err(self.divergence(expected.as_bytes(), &answer));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Learns the exact expiry where the server computed it from its own reading of the clock.
@@ -327,6 +404,61 @@ impl Session {
         Err(self.divergence(b"a SCAN that ends", b"a SCAN that goes on"))
     }
 
+    /// Walks over the elements of a collection with HSCAN or its kin, by the same rule.
+    fn scan_elements(
+        &mut self,
+        connection: usize,
+        (command, key): (&str, &str),
+        options: &Request,
+        between: &[Request],
+    ) -> Result<(), Failure> {
+        let (database, _) = self.model.selected(connection);
+        let resolved: Vec<Vec<u8>> = options.iter().map(|argument| argument.resolve(0)).collect();
+        let pattern = last_option(&resolved, "MATCH");
+        let has_values = command != "SSCAN"
+            && !resolved
+                .iter()
+                .any(|word| word.eq_ignore_ascii_case(b"NOVALUES"));
+        if !has_values && command == "HSCAN" && !exemptions::knows_novalues(self.version) {
+            return Ok(());
+        }
+        let wanted = |session: &Session| -> BTreeSet<Vec<u8>> {
+            let all = session.model.elements(database, key.as_bytes());
+            let fits = |element: &Vec<u8>| {
+                pattern
+                    .as_ref()
+                    .is_none_or(|pattern| glob_matches(pattern, element))
+            };
+            all.into_iter().filter(fits).collect()
+        };
+        let (mut always, mut ever) = (wanted(self), wanted(self));
+        let mut seen = BTreeSet::new();
+        let mut cursor = b"0".to_vec();
+        let mut changes = between.iter();
+        for _ in 0..SCAN_PAGES_MAX {
+            self.let_expire(options);
+            self.sweep()?;
+            let mut words: Vec<&[u8]> = vec![command.as_bytes(), key.as_bytes(), &cursor];
+            words.extend(resolved.iter().map(Vec::as_slice));
+            let reply = self.bare_bytes(connection, &words)?;
+            let Some((next, page)) = exemptions::scan_page(&reply) else {
+                return Err(self.divergence(b"a cursor and a page of elements", &reply));
+            };
+            seen.extend(page.into_iter().step_by(if has_values { 2 } else { 1 }));
+            if next == b"0" {
+                return self.judge_scan(&always, &ever, &seen);
+            }
+            cursor = next;
+            if let Some(change) = changes.next() {
+                self.request(connection, change)?;
+            }
+            let now_there = wanted(self);
+            always.retain(|element| now_there.contains(element));
+            ever.extend(now_there);
+        }
+        Err(self.divergence(b"a walk that ends", b"a walk that goes on"))
+    }
+
     fn judge_scan(
         &self,
         always: &BTreeSet<Vec<u8>>,
@@ -352,13 +484,7 @@ impl Session {
     /// The keys of a database that a SCAN with these options is to return.
     fn matching(&self, database: usize, options: &Request) -> BTreeSet<Vec<u8>> {
         let words: Vec<Vec<u8>> = options.iter().map(|argument| argument.resolve(0)).collect();
-        let last = |name: &str| {
-            let pair = words
-                .chunks(2)
-                .rfind(|pair| pair[0].eq_ignore_ascii_case(name.as_bytes()));
-            pair.map(|pair| pair[1].clone())
-        };
-        let (pattern, kind) = (last("MATCH"), last("TYPE"));
+        let (pattern, kind) = (last_option(&words, "MATCH"), last_option(&words, "TYPE"));
         let now = now_ms();
         let keys = self.model.keys(database).filter(|key| {
             let entry = self.model.entry(database, key).expect("it was listed");
@@ -405,6 +531,8 @@ impl Session {
             let socket = socket.map_err(|error| self.broken(error))?;
             self.sockets.push(socket);
         }
+        let sweeper = Socket::connect(self.address);
+        self.sweeper = Some(sweeper.map_err(|error| self.broken(error))?);
         let greeting = self.sockets[0]
             .ask(&["HELLO"])
             .map_err(|error| self.broken(error))?;
@@ -432,6 +560,14 @@ impl Session {
             actual: quoted(actual),
         }
     }
+}
+
+/// The argument behind the last option of this name.
+fn last_option(words: &[Vec<u8>], name: &str) -> Option<Vec<u8>> {
+    let at = words
+        .iter()
+        .rposition(|word| word.eq_ignore_ascii_case(name.as_bytes()))?;
+    words.get(at + 1).cloned()
 }
 
 /// The wall time in milliseconds since 1970.

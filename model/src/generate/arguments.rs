@@ -290,6 +290,21 @@ pub fn database() -> One {
     ])
 }
 
+/// Options of an HSCAN or its kin that goes through.
+pub fn element_scan_choices() -> Vec<Arguments> {
+    let fixed = |words: &[&str]| {
+        let words = words.iter().map(|word| Argument::text(word));
+        Just(words.collect::<Vec<_>>()).boxed()
+    };
+    vec![
+        fixed(&["COUNT", "1"]),
+        fixed(&["count", "100"]),
+        fixed(&["MATCH", "f*"]),
+        fixed(&["match", "*1*"]),
+        fixed(&["MATCH", "*"]),
+    ]
+}
+
 /// Fixed arguments.
 pub fn none() -> Arguments {
     Just(Vec::new()).boxed()

@@ -3,6 +3,7 @@
 mod arguments;
 mod bitmaps;
 mod connection;
+mod hashes;
 mod keys;
 mod server;
 mod strings;
@@ -55,6 +56,18 @@ pub enum Step {
         options: Request,
         between: Vec<Request>,
     },
+    /// A whole HSCAN or its kin of a key that is filled first, from cursor 0 to cursor 0, with other requests of the
+    /// same connection between its pages.
+    ScanElements {
+        connection: usize,
+        /// The requests that fill the key.
+        fill: Vec<Request>,
+        /// HSCAN ..
+        command: &'static str,
+        key: &'static str,
+        options: Request,
+        between: Vec<Request>,
+    },
     /// Sleeps until the next key expires, if that is soon.
     AwaitExpiry,
 }
@@ -104,6 +117,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         strings::ROWS,
         bitmaps::ROWS,
         keys::ROWS,
+        hashes::ROWS,
         connection::ROWS,
         server::ROWS,
     ]
@@ -145,9 +159,20 @@ fn step(features: Features) -> BoxedStrategy<Step> {
         1 => (connection, keys::scan_options(), collection::vec(request_of(keys::changes), 0..4)).prop_map(
             |(connection, options, between)| Step::Scan { connection, options, between }
         ),
+        1 => (0..CONNECTIONS, scan_of_elements()).prop_map(|(number, mut step)| {
+            if let Step::ScanElements { connection, .. } = &mut step {
+                *connection = number;
+            }
+            step
+        }),
         1 => Just(Step::AwaitExpiry),
     ]
     .boxed()
+}
+
+/// A walk over the elements of a collection.
+fn scan_of_elements() -> BoxedStrategy<Step> {
+    prop_oneof![hashes::whole_scan()].boxed()
 }
 
 /// Requests without a reply, up to one that is answered.
