@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use super::server::{Launch, ServeError};
 use crate::command::acl;
 use crate::command::effects;
+use crate::command::push::Sender;
 use crate::command::server::{REDIS_VERSION, Server};
 use crate::command::shutdown::Request;
 use crate::config::{AppendFsync, Config, Host, Key, OnCorruption as OnCorruptionSetting, Refusal};
@@ -104,6 +105,7 @@ impl Job for Housekeeping {
         if !self.server.switches.active_expire.load(Ordering::Relaxed) {
             return;
         }
+        effects::listen(keyspace, &self.server);
         keyspace.engine.begin_command(storage::OnMiss::Read);
         keyspace.engine.set_urgent(true);
         if let Err(e) = keyspace.expire_due(now_ms, EXPIRED_A_TURN) {
@@ -111,6 +113,9 @@ impl Job for Housekeeping {
         }
         keyspace.engine.set_urgent(false);
         effects::distribute(keyspace, &self.server, None, now_ms);
+        let mut sender = Sender::new(&self.server, keyspace.last_lsn(), None);
+        sender.make_room();
+        sender.broadcast();
     }
 }
 

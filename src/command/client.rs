@@ -1,16 +1,22 @@
 //! What a command may know and change of the connection that sent it, and what other connections may see of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
 
 use parking_lot::Mutex;
 
 use super::acl::{Account, Users};
 use super::blocking::Wait;
+use super::outgoing::{Outgoing, OutgoingMark};
+use super::output_limit::OutputLimit;
+use super::server::Server;
+use super::subscriptions::Counts;
+use super::tracking::Mode;
 use super::transaction::Multi;
 use super::watch::WatchMark;
 use crate::resp::Proto;
+use crate::vfs::Clock;
 
 /// Which replies a connection wants; CLIENT REPLY changes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +70,11 @@ pub struct Client {
     pub monitor: bool,
     pub no_evict: bool,
     pub no_touch: bool,
+    /// How many subscriptions it has.
+    pub subscriptions: Counts,
+    pub tracking: Mode,
+    /// What the running command has to say beside its reply.
+    pub outgoing: Outgoing,
     /// Close once the replies so far are sent.
     pub close: bool,
     pub block: Option<Block>,
@@ -126,6 +137,9 @@ impl Client {
             monitor: false,
             no_evict: false,
             no_touch: false,
+            subscriptions: Counts::default(),
+            tracking: Mode::default(),
+            outgoing: Outgoing::default(),
             close: false,
             block: None,
             wait: None,
@@ -148,6 +162,7 @@ impl Client {
             db: self.db,
             reply_mode: self.reply_mode,
             no_touch: self.no_touch,
+            tracking: self.tracking,
             last_command: self.last_command,
             name: self.name.clone(),
             ..Self::of(
@@ -170,6 +185,8 @@ impl Client {
         view.monitor = self.monitor;
         view.no_evict = self.no_evict;
         view.no_touch = self.no_touch;
+        view.subscriptions = self.subscriptions;
+        view.tracking = self.tracking;
         view.closing = self.close;
         view.blocked = self.block.is_some();
         view.has_timeout = self.block.is_some_and(|block| block.until_ms.is_some());
@@ -182,6 +199,21 @@ impl Client {
     /// Whether it may send commands that need a user.
     pub fn may_speak(&self, users: &Users) -> bool {
         self.authenticated || !users.must_log_in()
+    }
+
+    /// The connection has so many subscriptions now.
+    pub fn set_subscriptions(&mut self, counts: Counts) {
+        self.subscriptions = counts;
+        // Read under the engine lock, as it is changed, or where a moment more or less does not matter.
+        self.entry.subscriber.store(counts.any(), Ordering::Relaxed);
+    }
+
+    /// What the running command had to say since `mark`, and what it subscribed to, did not happen.
+    pub fn take_back(&mut self, mark: OutgoingMark, server: &Server) {
+        for step in self.outgoing.cut(mark) {
+            self.subscriptions = server.subscriptions.undo(&self.entry, &step);
+        }
+        self.set_subscriptions(self.subscriptions);
     }
 
     /// Sets the name; an empty one takes it away.
@@ -248,6 +280,16 @@ pub struct Entry {
     /// What it watches.
     pub watch: WatchMark,
     outbox: Mutex<Outbox>,
+    /// It speaks RESP3; changes under the engine lock.
+    resp3: AtomicBool,
+    /// It has subscriptions; changes under the engine lock.
+    subscriber: AtomicBool,
+    /// The connection that its invalidations are redirected to was found gone.
+    redirect_broken: AtomicBool,
+    /// Bytes that were taken out to be sent and are not sent.
+    unsent: AtomicUsize,
+    /// Wall time in milliseconds since when the soft output limit is exceeded; 0: it is not.
+    soft_since_ms: AtomicU64,
 }
 
 /// What CLIENT LIST shows, as of the connection's latest turn.
@@ -260,6 +302,8 @@ pub struct View {
     pub monitor: bool,
     pub no_evict: bool,
     pub no_touch: bool,
+    pub subscriptions: Counts,
+    pub tracking: Mode,
     pub closing: bool,
     /// CLIENT UNBLOCK finds something to end.
     pub blocked: bool,
@@ -287,6 +331,8 @@ impl Default for View {
             monitor: false,
             no_evict: false,
             no_touch: false,
+            subscriptions: Counts::default(),
+            tracking: Mode::default(),
             closing: false,
             blocked: false,
             has_timeout: false,
@@ -347,7 +393,11 @@ impl Entry {
     /// Asks something of the connection: bits of [`signal`].
     pub fn signal(&self, bits: u32) {
         // Pairs with the acquire in `take_signals`: what was stored before the bits is seen with them.
-        self.signals.fetch_or(bits, Ordering::Release);
+        let asked = self.signals.fetch_or(bits, Ordering::Release);
+        if asked & bits == bits {
+            // Whoever asked first wakes the task, which has not looked yet.
+            return;
+        }
         let waker = self.waker.lock();
         if let Some(waker) = &*waker {
             waker.wake_by_ref();
@@ -377,11 +427,17 @@ impl Entry {
         *self.waker.lock() = Some(waker);
     }
 
-    /// Queues bytes that may leave once the log is written up to `lsn`; returns how many bytes wait now.
-    pub fn post(&self, bytes: &[u8], lsn: u64) -> usize {
+    /// Queues bytes that may leave once the log is written up to `lsn`; returns how many bytes wait now. Nothing is
+    /// queued for a connection that is to be closed.
+    pub fn post(&self, parts: &[&[u8]], lsn: u64) -> usize {
+        if self.has_signal(signal::KILL) {
+            return 0;
+        }
         let waiting = {
             let mut outbox = self.outbox.lock();
-            outbox.bytes.extend_from_slice(bytes);
+            for part in parts {
+                outbox.bytes.extend_from_slice(part);
+            }
             outbox.lsn = outbox.lsn.max(lsn);
             outbox.bytes.len()
         };
@@ -396,8 +452,47 @@ impl Entry {
         outbox.lsn
     }
 
-    /// Bytes in the outbox.
-    pub fn posted_bytes(&self) -> usize {
-        self.outbox.lock().bytes.len()
+    /// Bytes that others have for it and that are not sent.
+    pub fn waiting_bytes(&self) -> usize {
+        self.outbox.lock().bytes.len() + self.unsent.load(Ordering::Relaxed)
+    }
+
+    /// The protocol it speaks now.
+    pub fn proto(&self) -> Proto {
+        if self.resp3.load(Ordering::Relaxed) {
+            Proto::Resp3
+        } else {
+            Proto::Resp2
+        }
+    }
+
+    /// It speaks this protocol from now on.
+    pub fn set_proto(&self, proto: Proto) {
+        self.resp3.store(proto == Proto::Resp3, Ordering::Relaxed);
+    }
+
+    /// Whether it has subscriptions.
+    pub fn is_subscriber(&self) -> bool {
+        self.subscriber.load(Ordering::Relaxed)
+    }
+
+    /// Whether its invalidations were found to have nowhere to go.
+    pub fn is_redirect_broken(&self) -> bool {
+        self.redirect_broken.load(Ordering::Relaxed)
+    }
+
+    /// Whether its invalidations have nowhere to go.
+    pub fn set_redirect_broken(&self, broken: bool) {
+        self.redirect_broken.store(broken, Ordering::Relaxed);
+    }
+
+    /// So many bytes were taken out to be sent and are not sent yet.
+    pub fn set_unsent(&self, bytes: usize) {
+        self.unsent.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether so many bytes that wait for the client are more than `limit` allows.
+    pub fn is_over(&self, limit: &OutputLimit, bytes: usize, clock: &dyn Clock) -> bool {
+        limit.is_exceeded(bytes as u64, &self.soft_since_ms, clock)
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::acl::{Account, Users};
 use super::client::{Entry, ReplyMode, View, signal};
+use super::client_tracking::shown_redirect;
 use super::connection::{check_name, is_attribute};
 use super::serving::{Ending, end_wait};
 use super::{Call, Outcome, help, word};
@@ -69,8 +70,12 @@ fn flags(entry: &Entry, view: &View) -> String {
     let mut flags = String::new();
     for (is_set, letter) in [
         (view.monitor, 'O'),
+        (view.subscriptions.any(), 'P'),
         (view.multi.is_some(), 'x'),
         (view.blocked || view.paused, 'b'),
+        (view.tracking.on, 't'),
+        (entry.is_redirect_broken(), 'R'),
+        (view.tracking.bcast, 'B'),
         (entry.watch.is_changed(), 'd'),
         (view.closing, 'c'),
         (entry.unix, 'U'),
@@ -98,7 +103,7 @@ pub fn line(entry: &Entry, now_ms: u64) -> String {
 /// Appends the line of one connection.
 fn write_line(out: &mut String, entry: &Entry, now_ms: u64) {
     let view = entry.view.lock();
-    let posted = entry.posted_bytes();
+    let waiting = entry.waiting_bytes();
     let buffers = view.buffers;
     let seconds_since = |ms: u64| now_ms.saturating_sub(ms) / 1000;
     let total = FIXED_BYTES
@@ -107,12 +112,12 @@ fn write_line(out: &mut String, entry: &Entry, now_ms: u64) {
         + buffers.words
         + view.multi_bytes
         + buffers.output_capacity
-        + posted;
+        + waiting;
     writeln!(
         out,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} watch={} \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} \
          qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events=r cmd={} \
-         user={} redir=-1 resp={} lib-name={} lib-ver={}",
+         user={} redir={} resp={} lib-name={} lib-ver={}",
         entry.id,
         entry.addr,
         entry.laddr,
@@ -122,6 +127,9 @@ fn write_line(out: &mut String, entry: &Entry, now_ms: u64) {
         seconds_since(entry.active_ms.load(Ordering::Relaxed)),
         flags(entry, &view),
         view.db,
+        view.subscriptions.channels,
+        view.subscriptions.patterns,
+        view.subscriptions.shards,
         view.multi.map_or(-1, |queued| queued as i64),
         entry.watch.keys(),
         buffers.input,
@@ -131,11 +139,12 @@ fn write_line(out: &mut String, entry: &Entry, now_ms: u64) {
         buffers.output_capacity,
         buffers.output_capacity,
         buffers.output,
-        usize::from(posted > 0),
-        posted,
+        usize::from(waiting > 0),
+        waiting,
         total,
         view.command,
         word::shown(&view.account.name, usize::MAX),
+        shown_redirect(view.tracking),
         if view.proto == Proto::Resp3 { 3 } else { 2 },
         text(view.lib_name.as_ref()),
         text(view.lib_ver.as_ref()),
@@ -161,6 +170,16 @@ enum Kind {
     Master,
 }
 
+impl Kind {
+    fn has(self, entry: &Entry) -> bool {
+        match self {
+            Self::Normal => !entry.is_subscriber(),
+            Self::Pubsub => entry.is_subscriber(),
+            Self::Replica | Self::Master => false,
+        }
+    }
+}
+
 fn kind(word: &[u8]) -> Result<Kind, ErrorReply> {
     match word {
         w if word::is(w, "normal") => Ok(Kind::Normal),
@@ -180,10 +199,12 @@ pub fn list(call: &mut Call<'_>) -> Outcome {
     let registry = &call.server.registry;
     let entries = match &call.args[2..] {
         [] => registry.all(),
-        [option, name] if word::is(option, "type") => match kind(name)? {
-            Kind::Normal => registry.all(),
-            Kind::Pubsub | Kind::Replica | Kind::Master => Vec::new(),
-        },
+        [option, name] if word::is(option, "type") => {
+            let kind = kind(name)?;
+            let mut entries = registry.all();
+            entries.retain(|entry| kind.has(entry));
+            entries
+        }
         [option, ids @ ..] if word::is(option, "id") && !ids.is_empty() => {
             let mut entries = Vec::new();
             for id in ids {
@@ -218,7 +239,7 @@ impl Filter<'_> {
     fn takes(&self, entry: &Entry, my_id: u64, now_ms: u64) -> bool {
         self.addr.is_none_or(|addr| addr == entry.addr.as_bytes())
             && self.laddr.is_none_or(|addr| addr == entry.laddr.as_bytes())
-            && self.kind.is_none_or(|kind| kind == Kind::Normal)
+            && self.kind.is_none_or(|kind| kind.has(entry))
             && self
                 .user
                 .as_ref()
@@ -409,26 +430,6 @@ pub fn unblock(call: &mut Call<'_>) -> Outcome {
         blocked
     });
     call.out.int(i64::from(unblocked));
-    Ok(())
-}
-
-/// CLIENT GETREDIR: nothing is tracked, so nothing is redirected.
-pub fn getredir(call: &mut Call<'_>) -> Outcome {
-    call.out.int(-1);
-    Ok(())
-}
-
-/// CLIENT TRACKINGINFO
-pub fn trackinginfo(call: &mut Call<'_>) -> Outcome {
-    let out = &mut *call.out;
-    out.map(3);
-    out.bulk(b"flags");
-    out.set(1);
-    out.bulk(b"off");
-    out.bulk(b"redirect");
-    out.int(-1);
-    out.bulk(b"prefixes");
-    out.array(0);
     Ok(())
 }
 

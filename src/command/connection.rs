@@ -5,11 +5,14 @@ use std::sync::atomic::Ordering;
 
 use super::client::ReplyMode;
 use super::server::REDIS_VERSION;
-use super::{Call, Outcome, acl, transaction, word};
+use super::{Call, Outcome, acl, client_tracking, pubsub, transaction, word};
 use crate::resp::{ErrorReply, Proto};
 
 /// PING [message]
 pub fn ping(call: &mut Call<'_>) -> Outcome {
+    if call.args.len() <= 2 && pubsub::ping(call) {
+        return Ok(());
+    }
     match call.args {
         [_] => call.out.raw(b"+PONG\r\n"),
         [_, message] => call.out.bulk(message),
@@ -53,6 +56,9 @@ pub fn reset(call: &mut Call<'_>) -> Outcome {
         call.server.registry.remove_monitor(&client.entry);
     }
     transaction::forget(client, call.server);
+    client_tracking::end(call);
+    pubsub::leave_all(call);
+    let client = &mut *call.client;
     client.db = 0;
     client.account = Arc::clone(call.server.users.default_account());
     client.authenticated = !call.server.users.must_log_in();
@@ -60,9 +66,15 @@ pub fn reset(call: &mut Call<'_>) -> Outcome {
     client.no_evict = false;
     client.no_touch = false;
     client.set_name(b"");
-    call.out.set_proto(Proto::Resp2);
+    set_proto(call, Proto::Resp2);
     call.out.simple("RESET");
     Ok(())
+}
+
+/// The connection speaks this protocol from now on.
+fn set_proto(call: &mut Call<'_>, proto: Proto) {
+    call.out.set_proto(proto);
+    call.client.entry.set_proto(proto);
 }
 
 fn authenticate(call: &mut Call<'_>, user: &[u8], password: &[u8]) -> Outcome {
@@ -148,7 +160,7 @@ pub fn hello(call: &mut Call<'_>) -> Outcome {
         call.client.set_name(name);
     }
     if let Some(proto) = hello.proto {
-        call.out.set_proto(proto);
+        set_proto(call, proto);
     }
     let out = &mut *call.out;
     out.map(7);

@@ -8,16 +8,24 @@
 
 use super::client::Client;
 use super::server::Server;
-use super::serving;
+use super::{notification, push, serving};
 use crate::keyspace::Keyspace;
 use crate::keyspace::change::{Change, Listener};
-use crate::resp::Reply;
+use crate::resp::{Reply, ReplyMark};
 
 /// The connection whose command made the changes.
 pub struct Maker<'a> {
     pub client: &'a mut Client,
     /// Ends with the reply of the command, if it has one.
     pub out: &'a mut Reply,
+    /// Where that reply begins.
+    pub reply_at: ReplyMark,
+}
+
+impl Maker<'_> {
+    fn says_nothing(&self) -> bool {
+        self.client.outgoing.is_empty()
+    }
 }
 
 /// What a consumer of changes is told.
@@ -34,7 +42,8 @@ pub struct Effects<'a> {
 /// Tells everyone what was changed since the last call, and serves the clients that waited for it. `maker` is None for
 /// jobs.
 pub fn distribute(keyspace: &mut Keyspace, server: &Server, maker: Option<Maker<'_>>, now_ms: u64) {
-    if keyspace.changes.is_empty() && !server.blocked.has_ready() {
+    let says_nothing = maker.as_ref().is_none_or(Maker::says_nothing);
+    if keyspace.changes.is_empty() && says_nothing && !server.blocked.has_ready() {
         return;
     }
     let changes = tell(keyspace, server, maker, now_ms);
@@ -55,8 +64,9 @@ pub(super) fn tell(
     mut maker: Option<Maker<'_>>,
     now_ms: u64,
 ) -> Vec<Change> {
+    let says_nothing = maker.as_ref().is_none_or(Maker::says_nothing);
     let changes = keyspace.changes.take();
-    if changes.is_empty() {
+    if changes.is_empty() && says_nothing {
         return changes;
     }
     let effects = Effects {
@@ -76,5 +86,14 @@ pub(super) fn tell(
     changes
 }
 
+/// Lets the keyspace keep what keyspace notifications and client tracking need to hear of, as things are now. To be
+/// called before a command or a job changes keys.
+pub fn listen(keyspace: &mut Keyspace, server: &Server) {
+    keyspace.changes.notify(notification::wanted(server));
+    keyspace
+        .changes
+        .listen(Listener::Track, server.tracking.any());
+}
+
 /// Who is told, in this order.
-const CONSUMERS: &[fn(&Effects<'_>, Option<&mut Maker<'_>>)] = &[];
+const CONSUMERS: &[fn(&Effects<'_>, Option<&mut Maker<'_>>)] = &[push::consume];

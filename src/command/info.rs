@@ -193,7 +193,7 @@ fn clients(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
         blocked += u64::from(view.blocked || view.paused);
         timeouts += u64::from(view.has_timeout);
         input = input.max(view.buffers.input + view.buffers.input_free);
-        output = output.max(view.buffers.output_capacity + entry.posted_bytes());
+        output = output.max(view.buffers.output_capacity + entry.waiting_bytes());
     }
     report.section("Clients");
     report.field("connected_clients", registry.len());

@@ -2,6 +2,7 @@
 
 use super::argument::{database, is_word, number_32};
 use super::{Call, Failure, Outcome, errors};
+use crate::config::Key;
 use crate::keyspace::Look;
 use crate::keyspace::change::Class;
 use crate::resp::ErrorReply;
@@ -132,6 +133,13 @@ fn flush(call: &mut Call, databases: std::ops::Range<u32>) -> Outcome {
         }
         Ok::<_, Failure>(())
     })?;
+    // Whoever waits for the end of a flush hears of it before the reply says that it is over.
+    let is_async = match call.args {
+        [_, word] => is_word(word, "ASYNC"),
+        _ => call.server.config.is_on(Key::LazyfreeLazyUserFlush),
+    };
+    call.client.outgoing.before_reply =
+        call.client.tracking.on && !is_async && !call.client.deny_blocking;
     call.out.ok();
     Ok(())
 }

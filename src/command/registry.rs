@@ -67,7 +67,8 @@ impl Registry {
         }
     }
 
-    /// Closes the connections that have been silent for longer than `timeout_ms`, except blocked ones and monitors.
+    /// Closes the connections that have been silent for longer than `timeout_ms`, except blocked ones, monitors and
+    /// subscribers.
     pub fn close_idle(&self, now_ms: u64, timeout_ms: u64) {
         for entry in self.entries.lock().values() {
             let idle_ms = now_ms.saturating_sub(entry.active_ms.load(Ordering::Relaxed));
@@ -76,7 +77,7 @@ impl Registry {
             }
             let exempt = {
                 let view = entry.view.lock();
-                view.blocked || view.monitor
+                view.blocked || view.monitor || view.subscriptions.any()
             };
             if !exempt {
                 entry.signal(signal::KILL);
@@ -104,14 +105,8 @@ impl Registry {
         self.monitors_len.store(monitors.len(), Ordering::Relaxed);
     }
 
-    /// Sends `lines` to every monitor, to leave when the log is written up to `lsn`. One that lets more than
-    /// `bytes_max` pile up (0: no limit) is closed.
-    pub fn feed_monitors(&self, lines: &[u8], lsn: u64, bytes_max: u64) {
-        for monitor in self.monitors.lock().iter() {
-            let waiting = monitor.post(lines, lsn) as u64;
-            if bytes_max != 0 && waiting >= bytes_max {
-                monitor.signal(signal::KILL);
-            }
-        }
+    /// Sees every monitor.
+    pub fn each_monitor(&self, see: impl FnMut(&Arc<Entry>)) {
+        self.monitors.lock().iter().for_each(see);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::acl::{AclLog, Users};
 use super::blocking::BlockTable;
 use super::checkpoint::CheckpointBell;
-use super::client::Entry;
+use super::client::{Entry, signal};
 use super::debug::Switches;
 use super::latency::Latency;
 use super::loading::Loading;
@@ -14,7 +14,9 @@ use super::pause::Pause;
 use super::registry::Registry;
 use super::shutdown::Shutdown;
 use super::slowlog::Slowlog;
-use super::stats::Stats;
+use super::stats::{Stats, add};
+use super::subscriptions::Subscriptions;
+use super::tracking::Tracking;
 use super::tuning::Tuning;
 use super::watch::WatchTable;
 use crate::config::{Config, Host, Key, Refusal};
@@ -42,6 +44,8 @@ pub struct Server {
     pub users: Users,
     pub acl_log: AclLog,
     pub switches: Switches,
+    pub subscriptions: Subscriptions,
+    pub tracking: Tracking,
     /// While the log is being replayed most commands answer LOADING.
     pub loading: Loading,
 }
@@ -70,22 +74,59 @@ impl Server {
             users,
             acl_log: AclLog::default(),
             switches: Switches::default(),
+            subscriptions: Subscriptions::default(),
+            tracking: Tracking::default(),
             loading: Loading::default(),
         }
     }
 }
 
 impl Server {
-    /// A connection is over.
+    /// A connection is over, or as good as over from now on.
     pub fn disconnect(&self, entry: &Arc<Entry>) {
         self.registry.remove(entry);
         self.blocked.forget(entry.id);
         self.watched.forget(entry);
+        self.subscriptions.leave(entry.id);
+        self.tracking.end(entry.id);
     }
 
     /// The same on a machine that can be asked.
     pub fn on(self, machine: Arc<dyn Machine>) -> Self {
         Self { machine, ..self }
+    }
+
+    /// Queues bytes for a connection, which leave once the log is written up to `lsn`. One that lets too much pile up
+    /// is closed.
+    pub fn post(&self, to: &Entry, parts: &[&[u8]], lsn: u64) {
+        if to.post(parts, lsn) > 0 {
+            self.check_output(to, to.waiting_bytes());
+        }
+    }
+
+    /// Closes the connection if `bytes` that wait for its client are too many; whether it is to be closed.
+    pub fn check_output(&self, entry: &Entry, bytes: usize) -> bool {
+        let limit = self.tuning.output_limit(entry.is_subscriber());
+        if !entry.is_over(limit, bytes, &*self.clock) {
+            return false;
+        }
+        if !entry.has_signal(signal::KILL) {
+            add(&self.stats.output_buffer_disconnections, 1);
+            tracing::warn!(
+                client = entry.id,
+                addr = entry.addr,
+                "closing a client that reached the output buffer limit"
+            );
+            entry.signal(signal::KILL);
+        }
+        true
+    }
+
+    /// Closes the connections that have left too much unread for too long.
+    pub fn check_outputs(&self) {
+        for entry in self.registry.all() {
+            self.check_output(&entry, entry.waiting_bytes());
+        }
     }
 }
 

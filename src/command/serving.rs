@@ -5,7 +5,7 @@ use super::client::{Client, ReplyMode, signal};
 use super::effects::{self, Maker};
 use super::server::Server;
 use super::stats::{add, add_locked};
-use super::{Call, Failure, accounting, attempt, errors};
+use super::{Call, Failure, accounting, attempt, client_tracking, errors};
 use crate::keyspace::{Keyspace, Look};
 use crate::resp::{ErrorReply, Reply};
 use crate::storage::OnMiss;
@@ -66,6 +66,7 @@ fn run(
     }
     let maker = Maker {
         client: &mut waiter.client,
+        reply_at: Reply::default().mark(),
         out: &mut out,
     };
     let changes = effects::tell(keyspace, server, Some(maker), now_ms);
@@ -75,6 +76,11 @@ fn run(
         let bytes = flat(out);
         release(&waiter.client, &bytes, keyspace.last_lsn());
     } else {
+        // It has no reply yet: these are push messages.
+        let messages = flat(out);
+        if !messages.is_empty() {
+            server.post(&waiter.client.entry, &[&messages], keyspace.last_lsn());
+        }
         table.put_back(waiter);
     }
 }
@@ -88,6 +94,7 @@ fn carry_out(
 ) -> Result<(), Failure> {
     let words = waiter.request.words();
     keyspace.no_touch = waiter.client.no_touch;
+    effects::listen(keyspace, server);
     let mut call = Call {
         args: &words,
         keyspace,
@@ -96,7 +103,14 @@ fn carry_out(
         out,
         now_ms,
     };
-    attempt::carry_out(&mut call, waiter.handler)
+    attempt::carry_out(&mut call, waiter.handler)?;
+    client_tracking::remember(
+        &mut waiter.client,
+        keyspace.changes.len(),
+        waiter.command,
+        &words,
+    );
+    Ok(())
 }
 
 /// Counts a command that is over.
@@ -145,7 +159,7 @@ fn release(client: &Client, reply: &[u8], lsn: u64) {
         view.has_timeout = false;
     }
     if !reply.is_empty() {
-        entry.post(reply, lsn);
+        entry.post(&[reply], lsn);
     }
     entry.signal(signal::RESUME);
 }

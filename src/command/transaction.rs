@@ -19,7 +19,7 @@ use super::request::Request;
 use super::server::Server;
 use super::stats::{add, add_locked};
 use super::table::{self, Command, CommandId, Flag, Group};
-use super::{Call, Failure, Outcome, accounting, attempt, errors, monitor};
+use super::{Call, Failure, Outcome, accounting, attempt, client_tracking, errors, monitor};
 use crate::keyspace::change::Listener;
 use crate::resp::ErrorReply;
 use crate::storage::{Error, OnMiss, Plan};
@@ -227,6 +227,7 @@ fn run(call: &mut Call<'_>, multi: &Multi) -> Outcome {
         call.keyspace.begin(Plan::Savepoint)?;
     }
     let (db, fed) = (call.client.db, call.client.feed.len());
+    let said = call.client.outgoing.mark();
     call.client.deny_blocking = true;
     let result = run_all(call, multi);
     call.client.deny_blocking = false;
@@ -245,6 +246,7 @@ fn run(call: &mut Call<'_>, multi: &Multi) -> Outcome {
             call.keyspace.undo(mark);
             call.client.db = db;
             call.client.feed.truncate(fed);
+            call.client.take_back(said, call.server);
             Err(failure)
         }
     }
@@ -316,6 +318,10 @@ fn run_one(call: &mut Call<'_>, queued: &Queued) -> Result<(bool, Option<Vec<u8>
         Err(Failure::Storage(error)) => return Err(error),
     };
     assert!(call.client.block.is_none(), "nothing blocks in EXEC");
+    if call.client.tracking.on {
+        let changes = call.keyspace.changes.len();
+        client_tracking::remember(call.client, changes, queued.command, &words);
+    }
     let error = call.out.bytes_since(mark).strip_prefix(b"-");
     let error = error.map(<[u8]>::to_vec);
     let registry = &call.server.registry;

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
+use super::output_limit::OutputLimit;
 use crate::config::{Config, Key, Permission};
 
 /// Current values.
@@ -28,10 +29,13 @@ pub struct Tuning {
     pub latency_ms_min: AtomicU64,
     /// `latency-tracking`: the durations of commands are kept as distributions.
     pub latency_tracking: AtomicBool,
-    /// `client-output-buffer-limit normal`: bytes (0: none) at once, bytes and seconds in a row.
-    pub output_bytes_max: AtomicU64,
-    pub output_soft_bytes_max: AtomicU64,
-    pub output_soft_s: AtomicU64,
+    /// `client-output-buffer-limit normal` and `pubsub`.
+    output_normal: OutputLimit,
+    output_pubsub: OutputLimit,
+    /// `notify-keyspace-events`, as bits of [`crate::config::events`].
+    pub events: AtomicI64,
+    /// `tracking-table-max-keys`; 0: no limit.
+    pub tracked_keys_max: AtomicU64,
     /// How often in a second the periodic jobs run.
     pub hz: AtomicU64,
     /// From where DEBUG may come.
@@ -54,9 +58,10 @@ impl Default for Tuning {
             slowlog_len_max: AtomicU64::new(128),
             latency_ms_min: AtomicU64::new(0),
             latency_tracking: AtomicBool::new(true),
-            output_bytes_max: AtomicU64::new(0),
-            output_soft_bytes_max: AtomicU64::new(0),
-            output_soft_s: AtomicU64::new(0),
+            output_normal: OutputLimit::default(),
+            output_pubsub: OutputLimit::default(),
+            events: AtomicI64::new(0),
+            tracked_keys_max: AtomicU64::new(1_000_000),
             hz: AtomicU64::new(10),
             debug_allowed: Allowed::default(),
             module_allowed: Allowed::default(),
@@ -101,13 +106,12 @@ impl Tuning {
         set(&self.slowlog_len_max, config.slowlog_entries_max());
         set(&self.latency_ms_min, config.latency_threshold_ms());
         set(&self.hz, u64::from(config.hz()));
-        let output = config.output_limits().normal;
-        set(&self.output_bytes_max, output.hard_bytes);
-        set(&self.output_soft_bytes_max, output.soft_bytes);
-        set(
-            &self.output_soft_s,
-            u64::try_from(output.soft_seconds).unwrap_or(0),
-        );
+        let output = config.output_limits();
+        self.output_normal.set(&output.normal);
+        self.output_pubsub.set(&output.pubsub);
+        self.events
+            .store(config.keyspace_events(), Ordering::Relaxed);
+        set(&self.tracked_keys_max, config.tracked_keys_max());
         self.latency_tracking
             .store(config.is_on(Key::LatencyTracking), Ordering::Relaxed);
         self.slowlog_us_min
@@ -116,5 +120,14 @@ impl Tuning {
             .store(config.protected_mode(), Ordering::Relaxed);
         self.debug_allowed.set(config.enable_debug_command());
         self.module_allowed.set(config.enable_module_command());
+    }
+
+    /// How much a connection may leave unread.
+    pub fn output_limit(&self, is_subscriber: bool) -> &OutputLimit {
+        if is_subscriber {
+            &self.output_pubsub
+        } else {
+            &self.output_normal
+        }
     }
 }

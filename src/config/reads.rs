@@ -105,6 +105,8 @@ reads! {
     zset_max_listpack_value: u64 = ZsetMaxListpackValue;
     /// Entries when positive; -1 to -5 for 4 to 64 KiB.
     list_max_listpack_size: i32 = ListMaxListpackSize;
+    /// Keys that clients are remembered to have read; 0 for no limit.
+    tracked_keys_max: u64 = TrackingTableMaxKeys;
     hll_sparse_max_bytes: u64 = HllSparseMaxBytes;
 }
 

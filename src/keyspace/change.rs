@@ -19,6 +19,13 @@ pub enum Class {
     New,
 }
 
+impl Class {
+    /// A bit for sets of classes.
+    pub const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -68,6 +75,8 @@ pub struct Changes {
     list: Vec<Change>,
     /// The bits of the listeners.
     listeners: u8,
+    /// The classes of events that are kept while [`Listener::Notify`] listens.
+    classes: u16,
 }
 
 impl Changes {
@@ -78,6 +87,12 @@ impl Changes {
         } else {
             self.listeners &= !listener.bit();
         }
+    }
+
+    /// Which classes of events are kept, as bits of [`Class`]; with none, [`Listener::Notify`] does not listen.
+    pub fn notify(&mut self, classes: u16) {
+        self.classes = classes;
+        self.listen(Listener::Notify, classes != 0);
     }
 
     /// Whether this one listens.
@@ -115,7 +130,7 @@ impl Changes {
     }
 
     pub(super) fn event(&mut self, db: u32, key: &[u8], class: Class, name: &'static str) {
-        if self.hears(Listener::Notify) {
+        if self.classes & class.bit() != 0 {
             self.list.push(Change::Event {
                 db,
                 key: key.into(),
@@ -131,7 +146,8 @@ impl Changes {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// How many are kept now.
+    pub fn len(&self) -> usize {
         self.list.len()
     }
 

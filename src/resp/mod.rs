@@ -3,4 +3,4 @@
 pub mod parser;
 pub mod reply;
 
-pub use reply::{ErrorReply, Proto, Reply, Stream, StreamError};
+pub use reply::{ErrorReply, Proto, Reply, ReplyMark, Stream, StreamError};

@@ -111,6 +111,16 @@ impl Reply {
         self.streams.truncate(mark.streams);
     }
 
+    /// Moves what was written since `later` before what was written between `earlier` and `later`.
+    pub fn move_before(&mut self, earlier: ReplyMark, later: ReplyMark) {
+        assert!(
+            earlier.streams == self.streams.len(),
+            "no streams between the marks"
+        );
+        let middle = later.bytes - earlier.bytes;
+        self.bytes[earlier.bytes..].rotate_left(middle);
+    }
+
     /// Encoded bytes, without what streams will add.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

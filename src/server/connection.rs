@@ -47,8 +47,6 @@ pub struct Connection {
     socket: Socket,
     entry: Arc<Entry>,
     session: Session,
-    /// Wall time in milliseconds since when the soft output limit is exceeded; 0: it is not.
-    soft_since_ms: u64,
 }
 
 impl Connection {
@@ -59,7 +57,6 @@ impl Connection {
             socket,
             entry,
             session,
-            soft_since_ms: 0,
         }
     }
 
@@ -361,31 +358,12 @@ impl Connection {
 
     /// Whether more output has piled up than a client may leave unread.
     fn check_output(&mut self) -> Result<(), Gone> {
-        let server = &self.worker.shared.server;
-        let tuning = &server.tuning;
-        let bytes = self.session.reply.bytes().len() as u64;
-        let exceeds = |limit: u64| limit != 0 && bytes >= limit;
-        let mut over = exceeds(tuning.output_bytes_max.load(Ordering::Relaxed));
-        if exceeds(tuning.output_soft_bytes_max.load(Ordering::Relaxed)) {
-            let now_ms = server.clock.wall_ms();
-            if self.soft_since_ms == 0 {
-                self.soft_since_ms = now_ms;
-            }
-            let seconds = tuning.output_soft_s.load(Ordering::Relaxed);
-            over |= now_ms.saturating_sub(self.soft_since_ms) / 1000 > seconds;
-        } else {
-            self.soft_since_ms = 0;
+        let bytes = self.session.reply.bytes().len();
+        self.entry.set_unsent(bytes);
+        if self.worker.shared.server.check_output(&self.entry, bytes) {
+            return Err(Gone);
         }
-        if !over {
-            return Ok(());
-        }
-        add(&server.stats.output_buffer_disconnections, 1);
-        tracing::warn!(
-            client = self.entry.id,
-            addr = self.entry.addr,
-            "closing a client that reached the output buffer limit"
-        );
-        Err(Gone)
+        Ok(())
     }
 
     /// Waits until the log is as far as the replies need. A failed log: they are discarded with the connection.
@@ -425,6 +403,7 @@ impl Connection {
                 return Err(Gone);
             }
             bytes = &bytes[n..];
+            self.entry.set_unsent(bytes.len());
         }
         Ok(())
     }

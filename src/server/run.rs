@@ -285,6 +285,7 @@ impl Acceptor {
 
     fn sweep(&self) {
         let server = &self.shared.server;
+        server.check_outputs();
         let timeout_s = server.tuning.timeout_s.load(Ordering::Relaxed);
         if timeout_s > 0 {
             let now_ms = server.clock.wall_ms();

@@ -7,18 +7,20 @@ use smallvec::SmallVec;
 use super::{Session, Step, Store};
 use crate::command::acl::{self, log::Context};
 use crate::command::blocking::Blocked;
-use crate::command::client::{Client, ReplyMode};
+use crate::command::client::{Client, ReplyMode, signal};
 use crate::command::dispatch::{Bindings, Handler};
 use crate::command::effects::{self, Maker};
+use crate::command::push::Sender;
 use crate::command::server::Server;
 use crate::command::stats::{add, add_locked};
 use crate::command::table::{self, Command, CommandId, Flag, Resolved};
 use crate::command::{
-    Call, Failure, accounting, attempt, errors, loading, monitor, transaction, word,
+    Call, Failure, accounting, attempt, client_tracking, errors, loading, monitor, pubsub,
+    transaction, word,
 };
 use crate::keyspace::Keyspace;
 use crate::keyspace::change::Listener;
-use crate::resp::Reply;
+use crate::resp::{Proto, Reply, ReplyMark};
 use crate::storage;
 use crate::storage::TOGETHER_MAX;
 
@@ -88,6 +90,7 @@ impl Session {
         now_us: u64,
     ) -> Step {
         let lsn_before = store.last_lsn(keyspace);
+        self.take_posted();
         let mut hold = Hold {
             server,
             store,
@@ -110,9 +113,18 @@ impl Session {
             self.client.write_lsn = lsn;
         }
         self.see_lsn(lsn);
+        Sender::new(server, lsn, Some((self.client.id, &mut self.reply))).broadcast();
         self.feed_monitors(server, lsn);
         self.publish();
         step
+    }
+
+    /// What others said before this hold comes before what it answers.
+    fn take_posted(&mut self) {
+        if self.client.entry.has_signal(signal::OUTBOX) {
+            let lsn = self.client.entry.take_posted(self.reply.buffer_mut());
+            self.see_lsn(lsn);
+        }
     }
 
     fn feed_monitors(&mut self, server: &Server, lsn: u64) {
@@ -120,8 +132,9 @@ impl Session {
         if feed.is_empty() {
             return;
         }
-        let limit = server.tuning.output_bytes_max.load(Ordering::Relaxed);
-        server.registry.feed_monitors(feed, lsn, limit);
+        server
+            .registry
+            .each_monitor(|monitor| server.post(monitor, &[feed.as_slice()], lsn));
         feed.clear();
         if feed.capacity() > FEED_BYTES_KEPT_MAX {
             *feed = Vec::new();
@@ -235,8 +248,14 @@ impl Turn<'_> {
         if self.client.reply_mode == ReplyMode::SkipNext {
             self.client.reply_mode = ReplyMode::Skip;
         }
+        let checked = self.check(hold);
+        if checked.is_ok() && hold.server.tracking.any() {
+            let own = Some((self.client.id, &mut *self.reply));
+            Sender::new(hold.server, keyspace.last_lsn(), own).make_room();
+        }
         let mark = self.reply.mark();
-        let verdict = match self.check(hold) {
+        let command = checked.as_ref().ok().map(|(command, _)| *command);
+        let verdict = match checked {
             Ok((command, handler)) => {
                 if let Some(until_ms) = self.paused_until(command, hold) {
                     return Verdict::Paused(until_ms);
@@ -262,20 +281,31 @@ impl Turn<'_> {
             let line = &self.reply.bytes_since(mark)[1..];
             hold.server.stats.count_error(line);
         }
-        match self.client.reply_mode {
-            ReplyMode::On | ReplyMode::SkipNext => {}
-            ReplyMode::Off => self.reply.cut(mark),
-            ReplyMode::Skip => {
-                self.reply.cut(mark);
-                self.client.reply_mode = ReplyMode::On;
-            }
+        self.hush(command, mark);
+        if self.client.multi.is_none() && !command.is_some_and(client_tracking::is_client) {
+            self.client.tracking.caching = false;
         }
         let maker = Maker {
             client: self.client,
             out: self.reply,
+            reply_at: mark,
         };
         effects::distribute(keyspace, hold.server, Some(maker), hold.now_us / 1000);
         verdict
+    }
+
+    /// Takes back the reply since `mark` if CLIENT REPLY says so. Push messages, and replies that are some, stay.
+    fn hush(&mut self, command: Option<&Command>, mark: ReplyMark) {
+        let is_aggregate = matches!(self.reply.bytes_since(mark).first(), Some(b'>' | b'*'));
+        let is_push = is_aggregate && command.is_some_and(pubsub::answers_with_pushes);
+        match self.client.reply_mode {
+            ReplyMode::On | ReplyMode::SkipNext => return,
+            ReplyMode::Off => {}
+            ReplyMode::Skip => self.client.reply_mode = ReplyMode::On,
+        }
+        if !is_push {
+            self.reply.cut(mark);
+        }
     }
 
     /// Everything that can be said against a request before it runs, in Redis's order. The error is a line.
@@ -313,6 +343,16 @@ impl Turn<'_> {
         }
         if self.client.multi.is_some() && command.flags.has(Flag::NoMulti) {
             return reject("ERR Command not allowed inside a transaction");
+        }
+        if self.client.subscriptions.any()
+            && self.reply.proto() == Proto::Resp2
+            && !pubsub::is_for_subscribers(command)
+        {
+            let name = command.name();
+            return reject(&format!(
+                "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed \
+                 in this context"
+            ));
         }
         if server.loading.is_on() && !self.has_only(command, Flag::Loading) {
             return reject(&loading::REFUSAL.0);
@@ -418,6 +458,7 @@ impl Turn<'_> {
         };
         let mark = self.reply.mark();
         keyspace.no_touch = self.client.no_touch;
+        effects::listen(keyspace, hold.server);
         let mut call = Call {
             args: self.words,
             keyspace,
@@ -447,6 +488,9 @@ impl Turn<'_> {
                 }
                 failed = true;
             }
+        }
+        if self.client.tracking.on {
+            client_tracking::remember(self.client, keyspace.changes.len(), command, self.words);
         }
         let took_us = measured.then(|| hold.look().saturating_sub(started_us));
         if let Some(took_us) = took_us {

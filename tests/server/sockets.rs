@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::shell::{Shell, ShellOptions, Socket};
+use redkeep::config::composite::OutputLimit;
 use redkeep::server::durability::SyncPolicy;
 
 /// Long enough for a reply that is on its way, short enough for a test.
@@ -327,12 +328,12 @@ fn a_client_that_does_not_read_is_not_read() {
 #[test]
 fn output_beyond_the_limit_closes() {
     let shell = shell();
-    shell
-        .shared
-        .server
-        .tuning
-        .output_bytes_max
-        .store(10_000, Ordering::SeqCst);
+    let limit = shell.shared.server.tuning.output_limit(false);
+    limit.set(&OutputLimit {
+        hard_bytes: 10_000,
+        soft_bytes: 0,
+        soft_seconds: 0,
+    });
     let mut socket = shell.connect();
     socket.check("PING\r\n", "+PONG\r\n");
     let word = "x".repeat(20_000);

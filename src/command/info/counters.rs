@@ -45,14 +45,16 @@ pub(super) fn stats(report: &mut Report, call: &mut Call<'_>) -> Result<(), Erro
     report.field("evicted_keys", keyspace.evicted_keys);
     report.field("keyspace_hits", keyspace.hits);
     report.field("keyspace_misses", keyspace.misses);
-    report.field("pubsub_channels", 0);
-    report.field("pubsub_patterns", 0);
-    report.field("pubsubshard_channels", 0);
+    let subscribed = call.server.subscriptions.sizes();
+    report.field("pubsub_channels", subscribed.channels);
+    report.field("pubsub_patterns", subscribed.patterns);
+    report.field("pubsubshard_channels", subscribed.shards);
     report.field("latest_fork_usec", 0);
     report.field("total_forks", 0);
-    report.field("tracking_total_keys", 0);
-    report.field("tracking_total_items", 0);
-    report.field("tracking_total_prefixes", 0);
+    let tracked = call.server.tracking.sizes();
+    report.field("tracking_total_keys", tracked.keys);
+    report.field("tracking_total_items", tracked.items);
+    report.field("tracking_total_prefixes", tracked.prefixes);
     for (name, counter) in [
         ("unexpected_error_replies", &stats.unexpected_errors),
         ("total_error_replies", &stats.error_replies),

@@ -55,7 +55,7 @@ pub(in crate::command) fn clients_bytes(call: &Call<'_>) -> u64 {
     let bytes = entries.iter().map(|entry| {
         let buffers = entry.view.lock().buffers;
         let held = buffers.input + buffers.input_free + buffers.words + buffers.output_capacity;
-        (held + entry.posted_bytes()) as u64
+        (held + entry.waiting_bytes()) as u64
     });
     bytes.sum()
 }

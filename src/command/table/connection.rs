@@ -27,6 +27,13 @@ pub(super) const ROWS: Rows = Rows {
             .summary("Looks at connections and changes them.")
             .complexity("That of the subcommand")
             .subcommands(&[
+                Row::new("client|caching", "6.0.0", 3, &[NoScript, Loading, Stale])
+                    .summary("Says whether the keys of the next command are tracked.")
+                    .complexity("O(1)")
+                    .args(&[Arg::one_of(
+                        "mode",
+                        &[Arg::word("yes", "YES"), Arg::word("no", "NO")],
+                    )]),
                 Row::new("client|getname", "2.6.9", 2, &[NoScript, Loading, Stale])
                     .summary("Returns the name of the connection.")
                     .complexity("O(1)"),
@@ -213,6 +220,21 @@ pub(super) const ROWS: Rows = Rows {
                     .complexity("O(1)")
                     .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
                     .args(&[Arg::string("connection-name")]),
+                Row::new("client|tracking", "6.0.0", -3, &[NoScript, Loading, Stale])
+                    .summary("Sets up client-side caching for the connection.")
+                    .complexity("O(1); prefixes cost more")
+                    .args(&[
+                        Arg::one_of("status", &[Arg::word("on", "ON"), Arg::word("off", "OFF")]),
+                        Arg::integer("client-id").token("REDIRECT").optional(),
+                        Arg::string("prefix")
+                            .token("PREFIX")
+                            .optional()
+                            .multiple_token(),
+                        Arg::word("bcast", "BCAST").optional(),
+                        Arg::word("optin", "OPTIN").optional(),
+                        Arg::word("optout", "OPTOUT").optional(),
+                        Arg::word("noloop", "NOLOOP").optional(),
+                    ]),
                 Row::new(
                     "client|trackinginfo",
                     "6.2.0",
@@ -299,34 +321,5 @@ pub(super) const ROWS: Rows = Rows {
             .summary("Chooses the database of the connection.")
             .complexity("O(1)")
             .args(&[Arg::integer("index")]),
-    ],
-};
-
-/// Commands and subcommands that are unknown until they are carried out.
-pub(super) const LATER: Rows = Rows {
-    group: Group::Connection,
-    rows: &[
-        Row::new("client|caching", "6.0.0", 3, &[NoScript, Loading, Stale])
-            .summary("Says whether the keys of the next command are tracked.")
-            .complexity("O(1)")
-            .args(&[Arg::one_of(
-                "mode",
-                &[Arg::word("yes", "YES"), Arg::word("no", "NO")],
-            )]),
-        Row::new("client|tracking", "6.0.0", -3, &[NoScript, Loading, Stale])
-            .summary("Sets up client-side caching for the connection.")
-            .complexity("O(1); prefixes cost more")
-            .args(&[
-                Arg::one_of("status", &[Arg::word("on", "ON"), Arg::word("off", "OFF")]),
-                Arg::integer("client-id").token("REDIRECT").optional(),
-                Arg::string("prefix")
-                    .token("PREFIX")
-                    .optional()
-                    .multiple_token(),
-                Arg::word("bcast", "BCAST").optional(),
-                Arg::word("optin", "OPTIN").optional(),
-                Arg::word("optout", "OPTOUT").optional(),
-                Arg::word("noloop", "NOLOOP").optional(),
-            ]),
     ],
 };

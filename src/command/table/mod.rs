@@ -48,6 +48,7 @@ pub const GROUPS: &[Rows] = &[
     hash::ROWS,
     generic::ROWS,
     connection::ROWS,
+    pubsub::ROWS,
     transactions::ROWS,
     server::ROWS,
     cluster::ROWS,
@@ -60,10 +61,8 @@ pub const LATER: &[Rows] = &[
     set::ROWS,
     sorted_set::ROWS,
     geo::ROWS,
-    pubsub::ROWS,
     scripting::ROWS,
     generic::LATER,
-    connection::LATER,
     server::LATER,
     cluster::LATER,
 ];

@@ -74,7 +74,7 @@ fn a_miss_takes_everything_back_and_exec_checks_its_watches_again() {
     assert_eq!(reply(&mut session), "");
     assert_eq!((world.keyspace.stats, world.keyspace.last_lsn()), before);
     assert_eq!(calls(&world, "set"), 0);
-    assert_eq!(monitor.client.entry.posted_bytes(), 0);
+    assert_eq!(monitor.client.entry.waiting_bytes(), 0);
     let mut other = world.session(&BOUND);
     assert_eq!(
         world.ask(&mut other, "SELECT 1\r\nEXISTS x y\r\nSET w 1\r\n"),
