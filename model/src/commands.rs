@@ -4,7 +4,7 @@ use crate::errors::{self, Failure};
 use crate::state::{Call, Outcome};
 use crate::{
     bitfields, bitmaps, connection, counters, databases, expiry, hash_expiry, hashes, hyperloglog,
-    keys, lists, object, scan, server, strings, subsequence,
+    keys, lists, object, scan, server, streams, strings, subsequence,
 };
 
 /// A command or, with a bar in its name, a subcommand.
@@ -21,7 +21,8 @@ const fn row(name: &'static str, arity: isize, run: fn(&mut Call) -> Outcome) ->
 
 /// Commands that only have subcommands.
 const CONTAINERS: &[&str] = &[
-    "acl", "client", "cluster", "latency", "memory", "module", "object", "slowlog",
+    "acl", "client", "cluster", "latency", "memory", "module", "object", "slowlog", "xgroup",
+    "xinfo",
 ];
 
 const COMMANDS: &[Command] = &[
@@ -153,6 +154,29 @@ const COMMANDS: &[Command] = &[
     row("time", 1, server::time),
     row("wait", 3, server::wait),
     row("waitaof", 4, server::waitaof),
+    row("xack", -4, streams::groups::xack),
+    row("xadd", -5, streams::xadd),
+    row("xautoclaim", -6, streams::claims::xautoclaim),
+    row("xclaim", -6, streams::claims::xclaim),
+    row("xdel", -3, streams::xdel),
+    row("xgroup|create", -5, streams::groups::create),
+    row("xgroup|createconsumer", 5, streams::groups::createconsumer),
+    row("xgroup|delconsumer", 5, streams::groups::delconsumer),
+    row("xgroup|destroy", 4, streams::groups::destroy),
+    row("xgroup|help", 2, object::help),
+    row("xgroup|setid", -5, streams::groups::setid),
+    row("xinfo|consumers", 4, streams::information::consumers),
+    row("xinfo|groups", 3, streams::information::groups),
+    row("xinfo|help", 2, object::help),
+    row("xinfo|stream", -3, streams::information::stream),
+    row("xlen", 2, streams::xlen),
+    row("xpending", -3, streams::pending::xpending),
+    row("xrange", -4, streams::reading::xrange),
+    row("xread", -4, streams::reading::xread),
+    row("xreadgroup", -7, streams::reading::xreadgroup),
+    row("xrevrange", -4, streams::reading::xrevrange),
+    row("xsetid", -3, streams::xsetid),
+    row("xtrim", -4, streams::xtrim),
 ];
 
 /// Finds the command, checks its arity, runs it.

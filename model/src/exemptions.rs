@@ -1,6 +1,8 @@
 //! The replies that are not compared byte for byte: by which rule instead, and why. Everything that
 //! is not named here is compared raw, and so is every error.
 
+mod moments;
+
 use crate::Model;
 use crate::compare::{Node, parse};
 use crate::hashes::{Hash, HashEncoding};
@@ -70,6 +72,9 @@ enum Rule {
     HelpFrame,
     /// An array.
     AnyArray,
+    /// The same but for times, which are those of the requests that set them, and for the size of Redis's index
+    /// over several nodes of a stream.
+    Moments,
     /// The reply to a request the server may end early or late: anything that is no error.
     NoError,
 }
@@ -225,6 +230,31 @@ const EXEMPTIONS: &[Exemption] = &[
         "waitaof",
         Rule::NoError,
         "whether the local log is synced depends on the machine",
+    ),
+    exempt(
+        "xpending",
+        Rule::Moments,
+        "an idle time counts from when the server ran an earlier request",
+    ),
+    exempt(
+        "xinfo|consumers",
+        Rule::Moments,
+        "idle times count from when the server ran earlier requests",
+    ),
+    exempt(
+        "xinfo|stream",
+        Rule::Moments,
+        "times are those at which the server ran earlier requests, and the index is not modelled",
+    ),
+    exempt(
+        "xinfo|help",
+        Rule::HelpFrame,
+        "the prose between the frame is each server's own",
+    ),
+    exempt(
+        "xgroup|help",
+        Rule::HelpFrame,
+        "the prose between the frame is each server's own",
     ),
 ];
 
@@ -395,6 +425,11 @@ pub fn depends_on_time(request: &[Vec<u8>]) -> bool {
     )
 }
 
+/// Whether the reply shows the moment at which the server ran the request, so that it can be found.
+pub fn shows_its_time(request: &[Vec<u8>]) -> bool {
+    full_name(request) == "xadd"
+}
+
 /// A request, its reply, and what the model makes of it.
 pub struct Observation<'a> {
     pub request: &'a [Vec<u8>],
@@ -442,7 +477,10 @@ fn rule(request: &[Vec<u8>]) -> Option<Rule> {
 fn full_name(request: &[Vec<u8>]) -> String {
     let lower = |word: &[u8]| String::from_utf8_lossy(word).to_ascii_lowercase();
     let first = lower(&request[0]);
-    let container = ["client", "object", "memory", "slowlog", "latency"].contains(&first.as_str());
+    let container = [
+        "client", "object", "memory", "slowlog", "latency", "xgroup", "xinfo",
+    ]
+    .contains(&first.as_str());
     match request.get(1) {
         Some(second) if container => format!("{first}|{}", lower(second)),
         _ => first,
@@ -497,6 +535,7 @@ fn judge(rule: Rule, observation: &Observation, expected: &Node, actual: &Node) 
         Rule::AnyArray => {
             matches!((expected, actual), (Node::Items(kind, _), Node::Items(other, _)) if kind == other)
         }
+        Rule::Moments => moments::are_near(expected, actual),
         Rule::NoError => true,
     }
 }

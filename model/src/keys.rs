@@ -37,6 +37,7 @@ impl Value {
             Value::Text(_) => "string",
             Value::List(_) => "list",
             Value::Hash(_) => "hash",
+            Value::Stream(_) => "stream",
         }
     }
 }

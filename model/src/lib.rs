@@ -34,6 +34,7 @@ mod reply;
 mod scan;
 mod server;
 mod state;
+mod streams;
 mod strings;
 mod subsequence;
 

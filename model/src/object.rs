@@ -15,6 +15,7 @@ pub fn encoding(call: &mut Call) -> Outcome {
             Value::Text(text) => strings::encoding_name(text.encoding),
             Value::List(_) => "listpack",
             Value::Hash(hash) => hash.encoding_name(),
+            Value::Stream(_) => "stream",
         };
         Reply::bulk(name.as_bytes())
     }))

@@ -17,6 +17,8 @@ pub enum Reply {
     /// A text with a three-letter format; a plain bulk string in RESP2.
     Verbatim(Vec<u8>),
     Null,
+    /// No array.
+    NullArray,
     Array(Vec<Reply>),
     /// Pairs; a flat array in RESP2.
     Map(Vec<(Reply, Reply)>),
@@ -60,6 +62,10 @@ impl Reply {
             },
             Reply::Null => match protocol {
                 Protocol::Resp2 => line(out, b'$', b"-1"),
+                Protocol::Resp3 => line(out, b'_', b""),
+            },
+            Reply::NullArray => match protocol {
+                Protocol::Resp2 => line(out, b'*', b"-1"),
                 Protocol::Resp3 => line(out, b'_', b""),
             },
             Reply::Array(items) => {

@@ -7,6 +7,7 @@ use crate::errors::{self, Failure};
 use crate::hashes::{Field, Hash};
 use crate::numbers;
 use crate::reply::{Protocol, Reply};
+use crate::streams::Stream;
 
 /// The number of databases, as Redis starts with by default.
 pub const DATABASES: usize = 16;
@@ -79,6 +80,7 @@ pub enum Value {
     Text(Text),
     List(Vec<Vec<u8>>),
     Hash(Hash),
+    Stream(Stream),
 }
 
 /// A key's value and the moment it expires.

@@ -6,6 +6,7 @@ mod connection;
 mod hashes;
 mod keys;
 mod server;
+mod streams;
 mod strings;
 
 use std::sync::LazyLock;
@@ -116,6 +117,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
     [
         strings::ROWS,
         bitmaps::ROWS,
+        streams::ROWS,
         keys::ROWS,
         hashes::ROWS,
         connection::ROWS,
@@ -142,15 +144,28 @@ pub fn covered() -> &'static [&'static str] {
     &COVERED
 }
 
-/// Sequences of up to `length` steps.
+/// Rows that a sequence may mostly keep to, so that its requests meet: what was read from a group is acknowledged, and
+/// what was acknowledged is asked for.
+const THEMES: &[&[Row]] = &[streams::ROWS];
+
+/// Sequences of up to `length` steps, of all commands or on a theme.
 pub fn steps(length: usize, features: Features) -> BoxedStrategy<Vec<Step>> {
-    collection::vec(step(features), 1..=length).boxed()
+    let mixed = collection::vec(step(features, request(features)), 1..=length).boxed();
+    let themed = THEMES.iter().map(|rows| {
+        let requests = prop_oneof![
+            6 => of_rows(rows.iter()),
+            1 => request(features),
+        ];
+        collection::vec(step(features, requests.boxed()), 1..=length).boxed()
+    });
+    let choices = themed.map(|steps| (1, steps)).chain([(3, mixed)]);
+    proptest::strategy::Union::new_weighted(choices.collect()).boxed()
 }
 
-fn step(features: Features) -> BoxedStrategy<Step> {
+fn step(features: Features, request: BoxedStrategy<Request>) -> BoxedStrategy<Step> {
     let connection = 0..CONNECTIONS;
     prop_oneof![
-        60 => (connection.clone(), request(features)).prop_map(|(connection, request)| Step::Requests {
+        60 => (connection.clone(), request).prop_map(|(connection, request)| Step::Requests {
             connection,
             requests: vec![request],
         }),
@@ -202,10 +217,11 @@ fn request(features: Features) -> BoxedStrategy<Request> {
         Needs::Lists => features.lists,
         Needs::Checkpoint => features.checkpoint,
     };
-    let choices = rows()
-        .filter(available)
-        .map(|row| (row.weight, whole_request(row)))
-        .collect();
+    of_rows(rows().filter(available))
+}
+
+fn of_rows(rows: impl Iterator<Item = &'static Row>) -> BoxedStrategy<Request> {
+    let choices = rows.map(|row| (row.weight, whole_request(row))).collect();
     proptest::strategy::Union::new_weighted(choices).boxed()
 }
 
