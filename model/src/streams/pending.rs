@@ -7,13 +7,7 @@ use crate::reply::Reply;
 use crate::state::{Call, Outcome};
 
 pub fn no_group(key: &[u8], group: &[u8]) -> Failure {
-    words::no_group(&[
-        b"No such key '",
-        key,
-        b"' or consumer group '",
-        group,
-        b"'",
-    ])
+    words::no_group(&[b"No such key '", key, b"' or consumer group '", group, b"'"])
 }
 
 /// Which entries are listed.
