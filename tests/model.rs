@@ -47,10 +47,7 @@ fn trial(options: Options) -> Trial {
         cases: number("REDKEEP_CASES").unwrap_or(60) as u32,
         length: STEPS_MAX,
         seed: number("REDKEEP_SEED").unwrap_or_else(fresh_seed),
-        features: Features {
-            lists: false,
-            checkpoint: true,
-        },
+        features: Features { checkpoint: true },
         options,
     }
 }

@@ -30,6 +30,7 @@ mod keys;
 mod lists;
 mod numbers;
 mod object;
+mod quicklist;
 mod reply;
 mod scan;
 mod server;

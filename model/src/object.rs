@@ -13,9 +13,9 @@ pub fn encoding(call: &mut Call) -> Outcome {
     Ok(call.entry(key).map_or(Reply::Null, |entry| {
         let name = match &entry.value {
             Value::Text(text) => strings::encoding_name(text.encoding),
-            Value::List(_) => "listpack",
             Value::Hash(hash) => hash.encoding_name(),
             Value::Stream(_) => "stream",
+            Value::List(list) => list.encoding(),
         };
         Reply::bulk(name.as_bytes())
     }))

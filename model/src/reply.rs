@@ -17,7 +17,7 @@ pub enum Reply {
     /// A text with a three-letter format; a plain bulk string in RESP2.
     Verbatim(Vec<u8>),
     Null,
-    /// No array.
+    /// No array; in RESP3 the same as [`Reply::Null`].
     NullArray,
     Array(Vec<Reply>),
     /// Pairs; a flat array in RESP2.

@@ -6,6 +6,7 @@ use crate::commands;
 use crate::errors::{self, Failure};
 use crate::hashes::{Field, Hash};
 use crate::numbers;
+use crate::quicklist::List;
 use crate::reply::{Protocol, Reply};
 use crate::streams::Stream;
 
@@ -78,9 +79,9 @@ impl Text {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     Text(Text),
-    List(Vec<Vec<u8>>),
     Hash(Hash),
     Stream(Stream),
+    List(List),
 }
 
 /// A key's value and the moment it expires.

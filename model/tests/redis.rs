@@ -63,10 +63,7 @@ fn a_real_redis_answers_as_the_model_does() {
         cases: number("REDKEEP_CASES").unwrap_or(60) as u32,
         length: 60,
         seed: number("REDKEEP_SEED").unwrap_or_else(fresh_seed),
-        features: Features {
-            lists: true,
-            checkpoint: false,
-        },
+        features: Features { checkpoint: false },
         options: Options::default(),
     };
     if let Err(counterexample) = trial.run(server.address()) {

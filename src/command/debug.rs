@@ -89,7 +89,7 @@ const HELP: &[&str] = &[
     "    Reply with a value of the type: string, integer, double, bignum, null, array, set, map,",
     "    attrib, push, verbatim, true, false.",
     "QUICKLIST-PACKED-THRESHOLD <size>",
-    "    Set from which size elements of a list have pages of their own.",
+    "    Set from which size elements of a list would have a node of their own in Redis.",
     "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
     "    Make a checkpoint and forget all cached pages, so that they are read from the file again.",
     "    NOSAVE makes no checkpoint; the others change nothing.",

@@ -1,8 +1,11 @@
 //! The configuration that data commands depend on, each directive at one place.
 
+use std::sync::atomic::Ordering;
+
 use super::Call;
 use crate::config::Key;
 use crate::keyspace::hash;
+use crate::keyspace::list;
 use crate::keyspace::stream::node::NodeLimits;
 
 /// Whether and how `maxmemory-policy` follows the use of keys.
@@ -31,6 +34,15 @@ pub fn hash_limits(call: &Call<'_>) -> hash::Limits {
     hash::Limits {
         entries_max: call.server.config.hash_max_listpack_entries(),
         value_bytes_max: call.server.config.hash_max_listpack_value(),
+    }
+}
+
+/// `list-max-listpack-size`, and what DEBUG QUICKLIST-PACKED-THRESHOLD has set: what decides how lists are named.
+pub fn list_limits(call: &Call<'_>) -> list::Limits {
+    let plain_bytes_min = call.server.switches.packed_bytes.load(Ordering::Relaxed);
+    list::Limits {
+        fill: call.server.config.list_max_listpack_size(),
+        plain_bytes_min: (plain_bytes_min > 0).then_some(plain_bytes_min),
     }
 }
 

@@ -7,8 +7,8 @@ use super::client::Client;
 use super::server::Server;
 use super::{
     Call, Failure, Outcome, bitfield, bitmap, bitmap_operation, debug, expire, hash, hash_expire,
-    hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, keys, keys_database, memory,
-    object, scan, string, string_lcs, string_number, string_part,
+    hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, keys, keys_database, list,
+    list_move, list_search, memory, object, scan, string, string_lcs, string_number, string_part,
 };
 use crate::config::Config;
 use crate::keyspace::Keyspace;
@@ -75,6 +75,19 @@ pub const HANDLERS: &[(&str, Handler)] = &[
     ("info", info::info),
     ("keys", scan::keys),
     ("lcs", string_lcs::lcs),
+    ("lindex", list::lindex),
+    ("linsert", list_search::linsert),
+    ("llen", list::llen),
+    ("lmove", list_move::lmove),
+    ("lmpop", list_move::lmpop),
+    ("lpop", list::lpop),
+    ("lpos", list_search::lpos),
+    ("lpush", list::lpush),
+    ("lpushx", list::lpushx),
+    ("lrange", list::lrange),
+    ("lrem", list_search::lrem),
+    ("lset", list::lset),
+    ("ltrim", list::ltrim),
     ("memory|doctor", memory::doctor),
     ("memory|stats", memory::stats),
     ("memory|usage", object::memory_usage),
@@ -101,6 +114,10 @@ pub const HANDLERS: &[(&str, Handler)] = &[
     ("randomkey", keys::randomkey),
     ("rename", keys::rename),
     ("renamenx", keys::renamenx),
+    ("rpop", list::rpop),
+    ("rpoplpush", list_move::rpoplpush),
+    ("rpush", list::rpush),
+    ("rpushx", list::rpushx),
     ("scan", scan::scan),
     ("set", string::set),
     ("setbit", bitmap::setbit),

@@ -26,6 +26,7 @@ pub mod hll;
 pub mod hll_sparse;
 pub mod integer;
 pub mod lcs;
+pub mod list;
 pub mod long_double;
 pub mod packed;
 pub mod stream;
@@ -175,6 +176,7 @@ pub struct Keyspace {
     databases: u32,
     open: Vec<Option<Trees>>,
     cursors: CursorTable,
+    lists: list::Memory,
     rng: fastrand::Rng,
     in_transaction: bool,
     changed: bool,
@@ -198,6 +200,7 @@ impl Keyspace {
             databases,
             open: Vec::new(),
             cursors: CursorTable::from_bytes(&saved),
+            lists: list::Memory::default(),
             rng: fastrand::Rng::with_seed(seed),
             in_transaction: false,
             changed: false,
@@ -409,6 +412,7 @@ impl Keyspace {
         assert!(self.in_transaction, "a transaction is open");
         self.in_transaction = false;
         self.engine.rollback();
+        self.lists.forget();
         self.forget_trees();
     }
 

@@ -30,6 +30,7 @@ const CONTENTS: &[&str] = &[
     "GET KEY",
     "HGETALL KEY",
     "XINFO STREAM KEY FULL COUNT 0",
+    "LRANGE KEY 0 -1",
     "PEXPIRETIME KEY",
     "OBJECT ENCODING KEY",
 ];

@@ -5,6 +5,7 @@ mod bitmaps;
 mod connection;
 mod hashes;
 mod keys;
+mod lists;
 mod server;
 mod streams;
 mod strings;
@@ -79,8 +80,6 @@ pub const CONNECTIONS: usize = 4;
 /// What the server under test has beyond the commands of this model's first rows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Features {
-    /// It knows RPUSH, so that keys of the wrong type exist.
-    pub lists: bool,
     /// It knows CHECKPOINT.
     pub checkpoint: bool,
 }
@@ -100,7 +99,6 @@ struct Row {
 #[derive(Clone, Copy, PartialEq)]
 enum Needs {
     Nothing,
-    Lists,
     Checkpoint,
 }
 
@@ -120,6 +118,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         streams::ROWS,
         keys::ROWS,
         hashes::ROWS,
+        lists::ROWS,
         connection::ROWS,
         server::ROWS,
     ]
@@ -214,7 +213,6 @@ fn request_of(forms: fn() -> BoxedStrategy<Request>) -> BoxedStrategy<Request> {
 fn request(features: Features) -> BoxedStrategy<Request> {
     let available = |row: &&Row| match row.needs {
         Needs::Nothing => true,
-        Needs::Lists => features.lists,
         Needs::Checkpoint => features.checkpoint,
     };
     of_rows(rows().filter(available))

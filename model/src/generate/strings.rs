@@ -4,7 +4,7 @@ use proptest::collection;
 use proptest::prelude::*;
 
 use super::arguments::*;
-use super::{Argument, Arguments, Needs, Row, row};
+use super::{Argument, Arguments, Row, row};
 
 pub const ROWS: &[Row] = &[
     row("set", 14, set),
@@ -33,12 +33,6 @@ pub const ROWS: &[Row] = &[
     row("decrby", 3, || all(vec![key(), integer()])),
     row("incrbyfloat", 8, || all(vec![key(), float()])),
     row("lcs", 3, lcs),
-    Row {
-        command: "rpush",
-        weight: 2,
-        arguments: || all(vec![key(), word(&["X"])]),
-        needs: Needs::Lists,
-    },
 ];
 
 fn key_and_value() -> Arguments {

@@ -10,8 +10,6 @@ use crate::resp::ErrorReply;
 
 /// How often a reply buffer's peak is forgotten unless DEBUG says otherwise, in milliseconds.
 const PEAK_RESET_MS: i64 = 5000;
-/// From which size an element of a list has pages of its own, unless DEBUG says otherwise.
-const PACKED_BYTES: u64 = 1 << 30;
 /// The largest such size: a little less than four gigabytes.
 const PACKED_BYTES_MAX: u64 = (1 << 32) - (1 << 20);
 
@@ -26,7 +24,7 @@ pub struct Switches {
     pub reply_resizing: AtomicBool,
     /// Milliseconds that a reply buffer keeps its size; negative: for ever.
     pub reply_peak_ms: AtomicI64,
-    /// Elements of a list from this size on have pages of their own, in bytes.
+    /// Elements of a list from this size on would stand alone in Redis, in bytes; 0: the directives say from which.
     pub packed_bytes: AtomicU64,
     /// Scripts may use commands that are denied to them.
     pub scripts_unbound: AtomicBool,
@@ -39,7 +37,7 @@ impl Default for Switches {
             cron_paused: AtomicBool::new(false),
             reply_resizing: AtomicBool::new(true),
             reply_peak_ms: AtomicI64::new(PEAK_RESET_MS),
-            packed_bytes: AtomicU64::new(PACKED_BYTES),
+            packed_bytes: AtomicU64::new(0),
             scripts_unbound: AtomicBool::new(false),
         }
     }
@@ -90,7 +88,6 @@ fn packed_bytes(word: &[u8]) -> Result<u64, ErrorReply> {
     const NOT_A_SIZE: ErrorReply =
         ErrorReply::new("ERR argument must be a memory value bigger than 1 and smaller than 4gb");
     match bytes(until_nul(word)) {
-        Some(0) => Ok(PACKED_BYTES),
         Some(size) if size <= PACKED_BYTES_MAX => Ok(size),
         _ => Err(NOT_A_SIZE),
     }

@@ -46,6 +46,7 @@ pub const GROUPS: &[Rows] = &[
     hyperloglog::ROWS,
     stream::ROWS,
     hash::ROWS,
+    list::ROWS,
     generic::ROWS,
     connection::ROWS,
     pubsub::ROWS,
@@ -57,7 +58,6 @@ pub const GROUPS: &[Rows] = &[
 /// The groups, and the rest of groups, whose commands are unknown until they are carried out. A row whose name has a bar
 /// belongs into the container of that name.
 pub const LATER: &[Rows] = &[
-    list::ROWS,
     set::ROWS,
     sorted_set::ROWS,
     geo::ROWS,

@@ -1,0 +1,185 @@
+//! Elements from one list to another or out of several: LMOVE, RPOPLPUSH, LMPOP, and the commands that wait for
+//! them: BLPOP, BRPOP, BLMOVE, BRPOPLPUSH, BLMPOP.
+
+use super::argument::is_word;
+use super::blocking::{Awaits, deadline_ms};
+use super::list::{pop_many, pop_one};
+use super::list_value::{Named, end, limits, list, pop_event, push_event, tell_removed};
+use super::{Call, Failure, Outcome, errors, word};
+use crate::keyspace::change::Class;
+use crate::keyspace::integer::parse_i64;
+use crate::keyspace::list::{End, Limits};
+use crate::resp::ErrorReply;
+use crate::storage::Plan;
+
+/// LMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT>
+pub fn lmove(call: &mut Call<'_>) -> Outcome {
+    let (from, to) = (end(call.args[3])?, end(call.args[4])?);
+    move_or_null(call, from, to)
+}
+
+/// RPOPLPUSH source destination
+pub fn rpoplpush(call: &mut Call<'_>) -> Outcome {
+    move_or_null(call, End::Tail, End::Head)
+}
+
+fn move_or_null(call: &mut Call<'_>, from: End, to: End) -> Outcome {
+    if !move_one(call, from, to)? {
+        call.out.null();
+    }
+    Ok(())
+}
+
+/// BLMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout
+pub fn blmove(call: &mut Call<'_>) -> Outcome {
+    let (from, to) = (end(call.args[3])?, end(call.args[4])?);
+    move_or_wait(call, from, to, call.args[5])
+}
+
+/// BRPOPLPUSH source destination timeout
+pub fn brpoplpush(call: &mut Call<'_>) -> Outcome {
+    move_or_wait(call, End::Tail, End::Head, call.args[3])
+}
+
+fn move_or_wait(call: &mut Call<'_>, from: End, to: End, timeout: &[u8]) -> Outcome {
+    let until_ms = deadline_ms(timeout, call.now_ms)?;
+    let source = call.args[1];
+    if !move_one(call, from, to)? && !call.block_on_keys(&[source], Awaits::List, until_ms) {
+        call.out.null();
+    }
+    Ok(())
+}
+
+/// Moves an element from the list at the first key to the one at the second and replies with it. False if there is
+/// none.
+fn move_one(call: &mut Call<'_>, from: End, to: End) -> Result<bool, Failure> {
+    let (db, now_ms) = (call.client.db, call.now_ms);
+    let (source_key, key) = (call.args[1], call.args[2]);
+    let limits = limits(call);
+    let out = &mut *call.out;
+    call.keyspace.write(Plan::Savepoint, |txn| {
+        let mut source = list(txn, db, source_key, now_ms, limits)?;
+        if source.is_empty() {
+            return Ok(false);
+        }
+        let was_quick = source.is_quicklist();
+        let mut element = Vec::new();
+        if source_key == key {
+            source.pop(txn, from, false, &mut |bytes| {
+                element.extend_from_slice(bytes)
+            })?;
+            let counted = counted_bytes(was_quick, &element, limits);
+            source.push(txn, to, &[&element], counted)?;
+            source.settle(txn)?;
+        } else {
+            let mut target = list(txn, db, key, now_ms, limits)?;
+            source.pop(txn, from, true, &mut |bytes| {
+                element.extend_from_slice(bytes)
+            })?;
+            let counted = counted_bytes(was_quick, &element, limits);
+            target.push(txn, to, &[&element], counted)?;
+        }
+        out.bulk(&element);
+        txn.touched(db, key, 0, Some((Class::List, push_event(to))));
+        tell_removed(txn, db, source_key, &source, 1, pop_event(from));
+        source.close(txn);
+        Ok(true)
+    })
+}
+
+/// What an element counts for when Redis decides whether the list it moves to becomes a `quicklist`: one that comes
+/// out of a `quicklist` as an integer counts for nothing.
+fn counted_bytes(from_quicklist: bool, element: &[u8], limits: Limits) -> u64 {
+    let len = element.len() as u64;
+    let is_integer = from_quicklist && !limits.is_plain(len) && parse_i64(element).is_some();
+    if is_integer { 0 } else { len }
+}
+
+/// LMPOP numkeys key [key ...] <LEFT | RIGHT> [COUNT count]
+pub fn lmpop(call: &mut Call<'_>) -> Outcome {
+    let wish = Wish::parse(call.args, 1)?;
+    if !pop_first(call, &wish)? {
+        call.out.null_array();
+    }
+    Ok(())
+}
+
+/// BLMPOP timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]
+pub fn blmpop(call: &mut Call<'_>) -> Outcome {
+    let wish = Wish::parse(call.args, 2)?;
+    let until_ms = deadline_ms(call.args[1], call.now_ms)?;
+    if !pop_first(call, &wish)? && !call.block_on_keys(wish.keys, Awaits::List, until_ms) {
+        call.out.null_array();
+    }
+    Ok(())
+}
+
+fn pop_first(call: &mut Call<'_>, wish: &Wish<'_>) -> Result<bool, Failure> {
+    for key in wish.keys {
+        if pop_many(call, key, wish.end, wish.count, Named::Yes)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What LMPOP is asked for.
+struct Wish<'a> {
+    keys: &'a [&'a [u8]],
+    end: End,
+    count: u64,
+}
+
+impl<'a> Wish<'a> {
+    /// Reads the words from that with the number of keys on.
+    fn parse(words: &'a [&'a [u8]], at: usize) -> Result<Self, ErrorReply> {
+        const NO_KEYS: ErrorReply = ErrorReply::new("ERR numkeys should be greater than 0");
+        const NO_COUNT: ErrorReply = ErrorReply::new("ERR count should be greater than 0");
+        let keys = word::integer_in(words[at], 1..=i64::MAX, NO_KEYS)? as usize;
+        let words = &words[at + 1..];
+        if keys >= words.len() {
+            return Err(errors::SYNTAX);
+        }
+        let (keys, words) = words.split_at(keys);
+        let end = end(words[0])?;
+        let mut count = None;
+        let mut words = &words[1..];
+        while let [option, number, rest @ ..] = words {
+            if count.is_some() || !is_word(option, "COUNT") {
+                return Err(errors::SYNTAX);
+            }
+            count = Some(word::integer_in(number, 1..=i64::MAX, NO_COUNT)? as u64);
+            words = rest;
+        }
+        if !words.is_empty() {
+            return Err(errors::SYNTAX);
+        }
+        let count = count.unwrap_or(1);
+        Ok(Self { keys, end, count })
+    }
+}
+
+/// BLPOP key [key ...] timeout
+pub fn blpop(call: &mut Call<'_>) -> Outcome {
+    pop_or_wait(call, End::Head)
+}
+
+/// BRPOP key [key ...] timeout
+pub fn brpop(call: &mut Call<'_>) -> Outcome {
+    pop_or_wait(call, End::Tail)
+}
+
+fn pop_or_wait(call: &mut Call<'_>, end: End) -> Outcome {
+    let args = call.args;
+    let (keys, timeout) = (&args[1..args.len() - 1], args[args.len() - 1]);
+    let until_ms = deadline_ms(timeout, call.now_ms)?;
+    for key in keys {
+        if pop_one(call, key, end, Named::Yes)? {
+            return Ok(());
+        }
+    }
+    if !call.block_on_keys(keys, Awaits::List, until_ms) {
+        call.out.null_array();
+    }
+    Ok(())
+}
