@@ -23,7 +23,7 @@ use crate::server::durability::{Durability, SyncPolicy};
 use crate::server::late_log::LateLog;
 use crate::server::log_keeper::{LogKeeper, SyncThread};
 use crate::server::machine::ThisMachine;
-use crate::server::{Lifecycle, Listening, Options, Shared};
+use crate::server::{Doors, Lifecycle, Listening, Options, Shared};
 use crate::session::OwnEngine;
 use crate::storage::{self, Engine, Lsn, OnCorruption, OpenOptions};
 use crate::vfs::{Clock, OsClock, OsVfs};
@@ -51,6 +51,7 @@ struct ServerHost {
     log: Arc<LateLog>,
     /// What `cache-size` is to be, in bytes; the periodic job carries it out.
     cache_bytes: Arc<AtomicU64>,
+    doors: Arc<Doors>,
 }
 
 impl Host for ServerHost {
@@ -69,6 +70,7 @@ impl Host for ServerHost {
                 _ => {}
             }
         }
+        self.doors.apply(config, changed)?;
         self.server.apply(config, changed)
     }
 
@@ -259,11 +261,6 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
     let server = Arc::new(server);
     let log = Arc::new(LateLog::default());
     let cache_bytes = Arc::new(AtomicU64::new(launch.cache_bytes));
-    config.attach(Arc::new(ServerHost {
-        server: Arc::clone(&server),
-        log: Arc::clone(&log),
-        cache_bytes: Arc::clone(&cache_bytes),
-    }));
     let absent = Engine::absent(Arc::clone(&clock));
     let absent = Keyspace::new(absent, config.databases(), seed, clock.wall_ms())?;
     let shared = Arc::new(Shared {
@@ -273,6 +270,12 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
         durability: Arc::clone(&log) as Arc<dyn Durability>,
     });
     let listening = Listening::open(Arc::clone(&shared), Options::from_config(&config))?;
+    config.attach(Arc::new(ServerHost {
+        server: Arc::clone(&server),
+        log: Arc::clone(&log),
+        cache_bytes: Arc::clone(&cache_bytes),
+        doors: listening.doors(),
+    }));
     for address in listening.addresses() {
         tracing::info!("Listening on {address}");
     }

@@ -1,7 +1,7 @@
 //! The shell: tokio, listeners, timers, signals, threads.
 //!
 //! ```text
-//! main thread   accepts, signals, the idle sweep               (run, listener)
+//! main thread   accepts, signals, the idle sweep               (run, doors, listener)
 //! worker 0..n   a runtime each: connections and their flush    (worker, connection, flush)
 //! background    hz times a second the jobs under the lock      (background)
 //! ```
@@ -12,6 +12,7 @@
 pub mod background;
 pub mod checkpointer;
 mod connection;
+mod doors;
 pub mod durability;
 mod flush;
 pub mod late_log;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+pub use doors::Doors;
 pub use listener::ListenOptions;
 pub use run::{Lifecycle, Listening, Options};
 

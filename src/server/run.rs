@@ -10,11 +10,12 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal as on_signal};
 
 use super::background::{Background, Job};
-use super::listener::{ListenOptions, listen_tcp, listen_unix, prepare_tcp};
+use super::doors::Doors;
+use super::listener::{ListenOptions, listen_unix, prepare_tcp};
 use super::socket::Accepted;
 use super::worker::{NewConnection, WorkerHandle};
 use super::{Shared, StartError};
@@ -87,7 +88,7 @@ pub trait Lifecycle {
 /// A server that listens and does not serve yet.
 pub struct Listening {
     shared: Arc<Shared>,
-    tcp: Vec<std::net::TcpListener>,
+    doors: Arc<Doors>,
     unix: Option<(PathBuf, std::os::unix::net::UnixListener)>,
     options: Options,
 }
@@ -95,25 +96,27 @@ pub struct Listening {
 impl Listening {
     /// Opens the sockets.
     pub fn open(shared: Arc<Shared>, options: Options) -> Result<Self, StartError> {
-        let tcp = listen_tcp(&options.listen)?;
+        let doors = Arc::new(Doors::open(&options.listen)?);
         let unix = match &options.listen.unixsocket {
             Some(path) => Some((path.clone(), listen_unix(path, &options.listen)?)),
             None => None,
         };
         Ok(Self {
             shared,
-            tcp,
+            doors,
             unix,
             options,
         })
     }
 
+    /// The TCP sockets, which can be changed while the server runs.
+    pub fn doors(&self) -> Arc<Doors> {
+        Arc::clone(&self.doors)
+    }
+
     /// The TCP addresses listened on.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.tcp
-            .iter()
-            .filter_map(|listener| listener.local_addr().ok())
-            .collect()
+        self.doors.addresses()
     }
 
     /// Serves until SHUTDOWN, SIGTERM or SIGINT, then returns with every thread ended.
@@ -139,9 +142,11 @@ impl Listening {
             unix_path: self.unix.as_ref().map(|(path, _)| path.clone()),
         };
         let signals = self.options.signals;
-        let mut sources =
-            runtime.block_on(async { Sources::open(self.tcp, self.unix, signals) })?;
+        self.doors.accept_in(runtime.handle())?;
+        let doors = Arc::clone(&self.doors);
+        let mut sources = runtime.block_on(async { Sources::open(doors, self.unix, signals) })?;
         runtime.block_on(acceptor.accept_until_shutdown(&mut sources, lifecycle));
+        self.doors.close();
         drop(sources);
         runtime.block_on(acceptor.say_goodbye());
         if let Some(path) = &acceptor.unix_path {
@@ -158,7 +163,7 @@ impl Listening {
 
 /// Where events of the main thread come from.
 struct Sources {
-    tcp: Vec<TcpListener>,
+    doors: Arc<Doors>,
     unix: Option<UnixListener>,
     signals: Vec<Signal>,
     sweep: tokio::time::Interval,
@@ -175,7 +180,7 @@ enum Event {
 
 impl Sources {
     fn open(
-        tcp: Vec<std::net::TcpListener>,
+        doors: Arc<Doors>,
         unix: Option<(PathBuf, std::os::unix::net::UnixListener)>,
         signals: bool,
     ) -> io::Result<Self> {
@@ -187,10 +192,7 @@ impl Sources {
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         Ok(Self {
-            tcp: tcp
-                .into_iter()
-                .map(TcpListener::from_std)
-                .collect::<io::Result<_>>()?,
+            doors,
             unix: unix
                 .map(|(_, listener)| UnixListener::from_std(listener))
                 .transpose()?,
@@ -212,14 +214,11 @@ impl Sources {
                 return Poll::Ready(Event::Signal);
             }
         }
-        for listener in &self.tcp {
-            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
-                let accepted = accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer)));
-                return Poll::Ready(match accepted {
-                    Ok((stream, peer)) => Event::Tcp(stream, peer),
-                    Err(error) => Event::AcceptFailed(error),
-                });
-            }
+        if let Poll::Ready(accepted) = self.doors.poll_accept(cx) {
+            return Poll::Ready(match accepted {
+                Ok((stream, peer)) => Event::Tcp(stream, peer),
+                Err(error) => Event::AcceptFailed(error),
+            });
         }
         if let Some(listener) = &self.unix
             && let Poll::Ready(accepted) = listener.poll_accept(cx)

@@ -10,10 +10,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use redkeep::command::server::Server;
 use redkeep::command::shutdown::Request;
-use redkeep::config::{Config, Host};
+use redkeep::config::{Config, Host, Key, Refusal};
 use redkeep::keyspace::Keyspace;
 use redkeep::server::durability::{Durability, LogFailed, SyncPolicy};
-use redkeep::server::{Lifecycle, ListenOptions, Listening, Options, Shared};
+use redkeep::server::{Doors, Lifecycle, ListenOptions, Listening, Options, Shared};
 use redkeep::session::{Fetch, Store};
 use redkeep::storage;
 use redkeep::vfs::{OsClock, OsVfs};
@@ -98,6 +98,23 @@ pub struct ShellOptions {
     pub unixsocket: Option<std::path::PathBuf>,
 }
 
+/// Makes CONFIG SET act on what a shell has.
+struct ShellHost {
+    server: Arc<Server>,
+    doors: Arc<Doors>,
+}
+
+impl Host for ShellHost {
+    fn apply(&self, config: &Config, changed: &[Key]) -> Result<(), Refusal> {
+        self.doors.apply(config, changed)?;
+        self.server.apply(config, changed)
+    }
+
+    fn reset_statistics(&self) {
+        self.server.reset_statistics();
+    }
+}
+
 /// A running server.
 pub struct Shell {
     pub shared: Arc<Shared>,
@@ -135,9 +152,8 @@ impl Shell {
             Arc::clone(&config),
             Arc::new(OsClock::default()),
         ));
-        config.attach(Arc::clone(&server) as Arc<dyn Host>);
         let shared = Arc::new(Shared {
-            server,
+            server: Arc::clone(&server),
             engine: Mutex::new(Keyspace::new(engine, 16, 1, 0).expect("an empty file")),
             store: Arc::clone(&store) as Arc<dyn Store>,
             durability: Arc::clone(&log) as Arc<dyn Durability>,
@@ -158,6 +174,8 @@ impl Shell {
             },
         )
         .expect("a free port");
+        let doors = listening.doors();
+        config.attach(Arc::new(ShellHost { server, doors }));
         let address = listening.addresses()[0];
         let can_end = Arc::new(AtomicBool::new(true));
         let mut answer = Answer(Arc::clone(&can_end));

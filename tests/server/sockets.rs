@@ -1,6 +1,7 @@
 //! The server in this process, on a port of its own, spoken to over raw sockets.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
@@ -417,6 +418,63 @@ fn config_set_acts_on_connections() {
     );
     socket.send("CLIENT LIST\r\n");
     assert_eq!(socket.end(), "");
+}
+
+/// A client through this port, if anyone listens there.
+fn through(port: u16) -> Option<Socket<TcpStream>> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    Some(Socket(stream))
+}
+
+#[test]
+fn config_set_moves_the_port_and_the_addresses() {
+    let shell = shell();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let spare = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port_of = |listener: &TcpListener| listener.local_addr().unwrap().port();
+    let (taken_port, port) = (port_of(&taken), port_of(&spare));
+    let mut first = shell.connect();
+    drop(spare);
+    first.check(
+        format!("CONFIG SET bind 127.0.0.1 port {port}\r\n"),
+        "+OK\r\n",
+    );
+    assert!(
+        through(shell.address.port()).is_none(),
+        "the old one is closed"
+    );
+    let mut second = through(port).expect("the new one is open");
+    second.check("PING\r\n", "+PONG\r\n");
+    first.check("PING\r\n", "+PONG\r\n");
+    first.check(
+        format!("CONFIG SET port {taken_port}\r\n"),
+        "-ERR CONFIG SET failed (possibly related to argument 'port') - \
+         Unable to listen on this port. Check server logs.\r\n",
+    );
+    // An address of the range for documentation is nobody's.
+    first.check(
+        "CONFIG SET bind 192.0.2.1\r\n",
+        "-ERR CONFIG SET failed (possibly related to argument 'bind') - \
+         Failed to bind to specified addresses.\r\n",
+    );
+    first.check(
+        "CONFIG GET port\r\n",
+        &format!(
+            "*2\r\n$4\r\nport\r\n${}\r\n{port}\r\n",
+            port.to_string().len()
+        ),
+    );
+    let mut third = through(port).expect("a refused change leaves the old one open");
+    third.check("CONFIG SET bind -192.0.2.1\r\n", "+OK\r\n");
+    assert!(through(port).is_none(), "no address is left");
+    third.check("CONFIG SET bind 127.0.0.1\r\n", "+OK\r\n");
+    let mut fourth = through(port).expect("it is open again");
+    fourth.check("CONFIG SET port 0\r\n", "+OK\r\n");
+    assert!(through(port).is_none(), "no port, no socket");
+    fourth.check("PING\r\n", "+PONG\r\n");
 }
 
 #[test]
