@@ -5,6 +5,7 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 
 use super::*;
+use crate::storage::check::{CheckOptions, Severity, check};
 use crate::storage::checkpoint::{Checkpoint, EngineLock};
 use crate::storage::open::{OpenOptions, open};
 use crate::storage::snapshot::Reader;
@@ -81,6 +82,12 @@ impl Rig {
             let log = engine.log().expect("an open file has a log").clone();
             log.write_to(log.last_lsn()).expect("the log takes writes");
         });
+        self.engine = None;
+        let options = CheckOptions::default();
+        let report = check(&OsVfs, &self.path(), &options, &mut |_| {}).expect("it can be checked");
+        let mut findings = report.findings.iter();
+        let broken = findings.find(|f| f.severity > Severity::Note);
+        assert_eq!(broken, None, "a kill leaves a file that is whole");
         self.open();
     }
 
