@@ -113,6 +113,10 @@ impl Host for ShellHost {
     fn reset_statistics(&self) {
         self.server.reset_statistics();
     }
+
+    fn user_lines(&self) -> Option<Vec<Vec<u8>>> {
+        self.server.user_lines()
+    }
 }
 
 /// A running server.
