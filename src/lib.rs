@@ -8,6 +8,7 @@
 //! server      tokio: listeners, timers, signals, threads
 //! session     one connection, sans-IO: RESP in, replies out
 //! command     the command table and one file per group of commands
+//! script      Lua: the machine, its sandbox and libraries
 //! interchange RDB: formats that other programs write and read
 //! keyspace    Redis values on trees: headers, types, expiry
 //! storage     engine: trees, pages, log, snapshots, checkpoint, recovery
@@ -24,6 +25,7 @@ pub mod config;
 pub mod interchange;
 pub mod keyspace;
 pub mod resp;
+pub mod script;
 #[cfg(not(loom))]
 pub mod server;
 pub mod session;

@@ -261,11 +261,14 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
     let server = Arc::new(server);
     let log = Arc::new(LateLog::default());
     let cache_bytes = Arc::new(AtomicU64::new(launch.cache_bytes));
-    let absent = Engine::absent(Arc::clone(&clock));
-    let absent = Keyspace::new(absent, config.databases(), seed, clock.wall_ms())?;
+    let absent = || {
+        let engine = Engine::absent(Arc::clone(&clock));
+        Keyspace::new(engine, config.databases(), seed, clock.wall_ms())
+    };
     let shared = Arc::new(Shared {
         server: Arc::clone(&server),
-        engine: Mutex::new(absent),
+        engine: Mutex::new(absent()?),
+        nothing: Mutex::new(absent()?),
         store: Arc::new(OwnEngine),
         durability: Arc::clone(&log) as Arc<dyn Durability>,
     });

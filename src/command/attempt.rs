@@ -11,7 +11,7 @@ pub fn carry_out(call: &mut Call<'_>, handler: fn(&mut Call<'_>) -> Outcome) -> 
     let outcome = handler(call);
     if let Err(failure) = &outcome {
         call.out.cut(reply);
-        if let Failure::Storage(_) = failure {
+        if let Failure::Storage(_) | Failure::Slow = failure {
             call.keyspace.undo(mark);
             call.client.take_back(said, call.server);
         }

@@ -82,6 +82,12 @@ pub struct Client {
     pub wait: Option<Box<Wait>>,
     /// Nothing may block: an EXEC or a script is on.
     pub deny_blocking: bool,
+    /// It stands in for a client whose script is running.
+    pub in_script: bool,
+    /// Its commands may take long: they keep no other connection from its thread.
+    pub patient: bool,
+    /// The errors in the reply of its command are counted already.
+    pub errors_counted: bool,
     /// The transaction that is being queued.
     pub multi: Option<Box<Multi>>,
     /// Lines for monitors that the current hold of the lock produced.
@@ -144,6 +150,9 @@ impl Client {
             block: None,
             wait: None,
             deny_blocking: false,
+            in_script: false,
+            patient: false,
+            errors_counted: false,
             multi: None,
             feed: Vec::new(),
             paused: false,

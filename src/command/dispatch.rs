@@ -3,10 +3,11 @@
 use super::table::{self, COUNT, CommandId, Flag};
 use super::{
     Call, Outcome, acl, bitfield, bitmap, bitmap_operation, checkpoint, client_admin,
-    client_tracking, config, connection, debug, expire, hash, hash_expire, hash_number, hash_walk,
-    hyperloglog, hyperloglog_debug, info, instance, introspect, keys, keys_database, latency,
-    latency_report, list, list_move, list_search, memory, monitor, object, pubsub, replication,
-    scan, shutdown, slowlog, stream, string, string_lcs, string_number, string_part, transaction,
+    client_tracking, config, connection, debug, eval, expire, hash, hash_expire, hash_number,
+    hash_walk, hyperloglog, hyperloglog_debug, info, instance, introspect, keys, keys_database,
+    latency, latency_report, list, list_move, list_search, memory, monitor, object, pubsub,
+    replication, scan, script, shutdown, slowlog, stream, string, string_lcs, string_number,
+    string_part, transaction,
 };
 
 /// A command's function.
@@ -79,6 +80,10 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("del", keys::del),
     ("discard", transaction::discard),
     ("echo", connection::echo),
+    ("eval", eval::eval),
+    ("eval_ro", eval::eval_ro),
+    ("evalsha", eval::evalsha),
+    ("evalsha_ro", eval::evalsha_ro),
     ("exec", transaction::exec),
     ("exists", keys::exists),
     ("expire", expire::expire),
@@ -196,6 +201,12 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("rpush", list::rpush),
     ("rpushx", list::rpushx),
     ("scan", scan::scan),
+    ("script|debug", script::debug),
+    ("script|exists", script::exists),
+    ("script|flush", script::flush),
+    ("script|help", script::help),
+    ("script|kill", script::kill),
+    ("script|load", script::load),
     ("select", connection::select),
     ("set", string::set),
     ("setbit", bitmap::setbit),

@@ -22,6 +22,7 @@ pub mod dispatch;
 pub mod durations;
 pub mod effects;
 pub mod errors;
+pub mod eval;
 pub mod expire;
 pub mod hash;
 pub mod hash_expire;
@@ -58,7 +59,12 @@ pub mod rates;
 pub mod registry;
 pub mod replication;
 pub mod request;
+pub mod running;
 pub mod scan;
+pub mod script;
+pub mod script_cache;
+pub mod script_run;
+pub mod scripting;
 pub mod server;
 pub mod serving;
 pub mod settings;
@@ -110,6 +116,8 @@ pub enum Failure {
     /// Storage could not: a page is not in the cache (the command is parked and runs again), the disk is full,
     /// a page is damaged, the log is poisoned.
     Storage(storage::Error),
+    /// It takes long, and is to run again on a thread that serves nobody else.
+    Slow,
 }
 
 /// What a command returns.

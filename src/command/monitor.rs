@@ -22,9 +22,13 @@ pub fn monitor(call: &mut Call<'_>) -> Outcome {
 
 /// Keeps the line of a command of this connection for the monitors, if they may see it.
 pub fn feed(client: &mut Client, command: &Command, words: &[&[u8]], now_us: u64) {
-    if command.flags.has(Flag::SkipMonitor) || command.flags.has(Flag::Admin) {
-        return;
+    if !command.flags.has(Flag::SkipMonitor) && !command.flags.has(Flag::Admin) {
+        show(client, words, now_us);
     }
+}
+
+/// Keeps the line of a command of this connection for the monitors.
+pub fn show(client: &mut Client, words: &[&[u8]], now_us: u64) {
     let mut lines = std::mem::take(&mut client.feed);
     write_line(&mut lines, words, client, now_us, |at| is_secret(words, at));
     client.feed = lines;
@@ -40,7 +44,9 @@ pub fn write_line(
 ) {
     let db = client.db;
     let (seconds, micros) = (now_us / 1_000_000, now_us % 1_000_000);
-    let (kind, addr) = if client.entry.unix {
+    let (kind, addr) = if client.in_script {
+        ("", "lua")
+    } else if client.entry.unix {
         (
             "unix:",
             client

@@ -12,6 +12,7 @@ use super::latency::Latency;
 use super::loading::Loading;
 use super::pause::Pause;
 use super::registry::Registry;
+use super::scripting::Scripting;
 use super::shutdown::Shutdown;
 use super::slowlog::Slowlog;
 use super::stats::{Stats, add};
@@ -46,6 +47,7 @@ pub struct Server {
     pub switches: Switches,
     pub subscriptions: Subscriptions,
     pub tracking: Tracking,
+    pub scripting: Scripting,
     /// While the log is being replayed most commands answer LOADING.
     pub loading: Loading,
 }
@@ -76,6 +78,7 @@ impl Server {
             switches: Switches::default(),
             subscriptions: Subscriptions::default(),
             tracking: Tracking::default(),
+            scripting: Scripting::default(),
             loading: Loading::default(),
         }
     }
@@ -139,6 +142,7 @@ impl Host for Server {
 
     fn reset_statistics(&self) {
         self.stats.reset();
+        self.scripting.reset_statistics();
     }
 
     fn user_lines(&self) -> Option<Vec<Vec<u8>>> {

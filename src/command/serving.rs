@@ -52,6 +52,7 @@ fn run(
             out.error(&match failure {
                 Failure::Reply(error) => error,
                 Failure::Storage(error) => errors::of_storage(&error),
+                Failure::Slow => unreachable!("scripts do not block"),
             });
             true
         }
@@ -135,7 +136,7 @@ fn silence(server: &Server, out: &mut Reply, client: &Client) {
 }
 
 /// The whole reply in memory.
-fn flat(mut out: Reply) -> Vec<u8> {
+pub(super) fn flat(mut out: Reply) -> Vec<u8> {
     let (bytes, streams) = out.take();
     if streams.is_empty() {
         return bytes;

@@ -86,6 +86,12 @@ pub fn shutdown(call: &mut Call<'_>) -> Outcome {
         call.out.ok();
         return Ok(());
     }
+    if let Some(late) = call.server.scripting.running.late() {
+        if !nosave {
+            return Err(late.kind.busy().into());
+        }
+        call.server.scripting.running.stop();
+    }
     call.server.shutdown.request(Request { now, force });
     call.client.block = Some(Block {
         kind: BlockKind::Shutdown,

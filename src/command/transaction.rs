@@ -115,6 +115,15 @@ pub fn queues(
     true
 }
 
+/// Whether EXEC would run scripts on a thread where they keep other connections waiting.
+pub fn runs_scripts(client: &Client) -> bool {
+    let runs = |queued: &Queued| {
+        queued.command.group == Group::Scripting && queued.command.parent.is_none()
+    };
+    let multi = client.multi.as_ref();
+    !client.patient && multi.is_some_and(|multi| !multi.aborted && multi.queue.iter().any(runs))
+}
+
 /// Ends a transaction and all watches.
 pub fn forget(client: &mut Client, server: &Server) {
     client.multi = None;
@@ -201,7 +210,7 @@ pub fn exec(call: &mut Call<'_>) -> Outcome {
     }
     let multi = call.client.multi.take().unwrap_or_default();
     let result = run(call, &multi);
-    if let Err(Failure::Storage(Error::Miss)) = result {
+    if let Err(Failure::Storage(Error::Miss) | Failure::Slow) = result {
         // It runs again.
         call.client.multi = Some(multi);
     } else {
@@ -316,6 +325,7 @@ fn run_one(call: &mut Call<'_>, queued: &Queued) -> Result<(bool, Option<Vec<u8>
             true
         }
         Err(Failure::Storage(error)) => return Err(error),
+        Err(Failure::Slow) => unreachable!("nothing is moved out of a transaction"),
     };
     assert!(call.client.block.is_none(), "nothing blocks in EXEC");
     if call.client.tracking.on {
@@ -323,7 +333,9 @@ fn run_one(call: &mut Call<'_>, queued: &Queued) -> Result<(bool, Option<Vec<u8>
         client_tracking::remember(call.client, changes, queued.command, &words);
     }
     let error = call.out.bytes_since(mark).strip_prefix(b"-");
-    let error = error.map(<[u8]>::to_vec);
+    let failed = failed || error.is_some();
+    let are_counted = std::mem::take(&mut call.client.errors_counted);
+    let error = error.filter(|_| !are_counted).map(<[u8]>::to_vec);
     let registry = &call.server.registry;
     if registry.has_monitors() {
         monitor::feed(call.client, queued.command, &words, call.now_ms * 1000);
@@ -350,13 +362,13 @@ fn count(call: &Call<'_>, done: &[Done<'_>]) {
 }
 
 /// Whether a command can be taken back with the data: it reads and changes nothing but keys.
-fn only_touches_keys(command: &Command) -> bool {
+pub(super) fn only_touches_keys(command: &Command) -> bool {
     (command.flags.has(Flag::ReadOnly) || command.flags.has(Flag::Write))
         && command.group != Group::Scripting
 }
 
 /// Whether a command needs no transaction.
-fn only_reads(command: &Command) -> bool {
+pub(super) fn only_reads(command: &Command) -> bool {
     match command.group {
         Group::Connection => true,
         Group::Scripting => false,

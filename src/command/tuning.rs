@@ -36,6 +36,8 @@ pub struct Tuning {
     pub events: AtomicI64,
     /// `tracking-table-max-keys`; 0: no limit.
     pub tracked_keys_max: AtomicU64,
+    /// `busy-reply-threshold`, milliseconds; 0: never.
+    pub busy_reply_ms: AtomicU64,
     /// How often in a second the periodic jobs run.
     pub hz: AtomicU64,
     /// From where DEBUG may come.
@@ -62,6 +64,7 @@ impl Default for Tuning {
             output_pubsub: OutputLimit::default(),
             events: AtomicI64::new(0),
             tracked_keys_max: AtomicU64::new(1_000_000),
+            busy_reply_ms: AtomicU64::new(5000),
             hz: AtomicU64::new(10),
             debug_allowed: Allowed::default(),
             module_allowed: Allowed::default(),
@@ -105,6 +108,7 @@ impl Tuning {
         set(&self.keepalive_s, u64::from(config.tcp_keepalive_s()));
         set(&self.slowlog_len_max, config.slowlog_entries_max());
         set(&self.latency_ms_min, config.latency_threshold_ms());
+        set(&self.busy_reply_ms, config.busy_reply_threshold_ms());
         set(&self.hz, u64::from(config.hz()));
         let output = config.output_limits();
         self.output_normal.set(&output.normal);

@@ -84,6 +84,8 @@ reads! {
     slowlog_entries_max: u64 = SlowlogMaxLen;
     /// Milliseconds from which an event counts as a latency spike; 0 for none.
     latency_threshold_ms: u64 = LatencyMonitorThreshold;
+    /// Milliseconds a script runs before other connections are answered; 0 for ever.
+    busy_reply_threshold_ms: u64 = BusyReplyThreshold;
     /// Bits of [`super::events`].
     keyspace_events: i64 = NotifyKeyspaceEvents;
     /// Bytes; 0 for a quarter of the memory there is.

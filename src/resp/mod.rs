@@ -1,5 +1,6 @@
 //! The wire protocol, RESP2 and RESP3: bytes to requests ([`parser`]), replies to bytes ([`reply`]). No I/O.
 
+pub mod double;
 pub mod parser;
 pub mod reply;
 

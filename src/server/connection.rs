@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Shared;
 use super::flush::Goal;
 use super::socket::Socket;
 use super::worker::Worker;
@@ -23,6 +24,9 @@ use crate::session::{Fetch, Session, Step, Unblocked};
 
 /// Bytes of a streamed reply that are in memory at a time.
 const STREAM_BYTES: usize = 512 * 1024;
+
+/// How long a thread waits for the engine before it looks whether a script is late.
+const ENGINE_WAIT: Duration = Duration::from_millis(10);
 
 /// The connection is over: there is nobody to answer any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +43,21 @@ enum Event {
     Time,
     /// The log or the checkpoint that was waited for.
     Reached,
+}
+
+/// Carries out what is complete, in one hold of the engine lock, or without it while a script is late.
+fn execute_in(shared: &Shared, session: &mut Session) -> Step {
+    let (server, store) = (&shared.server, &*shared.store);
+    loop {
+        let now_us = server.clock.wall_us();
+        if let Some(mut keyspace) = shared.engine.try_lock_for(ENGINE_WAIT) {
+            return session.execute(&mut keyspace, server, store, now_us);
+        }
+        if server.scripting.running.is_late() {
+            let mut nothing = shared.nothing.lock();
+            return session.execute_busy(&mut nothing, server, store, now_us);
+        }
+    }
 }
 
 /// One connection and its socket.
@@ -77,11 +96,15 @@ impl Connection {
             if self.entry.has_signal(signal::KILL | signal::STOP) {
                 return Err(Gone);
             }
-            let step = if self.session.prepare(&self.worker.shared.server) {
+            let mut step = if self.session.prepare(&self.worker.shared.server) {
                 self.execute()
             } else {
                 Step::Read
             };
+            if let Step::Move = step {
+                self.send().await?;
+                step = self.execute_apart().await?;
+            }
             if let Step::Abort = step {
                 return Err(Gone);
             }
@@ -97,14 +120,27 @@ impl Connection {
 
     /// Carries out what is complete, in one hold of the engine lock.
     fn execute(&mut self) -> Step {
-        let shared = &*self.worker.shared;
-        let now_us = shared.server.clock.wall_us();
         if self.session.reply.capacity() == 0 {
             self.session.reply.give_buffer(self.worker.take_buffer());
         }
-        let mut keyspace = shared.engine.lock();
-        self.session
-            .execute(&mut keyspace, &shared.server, &*shared.store, now_us)
+        execute_in(&self.worker.shared, &mut self.session)
+    }
+
+    /// The same on a thread that serves no other connection, because it takes long.
+    async fn execute_apart(&mut self) -> Result<Step, Gone> {
+        let shared = Arc::clone(&self.worker.shared);
+        let empty = Session::new(Arc::clone(&self.entry), &shared.server);
+        let mut session = std::mem::replace(&mut self.session, empty);
+        let executing = tokio::task::spawn_blocking(move || {
+            session.client.patient = true;
+            let step = execute_in(&shared, &mut session);
+            session.client.patient = false;
+            (session, step)
+        });
+        // What panicked leaves no session to go on with.
+        let (session, step) = executing.await.map_err(|_| Gone)?;
+        self.session = session;
+        Ok(step)
     }
 
     /// Waits for what the session said it needs.
@@ -119,7 +155,7 @@ impl Connection {
             Step::Blocked(block) if block.kind == BlockKind::Keys => self.wait(block).await,
             Step::Blocked(block) => self.block(block).await,
             Step::Close | Step::Abort => Err(Gone),
-            Step::Park(_) => unreachable!("parked commands are not followed but run again"),
+            Step::Park(_) | Step::Move => unreachable!("these are not followed but run again"),
         }
     }
 

@@ -42,6 +42,8 @@ pub struct Shared {
     pub server: Arc<Server>,
     /// The engine lock: whoever holds it executes.
     pub engine: Mutex<Keyspace>,
+    /// An empty keyspace, for commands that need none while a script has the engine.
+    pub nothing: Mutex<Keyspace>,
     pub store: Arc<dyn Store>,
     pub durability: Arc<dyn Durability>,
 }

@@ -40,6 +40,8 @@ struct Hold<'a> {
     server: &'a Server,
     store: &'a dyn Store,
     now_us: u64,
+    /// A script has the engine, and the keyspace is an empty one: only commands that need none run.
+    is_busy: bool,
     /// Every command is measured.
     measure_all: bool,
     commands: u64,
@@ -74,10 +76,17 @@ enum Verdict {
     Done,
     /// Not carried out; the request stays pending.
     Miss,
+    /// Not carried out; it takes long, and stays pending.
+    Slow,
     Paused(u64),
+    /// Not carried out before the engine is free.
+    Held,
     /// It is no request of this protocol but of a web browser's.
     Foreign,
 }
+
+/// The one command that needs the engine and is not refused while a script has it.
+const WATCH: CommandId = table::id("watch");
 
 impl Session {
     /// Carries out complete requests until there are none, the hold has been long enough, or something has to be
@@ -89,12 +98,36 @@ impl Session {
         store: &dyn Store,
         now_us: u64,
     ) -> Step {
+        self.hold(keyspace, server, store, now_us, false)
+    }
+
+    /// The same while a script that is late has the engine: requests are answered BUSY, but for those that end the
+    /// script and those that need no data. `nothing` is a keyspace that stands in.
+    pub fn execute_busy(
+        &mut self,
+        nothing: &mut Keyspace,
+        server: &Server,
+        store: &dyn Store,
+        now_us: u64,
+    ) -> Step {
+        self.hold(nothing, server, store, now_us, true)
+    }
+
+    fn hold(
+        &mut self,
+        keyspace: &mut Keyspace,
+        server: &Server,
+        store: &dyn Store,
+        now_us: u64,
+        is_busy: bool,
+    ) -> Step {
         let lsn_before = store.last_lsn(keyspace);
         self.take_posted();
         let mut hold = Hold {
             server,
             store,
             now_us,
+            is_busy,
             measure_all: measures_all(server),
             commands: 0,
             looked_us: server.clock.mono_us(),
@@ -165,6 +198,8 @@ impl Session {
                     self.parks += 1;
                     return Step::Park(hold.store.take_misses(keyspace));
                 }
+                Verdict::Slow => return Step::Move,
+                Verdict::Held => return Step::Again,
                 Verdict::Paused(until_ms) => return Step::Paused(until_ms),
                 Verdict::Foreign => return Step::Abort,
             }
@@ -257,8 +292,15 @@ impl Turn<'_> {
         let command = checked.as_ref().ok().map(|(command, _)| *command);
         let verdict = match checked {
             Ok((command, handler)) => {
+                if hold.is_busy && (command.id == WATCH || !command.flags.has(Flag::AllowBusy)) {
+                    return Verdict::Held;
+                }
                 if let Some(until_ms) = self.paused_until(command, hold) {
                     return Verdict::Paused(until_ms);
+                }
+                if command.id == transaction::EXEC && transaction::runs_scripts(self.client) {
+                    // Once it has begun it stays where it is.
+                    return Verdict::Slow;
                 }
                 if transaction::queues(self.client, command, handler, self.words) {
                     self.reply.simple("QUEUED");
@@ -273,17 +315,22 @@ impl Turn<'_> {
                 Verdict::Done
             }
         };
-        if let Verdict::Miss = verdict {
+        if let Verdict::Miss | Verdict::Slow = verdict {
             self.reply.cut(mark);
             return verdict;
         }
-        if let Some(b'-') = self.reply.bytes_since(mark).first() {
+        if std::mem::take(&mut self.client.errors_counted) {
+            // Those of a script are.
+        } else if let Some(b'-') = self.reply.bytes_since(mark).first() {
             let line = &self.reply.bytes_since(mark)[1..];
             hold.server.stats.count_error(line);
         }
         self.hush(command, mark);
         if self.client.multi.is_none() && !command.is_some_and(client_tracking::is_client) {
             self.client.tracking.caching = false;
+        }
+        if hold.is_busy {
+            return verdict;
         }
         let maker = Maker {
             client: self.client,
@@ -356,6 +403,12 @@ impl Turn<'_> {
         }
         if server.loading.is_on() && !self.has_only(command, Flag::Loading) {
             return reject(&loading::REFUSAL.0);
+        }
+        if hold.is_busy
+            && !command.flags.has(Flag::AllowBusy)
+            && let Some(late) = server.scripting.running.late()
+        {
+            return reject(&late.kind.busy().0);
         }
         match handler {
             Some(handler) => Ok((command, handler)),
@@ -471,10 +524,10 @@ impl Turn<'_> {
         if outcome.is_err() && keyspace.engine.in_transaction() {
             keyspace.engine.rollback();
         }
-        let mut failed = false;
-        match outcome {
-            Ok(()) => {}
+        let failed = match outcome {
+            Ok(()) => self.reply.bytes_since(mark).first() == Some(&b'-'),
             Err(Failure::Storage(storage::Error::Miss)) if !self.waiting => return Verdict::Miss,
+            Err(Failure::Slow) => return Verdict::Slow,
             Err(failure) => {
                 self.reply.cut(mark);
                 match failure {
@@ -485,10 +538,11 @@ impl Turn<'_> {
                             transaction::forget(self.client, hold.server);
                         }
                     }
+                    Failure::Slow => unreachable!("it was returned"),
                 }
-                failed = true;
+                true
             }
-        }
+        };
         if self.client.tracking.on {
             client_tracking::remember(self.client, keyspace.changes.len(), command, self.words);
         }

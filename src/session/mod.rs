@@ -35,6 +35,8 @@ pub enum Step {
     Again,
     /// Pages read off the lock, then another call; None: just another call.
     Park(Option<Box<dyn Fetch>>),
+    /// Another call on a thread that serves no other connection: it takes long. [`Client::patient`] says so.
+    Move,
     /// The end of a pause, at this wall time in milliseconds or earlier, then another call.
     Paused(u64),
     /// [`Session::unblock`], when what the client waits for is there or its time is over.
@@ -51,6 +53,7 @@ impl fmt::Debug for Step {
             Self::Read => f.write_str("Read"),
             Self::Again => f.write_str("Again"),
             Self::Park(_) => f.write_str("Park"),
+            Self::Move => f.write_str("Move"),
             Self::Paused(until_ms) => write!(f, "Paused({until_ms})"),
             Self::Blocked(block) => write!(f, "Blocked({block:?})"),
             Self::Close => f.write_str("Close"),

@@ -159,6 +159,15 @@ impl Shell {
         let shared = Arc::new(Shared {
             server: Arc::clone(&server),
             engine: Mutex::new(Keyspace::new(engine, 16, 1, 0).expect("an empty file")),
+            nothing: Mutex::new(
+                Keyspace::new(
+                    storage::Engine::absent(Arc::new(OsClock::default())),
+                    16,
+                    1,
+                    0,
+                )
+                .expect("no file"),
+            ),
             store: Arc::clone(&store) as Arc<dyn Store>,
             durability: Arc::clone(&log) as Arc<dyn Durability>,
         });

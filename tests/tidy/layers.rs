@@ -5,7 +5,7 @@ use crate::tree::{File, Tree};
 use crate::{Findings, assert_fault, judge};
 
 /// A layer, and the layers that it may import beside itself, from the top down.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     (
         "cli",
         &[
@@ -44,6 +44,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     (
         "command",
         &[
+            "script",
             "interchange",
             "keyspace",
             "storage",
@@ -53,6 +54,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
             "sync",
         ],
     ),
+    ("script", &["resp"]),
     ("interchange", &["keyspace"]),
     ("keyspace", &["storage", "resp", "vfs", "sync"]),
     ("storage", &["vfs", "sync"]),

@@ -120,7 +120,7 @@ fn what_is_unknown_is_refused() {
             .try_run(words)
             .unwrap_or_else(|failure| match failure {
                 Failure::Reply(error) => error.0.into_owned().into_bytes(),
-                Failure::Storage(error) => panic!("{error}"),
+                failure => panic!("{failure:?}"),
             });
         assert!(reply.starts_with(b"-ERR unknown subcommand or wrong number of arguments for '"));
     }

@@ -1,5 +1,7 @@
 //! The sections `# Memory` and `# Persistence` of INFO.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::{Report, eviction_policy};
 use crate::command::Call;
 use crate::storage::Error;
@@ -19,16 +21,7 @@ pub(super) fn memory(report: &mut Report, call: &mut Call<'_>) -> Result<(), Err
     report.field("used_memory_peak_perc", format_args!("{percent:.2}%"));
     report.field("used_memory_anonymous", memory.anonymous);
     report.bytes("total_system_memory", machine.identity().memory_bytes);
-    report.field("used_memory_lua", 0);
-    report.field("used_memory_vm_eval", 0);
-    report.field("used_memory_scripts_eval", 0);
-    report.field("number_of_cached_scripts", 0);
-    report.field("number_of_functions", 0);
-    report.field("number_of_libraries", 0);
-    report.field("used_memory_vm_functions", 0);
-    report.field("used_memory_vm_total", 0);
-    report.field("used_memory_functions", 0);
-    report.field("used_memory_scripts", 0);
+    scripts(report, call);
     report.bytes("maxmemory", call.server.config.maxmemory());
     report.field("maxmemory_policy", eviction_policy(call));
     report.field("mem_not_counted_for_evict", 0);
@@ -47,6 +40,24 @@ pub(super) fn memory(report: &mut Report, call: &mut Call<'_>) -> Result<(), Err
     report.field("active_defrag_running", 0);
     report.field("lazyfree_pending_objects", call.keyspace.engine.dropped());
     Ok(())
+}
+
+fn scripts(report: &mut Report, call: &Call<'_>) {
+    let figures = &call.server.scripting.figures;
+    let read = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+    let script_machine = read(&figures.script_machine_bytes);
+    let function_machine = read(&figures.function_machine_bytes);
+    let (scripts, libraries) = (read(&figures.script_bytes), read(&figures.library_bytes));
+    report.bytes("used_memory_lua", script_machine);
+    report.field("used_memory_vm_eval", script_machine);
+    report.field("used_memory_scripts_eval", scripts);
+    report.field("number_of_cached_scripts", read(&figures.scripts));
+    report.field("number_of_functions", read(&figures.functions));
+    report.field("number_of_libraries", read(&figures.libraries));
+    report.field("used_memory_vm_functions", function_machine);
+    report.bytes("used_memory_vm_total", script_machine + function_machine);
+    report.field("used_memory_functions", libraries);
+    report.bytes("used_memory_scripts", scripts + libraries);
 }
 
 /// Bytes that the buffers of all connections hold.

@@ -53,6 +53,7 @@ pub const GROUPS: &[Rows] = &[
     transactions::ROWS,
     server::ROWS,
     cluster::ROWS,
+    scripting::ROWS,
 ];
 
 /// The groups, and the rest of groups, whose commands are unknown until they are carried out. A row whose name has a bar
@@ -61,7 +62,7 @@ pub const LATER: &[Rows] = &[
     set::ROWS,
     sorted_set::ROWS,
     geo::ROWS,
-    scripting::ROWS,
+    scripting::LATER,
     generic::LATER,
     server::LATER,
     cluster::LATER,

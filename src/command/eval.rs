@@ -1,0 +1,181 @@
+//! EVAL, EVALSHA and their read-only kin.
+
+use super::argument::integer;
+use super::running::Kind;
+use super::script_cache::{DIGEST_LEN, Found, Origin, ScriptCache};
+use super::script_run::{ScriptRun, Subject};
+use super::server::Server;
+use super::table::{self, CommandId};
+use super::{Call, Failure, Outcome, monitor};
+use crate::resp::ErrorReply;
+use crate::script::Reference;
+use crate::script::api::sha1_hex;
+use crate::script::shebang::{Flag as Declared, Flags, parse_script};
+use crate::script::vm::{Run, Vm};
+
+const NO_SCRIPT: ErrorReply = ErrorReply::new("NOSCRIPT No matching script. Please use EVAL.");
+/// A script has called the command that runs scripts.
+pub(super) const NESTED: ErrorReply =
+    ErrorReply::new("ERR scripts and functions cannot be run by a script");
+
+/// EVAL script numkeys [key ...] [arg ...]
+pub fn eval(call: &mut Call<'_>) -> Outcome {
+    by_code(call, false)
+}
+
+/// EVAL_RO script numkeys [key ...] [arg ...]
+pub fn eval_ro(call: &mut Call<'_>) -> Outcome {
+    by_code(call, true)
+}
+
+/// EVALSHA sha1 numkeys [key ...] [arg ...]
+pub fn evalsha(call: &mut Call<'_>) -> Outcome {
+    by_digest(call, false)
+}
+
+/// EVALSHA_RO sha1 numkeys [key ...] [arg ...]
+pub fn evalsha_ro(call: &mut Call<'_>) -> Outcome {
+    by_digest(call, true)
+}
+
+type Words<'a> = &'a [&'a [u8]];
+
+/// The keys and the other arguments of a request that begins `command name numkeys`.
+pub(super) fn split_arguments<'a>(
+    words: &'a [&'a [u8]],
+    keys: i64,
+) -> Result<(Words<'a>, Words<'a>), ErrorReply> {
+    const TOO_MANY: ErrorReply =
+        ErrorReply::new("ERR Number of keys can't be greater than number of args");
+    const NEGATIVE: ErrorReply = ErrorReply::new("ERR Number of keys can't be negative");
+    let rest = &words[3..];
+    match usize::try_from(keys) {
+        Ok(keys) => rest.split_at_checked(keys).ok_or(TOO_MANY),
+        Err(_) => Err(NEGATIVE),
+    }
+}
+
+/// The digest that a word is, in lower case; None if it is none.
+pub(super) fn digest(word: &[u8]) -> Option<String> {
+    (word.len() == DIGEST_LEN && word.is_ascii())
+        .then(|| String::from_utf8_lossy(&word.to_ascii_lowercase()).into_owned())
+}
+
+fn by_code(call: &mut Call<'_>, read_only: bool) -> Outcome {
+    show(call);
+    let keys = integer(call.args[2])?;
+    split_arguments(call.args, keys)?;
+    let server = call.server;
+    let Some(mut scripts) = server.scripting.scripts.try_lock() else {
+        return Err(NESTED.into());
+    };
+    let learnt = scripts.learn(call.args[1], Origin::Eval, &server.scripting.figures);
+    match learnt {
+        Ok(digest) => run(call, &mut scripts, &digest, keys, read_only),
+        Err(line) => {
+            call.out.error_bytes(&line);
+            Ok(())
+        }
+    }
+}
+
+fn by_digest(call: &mut Call<'_>, read_only: bool) -> Outcome {
+    show(call);
+    let digest = digest(call.args[1]).ok_or(NO_SCRIPT)?;
+    let keys = integer(call.args[2])?;
+    split_arguments(call.args, keys)?;
+    let Some(mut scripts) = call.server.scripting.scripts.try_lock() else {
+        return Err(NESTED.into());
+    };
+    run(call, &mut scripts, &digest, keys, read_only)
+}
+
+/// Monitors see the command before those of its script.
+pub(super) fn show(call: &mut Call<'_>) {
+    if call.server.registry.has_monitors() {
+        let words = call.args;
+        monitor::show(call.client, words, call.now_ms * 1000);
+    }
+}
+
+fn run(
+    call: &mut Call<'_>,
+    scripts: &mut ScriptCache,
+    digest: &str,
+    keys: i64,
+    read_only: bool,
+) -> Outcome {
+    let Found {
+        vm,
+        function,
+        flags,
+    } = scripts.find(digest).ok_or(NO_SCRIPT)?;
+    let subject = Subject {
+        kind: Kind::Script,
+        name: digest,
+        flags,
+        read_only,
+    };
+    run_in(call, vm, function, subject, keys)?;
+    scripts.tell(&call.server.scripting.figures);
+    Ok(())
+}
+
+/// Runs a script or function in its machine.
+pub(super) fn run_in(
+    call: &mut Call<'_>,
+    vm: &mut Vm,
+    function: &Reference,
+    subject: Subject<'_>,
+    keys: i64,
+) -> Result<(), Failure> {
+    subject.check()?;
+    let (keys, arguments) = split_arguments(call.args, keys)?;
+    let scripting = &call.server.scripting;
+    vm.set_random(scripting.random());
+    let mut host = ScriptRun::new(
+        subject,
+        call.args,
+        call.keyspace,
+        call.server,
+        call.client,
+        call.now_ms,
+    );
+    let run = Run {
+        name: subject.name,
+        keys,
+        arguments,
+    };
+    vm.run(function, run, &mut host, call.out);
+    host.finish()?;
+    scripting.set_random(vm.random());
+    call.client.errors_counted = true;
+    Ok(())
+}
+
+const EVAL: CommandId = table::id("eval");
+const EVAL_RO: CommandId = table::id("eval_ro");
+
+/// Whether a request that may run a script may write: not if the script declares that it does not.
+pub fn may_write(server: &Server, command: CommandId, words: &[&[u8]]) -> bool {
+    let is_eval = command == EVAL || command == EVAL_RO;
+    let digest = match words.get(1) {
+        Some(code) if is_eval => Some(sha1_hex(code)),
+        Some(word) => digest(word),
+        None => None,
+    };
+    let Some(digest) = digest else {
+        return true;
+    };
+    let known = server
+        .scripting
+        .scripts
+        .try_lock()
+        .and_then(|scripts| scripts.flags(&digest));
+    let flags: Option<Flags> = match known {
+        Some(flags) => flags,
+        None if is_eval => parse_script(words[1]).ok().and_then(|script| script.flags),
+        None => None,
+    };
+    flags.is_none_or(|flags| !flags.has(Declared::NoWrites))
+}

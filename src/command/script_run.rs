@@ -1,0 +1,437 @@
+//! A script or function while it runs: the commands it calls, and what becomes of them.
+//!
+//! A run is one transaction of storage, begun by the first command that does more than read; inside EXEC it is part
+//! of that. What cannot be taken back with the data (counters, lines of the log, lines for monitors) is kept until the run is
+//! over. So a run can vanish: when a page is not in memory, when storage fails, when the server shuts down, and when it
+//! takes long on a thread that serves other connections; it runs again from its beginning where that helps.
+//!
+//! From the first command on that does more than read and change keys, pages are read under the lock and the run
+//! stays where it is, as in EXEC: nothing happens twice that cannot be taken back.
+
+use std::borrow::Cow;
+use std::sync::atomic::Ordering;
+
+use super::acl::{self, log::Context};
+use super::client::Client;
+use super::dispatch::BOUND;
+use super::outgoing::OutgoingMark;
+use super::request::Request;
+use super::running::{Kind, Order};
+use super::server::Server;
+use super::serving::flat;
+use super::stats::{add, add_locked};
+use super::table::{self, Command, CommandId, Flag, Resolved};
+use super::transaction::{only_reads, only_touches_keys};
+use super::{Call, Failure, accounting, attempt, client_tracking, errors, monitor};
+use crate::keyspace::{Keyspace, Mark};
+use crate::resp::{ErrorReply, Reply};
+use crate::script::host::{Called, Host, Interrupt, LogLevel, Supervisor};
+use crate::script::shebang::{Flag as Declared, Flags};
+use crate::storage::{self, OnMiss, Plan};
+
+/// For how long a run may keep a thread from its other connections, in microseconds. Then it begins again on a thread
+/// of its own.
+const INLINE_US: u64 = 5000;
+
+/// Commands whose messages leave when the run is over.
+const PUBLISHING: &[CommandId] = &[table::id("publish"), table::id("spublish")];
+
+const KILLED: &str = "Script killed by user with SCRIPT KILL...";
+
+/// What is run, and what it may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    pub kind: Kind,
+    /// The digest of the script, the name of the function.
+    pub name: &'a str,
+    /// None: a script of the time before they could declare anything.
+    pub flags: Option<Flags>,
+    /// EVAL_RO and its kin.
+    pub read_only: bool,
+}
+
+impl Subject<'_> {
+    /// Refuses what cannot run as it is asked to.
+    pub fn check(&self) -> Result<(), ErrorReply> {
+        const WRITES: ErrorReply =
+            ErrorReply::new("ERR Can not execute a script with write flag using *_ro command.");
+        match self.flags {
+            Some(flags) if self.read_only && !flags.has(Declared::NoWrites) => Err(WRITES),
+            _ => Ok(()),
+        }
+    }
+
+    fn may_write(&self) -> bool {
+        !self.read_only
+            && self
+                .flags
+                .is_none_or(|flags| !flags.has(Declared::NoWrites))
+    }
+}
+
+/// A command that was called, to be counted once the run is kept.
+struct Done {
+    command: &'static Command,
+    took_us: u64,
+    failed: bool,
+    /// The words, if the slow log wants them.
+    slow: Option<Request>,
+}
+
+/// What a run changes of its client and puts back.
+struct Before {
+    db: u32,
+    deny_blocking: bool,
+    /// Bytes for monitors.
+    fed: usize,
+    said: OutgoingMark,
+}
+
+/// A run.
+pub struct ScriptRun<'a> {
+    subject: Subject<'a>,
+    /// The words of the command that runs it.
+    words: &'a [&'a [u8]],
+    keyspace: &'a mut Keyspace,
+    server: &'a Server,
+    /// The client that asked; it is in a script meanwhile.
+    client: &'a mut Client,
+    /// What the client was before.
+    before: Before,
+    now_ms: u64,
+    started_us: u64,
+    slow_us_min: Option<u64>,
+    mark: Mark,
+    on_miss: OnMiss,
+    /// A transaction was begun for it.
+    has_begun: bool,
+    /// It may vanish and run again.
+    is_revocable: bool,
+    /// It may be moved to a thread of its own.
+    is_movable: bool,
+    wrote: bool,
+    is_late: bool,
+    failure: Option<Failure>,
+    done: Vec<Done>,
+    rejected: Vec<CommandId>,
+    errors: Vec<Vec<u8>>,
+    lines: Vec<(LogLevel, Vec<u8>)>,
+}
+
+impl<'a> ScriptRun<'a> {
+    /// A run that is asked for by `client` with `words`.
+    pub fn new(
+        subject: Subject<'a>,
+        words: &'a [&'a [u8]],
+        keyspace: &'a mut Keyspace,
+        server: &'a Server,
+        client: &'a mut Client,
+        now_ms: u64,
+    ) -> Self {
+        let before = Before {
+            db: client.db,
+            deny_blocking: std::mem::replace(&mut client.deny_blocking, true),
+            fed: client.feed.len(),
+            said: client.outgoing.mark(),
+        };
+        client.in_script = true;
+        let is_patient = client.patient;
+        let mark = keyspace.mark();
+        let pager = keyspace.engine.pager_mut();
+        let on_miss = pager.set_on_miss(OnMiss::Note);
+        pager.set_on_miss(on_miss);
+        let slow_us = server.tuning.slowlog_us_min.load(Ordering::Relaxed);
+        let is_alone = !keyspace.in_transaction();
+        Self {
+            subject,
+            words,
+            keyspace,
+            server,
+            client,
+            before,
+            now_ms,
+            started_us: server.clock.mono_us(),
+            slow_us_min: u64::try_from(slow_us).ok(),
+            mark,
+            on_miss,
+            has_begun: false,
+            is_revocable: is_alone,
+            is_movable: is_alone && !is_patient,
+            wrote: false,
+            is_late: false,
+            failure: None,
+            done: Vec::new(),
+            rejected: Vec::new(),
+            errors: Vec::new(),
+            lines: Vec::new(),
+        }
+    }
+
+    /// Ends it: everything it did is kept, and counted; or, if it was aborted, nothing is.
+    pub fn finish(self) -> Result<(), Failure> {
+        if self.is_late {
+            self.server.scripting.running.end();
+        }
+        let client = self.client;
+        client.in_script = false;
+        client.deny_blocking = self.before.deny_blocking;
+        client.db = self.before.db;
+        self.keyspace.engine.pager_mut().set_on_miss(self.on_miss);
+        if let Some(failure) = self.failure {
+            if self.has_begun {
+                self.keyspace.rollback();
+            }
+            self.keyspace.undo(self.mark);
+            client.feed.truncate(self.before.fed);
+            client.take_back(self.before.said, self.server);
+            return Err(failure);
+        }
+        if self.has_begun {
+            self.keyspace.commit();
+        }
+        count(self.server, client, &self.done, self.now_ms * 1000);
+        for id in self.rejected {
+            add_locked(&self.server.stats.command(id).rejected, 1);
+        }
+        for line in &self.errors {
+            self.server.stats.count_error(line);
+        }
+        for (level, text) in &self.lines {
+            log(*level, text);
+        }
+        Ok(())
+    }
+
+    /// Refuses a command: it is counted, if there is one.
+    fn refuse(
+        &mut self,
+        command: Option<&'static Command>,
+        text: impl Into<Cow<'static, str>>,
+    ) -> Called {
+        self.rejected.extend(command.map(|command| command.id));
+        self.errors.push(b"ERR".to_vec());
+        Called::Refused(text.into())
+    }
+
+    /// The run vanishes.
+    fn abort(&mut self, failure: Failure) -> Called {
+        self.failure = Some(failure);
+        Called::Aborted
+    }
+
+    /// What is said against a command, in Redis's order.
+    fn objection(&self, command: &Command, words: &[&[u8]]) -> Option<Cow<'static, str>> {
+        let writes = command.flags.has(Flag::Write);
+        if command.flags.has(Flag::NoScript)
+            && !self.server.switches.scripts_unbound.load(Ordering::Relaxed)
+        {
+            return Some("This Redis command is not allowed from script".into());
+        }
+        let account = &self.client.account;
+        if !account.is_almighty()
+            && let Err(denial) =
+                acl::admit(self.server, self.client, command, words, Context::Script)
+        {
+            let text = denial.text(account, command, words, false);
+            return Some(format!("ACL failure in script: {text}").into());
+        }
+        if !self.subject.may_write() && (writes || command.flags.has(Flag::MayReplicate)) {
+            return Some("Write commands are not allowed from read-only scripts.".into());
+        }
+        if writes && self.is_late && !self.server.scripting.running.write() {
+            return Some(KILLED.into());
+        }
+        None
+    }
+
+    /// Prepares storage for a command; an error if that is impossible.
+    fn prepare(&mut self, command: &Command) -> Result<(), storage::Error> {
+        if !only_touches_keys(command) && !PUBLISHING.contains(&command.id) {
+            self.is_revocable = false;
+            self.is_movable = false;
+            let pager = self.keyspace.engine.pager_mut();
+            pager.set_on_miss(OnMiss::Read);
+        }
+        if !only_reads(command) && !self.keyspace.in_transaction() {
+            self.keyspace.begin(Plan::Savepoint)?;
+            self.has_begun = true;
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, command: &'static Command, words: &[&[u8]], out: &mut Reply) -> Called {
+        let Some(handler) = BOUND.of(command.id).handler else {
+            return self.refuse(None, "Unknown Redis command called from script");
+        };
+        self.wrote |= command.flags.has(Flag::Write);
+        if self.server.registry.has_monitors() {
+            monitor::feed(self.client, command, words, self.now_ms * 1000);
+        }
+        let started_us = self.server.clock.mono_us();
+        let mut call = Call {
+            args: words,
+            keyspace: self.keyspace,
+            client: self.client,
+            server: self.server,
+            out,
+            now_ms: self.now_ms,
+        };
+        let failed = match attempt::carry_out(&mut call, handler) {
+            Ok(()) => false,
+            Err(Failure::Reply(error)) => {
+                out.error(&error);
+                true
+            }
+            Err(Failure::Storage(storage::Error::Miss)) if !self.is_revocable => {
+                return self.abort(errors::of_storage(&storage::Error::Miss).into());
+            }
+            Err(failure) => return self.abort(failure),
+        };
+        assert!(self.client.block.is_none(), "nothing blocks in a script");
+        if self.client.tracking.on {
+            let changes = self.keyspace.changes.len();
+            client_tracking::remember(self.client, changes, command, words);
+        }
+        if out.has_streams() {
+            let proto = out.proto();
+            let whole = flat(std::mem::take(out));
+            out.set_proto(proto);
+            out.raw(&whole);
+        }
+        let took_us = self.server.clock.mono_us().saturating_sub(started_us);
+        if let Some(line) = out.bytes().strip_prefix(b"-") {
+            self.errors.push(line.to_vec());
+        }
+        let is_slow = self.slow_us_min.is_some_and(|min| took_us >= min);
+        self.done.push(Done {
+            command,
+            took_us,
+            failed,
+            slow: is_slow.then(|| Request::new(words)),
+        });
+        Called::Answered
+    }
+
+    fn look_at_time(&mut self) {
+        let running_us = self.server.clock.mono_us().saturating_sub(self.started_us);
+        let threshold_ms = self.server.tuning.busy_reply_ms.load(Ordering::Relaxed);
+        if threshold_ms == 0 || running_us / 1000 < threshold_ms {
+            if self.is_movable && running_us > INLINE_US {
+                self.failure = Some(Failure::Slow);
+            }
+            return;
+        }
+        if self.is_movable {
+            // Where it is, nobody would hear of it.
+            self.failure = Some(Failure::Slow);
+            return;
+        }
+        let Subject { kind, name, .. } = self.subject;
+        let running = &self.server.scripting.running;
+        running.announce(kind, name, self.words, self.started_us, self.wrote);
+        self.is_late = true;
+        let command = match kind {
+            Kind::Script => "SCRIPT KILL",
+            Kind::Function => "FUNCTION KILL",
+        };
+        tracing::warn!(
+            "Slow script detected: still in execution after {} milliseconds. You can try killing the script using the \
+             {command} command. Script name is: {name}.",
+            running_us / 1000
+        );
+    }
+}
+
+impl Supervisor for ScriptRun<'_> {
+    fn interrupt(&mut self) -> Interrupt {
+        if !self.is_late {
+            self.look_at_time();
+        }
+        if self.failure.is_some() {
+            return Interrupt::Abort;
+        }
+        if !self.is_late {
+            return Interrupt::Continue;
+        }
+        match self.server.scripting.running.order() {
+            Order::GoOn => Interrupt::Continue,
+            Order::End => Interrupt::Kill(KILLED),
+            Order::Vanish => {
+                const STOPPED: ErrorReply = ErrorReply::new("ERR the server is shutting down");
+                self.failure = Some(STOPPED.into());
+                Interrupt::Abort
+            }
+        }
+    }
+
+    fn log(&mut self, level: LogLevel, text: Vec<u8>) {
+        self.lines.push((level, text));
+    }
+}
+
+impl Host for ScriptRun<'_> {
+    fn call(&mut self, words: &[&[u8]], out: &mut Reply) -> Called {
+        let Resolved::Command(command) = table::resolve(words) else {
+            return self.refuse(None, "Unknown Redis command called from script");
+        };
+        if !command.accepts(words.len()) {
+            return self.refuse(
+                Some(command),
+                "Wrong number of args calling Redis command from script",
+            );
+        }
+        if let Some(text) = self.objection(command, words) {
+            return self.refuse(Some(command), text);
+        }
+        match self.prepare(command) {
+            Ok(()) => self.carry_out(command, words, out),
+            // Nothing was changed so far, and the script may do something else.
+            Err(error) => {
+                let error = errors::of_storage(&error);
+                out.error(&error);
+                self.errors.push(error.0.into_owned().into_bytes());
+                Called::Answered
+            }
+        }
+    }
+
+    fn may_call(&mut self, words: &[&[u8]]) -> Option<bool> {
+        let Resolved::Command(command) = table::resolve(words) else {
+            return None;
+        };
+        let account = &self.client.account;
+        let may = account.is_almighty() || account.user().check(command, words).is_ok();
+        Some(may)
+    }
+
+    fn count_error(&mut self, line: &[u8]) {
+        self.errors.push(line.to_vec());
+    }
+}
+
+/// Counts the commands of a run that is kept.
+fn count(server: &Server, client: &Client, done: &[Done], now_us: u64) {
+    for one in done {
+        let command = one.command;
+        accounting::count(server, command, 1, one.took_us);
+        let failures = &server.stats.command(command.id).failed;
+        add_locked(failures, u64::from(one.failed));
+        accounting::sample_latency(server, command, one.took_us, now_us);
+        if let Some(request) = &one.slow {
+            let words = request.words();
+            accounting::log_if_slow(server, client, command, &words, one.took_us, now_us);
+        }
+    }
+    add(&server.stats.commands_processed, done.len() as u64);
+}
+
+/// A line of redis.log.
+fn log(level: LogLevel, text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    match level {
+        LogLevel::Debug => tracing::trace!("{text}"),
+        LogLevel::Verbose => tracing::debug!("{text}"),
+        LogLevel::Notice => tracing::info!("{text}"),
+        LogLevel::Warning => tracing::warn!("{text}"),
+    }
+}

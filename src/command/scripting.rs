@@ -1,0 +1,63 @@
+//! What all connections share of Lua: the scripts, what is running, and the figures that INFO tells of.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::running::Running;
+use super::script_cache::ScriptCache;
+use super::server::REDIS_VERSION;
+use crate::script::api::Version;
+use crate::script::random::Random;
+
+/// The version that scripts are told.
+pub const VERSION: Version = Version(REDIS_VERSION);
+
+/// The state of Lua. The machines are used under the engine lock; who finds one in use is called by its script.
+#[derive(Debug)]
+pub struct Scripting {
+    pub running: Running,
+    pub scripts: Mutex<ScriptCache>,
+    pub figures: Figures,
+    /// Where math.random of all scripts and functions goes on: 48 bits.
+    random: AtomicU64,
+}
+
+impl Default for Scripting {
+    fn default() -> Self {
+        Self {
+            running: Running::default(),
+            scripts: Mutex::default(),
+            figures: Figures::default(),
+            random: AtomicU64::new(Random::default().bits()),
+        }
+    }
+}
+
+impl Scripting {
+    pub fn random(&self) -> Random {
+        Random::from_bits(self.random.load(Ordering::Relaxed))
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_statistics(&self) {
+        self.figures.scripts_evicted.store(0, Ordering::Relaxed);
+    }
+
+    pub fn set_random(&self, random: Random) {
+        self.random.store(random.bits(), Ordering::Relaxed);
+    }
+}
+
+/// Figures as of the latest change. They are independent of each other, so every access is relaxed.
+#[derive(Debug, Default)]
+pub struct Figures {
+    pub scripts: AtomicU64,
+    pub script_bytes: AtomicU64,
+    pub script_machine_bytes: AtomicU64,
+    pub scripts_evicted: AtomicU64,
+    pub functions: AtomicU64,
+    pub libraries: AtomicU64,
+    pub library_bytes: AtomicU64,
+    pub function_machine_bytes: AtomicU64,
+}
