@@ -2,6 +2,7 @@
 //! is not named here is compared raw, and so is every error.
 
 mod moments;
+mod sorted_sets;
 
 use crate::Model;
 use crate::compare::{Node, parse};
@@ -54,6 +55,10 @@ enum Rule {
     ElementPage,
     /// Fields of the hash at random, as many as the model has.
     RandomFields,
+    /// A cursor and members out of those the model returns at once.
+    MemberPage,
+    /// Members of the sorted set at random, as many as the model has.
+    RandomMembers,
     /// The Unix time between the request and the reply.
     Clock,
     /// The same but for the values of `version` and `id`.
@@ -117,6 +122,12 @@ const EXEMPTIONS: &[Exemption] = &[
         "cursors, page sizes and the order of large hashes are the server's own; whole walks are judged apart",
     ),
     exempt("hrandfield", Rule::RandomFields, "the choice is random"),
+    exempt(
+        "zscan",
+        Rule::MemberPage,
+        "cursors, page sizes and the order of large sets are the server's own; whole walks are judged apart",
+    ),
+    exempt("zrandmember", Rule::RandomMembers, "the choice is random"),
     exempt(
         "httl",
         Rule::EachBetweenTimes,
@@ -376,6 +387,40 @@ const WITHHELD: &[Withheld] = &[
         reason: "7.0 calls every list a quicklist",
     },
     Withheld {
+        before: Version(u32::MAX, 0, 0),
+        applies: |command, pending| {
+            let by_member = command.contains("lex") || pending.has_word("BYLEX");
+            let unpredictable = |key| pending.model.is_unpredictable(pending.database, key);
+            by_member && pending.request[1..].iter().any(|key| unpredictable(key))
+        },
+        reason: "a range of members of a skiplist with different scores depends on chance",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            let is_exact = |byte: &u8| !matches!(byte, b'.' | b'e');
+            let mut numbers = pending.expected.split(|byte| !byte.is_ascii_digit());
+            let is_long = numbers.any(|number| number.len() > 16);
+            is_of_sorted_sets(command) && (is_long || !pending.expected.iter().all(is_exact))
+        },
+        reason: "7.0 prints scores with seventeen digits in RESP2",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| command.ends_with("rank") && pending.request.len() > 3,
+        reason: "WITHSCORE came with 7.2",
+    },
+    Withheld {
+        before: MODELLED,
+        applies: |command, pending| {
+            let is_limit = |word: &Vec<u8>| word.eq_ignore_ascii_case(b"LIMIT");
+            let at = pending.request.iter().position(is_limit);
+            let offset = at.and_then(|at| pending.request.get(at + 1));
+            is_of_sorted_sets(command) && offset.is_some_and(|offset| offset.starts_with(b"-"))
+        },
+        reason: "before 7.4 a negative offset finds nothing in a skiplist too",
+    },
+    Withheld {
         before: MODELLED,
         applies: |command, _| FIELD_EXPIRY.contains(&command),
         reason: "fields expire since 7.4",
@@ -388,7 +433,8 @@ const WITHHELD: &[Withheld] = &[
     Withheld {
         before: Version(7, 2, 0),
         applies: |command, pending| {
-            matches!(command, "hscan" | "hrandfield") && pending.expected.starts_with(b"-")
+            matches!(command, "hscan" | "hrandfield" | "zscan" | "zrandmember")
+                && pending.expected.starts_with(b"-")
         },
         reason: "7.0 reads more cursors than it should, and another range of counts",
     },
@@ -407,6 +453,10 @@ const WITHHELD: &[Withheld] = &[
 /// Whether a server of this version knows HSCAN's NOVALUES.
 pub fn knows_novalues(version: Version) -> bool {
     version >= MODELLED
+}
+
+fn is_of_sorted_sets(command: &str) -> bool {
+    command.starts_with('z') || command.starts_with("bz")
 }
 
 /// Whether a server of this version is spared this request.
@@ -509,6 +559,8 @@ fn judge(rule: Rule, observation: &Observation, expected: &Node, actual: &Node) 
         Rule::HashOrder => is_same_hash(observation, expected, actual),
         Rule::ElementPage => is_element_page(observation, expected, actual),
         Rule::RandomFields => are_random_fields(observation, expected, actual),
+        Rule::MemberPage => sorted_sets::is_page(observation, expected, actual),
+        Rule::RandomMembers => sorted_sets::are_random(observation, expected, actual),
         Rule::Clock => is_clock(observation, actual),
         Rule::Greeting => masked(expected).is_some() && masked(expected) == masked(actual),
         Rule::Positive => numbers.is_some_and(|(_, number)| number > 0),

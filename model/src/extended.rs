@@ -3,7 +3,7 @@
 
 use crate::extended::big::Big;
 
-mod big;
+pub mod big;
 
 /// Bits of the mantissa, the leading one included.
 const MANTISSA_BITS: i64 = 64;

@@ -38,6 +38,7 @@ impl Value {
             Value::List(_) => "list",
             Value::Hash(_) => "hash",
             Value::Stream(_) => "stream",
+            Value::SortedSet(_) => "zset",
         }
     }
 }

@@ -16,6 +16,8 @@ pub fn encoding(call: &mut Call) -> Outcome {
             Value::Hash(hash) => hash.encoding_name(),
             Value::Stream(_) => "stream",
             Value::List(list) => list.encoding(),
+            Value::SortedSet(set) if set.small => "listpack",
+            Value::SortedSet(_) => "skiplist",
         };
         Reply::bulk(name.as_bytes())
     }))

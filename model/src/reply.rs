@@ -17,8 +17,10 @@ pub enum Reply {
     /// A text with a three-letter format; a plain bulk string in RESP2.
     Verbatim(Vec<u8>),
     Null,
-    /// No array; in RESP3 the same as [`Reply::Null`].
+    /// No array; the same as no value in RESP3.
     NullArray,
+    /// A number, printed; a bulk string in RESP2.
+    Double(String),
     Array(Vec<Reply>),
     /// Pairs; a flat array in RESP2.
     Map(Vec<(Reply, Reply)>),
@@ -67,6 +69,10 @@ impl Reply {
             Reply::NullArray => match protocol {
                 Protocol::Resp2 => line(out, b'*', b"-1"),
                 Protocol::Resp3 => line(out, b'_', b""),
+            },
+            Reply::Double(text) => match protocol {
+                Protocol::Resp2 => blob(out, b'$', text.as_bytes()),
+                Protocol::Resp3 => line(out, b',', text.as_bytes()),
             },
             Reply::Array(items) => {
                 line(out, b'*', items.len().to_string().as_bytes());

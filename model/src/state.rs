@@ -8,6 +8,7 @@ use crate::hashes::{Field, Hash};
 use crate::numbers;
 use crate::quicklist::List;
 use crate::reply::{Protocol, Reply};
+use crate::sorted_sets::SortedSet;
 use crate::streams::Stream;
 
 /// The number of databases, as Redis starts with by default.
@@ -76,16 +77,17 @@ impl Text {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Text(Text),
     Hash(Hash),
     Stream(Stream),
     List(List),
+    SortedSet(SortedSet),
 }
 
 /// A key's value and the moment it expires.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     pub(crate) value: Value,
     /// Milliseconds since 1970; the key is gone when the clock shows more than this.
@@ -218,6 +220,14 @@ impl Model {
         self.databases[database].entries.get(key)
     }
 
+    /// Whether ranges of members of a sorted set depend on chance in Redis: its scores differ.
+    pub fn is_unpredictable(&self, database: usize, key: &[u8]) -> bool {
+        match self.entry(database, key).map(|entry| &entry.value) {
+            Some(Value::SortedSet(set)) => set.is_unpredictable(),
+            _ => false,
+        }
+    }
+
     /// Replaces the expiry of a key that has one by the one the server reports.
     pub fn adopt_expiry(&mut self, database: usize, key: &[u8], expires_at_ms: i64) {
         if let Some(entry) = self.databases[database].entries.get_mut(key) {
@@ -259,6 +269,10 @@ impl Model {
             Some(Value::Hash(hash)) => {
                 let names = hash.fields.iter().map(|field| field.name.clone());
                 names.collect()
+            }
+            Some(Value::SortedSet(set)) => {
+                let members = set.members.iter().map(|(member, _)| member.clone());
+                members.collect()
             }
             _ => Vec::new(),
         }

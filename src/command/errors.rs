@@ -51,6 +51,26 @@ pub const NOT_A_HLL: ErrorReply =
 pub const CORRUPT_HLL: ErrorReply = ErrorReply::new("INVALIDOBJ Corrupted HLL object detected");
 pub const KEY_MISSING: ErrorReply = ErrorReply::new("ERR The specified key does not exist");
 pub const HLL_NOT_SPARSE: ErrorReply = ErrorReply::new("ERR HLL encoding is not sparse");
+pub const NOT_POSITIVE: ErrorReply = ErrorReply::new("ERR value is out of range, must be positive");
+pub const NUMKEYS: ErrorReply = ErrorReply::new("ERR numkeys should be greater than 0");
+pub const COUNT_NOT_POSITIVE: ErrorReply = ErrorReply::new("ERR count should be greater than 0");
+pub const LIMIT_NEGATIVE: ErrorReply = ErrorReply::new("ERR LIMIT can't be negative");
+pub const NOT_A_WEIGHT: ErrorReply = ErrorReply::new("ERR weight value is not a float");
+pub const NOT_A_SCORE_RANGE: ErrorReply = ErrorReply::new("ERR min or max is not a float");
+pub const NOT_A_MEMBER_RANGE: ErrorReply =
+    ErrorReply::new("ERR min or max not valid string range item");
+pub const SCORE_NAN: ErrorReply = ErrorReply::new("ERR resulting score is not a number (NaN)");
+pub const ZADD_NX_XX: ErrorReply =
+    ErrorReply::new("ERR XX and NX options at the same time are not compatible");
+pub const ZADD_GT_LT_NX: ErrorReply =
+    ErrorReply::new("ERR GT, LT, and/or NX options at the same time are not compatible");
+pub const ZADD_INCR_PAIRS: ErrorReply =
+    ErrorReply::new("ERR INCR option supports a single increment-element pair");
+pub const LIMIT_WITHOUT_BY: ErrorReply = ErrorReply::new(
+    "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
+);
+pub const WITHSCORES_BYLEX: ErrorReply =
+    ErrorReply::new("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
 pub const INVALID_CURSOR: ErrorReply = ErrorReply::new("ERR invalid cursor");
 pub const NOVALUES: ErrorReply = ErrorReply::new("ERR NOVALUES option can only be used in HSCAN");
 pub const HASH_NOT_AN_INTEGER: ErrorReply = ErrorReply::new("ERR hash value is not an integer");
@@ -172,6 +192,13 @@ pub fn wrong_number(command: &str) -> ErrorReply {
 pub fn out_of_range_between(min: i64, max: i64) -> ErrorReply {
     formatted(format!(
         "ERR value is out of range, value must between {min} and {max}"
+    ))
+}
+
+/// A command on several keys that names none. `command` is the command's name in lower case.
+pub fn no_input_keys(command: &str) -> ErrorReply {
+    formatted(format!(
+        "ERR at least 1 input key is needed for '{command}' command"
     ))
 }
 

@@ -70,6 +70,7 @@ pub mod serving;
 pub mod settings;
 pub mod shutdown;
 pub mod slowlog;
+pub mod sorted_set;
 pub mod stats;
 pub mod stream;
 pub mod string;

@@ -7,6 +7,7 @@ mod hashes;
 mod keys;
 mod lists;
 mod server;
+mod sorted_sets;
 mod streams;
 mod strings;
 
@@ -116,6 +117,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         strings::ROWS,
         bitmaps::ROWS,
         streams::ROWS,
+        sorted_sets::ROWS,
         keys::ROWS,
         hashes::ROWS,
         lists::ROWS,
@@ -186,7 +188,7 @@ fn step(features: Features, request: BoxedStrategy<Request>) -> BoxedStrategy<St
 
 /// A walk over the elements of a collection.
 fn scan_of_elements() -> BoxedStrategy<Step> {
-    prop_oneof![hashes::whole_scan()].boxed()
+    prop_oneof![hashes::whole_scan(), sorted_sets::whole_scan()].boxed()
 }
 
 /// Requests without a reply, up to one that is answered.

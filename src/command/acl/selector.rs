@@ -152,17 +152,19 @@ impl Selector {
         }
         let (mut reads, mut writes) = (rule[0] == b'~', rule[0] == b'~');
         let mut at = 1;
-        while !(rule[0] == b'~') {
-            match rule.get(at).map(u8::to_ascii_uppercase) {
-                Some(b'R') if !reads => reads = true,
-                Some(b'W') if !writes => writes = true,
-                Some(b'~') if reads || writes => {
-                    at += 1;
-                    break;
+        if rule[0] != b'~' {
+            loop {
+                match rule.get(at).map(u8::to_ascii_uppercase) {
+                    Some(b'R') if !reads => reads = true,
+                    Some(b'W') if !writes => writes = true,
+                    Some(b'~') if reads || writes => {
+                        at += 1;
+                        break;
+                    }
+                    _ => return Err(RuleError::Syntax),
                 }
-                _ => return Err(RuleError::Syntax),
+                at += 1;
             }
-            at += 1;
         }
         let glob = &rule[at..];
         if has_blanks(glob) {

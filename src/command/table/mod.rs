@@ -47,6 +47,7 @@ pub const GROUPS: &[Rows] = &[
     stream::ROWS,
     hash::ROWS,
     list::ROWS,
+    sorted_set::ROWS,
     generic::ROWS,
     connection::ROWS,
     pubsub::ROWS,
@@ -60,7 +61,6 @@ pub const GROUPS: &[Rows] = &[
 /// belongs into the container of that name.
 pub const LATER: &[Rows] = &[
     set::ROWS,
-    sorted_set::ROWS,
     geo::ROWS,
     scripting::LATER,
     generic::LATER,

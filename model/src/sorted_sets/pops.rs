@@ -1,0 +1,170 @@
+//! Taking members from either end. What waits is over at once, or at its time, for nobody else is served meanwhile.
+
+use super::{Scored, score_reply};
+use crate::errors::{self, Failure};
+use crate::extended::Extended;
+use crate::numbers;
+use crate::reply::{Protocol, Reply};
+use crate::state::{Call, Outcome};
+
+/// Removes up to `count` members from an end; nothing if there is no key.
+fn pop(
+    call: &mut Call,
+    key: &[u8],
+    max: bool,
+    count: usize,
+) -> Result<Option<Vec<Scored>>, Failure> {
+    let Some(set) = call.sorted_set(key)? else {
+        return Ok(None);
+    };
+    let mut taken = Vec::new();
+    while taken.len() < count && !set.members.is_empty() {
+        let at = if max { set.members.len() - 1 } else { 0 };
+        taken.push(set.members.remove(at));
+    }
+    call.drop_if_empty(key);
+    Ok(Some(taken))
+}
+
+/// A key and the members taken from it.
+type Taken = (Vec<u8>, Vec<Scored>);
+
+/// The keys in turn, up to one that has members.
+fn pop_first(
+    call: &mut Call,
+    keys: &[Vec<u8>],
+    max: bool,
+    count: usize,
+) -> Result<Option<Taken>, Failure> {
+    for key in keys {
+        if let Some(taken) = pop(call, key, max, count)? {
+            return Ok(Some((key.clone(), taken)));
+        }
+    }
+    Ok(None)
+}
+
+fn flat(taken: &[Scored]) -> Vec<Reply> {
+    let items = taken
+        .iter()
+        .flat_map(|(member, score)| [Reply::bulk(member), score_reply(Some(*score))]);
+    items.collect()
+}
+
+fn nested(taken: &[Scored]) -> Reply {
+    let pairs = taken
+        .iter()
+        .map(|pair| Reply::Array(flat(std::slice::from_ref(pair))));
+    Reply::Array(pairs.collect())
+}
+
+pub fn zpopmin(call: &mut Call) -> Outcome {
+    pop_one_key(call, false)
+}
+
+pub fn zpopmax(call: &mut Call) -> Outcome {
+    pop_one_key(call, true)
+}
+
+fn pop_one_key(call: &mut Call, max: bool) -> Outcome {
+    if call.args.len() > 3 {
+        return Err(errors::syntax());
+    }
+    let counted = call.args.len() == 3;
+    let count = match counted {
+        true => numbers::integer_or(call.arg(2), "value is out of range, must be positive")?,
+        false => 1,
+    };
+    let Ok(count) = usize::try_from(count) else {
+        return Err(errors::err("value is out of range, must be positive"));
+    };
+    let key = call.key();
+    let taken = pop(call, key, max, count)?.unwrap_or_default();
+    let resp3 = call.connection().protocol == Protocol::Resp3;
+    Ok(if counted && resp3 {
+        nested(&taken)
+    } else {
+        Reply::Array(flat(&taken))
+    })
+}
+
+/// The keys, the end and the count behind the number of keys.
+type Asked<'a> = (&'a [Vec<u8>], bool, usize);
+
+fn asked<'a>(call: &Call<'a>, first: usize) -> Result<Asked<'a>, Failure> {
+    let positive = |index: usize, complaint: &str| match numbers::canonical(call.arg(index)) {
+        Some(number) if number > 0 => Ok(number as usize),
+        _ => Err(errors::err(complaint)),
+    };
+    let count = positive(first, "numkeys should be greater than 0")?;
+    let end = first + 1 + count.min(call.args.len());
+    if end >= call.args.len() {
+        return Err(errors::syntax());
+    }
+    let max = call.says(end, "MAX");
+    if !max && !call.says(end, "MIN") {
+        return Err(errors::syntax());
+    }
+    let keys = &call.args[first + 1..end];
+    match call.args.len() - end {
+        1 => Ok((keys, max, 1)),
+        2 => Err(errors::syntax()),
+        _ if !call.says(end + 1, "COUNT") => Err(errors::syntax()),
+        more => {
+            let count = positive(end + 2, "count should be greater than 0")?;
+            if more > 3 {
+                return Err(errors::syntax());
+            }
+            Ok((keys, max, count))
+        }
+    }
+}
+
+fn pop_many(call: &mut Call, (keys, max, count): Asked) -> Outcome {
+    Ok(match pop_first(call, keys, max, count)? {
+        Some((key, taken)) => Reply::Array(vec![Reply::bulk(&key), nested(&taken)]),
+        None => Reply::NullArray,
+    })
+}
+
+pub fn zmpop(call: &mut Call) -> Outcome {
+    let asked = asked(call, 1)?;
+    pop_many(call, asked)
+}
+
+pub fn bzmpop(call: &mut Call) -> Outcome {
+    let asked = asked(call, 2)?;
+    check_timeout(call.arg(1))?;
+    pop_many(call, asked)
+}
+
+pub fn bzpopmin(call: &mut Call) -> Outcome {
+    pop_or_wait(call, false)
+}
+
+pub fn bzpopmax(call: &mut Call) -> Outcome {
+    pop_or_wait(call, true)
+}
+
+fn pop_or_wait(call: &mut Call, max: bool) -> Outcome {
+    let (timeout, keys) = call.args[1..].split_last().expect("the arity says so");
+    check_timeout(timeout)?;
+    Ok(match pop_first(call, keys, max, 1)? {
+        Some((key, taken)) => Reply::Array([vec![Reply::bulk(&key)], flat(&taken)].concat()),
+        None => Reply::NullArray,
+    })
+}
+
+/// A timeout in seconds. The generators make none that is long.
+fn check_timeout(text: &[u8]) -> Result<(), Failure> {
+    if Extended::parse(text).is_none() {
+        return Err(errors::err("timeout is not a float or out of range"));
+    }
+    if text.starts_with(b"-") {
+        return Err(errors::err("timeout is negative"));
+    }
+    if text.ends_with(b"inf") {
+        return Err(errors::err("timeout is out of range"));
+    }
+    Ok(())
+}

@@ -1,0 +1,244 @@
+//! ZPOPMIN, ZPOPMAX, ZMPOP, and those that wait: BZPOPMIN, BZPOPMAX, BZMPOP.
+
+use super::{limits, slot};
+use crate::command::argument::{integer, is_word};
+use crate::command::blocking::{Awaits, deadline_ms};
+use crate::command::{Call, Failure, Outcome, errors};
+use crate::keyspace::change::Class;
+use crate::keyspace::sorted_set::draft::plan;
+use crate::keyspace::sorted_set::stream::Shown;
+use crate::keyspace::sorted_set::{Draft, Span};
+use crate::resp::{ErrorReply, Reply};
+
+/// Which end is popped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Min,
+    Max,
+}
+
+/// How popped members are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Members and scores in turn.
+    Flat,
+    /// Each member and its score in an array.
+    Nested,
+    /// The key, then members and scores in turn.
+    KeyAndFlat,
+    /// The key, then an array of nested ones.
+    KeyAndNested,
+}
+
+impl Form {
+    fn header(self, out: &mut Reply, key: &[u8], count: u64) {
+        let count = count as usize;
+        match self {
+            Self::Flat => out.array(count * 2),
+            Self::Nested => out.array(count),
+            Self::KeyAndFlat => {
+                out.array(count * 2 + 1);
+                out.bulk(key);
+            }
+            Self::KeyAndNested => {
+                out.array(2);
+                out.bulk(key);
+                out.array(count);
+            }
+        }
+    }
+
+    fn is_nested(self) -> bool {
+        matches!(self, Self::Nested | Self::KeyAndNested)
+    }
+}
+
+/// ZPOPMIN key [count]
+pub fn zpopmin(call: &mut Call) -> Outcome {
+    pop_one_key(call, End::Min)
+}
+
+/// ZPOPMAX key [count]
+pub fn zpopmax(call: &mut Call) -> Outcome {
+    pop_one_key(call, End::Max)
+}
+
+fn pop_one_key(call: &mut Call, end: End) -> Outcome {
+    let count = match &call.args[2..] {
+        [] => None,
+        [count] => Some(not_negative(count)?),
+        _ => return Err(errors::SYNTAX.into()),
+    };
+    let form = if count.is_some() && call.out.is_resp3() {
+        Form::Nested
+    } else {
+        Form::Flat
+    };
+    if !pop(call, call.args[1], end, count.unwrap_or(1), form)? {
+        call.out.array(0);
+    }
+    Ok(())
+}
+
+fn not_negative(word: &[u8]) -> Result<u64, ErrorReply> {
+    let number = integer(word).ok();
+    number
+        .and_then(|number| u64::try_from(number).ok())
+        .ok_or(errors::NOT_POSITIVE)
+}
+
+/// Pops up to `count` members and replies with them. False, without a reply: there are none, or none are wanted.
+fn pop(call: &mut Call<'_>, key: &[u8], end: End, count: u64, form: Form) -> Result<bool, Failure> {
+    let (db, now_ms, limits) = (call.client.db, call.now_ms, limits(call));
+    let out = &mut *call.out;
+    let plan = plan(usize::try_from(count).unwrap_or(usize::MAX));
+    call.keyspace.write(plan, |txn| {
+        let (slot, members) = slot(txn, db, key, now_ms)?;
+        let Some(members) = members.filter(|_| count > 0) else {
+            return Ok(false);
+        };
+        let engine = &mut txn.keyspace().engine;
+        let len = members.len(engine);
+        let count = count.min(len);
+        let span = match end {
+            End::Min => Span::new(0, count),
+            End::Max => Span::new(len - count, len),
+        };
+        form.header(out, key, count);
+        let shown = Shown {
+            scores: true,
+            resp3: out.is_resp3(),
+        };
+        let mut popped = None;
+        members.visit_span(engine, span, end == End::Max, &mut |member, score| {
+            if form.is_nested() {
+                out.array(2);
+            }
+            shown.push_flat(out.buffer_mut(), member, score);
+            if count == 1 {
+                popped = Some((member.to_vec(), score));
+            }
+        })?;
+        let mut draft = Draft::of(slot, key, members, limits);
+        match popped {
+            Some((member, score)) => draft.remove(txn, &member, score)?,
+            None => draft.remove_span(txn, span)?,
+        }
+        let stays = draft.finish(txn)?;
+        let name = match end {
+            End::Min => "zpopmin",
+            End::Max => "zpopmax",
+        };
+        txn.touched(db, key, count, Some((Class::SortedSet, name)));
+        if !stays {
+            txn.event(db, key, Class::Generic, "del");
+        }
+        Ok(true)
+    })
+}
+
+/// Pops from the first key that has members. False, without a reply: none has.
+fn pop_first(
+    call: &mut Call<'_>,
+    keys: &[&[u8]],
+    end: End,
+    count: u64,
+    form: Form,
+) -> Result<bool, Failure> {
+    for key in keys {
+        if pop(call, key, end, count, form)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// BZPOPMIN key [key ...] timeout
+pub fn bzpopmin(call: &mut Call) -> Outcome {
+    pop_or_wait(call, End::Min)
+}
+
+/// BZPOPMAX key [key ...] timeout
+pub fn bzpopmax(call: &mut Call) -> Outcome {
+    pop_or_wait(call, End::Max)
+}
+
+fn pop_or_wait(call: &mut Call, end: End) -> Outcome {
+    let args = call.args;
+    let (timeout, keys) = args[1..].split_last().expect("the arity asks for both");
+    let until_ms = deadline_ms(timeout, call.now_ms)?;
+    if !pop_first(call, keys, end, 1, Form::KeyAndFlat)?
+        && !call.block_on_keys(keys, Awaits::SortedSet, until_ms)
+    {
+        call.out.null_array();
+    }
+    Ok(())
+}
+
+/// What ZMPOP is asked for.
+struct Asked<'a> {
+    keys: &'a [&'a [u8]],
+    end: End,
+    count: u64,
+}
+
+impl<'a> Asked<'a> {
+    fn parse(words: &'a [&'a [u8]]) -> Result<Self, ErrorReply> {
+        let positive = |word: &[u8], error: ErrorReply| {
+            let number = integer(word).ok().filter(|number| *number > 0);
+            number.map(i64::unsigned_abs).ok_or(error)
+        };
+        let (numkeys, rest) = words.split_first().expect("the arity asks for it");
+        let numkeys = positive(numkeys, errors::NUMKEYS)?;
+        let numkeys = usize::try_from(numkeys)
+            .ok()
+            .filter(|numkeys| *numkeys < rest.len())
+            .ok_or(errors::SYNTAX)?;
+        let (keys, rest) = rest.split_at(numkeys);
+        let (end, mut options) = rest.split_first().ok_or(errors::SYNTAX)?;
+        let end = match () {
+            () if is_word(end, "MIN") => End::Min,
+            () if is_word(end, "MAX") => End::Max,
+            () => return Err(errors::SYNTAX),
+        };
+        let mut count = None;
+        while let [word, number, rest @ ..] = options {
+            if count.is_some() || !is_word(word, "COUNT") {
+                return Err(errors::SYNTAX);
+            }
+            count = Some(positive(number, errors::COUNT_NOT_POSITIVE)?);
+            options = rest;
+        }
+        if !options.is_empty() {
+            return Err(errors::SYNTAX);
+        }
+        Ok(Self {
+            keys,
+            end,
+            count: count.unwrap_or(1),
+        })
+    }
+}
+
+/// ZMPOP numkeys key [key ...] <MIN | MAX> [COUNT count]
+pub fn zmpop(call: &mut Call) -> Outcome {
+    let args = call.args;
+    let asked = Asked::parse(&args[1..])?;
+    if !pop_first(call, asked.keys, asked.end, asked.count, Form::KeyAndNested)? {
+        call.out.null_array();
+    }
+    Ok(())
+}
+
+/// BZMPOP timeout numkeys key [key ...] <MIN | MAX> [COUNT count]
+pub fn bzmpop(call: &mut Call) -> Outcome {
+    let args = call.args;
+    let asked = Asked::parse(&args[2..])?;
+    let until_ms = deadline_ms(args[1], call.now_ms)?;
+    if !pop_first(call, asked.keys, asked.end, asked.count, Form::KeyAndNested)?
+        && !call.block_on_keys(asked.keys, Awaits::SortedSet, until_ms)
+    {
+        call.out.null_array();
+    }
+    Ok(())
+}
