@@ -4,7 +4,8 @@ use crate::errors::{self, Failure};
 use crate::state::{Call, Outcome};
 use crate::{
     bitfields, bitmaps, connection, counters, databases, expiry, hash_expiry, hashes, hyperloglog,
-    keys, lists, object, scan, server, sorted_sets, streams, strings, subsequence,
+    keys, lists, object, pubsub, scan, server, sorted_sets, streams, strings, subsequence,
+    tracking,
 };
 
 /// A command or, with a bar in its name, a subcommand.
@@ -21,8 +22,8 @@ const fn row(name: &'static str, arity: isize, run: fn(&mut Call) -> Outcome) ->
 
 /// Commands that only have subcommands.
 const CONTAINERS: &[&str] = &[
-    "acl", "client", "cluster", "latency", "memory", "module", "object", "slowlog", "xgroup",
-    "xinfo",
+    "acl", "client", "cluster", "latency", "memory", "module", "object", "pubsub", "slowlog",
+    "xgroup", "xinfo",
 ];
 
 const COMMANDS: &[Command] = &[
@@ -170,7 +171,9 @@ const COMMANDS: &[Command] = &[
     row("bzpopmax", -3, sorted_sets::pops::bzpopmax),
     row("bzpopmin", -3, sorted_sets::pops::bzpopmin),
     row("auth", -2, connection::auth),
+    row("client|caching", 3, tracking::caching),
     row("client|getname", 2, connection::getname),
+    row("client|getredir", 2, tracking::getredir),
     row("client|help", 2, object::help),
     row("client|id", 2, connection::id),
     row("client|info", 2, connection::list),
@@ -182,6 +185,8 @@ const COMMANDS: &[Command] = &[
     row("client|reply", 3, connection::reply),
     row("client|setinfo", 4, connection::setinfo),
     row("client|setname", 3, connection::setname),
+    row("client|tracking", -3, tracking::tracking),
+    row("client|trackinginfo", 2, tracking::trackinginfo),
     row("client|unblock", -3, connection::unblock),
     row("client|unpause", 2, connection::unpause),
     row("echo", 2, connection::echo),
@@ -207,11 +212,25 @@ const COMMANDS: &[Command] = &[
     row("lolwut", -1, server::lolwut),
     row("memory|usage", -3, server::memory_usage),
     row("module|list", 2, server::empty_array),
+    row("psubscribe", -2, pubsub::psubscribe),
+    row("publish", 3, pubsub::publish),
+    row("pubsub|channels", -2, pubsub::channels),
+    row("pubsub|help", 2, object::help),
+    row("pubsub|numpat", 2, pubsub::numpat),
+    row("pubsub|numsub", -2, pubsub::numsub),
+    row("pubsub|shardchannels", -2, pubsub::shardchannels),
+    row("pubsub|shardnumsub", -2, pubsub::shardnumsub),
+    row("punsubscribe", -1, pubsub::punsubscribe),
     row("role", 1, server::role),
     row("slowlog|get", -2, server::slowlog_get),
     row("slowlog|len", 2, server::zero),
     row("slowlog|reset", 2, server::ok),
+    row("spublish", 3, pubsub::spublish),
+    row("ssubscribe", -2, pubsub::ssubscribe),
+    row("subscribe", -2, pubsub::subscribe),
+    row("sunsubscribe", -1, pubsub::sunsubscribe),
     row("time", 1, server::time),
+    row("unsubscribe", -1, pubsub::unsubscribe),
     row("wait", 3, server::wait),
     row("waitaof", 4, server::waitaof),
     row("xack", -4, streams::groups::xack),
@@ -268,6 +287,13 @@ pub fn dispatch(call: &mut Call) -> Outcome {
     };
     if !fits {
         return Err(errors::wrong_arity(command.name));
+    }
+    if call.model.is_confined(call.connection) && !pubsub::is_for_confined(command.name) {
+        return Err(errors::err(&format!(
+            "Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
+             context",
+            command.name
+        )));
     }
     (command.run)(call)
 }

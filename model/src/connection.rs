@@ -8,7 +8,12 @@ use crate::reply::{Protocol, Reply};
 use crate::state::{Call, Connection, Outcome};
 
 pub fn ping(call: &mut Call) -> Outcome {
-    match call.args.len() {
+    let words = call.args.len();
+    if words <= 2 && call.model.is_confined(call.connection) {
+        let text = if words == 2 { call.arg(1) } else { b"" };
+        return Ok(Reply::Array(vec![Reply::bulk(b"pong"), Reply::bulk(text)]));
+    }
+    match words {
         1 => Ok(Reply::Status(b"PONG".to_vec())),
         2 => Ok(Reply::bulk(call.arg(1))),
         _ => Err(errors::wrong_arity(call.name)),

@@ -31,6 +31,7 @@ mod keys;
 mod lists;
 mod numbers;
 mod object;
+mod pubsub;
 mod quicklist;
 mod reply;
 mod scan;
@@ -40,6 +41,7 @@ mod state;
 mod streams;
 mod strings;
 mod subsequence;
+mod tracking;
 
 pub use glob::matches as glob_matches;
 pub use reply::{Protocol, Reply};

@@ -22,6 +22,12 @@ pub enum Reply {
     /// A number, printed; a bulk string in RESP2.
     Double(String),
     Array(Vec<Reply>),
+    /// An array in RESP2.
+    Set(Vec<Reply>),
+    /// A message that answers nothing; an array in RESP2.
+    Push(Vec<Reply>),
+    /// One after the other.
+    Several(Vec<Reply>),
     /// Pairs; a flat array in RESP2.
     Map(Vec<(Reply, Reply)>),
     /// Nothing is sent: CLIENT REPLY OFF and SKIP.
@@ -78,6 +84,9 @@ impl Reply {
                 line(out, b'*', items.len().to_string().as_bytes());
                 items.iter().for_each(|item| item.write(protocol, out));
             }
+            Reply::Set(items) => aggregate(out, b'~', items, protocol),
+            Reply::Push(items) => aggregate(out, b'>', items, protocol),
+            Reply::Several(replies) => replies.iter().for_each(|reply| reply.write(protocol, out)),
             Reply::Map(pairs) => {
                 match protocol {
                     Protocol::Resp2 => line(out, b'*', (pairs.len() * 2).to_string().as_bytes()),
@@ -91,6 +100,16 @@ impl Reply {
             Reply::Silence => {}
         }
     }
+}
+
+/// An aggregate that RESP2 has no kind for.
+fn aggregate(out: &mut Vec<u8>, kind: u8, items: &[Reply], protocol: Protocol) {
+    let kind = match protocol {
+        Protocol::Resp2 => b'*',
+        Protocol::Resp3 => kind,
+    };
+    line(out, kind, items.len().to_string().as_bytes());
+    items.iter().for_each(|item| item.write(protocol, out));
 }
 
 fn line(out: &mut Vec<u8>, kind: u8, text: &[u8]) {

@@ -6,10 +6,12 @@ use crate::commands;
 use crate::errors::{self, Failure};
 use crate::hashes::{Field, Hash};
 use crate::numbers;
+use crate::pubsub::{self, Subscriptions};
 use crate::quicklist::List;
 use crate::reply::{Protocol, Reply};
 use crate::sorted_sets::SortedSet;
 use crate::streams::Stream;
+use crate::tracking::Tracking;
 
 /// The number of databases, as Redis starts with by default.
 pub const DATABASES: usize = 16;
@@ -130,6 +132,8 @@ pub struct Connection {
     pub skipped: bool,
     /// CLIENT REPLY SKIP: the next request is not answered.
     pub skip_next: bool,
+    pub subscriptions: Subscriptions,
+    pub tracking: Tracking,
 }
 
 impl Default for Connection {
@@ -141,6 +145,8 @@ impl Default for Connection {
             silenced: false,
             skipped: false,
             skip_next: false,
+            subscriptions: Subscriptions::default(),
+            tracking: Tracking::default(),
         }
     }
 }
@@ -150,6 +156,8 @@ impl Default for Connection {
 pub struct Model {
     pub(crate) databases: Vec<Database>,
     pub(crate) connections: BTreeMap<ConnectionId, Connection>,
+    /// Messages for connections that were not taken yet, in their protocol.
+    posted: BTreeMap<ConnectionId, Vec<u8>>,
 }
 
 impl Default for Model {
@@ -157,13 +165,14 @@ impl Default for Model {
         Model {
             databases: vec![Database::default(); DATABASES],
             connections: BTreeMap::new(),
+            posted: BTreeMap::new(),
         }
     }
 }
 
 impl Model {
     /// Executes one request and returns the bytes of its reply, or none if the connection has
-    /// switched replies off. `now_ms` is the wall time in milliseconds since 1970.
+    /// switched replies off; then the messages that the request sends to its own connection. `now_ms` is the wall time in milliseconds since 1970.
     pub fn execute(
         &mut self,
         connection: ConnectionId,
@@ -179,18 +188,57 @@ impl Model {
             now_ms,
         };
         let reply = commands::dispatch(&mut call).unwrap_or_else(Reply::from);
-        let connection = self.connection(connection);
-        let silent = connection.silenced || connection.skipped;
-        connection.skipped = std::mem::take(&mut connection.skip_next);
-        if silent {
-            return Vec::new();
-        }
-        reply.encode(connection.protocol)
+        let is_client = call.name.starts_with("client|");
+        let own = self.connection(connection);
+        let silent = own.silenced || own.skipped;
+        own.skipped = std::mem::take(&mut own.skip_next);
+        own.tracking.caching &= is_client;
+        // Confirmations of subscriptions are messages, and are never silenced.
+        let silent = silent && !matches!(reply, Reply::Several(_));
+        let mut bytes = if silent {
+            Vec::new()
+        } else {
+            reply.encode(own.protocol)
+        };
+        bytes.extend(self.take_posted(connection));
+        bytes
+    }
+
+    /// Sends a message to a connection.
+    pub(crate) fn post(&mut self, connection: ConnectionId, message: &Reply) {
+        let protocol = self.connection(connection).protocol;
+        let posted = self.posted.entry(connection).or_default();
+        posted.extend(message.encode(protocol));
+    }
+
+    /// The messages to a connection since the last call.
+    pub fn take_posted(&mut self, connection: ConnectionId) -> Vec<u8> {
+        self.posted.remove(&connection).unwrap_or_default()
+    }
+
+    /// Whether a connection may only send commands about its subscriptions.
+    pub fn is_confined(&self, connection: ConnectionId) -> bool {
+        self.connections
+            .get(&connection)
+            .is_some_and(|it| pubsub::is_confined(&it.subscriptions, it.protocol))
+    }
+
+    /// Whether a connection listens to anything.
+    pub fn is_subscribed(&self, connection: ConnectionId) -> bool {
+        let it = self.connections.get(&connection);
+        it.is_some_and(|it| it.subscriptions.any())
+    }
+
+    /// Whether a connection tracks keys.
+    pub fn is_tracking(&self, connection: ConnectionId) -> bool {
+        let it = self.connections.get(&connection);
+        it.is_some_and(|it| it.tracking.on)
     }
 
     /// Forgets a connection, as the server does when it closes.
     pub fn disconnect(&mut self, connection: ConnectionId) {
         self.connections.remove(&connection);
+        self.posted.remove(&connection);
     }
 
     /// The database that a connection has selected, and its protocol.

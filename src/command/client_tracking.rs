@@ -175,9 +175,11 @@ pub fn remember(client: &mut Client, changes: usize, command: &Command, words: &
     }
 }
 
-/// Whether this is a command that CLIENT CACHING, said before it, outlives.
-pub fn is_client(command: &Command) -> bool {
-    command.name().starts_with("client")
+/// A command is over: CLIENT CACHING, said before it, is over with it, unless a transaction is open or it was CLIENT.
+pub fn forget_caching(client: &mut Client) {
+    if client.tracking.caching && client.multi.is_none() {
+        client.tracking.caching = client.last_command.starts_with("client");
+    }
 }
 
 /// CLIENT CACHING YES|NO

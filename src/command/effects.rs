@@ -12,6 +12,7 @@ use super::{notification, push, serving};
 use crate::keyspace::Keyspace;
 use crate::keyspace::change::{Change, Listener};
 use crate::resp::{Reply, ReplyMark};
+use crate::storage::OnMiss;
 
 /// The connection whose command made the changes.
 pub struct Maker<'a> {
@@ -65,6 +66,13 @@ pub(super) fn tell(
     now_ms: u64,
 ) -> Vec<Change> {
     let says_nothing = maker.as_ref().is_none_or(Maker::says_nothing);
+    if keyspace.changes.has_due() {
+        keyspace.engine.begin_command(OnMiss::Read);
+        if let Err(error) = keyspace.remove_met_due(now_ms) {
+            // It is removed when it is met again, or in the background.
+            tracing::debug!("a due key was not removed: {error}");
+        }
+    }
     let changes = keyspace.changes.take();
     if changes.is_empty() && says_nothing {
         return changes;

@@ -203,8 +203,8 @@ fn clients(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
     report.field("client_recent_max_input_buffer", input);
     report.field("client_recent_max_output_buffer", output);
     report.field("blocked_clients", blocked);
-    report.field("tracking_clients", 0);
-    report.field("pubsub_clients", 0);
+    report.field("tracking_clients", call.server.tracking.sizes().trackers);
+    report.field("pubsub_clients", call.server.subscriptions.clients());
     report.field("watching_clients", call.server.watched.watchers());
     report.field("clients_in_timeout_table", timeouts);
     report.field("total_watched_keys", call.server.watched.keys());

@@ -1,6 +1,8 @@
 //! What happened to keys, kept until the command or EXEC is done: WATCH, blocked clients, keyspace notifications and
 //! client tracking hang on it.
 
+use std::collections::BTreeMap;
+
 /// The classes by which notifications are switched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -77,6 +79,9 @@ pub struct Changes {
     listeners: u8,
     /// The classes of events that are kept while [`Listener::Notify`] listens.
     classes: u16,
+    /// Keys by database that the running command met when they were due: they were told as expired, and are to be
+    /// removed when it is over. With each, how many changes there were before.
+    due: BTreeMap<u32, BTreeMap<Box<[u8]>, usize>>,
 }
 
 impl Changes {
@@ -108,6 +113,47 @@ impl Changes {
     /// The changes so far, leaving none.
     pub fn take(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.list)
+    }
+
+    /// A key is met that is due. Whoever listens hears now that it expired.
+    pub(super) fn met_due(&mut self, db: u32, key: &[u8]) {
+        if self.listeners == 0 || self.has_met(db, key) {
+            return;
+        }
+        let before = self.list.len();
+        self.due.entry(db).or_default().insert(key.into(), before);
+        self.expired(db, key);
+    }
+
+    /// Whether the running command met this key when it was due.
+    pub(super) fn has_met(&self, db: u32, key: &[u8]) -> bool {
+        !self.due.is_empty() && self.due.get(&db).is_some_and(|keys| keys.contains_key(key))
+    }
+
+    /// Whether the running command met any key that was due.
+    pub fn has_due(&self) -> bool {
+        !self.due.is_empty()
+    }
+
+    /// The keys that the running command met when they were due.
+    pub(super) fn due(&self) -> Vec<(u32, Box<[u8]>)> {
+        let of_one = |(db, keys): (&u32, &BTreeMap<Box<[u8]>, usize>)| {
+            let db = *db;
+            let keys: Vec<Box<[u8]>> = keys.keys().cloned().collect();
+            keys.into_iter().map(move |key| (db, key))
+        };
+        self.due.iter().flat_map(of_one).collect()
+    }
+
+    /// They are removed.
+    pub(super) fn forget_due(&mut self) {
+        self.due.clear();
+    }
+
+    /// A key is gone because it was due.
+    pub(super) fn expired(&mut self, db: u32, key: &[u8]) {
+        self.event(db, key, Class::Expired, "expired");
+        self.touched(db, key, true);
     }
 
     pub(super) fn touched(&mut self, db: u32, key: &[u8], expired: bool) {
@@ -153,5 +199,9 @@ impl Changes {
 
     pub(super) fn cut(&mut self, len: usize) {
         self.list.truncate(len);
+        for keys in self.due.values_mut() {
+            keys.retain(|_, before| *before < len);
+        }
+        self.due.retain(|_, keys| !keys.is_empty());
     }
 }

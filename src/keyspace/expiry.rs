@@ -133,9 +133,25 @@ impl Keyspace {
         Ok(done)
     }
 
+    /// Removes the keys that the command, which is over, met when they were due; that they expired was told already.
+    pub fn remove_met_due(&mut self, now_ms: u64) -> Result<(), Error> {
+        let keys = self.changes.due();
+        let removed = keys.iter().try_for_each(|(db, key)| {
+            self.write(Plan::Simple, |txn| {
+                let (slot, ()) = txn.inspect(*db, key, now_ms, Look::REMOVE, |_| ())?;
+                if !slot.exists() {
+                    txn.delete(&slot, key)?;
+                }
+                Ok::<_, Error>(())
+            })
+        });
+        self.changes.forget_due();
+        removed
+    }
+
     fn expire(&mut self, db: u32, key: &[u8], now_ms: u64) -> Result<(), Error> {
         self.write(Plan::Simple, |txn| {
-            let (slot, ()) = txn.inspect(db, key, now_ms, Look::WRITE, |_| ())?;
+            let (slot, ()) = txn.inspect(db, key, now_ms, Look::REMOVE, |_| ())?;
             assert!(!slot.exists(), "the index names the key's own expiry");
             txn.delete(&slot, key)?;
             Ok::<_, Error>(())

@@ -75,6 +75,8 @@ pub struct Look {
     uses: bool,
     /// Tells who listens of a key that is not there.
     notifies: bool,
+    /// A key that is due expires by being met, for those who listen.
+    expires: bool,
 }
 
 impl Look {
@@ -83,30 +85,42 @@ impl Look {
         counts: true,
         uses: true,
         notifies: true,
+        expires: true,
     };
     /// A command reads about the key (TTL, TYPE, EXISTS).
     pub const ASK: Self = Self {
         counts: true,
         uses: false,
         notifies: true,
+        expires: true,
     };
     /// OBJECT, SCAN TYPE.
     pub const INSPECT: Self = Self {
         counts: true,
         uses: false,
         notifies: false,
+        expires: true,
     };
     /// MEMORY USAGE.
     pub const UNSEEN: Self = Self {
         counts: false,
         uses: false,
         notifies: false,
+        expires: true,
     };
     /// A command is about to change the key.
     pub const WRITE: Self = Self {
         counts: false,
         uses: true,
         notifies: false,
+        expires: true,
+    };
+    /// A key that is due is about to be removed.
+    pub(super) const REMOVE: Self = Self {
+        counts: false,
+        uses: false,
+        notifies: false,
+        expires: false,
     };
 }
 
@@ -308,12 +322,16 @@ impl Keyspace {
         let trees = self.trees(db)?;
         let place = (look.uses && !self.no_touch).then(|| self.access.find(db, key));
         let cell = self.engine.get(trees.keys, key)?;
+        let mut is_due = false;
         let entry = cell
             .map(|cell| Entry {
                 header: Header::parse(cell.head()),
                 cell,
             })
-            .filter(|entry| !entry.header.is_due(now_ms));
+            .filter(|entry| {
+                is_due = entry.header.is_due(now_ms);
+                !is_due
+            });
         if entry.is_some() {
             self.stats.hits += u64::from(look.counts);
             if let Some(place) = place {
@@ -322,6 +340,9 @@ impl Keyspace {
             }
         } else {
             self.stats.misses += u64::from(look.counts);
+            if is_due && look.expires {
+                self.changes.met_due(db, key);
+            }
             if look.notifies {
                 self.changes.event(db, key, Class::Miss, "keymiss");
             }

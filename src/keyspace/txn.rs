@@ -135,6 +135,9 @@ impl<'a> Txn<'a> {
                 return Ok((slot, seen));
             }
         }
+        if stored.is_some() && look.expires {
+            self.keyspace.changes.met_due(db, key);
+        }
         self.count(db, key, now_ms, look, place, false);
         let slot = Slot {
             db,
@@ -494,8 +497,9 @@ impl<'a> Txn<'a> {
         if slot.stored.is_some() && !slot.live {
             self.keyspace.stats.expired_keys += 1;
             let changes = &mut self.keyspace.changes;
-            changes.event(slot.db, key, Class::Expired, "expired");
-            changes.touched(slot.db, key, true);
+            if !changes.has_met(slot.db, key) {
+                changes.expired(slot.db, key);
+            }
         }
     }
 

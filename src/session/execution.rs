@@ -326,9 +326,7 @@ impl Turn<'_> {
             hold.server.stats.count_error(line);
         }
         self.hush(command, mark);
-        if self.client.multi.is_none() && !command.is_some_and(client_tracking::is_client) {
-            self.client.tracking.caching = false;
-        }
+        client_tracking::forget_caching(self.client);
         if hold.is_busy {
             return verdict;
         }

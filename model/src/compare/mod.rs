@@ -1,5 +1,6 @@
 //! The driver: sends generated steps to a server and to the model, and compares the replies.
 
+pub mod messages;
 mod process;
 mod session;
 mod socket;

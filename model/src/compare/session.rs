@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::socket::Socket;
 use super::transcript::{Transcript, quoted};
-use super::{Failure, wire};
+use super::{Failure, messages, wire};
 use crate::exemptions::{self, Observation, Pending, Version};
 use crate::generate::{Argument, CONNECTIONS, Request, Step};
 use crate::state::DATABASES;
@@ -36,6 +36,9 @@ const CONTENTS: &[&str] = &[
     "OBJECT ENCODING KEY",
 ];
 
+/// A subscriber of RESP2 is let go after this many requests, most of which it may not send.
+const REFUSED_MAX: usize = 4;
+
 /// How a sequence is run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -54,6 +57,8 @@ pub struct Session {
     sweeper: Option<Socket>,
     transcript: Transcript,
     requests_sent: usize,
+    /// How many requests each connection has sent that may send nothing but commands about its subscriptions.
+    refused: [usize; CONNECTIONS],
 }
 
 impl Session {
@@ -71,6 +76,7 @@ impl Session {
             sweeper: None,
             transcript: Transcript::default(),
             requests_sent: 0,
+            refused: [0; CONNECTIONS],
         };
         session.connect_all()?;
         session.send_words(0, &["FLUSHALL"])?;
@@ -106,6 +112,7 @@ impl Session {
     /// # Errors
     /// At the first reply that is not the model's.
     pub fn compare_contents(&mut self) -> Result<(), Failure> {
+        self.let_go(0)?;
         for database in 0..DATABASES {
             self.send_words(0, &["SELECT", &database.to_string()])?;
             self.send_words(0, &["KEYS", "*"])?;
@@ -135,7 +142,10 @@ impl Session {
                 connection,
                 options,
                 between,
-            } => self.scan(*connection, options, between),
+            } => {
+                self.let_go(*connection)?;
+                self.scan(*connection, options, between)
+            }
             Step::ScanElements {
                 connection,
                 fill,
@@ -144,6 +154,7 @@ impl Session {
                 options,
                 between,
             } => {
+                self.let_go(*connection)?;
                 for request in fill {
                     self.request(*connection, request)?;
                 }
@@ -165,7 +176,20 @@ impl Session {
         }
     }
 
+    /// Resets a subscriber that may send nothing but commands about its subscriptions.
+    fn let_go(&mut self, connection: usize) -> Result<(), Failure> {
+        self.refused[connection] = 0;
+        if self.model.is_confined(connection) {
+            self.send_words(connection, &["RESET"])?;
+        }
+        Ok(())
+    }
+
     fn request(&mut self, connection: usize, request: &Request) -> Result<(), Failure> {
+        self.refused[connection] += usize::from(self.model.is_confined(connection));
+        if self.refused[connection] > REFUSED_MAX {
+            self.let_go(connection)?;
+        }
         self.let_expire(request);
         let now = now_ms();
         let words: Vec<Vec<u8>> = request
@@ -206,6 +230,7 @@ impl Session {
             .checkpoint_every
             .is_some_and(|every| self.requests_sent.is_multiple_of(every));
         if due {
+            // A subscriber may not ask for it, and its complaint is as good as any reply.
             self.bare(0, &["CHECKPOINT"]).map(drop)
         } else {
             Ok(())
@@ -245,6 +270,7 @@ impl Session {
             request,
             expected: &expected,
             model: &self.model,
+            connection,
             database,
         };
         if exemptions::is_withheld(self.version, &pending) {
@@ -255,10 +281,12 @@ impl Session {
         self.model = next_model;
         let sent = self.sockets[connection].send(request);
         sent.map_err(|error| self.broken(error))?;
+        self.receive_messages(connection)?;
         if expected.is_empty() {
             return Ok(());
         }
-        let received = self.sockets[connection].receive();
+        let frames = wire::parse_several(&expected).map_or(1, |frames| frames.len());
+        let received = self.sockets[connection].receive_several(frames);
         let actual = received.map_err(|error| self.broken(error))?;
         let after_ms = now_ms();
         if self
@@ -301,6 +329,20 @@ impl Session {
         }
         self.adopt_field_expiries(connection, database, request, after_ms - before_ms)?;
         self.adopt_expiry(connection, database, request, after_ms - before_ms)
+    }
+
+    /// Compares what the request of one connection sends to the others.
+    fn receive_messages(&mut self, sender: usize) -> Result<(), Failure> {
+        for connection in (0..CONNECTIONS).filter(|connection| *connection != sender) {
+            let expected = self.model.take_posted(connection);
+            let frames = wire::parse_several(&expected).map_or(0, |frames| frames.len());
+            let received = self.sockets[connection].receive_several(frames);
+            let actual = received.map_err(|error| self.broken(error))?;
+            if !messages::are_same(&expected, &actual) {
+                return Err(self.divergence(&expected, &actual));
+            }
+        }
+        Ok(())
     }
 
     /// As [`Session::adopt_expiry`], for the fields of a hash.

@@ -34,6 +34,15 @@ impl Socket {
         self.stream.get_mut().write_all(&bytes)
     }
 
+    /// The next replies and messages, this many of them.
+    pub fn receive_several(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        let mut raw = Vec::new();
+        for _ in 0..count {
+            raw.extend(self.receive()?);
+        }
+        Ok(raw)
+    }
+
     pub fn receive(&mut self) -> io::Result<Vec<u8>> {
         wire::read_reply(&mut self.stream)
     }

@@ -9,7 +9,7 @@ const BULK_BYTES_MAX: usize = 1 << 30;
 const DEPTH_MAX: usize = 16;
 
 /// A reply taken apart. The kind is its first byte.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Node {
     Line(u8, Vec<u8>),
     Blob(u8, Vec<u8>),
@@ -56,6 +56,15 @@ pub fn read_reply(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
 pub fn parse(mut raw: &[u8]) -> Option<Node> {
     let node = read_node(&mut raw, &mut Vec::new(), 0).ok()?;
     raw.is_empty().then_some(node)
+}
+
+/// Takes the bytes of several replies and messages apart; nothing if the last is not whole.
+pub fn parse_several(mut raw: &[u8]) -> Option<Vec<Node>> {
+    let mut nodes = Vec::new();
+    while !raw.is_empty() {
+        nodes.push(read_node(&mut raw, &mut Vec::new(), 0).ok()?);
+    }
+    Some(nodes)
 }
 
 fn invalid(what: &str) -> io::Error {

@@ -6,10 +6,12 @@ mod connection;
 mod hashes;
 mod keys;
 mod lists;
+mod pubsub;
 mod server;
 mod sorted_sets;
 mod streams;
 mod strings;
+mod tracking;
 
 use std::sync::LazyLock;
 
@@ -122,6 +124,8 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         hashes::ROWS,
         lists::ROWS,
         connection::ROWS,
+        pubsub::ROWS,
+        tracking::ROWS,
         server::ROWS,
     ]
     .into_iter()
