@@ -211,7 +211,15 @@ pub fn memory_usage(call: &mut Call) -> Outcome {
     }
     let key = call.args[2];
     if let Some(seen) = look(call, key, Look::UNSEEN)? {
-        call.out.int(memory(key.len() as u64, &seen) as i64);
+        let bytes = match seen.kind {
+            Kind::Stream => {
+                let stream = call.keyspace.stream(call.client.db, key)?;
+                let value = stream.memory(&mut call.keyspace.engine)?;
+                value + key_memory(key.len() as u64)
+            }
+            _ => memory(key.len() as u64, &seen),
+        };
+        call.out.int(bytes as i64);
     }
     Ok(())
 }
@@ -219,14 +227,19 @@ pub fn memory_usage(call: &mut Call) -> Outcome {
 /// Bytes that Redis with its usual allocator would take for the key and a string value.
 fn memory(key_len: u64, seen: &Seen) -> u64 {
     const OBJECT: u64 = 16;
-    const DICTIONARY_ENTRY: u64 = 24;
     const EMBEDDED_OVERHEAD: u64 = 20;
     let value = match seen.form {
         StringForm::Integer(_) => OBJECT,
         StringForm::Embedded => allocated(seen.len + EMBEDDED_OVERHEAD),
         StringForm::Raw => OBJECT + allocated(string_bytes(seen.len)),
     };
-    value + allocated(string_bytes(key_len)) + DICTIONARY_ENTRY
+    value + key_memory(key_len)
+}
+
+/// Bytes that Redis would take for a key of `len` bytes.
+fn key_memory(len: u64) -> u64 {
+    const DICTIONARY_ENTRY: u64 = 24;
+    allocated(string_bytes(len)) + DICTIONARY_ENTRY
 }
 
 /// Bytes of a string of `len` bytes with its header and end mark.

@@ -210,7 +210,7 @@ impl Group {
         engine.delete(groups, name)
     }
 
-    /// The groups of a stream, in the order of their names, a few at a time.
+    /// The names of a stream's groups, in order.
     pub fn names<R: Read>(reader: &mut R, groups: TreeId) -> Result<Vec<Vec<u8>>, Error> {
         let mut names = Vec::new();
         reader.scan(groups, Seek::First, &mut |name, _| {

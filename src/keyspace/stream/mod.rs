@@ -11,10 +11,14 @@ pub mod entries;
 pub mod group;
 pub mod head;
 pub mod id;
+pub mod memory;
 pub mod node;
 pub mod progress;
 pub mod record;
 pub mod trim;
+
+#[cfg(test)]
+mod tests;
 
 use std::ops::ControlFlow;
 
