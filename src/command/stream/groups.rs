@@ -72,7 +72,7 @@ pub fn create(call: &mut Call<'_>) -> Outcome {
             Some(id) => id,
             None => id_word::exact(args[4])?,
         };
-        if let Some(groups) = edit.stream.groups
+        if let Some(groups) = edit.groups_if_any(txn)?
             && Group::open(&mut txn.keyspace().engine, groups, name)?.is_some()
         {
             return Err(errors::STREAM_BUSY_GROUP.into());
@@ -134,7 +134,7 @@ pub fn destroy(call: &mut Call<'_>) -> Outcome {
     let destroyed = call.keyspace.write(Plan::Simple, |txn| {
         let slot = existing(txn, db, key, now_ms)?;
         let mut edit = Edit::open(txn, db, key, slot)?;
-        let Some(groups) = edit.stream.groups else {
+        let Some(groups) = edit.groups_if_any(txn)? else {
             return Ok(false);
         };
         if Group::open(&mut txn.keyspace().engine, groups, name)?.is_none() {

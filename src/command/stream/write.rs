@@ -4,9 +4,9 @@ use super::id_word;
 use super::record_reply;
 use super::trim_words::{Command, TrimWords};
 use crate::command::argument::{integer, is_word};
-use crate::command::{Call, Failure, Outcome, errors, kind, settings};
+use crate::command::{Call, Failure, Outcome, errors, settings};
+use crate::keyspace::Txn;
 use crate::keyspace::change::Class;
-use crate::keyspace::header::Kind;
 use crate::keyspace::stream::edit::Edit;
 use crate::keyspace::stream::head::StreamHead;
 use crate::keyspace::stream::id::{Pattern, StreamId};
@@ -27,11 +27,10 @@ pub fn xadd(call: &mut Call<'_>) -> Outcome {
     }
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     let added = call.keyspace.write(Plan::Simple, |txn| {
-        let slot = kind::slot(txn, db, key, now_ms, Kind::Stream)?;
-        if words.only_existing && !slot.exists() {
+        let mut edit = edit(txn, db, key, now_ms)?;
+        if words.only_existing && !edit.exists() {
             return Ok(None);
         }
-        let mut edit = Edit::open(txn, db, key, slot)?;
         let id = next_id(&edit.stream.head, words.id, now_ms)?;
         if pairs.iter().map(|text| text.len() as u64).sum::<u64>() > NODE_BYTES_MAX {
             return Err(errors::STREAM_ENTRY_TOO_LARGE.into());
@@ -56,6 +55,11 @@ pub fn xadd(call: &mut Call<'_>) -> Outcome {
         None => call.out.null(),
     }
     Ok(())
+}
+
+/// The stream at `key`, to be changed; WRONGTYPE if another kind of value is there.
+fn edit<'k>(txn: &mut Txn<'_>, db: u32, key: &'k [u8], now_ms: u64) -> Result<Edit<'k>, Failure> {
+    Ok(Edit::begin(txn, db, key, now_ms)?.ok_or(errors::WRONG_TYPE)?)
 }
 
 /// The ID of the next entry.
@@ -86,11 +90,10 @@ pub fn xtrim(call: &mut Call<'_>) -> Outcome {
     let trim = words.trim.ok_or(errors::STREAM_NO_STRATEGY)?;
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     let trimmed = call.keyspace.write(Plan::Simple, |txn| {
-        let slot = kind::slot(txn, db, key, now_ms, Kind::Stream)?;
-        if !slot.exists() {
+        let mut edit = edit(txn, db, key, now_ms)?;
+        if !edit.exists() {
             return Ok(0);
         }
-        let mut edit = Edit::open(txn, db, key, slot)?;
         let trimmed = edit.trim(txn, &trim)?;
         edit.finish(txn)?;
         if trimmed > 0 {
@@ -107,12 +110,11 @@ pub fn xdel(call: &mut Call<'_>) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     let id_words = &call.args[2..];
     let deleted = call.keyspace.write(Plan::Simple, |txn| {
-        let slot = kind::slot(txn, db, key, now_ms, Kind::Stream)?;
-        if !slot.exists() {
+        let mut edit = edit(txn, db, key, now_ms)?;
+        if !edit.exists() {
             return Ok(0);
         }
         let ids = id_word::exact_all(id_words)?;
-        let mut edit = Edit::open(txn, db, key, slot)?;
         if ids.len() > 1 {
             edit.before_removal(txn, ids.len() as u64);
         }
@@ -187,11 +189,10 @@ pub fn xsetid(call: &mut Call<'_>) -> Outcome {
     let settings = Settings::parse(call.args)?;
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     call.keyspace.write(Plan::Simple, |txn| {
-        let slot = kind::slot(txn, db, key, now_ms, Kind::Stream)?;
-        if !slot.exists() {
+        let mut edit = edit(txn, db, key, now_ms)?;
+        if !edit.exists() {
             return Err(errors::NO_SUCH_KEY.into());
         }
-        let mut edit = Edit::open(txn, db, key, slot)?;
         let last = edit.stream.entries.last(&mut txn.keyspace().engine)?;
         let top = last.map_or(StreamId::MIN, |last| last.id);
         let len = edit.len(txn);

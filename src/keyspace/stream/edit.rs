@@ -11,7 +11,7 @@ use super::trim::Trim;
 use super::{ENTRIES_TREE, GROUPS_TREE, Stream, TREES};
 use crate::keyspace::header::{Encoding, Header, Kind};
 use crate::keyspace::packed::{self, Packed};
-use crate::keyspace::{Slot, Txn};
+use crate::keyspace::{Look, Slot, Txn};
 use crate::storage::{Error, Read, TreeId};
 
 /// A large stream of so many entries may become small again.
@@ -35,23 +35,56 @@ pub struct Edit<'k> {
 }
 
 impl<'k> Edit<'k> {
-    /// Opens the stream at a slot; where nothing is, an empty one begins.
+    /// Looks at the key and opens the stream that is there; where nothing is, an empty one begins. None: there is a
+    /// value of another kind.
+    pub fn begin(
+        txn: &mut Txn<'_>,
+        db: u32,
+        key: &'k [u8],
+        now_ms: u64,
+    ) -> Result<Option<Self>, Error> {
+        let (slot, found) = txn.inspect(db, key, now_ms, Look::WRITE, |entry| {
+            let entry = entry.filter(|entry| entry.header.kind == Kind::Stream)?;
+            let head = StreamHead::from_bytes(Header::added(entry.cell.head()));
+            Some((head, entry.inline().unwrap_or_default().to_vec()))
+        })?;
+        if slot.exists() && found.is_none() {
+            return Ok(None);
+        }
+        Self::with(txn, key, slot, found).map(Some)
+    }
+
+    /// Opens the stream at a slot; where none is, an empty one begins.
     pub fn open(txn: &mut Txn<'_>, db: u32, key: &'k [u8], slot: Slot) -> Result<Self, Error> {
-        let (stream, stored) = if slot.is_stream() {
+        let stored = if slot.is_stream() {
             let stream = txn.keyspace().stream(db, key)?;
-            let body = match &stream.entries {
-                Entries::Small(body) => body.clone(),
+            let body = match stream.entries {
+                Entries::Small(body) => body,
                 Entries::Large(_) => Vec::new(),
             };
-            let stored = (stream.head, body);
-            (stream, Some(stored))
+            Some((stream.head, body))
         } else {
-            let stream = Stream {
-                head: StreamHead::default(),
-                entries: Entries::Small(Vec::new()),
-                groups: None,
-            };
-            (stream, None)
+            None
+        };
+        Self::with(txn, key, slot, stored)
+    }
+
+    fn with(
+        txn: &mut Txn<'_>,
+        key: &'k [u8],
+        slot: Slot,
+        stored: Option<(StreamHead, Vec<u8>)>,
+    ) -> Result<Self, Error> {
+        let (head, body) = stored.clone().unwrap_or_default();
+        let entries = if slot.is_large() && stored.is_some() {
+            Entries::Large(txn.tree(&slot, key, ENTRIES_TREE)?)
+        } else {
+            Entries::Small(body)
+        };
+        let stream = Stream {
+            head,
+            entries,
+            groups: None,
         };
         Ok(Self {
             key,
@@ -60,6 +93,11 @@ impl<'k> Edit<'k> {
             stored,
             has_lost: false,
         })
+    }
+
+    /// Whether the key is there.
+    pub fn exists(&self) -> bool {
+        self.stored.is_some()
     }
 
     /// How many entries there are.
@@ -215,13 +253,22 @@ impl<'k> Edit<'k> {
         Ok(())
     }
 
-    /// The tree of the groups; a small stream becomes large. Needs a savepoint if the stream is not large.
+    /// The tree of the groups; a small stream has none.
+    pub fn groups_if_any(&mut self, txn: &mut Txn<'_>) -> Result<Option<TreeId>, Error> {
+        if self.stream.groups.is_none() && matches!(self.stream.entries, Entries::Large(_)) {
+            self.stream.groups = Some(txn.tree(&self.slot, self.key, GROUPS_TREE)?);
+        }
+        Ok(self.stream.groups)
+    }
+
+    /// The tree of the groups; a small stream becomes large, for which it takes a savepoint.
     pub fn groups(&mut self, txn: &mut Txn<'_>) -> Result<TreeId, Error> {
-        if self.stream.groups.is_none() {
+        if matches!(self.stream.entries, Entries::Small(_)) {
             txn.engine().need_savepoint();
             self.enlarge(txn)?;
         }
-        Ok(self.stream.groups.expect("a large stream"))
+        let groups = self.groups_if_any(txn)?;
+        Ok(groups.expect("a large stream"))
     }
 
     /// A group was destroyed.
@@ -258,19 +305,16 @@ impl<'k> Edit<'k> {
             txn.engine().put(tree, id, &[], record)?;
         }
         self.stream.entries = Entries::Large(tree);
-        self.stream.groups = Some(txn.tree(&self.slot, self.key, GROUPS_TREE)?);
         self.stored = Some((head, Vec::new()));
         Ok(())
     }
 
     /// The body of the stream if it were small; None if it has groups, or is too large for that.
-    fn small_body(&self, txn: &mut Txn<'_>) -> Result<Option<Vec<u8>>, Error> {
+    fn small_body(&mut self, txn: &mut Txn<'_>) -> Result<Option<Vec<u8>>, Error> {
         let half = txn.keyspace().packed_bytes_max() / 2;
+        let groups = self.groups_if_any(txn)?;
         let engine = &mut txn.keyspace().engine;
-        let has_groups = self
-            .stream
-            .groups
-            .is_some_and(|tree| engine.count(tree) > 0);
+        let has_groups = groups.is_some_and(|tree| engine.count(tree) > 0);
         if has_groups || self.stream.entries.len(engine) > SMALL_ENTRIES_MAX {
             return Ok(None);
         }

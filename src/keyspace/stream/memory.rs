@@ -45,7 +45,9 @@ impl Stream {
         let len = self.entries.len(reader);
         let entries = match sampled {
             0 => 0,
-            _ => (bytes / sampled).saturating_mul(len).max(LAST_NODE_BYTES_MIN),
+            _ => (bytes / sampled)
+                .saturating_mul(len)
+                .max(LAST_NODE_BYTES_MIN),
         };
         let nodes = self.entries.nodes(reader)?;
         let mut sum = STREAM_BYTES + radix_bytes(nodes.count, nodes.radix_nodes) + entries;

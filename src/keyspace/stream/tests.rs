@@ -383,7 +383,7 @@ fn apply_to_group(rig: &mut Rig, op: &Op, model: &mut Plain) {
         }
         Op::DestroyGroup(g) if rig.is_there() => {
             rig.edit(|edit, txn| {
-                let Some(groups) = edit.stream.groups else {
+                let Some(groups) = edit.groups_if_any(txn)? else {
                     return Ok(false);
                 };
                 txn.engine().need_savepoint();
