@@ -37,6 +37,15 @@ pub fn number_32(word: &[u8]) -> Result<i32, ErrorReply> {
     })
 }
 
+/// A 64-bit integer from `min` to `max`.
+pub fn range(word: &[u8], min: i64, max: i64) -> Result<i64, ErrorReply> {
+    let number = integer(word)?;
+    if number < min || number > max {
+        return Err(errors::out_of_range_between(min, max));
+    }
+    Ok(number)
+}
+
 /// Whether `word` is `name` in letters of any case.
 pub fn is_word(word: &[u8], name: &str) -> bool {
     until_nul(word).eq_ignore_ascii_case(name.as_bytes())

@@ -6,6 +6,7 @@ use super::Call;
 use crate::config::Key;
 use crate::keyspace::hash;
 use crate::keyspace::list;
+use crate::keyspace::set;
 use crate::keyspace::stream::node::NodeLimits;
 
 /// Whether and how `maxmemory-policy` follows the use of keys.
@@ -43,6 +44,13 @@ pub fn list_limits(call: &Call<'_>) -> list::Limits {
     list::Limits {
         fill: call.server.config.list_max_listpack_size(),
         plain_bytes_min: (plain_bytes_min > 0).then_some(plain_bytes_min),
+/// `set-max-intset-entries`, `set-max-listpack-entries` and `set-max-listpack-value`.
+pub fn set_limits(call: &Call<'_>) -> set::Limits {
+    let config = &call.server.config;
+    set::Limits {
+        integers_max: config.set_max_intset_entries(),
+        entries_max: config.set_max_listpack_entries(),
+        value_bytes_max: config.set_max_listpack_value(),
     }
 }
 

@@ -114,6 +114,7 @@ impl Keyspace {
         match header.kind {
             Kind::Stream => self.mix_stream(db, key, digest)?,
             Kind::Hash => self.add_hash_digest(db, key, digest)?,
+            Kind::Set => self.add_set_digest(db, key, digest)?,
             _ => {
                 let hash = self.long_value_hash(db, key, len)?;
                 digest.mix_hash(&hash);

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use super::elements::{Place, expiry, push_bulk, push_bulk_header};
 use super::hash::is_due;
 use crate::resp::{Stream, StreamError};
+use crate::storage::tree::Pages;
 use crate::storage::{Body, Cell, Error, Read, Seek, Snapshot, TreeId};
 
 /// Up to this many different elements are picked by their ranks; for more, all elements are looked at in turn.
@@ -133,6 +134,7 @@ impl Drawing {
                 }
             }
             self.tell(reader, tree, &element, out)?;
+            reader.pages().progress();
             if out.len() >= end {
                 return Ok(true);
             }

@@ -405,6 +405,24 @@ impl<'a> Txn<'a> {
         self.arrives(to, to_key, from.stored_times())
     }
 
+    /// Moves a cell that was put together elsewhere to `to`; what that had is gone, with its expiry. Needs a savepoint.
+    pub(super) fn install(
+        &mut self,
+        (from, from_key): (TreeId, &[u8]),
+        to: &Slot,
+        to_key: &[u8],
+    ) -> Result<(), Error> {
+        self.delete(to, to_key)?;
+        let engine = &mut self.keyspace.engine;
+        engine.move_cell(from, from_key, to.trees.keys, to_key)?;
+        self.keyspace.changed = true;
+        if !to.live {
+            let changes = &mut self.keyspace.changes;
+            changes.event(to.db, to_key, Class::New, "new");
+        }
+        Ok(())
+    }
+
     fn arrives(&mut self, to: &Slot, key: &[u8], times: Times) -> Result<(), Error> {
         let changes = &mut self.keyspace.changes;
         changes.event(to.db, key, Class::New, "new");

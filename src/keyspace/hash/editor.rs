@@ -5,9 +5,10 @@
 //! done when the editor is. Each is one step under [`Plan::Simple`](crate::storage::Plan) where one suffices; what
 //! takes more asks for a savepoint before its first change.
 
-use super::small::{Draft, Edits, Small, expiry_bytes, push_three, read_expiry, three_bytes};
+use super::small::{Small, expiry_bytes, push_three, read_expiry, three_bytes};
 use super::{FIELDS, Found, Limits, TIMES, TREES, is_due};
 use crate::keyspace::Look;
+use crate::keyspace::draft::{Draft, Edits};
 use crate::keyspace::expiry::index_key;
 use crate::keyspace::header::{Encoding, Header, Kind};
 use crate::keyspace::txn::{Slot, Txn};
@@ -105,7 +106,7 @@ impl<'t, 'k> HashEditor<'t, 'k, '_> {
     /// How many fields there are, due ones included.
     pub fn len(&mut self) -> u64 {
         match &self.form {
-            Form::Small(draft) => draft.view().len() as u64,
+            Form::Small(draft) => draft.fields().len() as u64,
             Form::Large { fields, .. } => self.txn.keyspace().engine.count(*fields),
         }
     }
@@ -119,7 +120,7 @@ impl<'t, 'k> HashEditor<'t, 'k, '_> {
     pub fn find(&mut self, field: &[u8]) -> Result<Option<Found<'_>>, Error> {
         match &self.form {
             Form::Small(draft) => {
-                let three = draft.view().find(field);
+                let three = draft.fields().find(field);
                 Ok(three.map(|three| Found::of_three(&three)))
             }
             Form::Large { fields, .. } => {
@@ -178,7 +179,7 @@ impl<'t, 'k> HashEditor<'t, 'k, '_> {
         let Form::Small(draft) = &mut self.form else {
             unreachable!("the caller has seen that it is small");
         };
-        let old = draft.view().find(field).map(|three| {
+        let old = draft.fields().find(field).map(|three| {
             (
                 three.at(),
                 three.value.at,
@@ -201,13 +202,13 @@ impl<'t, 'k> HashEditor<'t, 'k, '_> {
             unreachable!("it has not grown");
         };
         match old {
-            None => draft.insert(field, value, None),
+            None => draft.insert_field(field, value, None),
             Some((_, at, end, _, expires_ms)) if expires_ms == kept => {
                 draft.set_value(at, end, value);
             }
             Some((at, _, _, end, _)) => {
-                draft.remove(at, end);
-                draft.insert(field, value, None);
+                draft.remove_fields(at, end);
+                draft.insert_field(field, value, None);
                 self.times_changed = true;
             }
         }
@@ -242,10 +243,10 @@ impl<'t, 'k> HashEditor<'t, 'k, '_> {
     pub fn remove(&mut self, field: &[u8]) -> Result<bool, Error> {
         let found = match &mut self.form {
             Form::Small(draft) => {
-                let three = draft.view().find(field);
+                let three = draft.fields().find(field);
                 let place = three.map(|three| (three.at(), three.end, three.expires_ms));
                 if let Some((at, end, _)) = place {
-                    draft.remove(at, end);
+                    draft.remove_fields(at, end);
                 }
                 place.map(|(.., expires_ms)| expires_ms)
             }
@@ -285,10 +286,10 @@ impl<'t, 'k> HashEditor<'t, 'k, '_> {
         self.times_changed = true;
         match &mut self.form {
             Form::Small(draft) => {
-                let three = draft.view().find(field).expect("a field that is there");
+                let three = draft.fields().find(field).expect("a field that is there");
                 let (at, end, value) = (three.at(), three.end, three.value.bytes.to_vec());
-                draft.remove(at, end);
-                draft.insert(field, &value, expires_ms);
+                draft.remove_fields(at, end);
+                draft.insert_field(field, &value, expires_ms);
                 if draft.body.len() > self.txn.keyspace().packed_bytes_max() {
                     self.grow()?;
                 }
@@ -314,11 +315,11 @@ impl<'t, 'k> HashEditor<'t, 'k, '_> {
     pub fn remove_due(&mut self, now_ms: u64, max: usize) -> Result<usize, Error> {
         let removed = match &mut self.form {
             Form::Small(draft) => {
-                let due = draft.view().iter().take(max);
+                let due = draft.fields().iter().take(max);
                 let due = due.take_while(|three| is_due(three.expires_ms, now_ms));
                 let (count, end) = due.fold((0, 0), |(count, _), three| (count + 1, three.end));
                 if count > 0 {
-                    draft.remove(0, end);
+                    draft.remove_fields(0, end);
                 }
                 count
             }
@@ -408,7 +409,7 @@ impl<'t, 'k> HashEditor<'t, 'k, '_> {
         }
         found.sort_by_key(|(expires_ms, _)| expires_ms.unwrap_or(u64::MAX));
         let body = found.into_iter().flat_map(|(_, three)| three).collect();
-        Ok(Some(Draft::new(body)))
+        Ok(Some(Draft::whole(body)))
     }
 
     /// Deletes the whole hash, which is there.
@@ -437,10 +438,7 @@ impl<'t, 'k> HashEditor<'t, 'k, '_> {
                     return Ok(true);
                 }
                 Some(draft) => {
-                    self.form = Form::Small(Draft {
-                        edits: Edits::Many,
-                        ..draft
-                    });
+                    self.form = Form::Small(draft);
                     self.times_changed = true;
                 }
             }
@@ -468,7 +466,7 @@ impl<'t, 'k> HashEditor<'t, 'k, '_> {
             unreachable!("the caller has seen that it is small");
         };
         if self.times_changed {
-            self.header.fields_expire_ms = draft.view().first_expiry_ms();
+            self.header.fields_expire_ms = draft.fields().first_expiry_ms();
         }
         let (slot, key, header) = (&mut self.slot, self.key, self.header);
         let body = std::mem::take(&mut draft.body);

@@ -1,5 +1,6 @@
 //! The small form of a hash: a sequence of threes in the body.
 
+use crate::keyspace::draft::Draft;
 use crate::keyspace::packed::{self, Item, Items, Packed};
 
 /// Items of a field: the field, its value, its expiry.
@@ -102,75 +103,23 @@ impl<'a> Small<'a> {
     }
 }
 
-/// A replaced part of a body: what the log gets if it is the only one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Splice {
-    pub at: usize,
-    pub removed: usize,
-    pub added: usize,
-}
-
-/// What was changed of a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Edits {
-    None,
-    One(Splice),
-    Many,
-}
-
-/// A body that is being changed in memory.
-#[derive(Debug)]
-pub(super) struct Draft {
-    pub body: Vec<u8>,
-    pub edits: Edits,
-}
-
+/// What is done to the body of a small hash.
 impl Draft {
-    /// Begins with what stands in the body.
-    pub fn new(body: Vec<u8>) -> Self {
-        Self {
-            body,
-            edits: Edits::None,
-        }
-    }
-
-    pub fn view(&self) -> Small<'_> {
+    pub(super) fn fields(&self) -> Small<'_> {
         Small::new(&self.body)
-    }
-
-    fn edited(&mut self, splice: Splice) {
-        self.edits = match self.edits {
-            Edits::None => Edits::One(splice),
-            Edits::One(_) | Edits::Many => Edits::Many,
-        };
-    }
-
-    fn replace(&mut self, at: usize, end: usize, bytes: &[u8]) {
-        self.body.splice(at..end, bytes.iter().copied());
-        self.edited(Splice {
-            at,
-            removed: end - at,
-            added: bytes.len(),
-        });
     }
 
     /// Puts a field that is not there where Redis lists it: fields that expire in the order of their times, then
     /// the others in the order in which they came.
-    pub fn insert(&mut self, field: &[u8], value: &[u8], expires_ms: Option<u64>) {
+    pub(super) fn insert_field(&mut self, field: &[u8], value: &[u8], expires_ms: Option<u64>) {
         let end = self.body.len();
         let at = expires_ms.map_or(end, |ms| {
-            let mut later = self.view().iter();
+            let mut later = self.fields().iter();
             let found = later.find(|three| three.expires_ms.is_none_or(|other| other >= ms));
             found.map_or(end, |three| three.at())
         });
         if at == end {
-            push_three(&mut self.body, field, value, expires_ms);
-            let added = self.body.len() - end;
-            self.edited(Splice {
-                at,
-                removed: 0,
-                added,
-            });
+            self.append(|body| push_three(body, field, value, expires_ms));
         } else {
             let mut bytes = Vec::new();
             push_three(&mut bytes, field, value, expires_ms);
@@ -179,14 +128,14 @@ impl Draft {
     }
 
     /// Replaces the value that stands in these bytes.
-    pub fn set_value(&mut self, at: usize, end: usize, value: &[u8]) {
+    pub(super) fn set_value(&mut self, at: usize, end: usize, value: &[u8]) {
         let mut bytes = Vec::with_capacity(value.len() + 4);
         packed::push(&mut bytes, value);
         self.replace(at, end, &bytes);
     }
 
     /// Takes these bytes out, which are whole threes.
-    pub fn remove(&mut self, at: usize, end: usize) {
+    pub(super) fn remove_fields(&mut self, at: usize, end: usize) {
         self.replace(at, end, &[]);
     }
 }

@@ -1,0 +1,226 @@
+//! Members of sets at random: SPOP, SRANDMEMBER.
+
+use super::argument::{integer, range};
+use super::set_walk::{self, MEMBERS_AT_ONCE, place};
+use super::{Call, Failure, Outcome, errors, settings};
+use crate::keyspace::change::Class;
+use crate::keyspace::draw::{Drawing, DrawingStream, Picks, SmallDraws, Telling, different};
+use crate::keyspace::header::{Encoding, Kind};
+use crate::keyspace::set::{self, Limits, SetEditor};
+use crate::resp::{Proto, Reply, Stream};
+use crate::storage::{self, Plan};
+
+/// Redis makes a set anew, and so may call it otherwise, when SPOP takes this many times what it leaves.
+const REMADE_FACTOR: u64 = 5;
+/// Draws that are told are put together so many bytes at a time.
+const BYTES_AT_ONCE: usize = 64 << 10;
+
+/// SRANDMEMBER key [count]
+pub fn srandmember(call: &mut Call) -> Outcome {
+    if call.args.len() > 3 {
+        return Err(errors::SYNTAX.into());
+    }
+    let count = match call.args.get(2) {
+        Some(word) => Some(range(word, -i64::MAX, i64::MAX)?),
+        None => None,
+    };
+    let key = call.args[1];
+    let mut rng = call.keyspace.rng().clone();
+    let out = &mut *call.out;
+    let look = crate::keyspace::Look::READ;
+    let entry = call
+        .keyspace
+        .lookup(call.client.db, key, call.now_ms, look)?;
+    if let Some(entry) = &entry
+        && entry.header.kind != Kind::Set
+    {
+        return Err(errors::WRONG_TYPE.into());
+    }
+    let Some(entry) = entry else {
+        match count {
+            None => call.out.null(),
+            Some(_) => call.out.array(0),
+        }
+        return Ok(());
+    };
+    let len = set::len(&entry);
+    if count.is_none()
+        && let Some(members) = set::small(&entry)
+        && let Some(item) = members.nth(rng.usize(..len as usize))
+    {
+        out.bulk(item.bytes);
+        *call.keyspace.rng() = rng;
+        return Ok(());
+    }
+    let small = set::small(&entry).map(|members| {
+        let told = members.iter().map(|item| {
+            let mut out = Reply::new(Proto::Resp2);
+            out.bulk(item.bytes);
+            out.take().0
+        });
+        told.collect::<Vec<_>>()
+    });
+    match (count, small) {
+        (Some(count), _) if count >= 0 && count.cast_unsigned() >= len => {
+            set_walk::all(call, key, false)
+        }
+        (Some(count), Some(told)) => {
+            draw_small(call, count, told);
+            Ok(())
+        }
+        (count, _) => draw_large(call, key, count, len),
+    }
+}
+
+/// Picks from a small set, told member by member.
+fn draw_small(call: &mut Call, count: i64, told: Vec<Vec<u8>>) {
+    let len = told.len() as u64;
+    if count >= 0 {
+        call.out.array(count as usize);
+        for number in different(call.keyspace.rng(), len, count.cast_unsigned()) {
+            call.out.raw(&told[number as usize]);
+        }
+        return;
+    }
+    let draws = count.unsigned_abs();
+    call.out.array(draws as usize);
+    let mut stream = SmallDraws::new(told, draws, call.keyspace.rng().fork());
+    if draws > MEMBERS_AT_ONCE && !call.keyspace.in_transaction() {
+        call.out.stream(Box::new(stream));
+        return;
+    }
+    while stream
+        .fill(call.out.buffer_mut(), BYTES_AT_ONCE)
+        .unwrap_or(false)
+    {}
+}
+
+fn draw_large(call: &mut Call, key: &[u8], count: Option<i64>, len: u64) -> Outcome {
+    let picks = match count {
+        None => Picks::Draws(1),
+        Some(count) if count >= 0 => Picks::Different(count.cast_unsigned()),
+        Some(count) => Picks::Draws(count.unsigned_abs()),
+    };
+    let told = match picks {
+        Picks::Different(count) | Picks::Draws(count) => count,
+    };
+    if count.is_some() {
+        call.out.array(told as usize);
+    }
+    let rng = call.keyspace.rng().fork();
+    let place = place(call.client.db, key);
+    let mut drawing = Drawing::new(place, picks, Telling::Key, (len, 0, call.now_ms), rng);
+    let engine = &mut call.keyspace.engine;
+    if told <= MEMBERS_AT_ONCE || engine.in_transaction() {
+        drawing.fill(engine, call.out.buffer_mut(), usize::MAX)?;
+    } else {
+        let snapshot = engine.snapshot();
+        call.out
+            .stream(Box::new(DrawingStream { snapshot, drawing }));
+    }
+    Ok(())
+}
+
+/// SPOP key [count]
+pub fn spop(call: &mut Call) -> Outcome {
+    match call.args.len() {
+        2 => pop_one(call),
+        3 => pop_many(call),
+        _ => Err(errors::SYNTAX.into()),
+    }
+}
+
+fn pop_one(call: &mut Call) -> Outcome {
+    let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
+    let limits = settings::set_limits(call);
+    let out = &mut *call.out;
+    let mut rng = call.keyspace.rng().clone();
+    let popped = call.keyspace.write(Plan::Simple, |txn| {
+        let mut set = txn
+            .set(db, key, now_ms, limits, 1)?
+            .ok_or(errors::WRONG_TYPE)?;
+        if !set.exists() {
+            return Ok(false);
+        }
+        let number = rng.u64(..set.len());
+        set.pop(number, &mut |member| out.bulk(member))?;
+        let is_left = set.finish()?;
+        txn.touched(db, key, 1, Some((Class::Set, "spop")));
+        if !is_left {
+            txn.event(db, key, Class::Generic, "del");
+        }
+        Ok::<_, Failure>(true)
+    })?;
+    *call.keyspace.rng() = rng;
+    if !popped {
+        call.out.null();
+    }
+    Ok(())
+}
+
+fn pop_many(call: &mut Call) -> Outcome {
+    let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
+    let count = integer(call.args[2])
+        .ok()
+        .and_then(|n| u64::try_from(n).ok());
+    let count = count.ok_or(errors::NOT_POSITIVE)?;
+    let look = crate::keyspace::Look::WRITE;
+    let len = match call.keyspace.lookup(db, key, now_ms, look)? {
+        None => 0,
+        Some(entry) if entry.header.kind != Kind::Set => return Err(errors::WRONG_TYPE.into()),
+        Some(entry) => set::len(&entry),
+    };
+    if len == 0 || count == 0 {
+        call.out.set(0);
+        return Ok(());
+    }
+    if count >= len {
+        set_walk::popped_whole(call, key)?;
+        return call.keyspace.write(Plan::Simple, |txn| {
+            let slot = txn.slot(db, key, now_ms)?;
+            txn.delete(&slot, key)?;
+            txn.touched(db, key, len, Some((Class::Set, "spop")));
+            txn.event(db, key, Class::Generic, "del");
+            Ok(())
+        });
+    }
+    let numbers = different(call.keyspace.rng(), len, count);
+    let limits = settings::set_limits(call);
+    call.out.set(count as usize);
+    let out = &mut *call.out;
+    call.keyspace.write(Plan::Savepoint, |txn| {
+        let mut set = txn
+            .set(db, key, now_ms, limits, numbers.len())?
+            .ok_or(errors::WRONG_TYPE)?;
+        let mut popped = Vec::new();
+        for number in numbers.iter().rev() {
+            set.pop(*number, &mut |member| popped.push(member.to_vec()))?;
+        }
+        for member in popped.iter().rev() {
+            out.bulk(member);
+        }
+        if (len - count).saturating_mul(REMADE_FACTOR) <= count {
+            remade(&mut set, limits)?;
+        }
+        set.finish()?;
+        txn.touched(db, key, count, Some((Class::Set, "spop")));
+        Ok::<_, Failure>(())
+    })
+}
+
+/// A set that Redis makes anew begins as a `listpack`, if it is not one of integers.
+fn remade(set: &mut SetEditor<'_, '_, '_>, limits: Limits) -> Result<(), storage::Error> {
+    if set.encoding() == Encoding::Integers {
+        return Ok(());
+    }
+    let mut encoding = Encoding::Table;
+    if set.len() <= limits.entries_max {
+        let mut longest = 0;
+        set.visit(&mut |member| longest = longest.max(member.len() as u64))?;
+        if longest <= limits.value_bytes_max {
+            encoding = Encoding::Packed;
+        }
+    }
+    set.set_encoding(encoding);
+    Ok(())
+}

@@ -1,0 +1,361 @@
+//! Intersection, union and difference of sets.
+//!
+//! The result comes member by member in byte order, from trees in that order, in bounded memory, however large the sets
+//! are. Where Redis lists small sets in an order of its own, [`listed`] puts the result together as it does.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+use std::convert::Infallible;
+
+use super::naming::{self, Census};
+use super::sources::{Cursor, Source};
+use super::{Limits, sort_integers};
+use crate::keyspace::elements::push_bulk;
+use crate::keyspace::header::Encoding;
+use crate::resp::{Stream, StreamError};
+use crate::storage::{Error, Read, Snapshot};
+
+/// A result of up to this many bytes is put together in memory before it is sent.
+const KEPT_BYTES_MAX: usize = 1 << 20;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    Intersection,
+    Union,
+    /// The first set without all others.
+    Difference,
+}
+
+/// Members of a set in the order in which Redis keeps them, and what it calls the set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub members: Vec<Vec<u8>>,
+    pub encoding: Encoding,
+}
+
+/// A set as Redis puts it together, member by member.
+struct Builder {
+    limits: Limits,
+    listed: Listed,
+    seen: BTreeSet<Vec<u8>>,
+}
+
+impl Builder {
+    fn new(limits: Limits) -> Self {
+        let listed = Listed {
+            members: Vec::new(),
+            encoding: Encoding::Integers,
+        };
+        Self {
+            limits,
+            listed,
+            seen: BTreeSet::new(),
+        }
+    }
+
+    fn add(&mut self, member: &[u8]) {
+        if !self.seen.insert(member.to_vec()) {
+            return;
+        }
+        let Listed { members, encoding } = &mut self.listed;
+        let longest = || {
+            let lens = members.iter().map(|member| member.len() as u64);
+            Ok::<_, Infallible>(lens.max().unwrap_or(0))
+        };
+        let len = members.len() as u64;
+        let Ok(renamed) = naming::with_member(self.limits, *encoding, member, len, longest);
+        if *encoding == Encoding::Integers && renamed != Encoding::Integers {
+            sort_integers(members);
+        }
+        *encoding = renamed;
+        members.push(member.to_vec());
+    }
+
+    fn finish(mut self) -> Listed {
+        if self.listed.encoding == Encoding::Integers {
+            sort_integers(&mut self.listed.members);
+        }
+        self.listed
+    }
+}
+
+/// The result of an operation on sets that Redis lists in a known order, given in that order; None if it calls the
+/// result a hash table, whose order nobody knows.
+pub fn listed(operation: Operation, sets: &[Vec<Vec<u8>>], limits: Limits) -> Option<Listed> {
+    let has = |set: &BTreeSet<&Vec<u8>>, member: &Vec<u8>| set.contains(member);
+    let sorted: Vec<BTreeSet<&Vec<u8>>> = sets.iter().map(|set| set.iter().collect()).collect();
+    match operation {
+        Operation::Union => {
+            let mut builder = Builder::new(limits);
+            for member in sets.iter().flatten() {
+                builder.add(member);
+                if builder.listed.encoding == Encoding::Table {
+                    return None;
+                }
+            }
+            Some(builder.finish())
+        }
+        Operation::Intersection => {
+            let smallest = sets.iter().min_by_key(|set| set.len())?;
+            let mut census = Census::default();
+            let mut members = Vec::new();
+            for member in smallest {
+                if sorted.iter().all(|set| has(set, member)) {
+                    census.add(member);
+                    members.push(member.clone());
+                }
+            }
+            let encoding = census.encoding(limits);
+            Some(Listed { members, encoding })
+        }
+        Operation::Difference => {
+            let others = &sorted[1..];
+            let is_left = |member: &Vec<u8>| !others.iter().any(|set| has(set, member));
+            let subtracts = subtracts_from_copy(sets.iter().map(|set| set.len() as u64));
+            let mut builder = Builder::new(limits);
+            for member in &sets[0] {
+                if subtracts || is_left(member) {
+                    builder.add(member);
+                }
+            }
+            let mut result = builder.finish();
+            result.members.retain(is_left);
+            Some(result)
+        }
+    }
+}
+
+/// Whether Redis makes a difference from a copy of the first set, which keeps what that was called, rather than by
+/// adding what is left. `lens` are the sizes of the sets; those that are not there do not count.
+fn subtracts_from_copy(lens: impl Iterator<Item = u64> + Clone) -> bool {
+    let first = lens.clone().next().unwrap_or(0);
+    let sets = lens.clone().filter(|len| *len > 0).count() as u64;
+    first * sets / 2 > lens.sum()
+}
+
+#[derive(Debug)]
+enum State {
+    /// Members of one set, those that the others have or have not.
+    Filter { base: usize, cursor: Cursor },
+    /// The next member of each set that has one, smallest first.
+    Merge {
+        cursors: Vec<Cursor>,
+        heads: BinaryHeap<Reverse<(Vec<u8>, usize)>>,
+        started: bool,
+        last: Option<Vec<u8>>,
+    },
+}
+
+/// An operation under way.
+#[derive(Debug)]
+pub struct Algebra {
+    operation: Operation,
+    sources: Vec<Source>,
+    state: State,
+    /// Of the members of the set that a difference begins with.
+    base_census: Census,
+}
+
+impl Algebra {
+    pub fn new(operation: Operation, sources: Vec<Source>) -> Self {
+        let mut this = Self {
+            operation,
+            sources,
+            state: State::Filter {
+                base: 0,
+                cursor: Cursor::default(),
+            },
+            base_census: Census::default(),
+        };
+        this.start();
+        this
+    }
+
+    /// Begins again from the first member.
+    fn start(&mut self) {
+        self.base_census = Census::default();
+        self.state = match self.operation {
+            Operation::Union => State::Merge {
+                cursors: self.sources.iter().map(|_| Cursor::default()).collect(),
+                heads: BinaryHeap::new(),
+                started: false,
+                last: None,
+            },
+            Operation::Difference => State::Filter {
+                base: 0,
+                cursor: Cursor::default(),
+            },
+            Operation::Intersection => {
+                let lens = self.sources.iter().map(|source| source.len).enumerate();
+                State::Filter {
+                    base: lens.min_by_key(|(_, len)| *len).map_or(0, |(at, _)| at),
+                    cursor: Cursor::default(),
+                }
+            }
+        };
+    }
+
+    /// The next member of the result.
+    pub fn next<R: Read>(&mut self, reader: &mut R) -> Result<Option<Vec<u8>>, Error> {
+        match &mut self.state {
+            State::Filter { base, cursor } => {
+                let wanted = self.operation == Operation::Intersection;
+                let base = *base;
+                'members: while let Some(member) = cursor.next(reader, &self.sources[base])? {
+                    self.base_census.add(&member);
+                    for (at, other) in self.sources.iter().enumerate() {
+                        if at != base && other.has(reader, &member)? != wanted {
+                            continue 'members;
+                        }
+                    }
+                    return Ok(Some(member));
+                }
+                Ok(None)
+            }
+            State::Merge {
+                cursors,
+                heads,
+                started,
+                last,
+            } => {
+                if !*started {
+                    for (at, cursor) in cursors.iter_mut().enumerate() {
+                        let head = cursor.next(reader, &self.sources[at])?;
+                        heads.extend(head.map(|head| Reverse((head, at))));
+                    }
+                    *started = true;
+                }
+                while let Some(Reverse((member, at))) = heads.pop() {
+                    let head = cursors[at].next(reader, &self.sources[at])?;
+                    heads.extend(head.map(|head| Reverse((head, at))));
+                    if last.as_ref() != Some(&member) {
+                        *last = Some(member.clone());
+                        return Ok(Some(member));
+                    }
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// The encoding of a set that Redis would make of the result, whose members `result` has counted. The operation
+    /// has come to its end.
+    pub fn encoding(&self, result: &Census, limits: Limits) -> Encoding {
+        let subtracts = self.operation == Operation::Difference
+            && subtracts_from_copy(self.sources.iter().map(|source| source.len));
+        if subtracts {
+            self.base_census.encoding(limits)
+        } else {
+            result.encoding(limits)
+        }
+    }
+}
+
+impl Algebra {
+    /// How many members the result has; not more than `limit` are counted unless that is 0.
+    pub fn count<R: Read>(&mut self, reader: &mut R, limit: u64) -> Result<u64, Error> {
+        let mut count = 0;
+        while self.next(reader)?.is_some() {
+            count += 1;
+            if count == limit {
+                break;
+            }
+        }
+        Ok(count)
+    }
+}
+
+/// The number of members of a result on its way to a client, counted in a snapshot.
+pub struct AlgebraCount {
+    snapshot: Snapshot,
+    algebra: Algebra,
+    limit: u64,
+}
+
+impl AlgebraCount {
+    pub fn new(snapshot: Snapshot, algebra: Algebra, limit: u64) -> Self {
+        Self {
+            snapshot,
+            algebra,
+            limit,
+        }
+    }
+}
+
+impl Stream for AlgebraCount {
+    fn fill(&mut self, out: &mut Vec<u8>, _: usize) -> Result<bool, StreamError> {
+        let mut reader = self.snapshot.reader();
+        let count = self
+            .algebra
+            .count(&mut reader, self.limit)
+            .map_err(|error| StreamError(error.to_string()))?;
+        out.extend_from_slice(format!(":{count}\r\n").as_bytes());
+        Ok(false)
+    }
+}
+
+/// A result on its way to a client, read from a snapshot. What is short is sent when it is complete; of what is long
+/// the members are counted first, then they are sent.
+pub struct AlgebraStream {
+    snapshot: Snapshot,
+    algebra: Algebra,
+    /// The byte that begins a set in the client's protocol.
+    kind: u8,
+    counted: bool,
+}
+
+impl AlgebraStream {
+    pub fn new(snapshot: Snapshot, algebra: Algebra, resp3: bool) -> Self {
+        Self {
+            snapshot,
+            algebra,
+            kind: if resp3 { b'~' } else { b'*' },
+            counted: false,
+        }
+    }
+
+    fn begin(&mut self, out: &mut Vec<u8>) -> Result<bool, Error> {
+        let mut reader = self.snapshot.reader();
+        let (mut kept, mut count, mut long) = (Vec::new(), 0u64, false);
+        while let Some(member) = self.algebra.next(&mut reader)? {
+            count += 1;
+            if !long {
+                push_bulk(&mut kept, &member);
+            }
+            if kept.len() > KEPT_BYTES_MAX {
+                long = true;
+                kept = Vec::new();
+            }
+        }
+        out.push(self.kind);
+        out.extend_from_slice(count.to_string().as_bytes());
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(&kept);
+        self.counted = true;
+        self.algebra.start();
+        Ok(long)
+    }
+
+    fn go_on(&mut self, out: &mut Vec<u8>, bytes_wanted: usize) -> Result<bool, Error> {
+        let mut reader = self.snapshot.reader();
+        let end = out.len().saturating_add(bytes_wanted.max(1));
+        while out.len() < end {
+            let Some(member) = self.algebra.next(&mut reader)? else {
+                return Ok(false);
+            };
+            push_bulk(out, &member);
+        }
+        Ok(true)
+    }
+}
+
+impl Stream for AlgebraStream {
+    fn fill(&mut self, out: &mut Vec<u8>, bytes_wanted: usize) -> Result<bool, StreamError> {
+        let more = if self.counted {
+            self.go_on(out, bytes_wanted)
+        } else {
+            self.begin(out)
+        };
+        more.map_err(|error| StreamError(error.to_string()))
+    }
+}
