@@ -67,13 +67,15 @@ client-default-resp cluster-ping-interval loading-process-events-interval-bytes
 ";
 
 /// Ours.
-const OWN: [Key; 7] = [
+const OWN: [Key; 9] = [
     Key::Dbfile,
     Key::CacheSize,
     Key::PageSize,
     Key::WalAutocheckpoint,
     Key::CheckpointInterval,
     Key::OnCorruption,
+    Key::LoadRdb,
+    Key::RdbVersion,
     Key::Workers,
 ];
 
@@ -696,7 +698,7 @@ fn a_configuration_file_has_comments_quotes_includes_and_units() {
 
 #[test]
 fn save_lines_add_up_and_an_empty_one_starts_again() {
-    assert_eq!(shown(&loaded(""), "save"), "3600 1 300 100 60 10000");
+    assert_eq!(shown(&loaded(""), "save"), "");
     assert_eq!(shown(&loaded("save 1 2\nsave 3 4"), "save"), "1 2 3 4");
     assert_eq!(shown(&loaded("save 1 2\nsave \"\""), "save"), "");
     assert_eq!(shown(&loaded("save \"\"\nsave 3 4"), "save"), "3 4");

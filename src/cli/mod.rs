@@ -8,6 +8,7 @@ mod config_files;
 mod daemon;
 mod json;
 mod logging;
+mod seed;
 pub mod serve;
 pub mod server;
 

@@ -1,7 +1,9 @@
 //! Puts a server together: the file, the keyspace, the log's threads, the sockets.
 
+use std::ffi::OsStr;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
@@ -9,6 +11,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::seed::{SeedError, seed};
 use super::server::{Launch, ServeError};
 use crate::command::acl;
 use crate::command::effects;
@@ -23,6 +26,7 @@ use crate::server::durability::{Durability, SyncPolicy};
 use crate::server::late_log::LateLog;
 use crate::server::log_keeper::{LogKeeper, SyncThread};
 use crate::server::machine::ThisMachine;
+use crate::server::saver::Saver;
 use crate::server::{Doors, Lifecycle, Listening, Options, Shared};
 use crate::session::OwnEngine;
 use crate::storage::{self, Engine, Lsn, OnCorruption, OpenOptions};
@@ -148,6 +152,7 @@ impl Lifecycle for CleanEnd {
 struct Threads {
     sync: SyncThread,
     checkpoints: Checkpointer,
+    saves: Saver,
 }
 
 /// Opens the file while connections are told to wait.
@@ -164,9 +169,10 @@ impl Loader {
         let config = &self.launch.config;
         let server = &self.shared.server;
         let clock = Arc::clone(&server.clock);
-        let engine = self.open_storage()?;
+        let (engine, is_new) = self.open_storage()?;
         let log = Arc::clone(engine.log().ok_or("an open file has a log")?);
-        let keyspace = Keyspace::new(engine, config.databases(), self.seed, clock.wall_ms())?;
+        let mut keyspace = Keyspace::new(engine, config.databases(), self.seed, clock.wall_ms())?;
+        self.fill(&mut keyspace, is_new)?;
         let keeper = Arc::new(LogKeeper::new(log, clock, policy_of(config)));
         let sync = keeper.start()?;
         {
@@ -179,12 +185,36 @@ impl Loader {
         // A CONFIG SET between the two looks at the policy found no log.
         keeper.set_policy(policy_of(config));
         let checkpoints = Checkpointer::start(Arc::clone(&self.shared), keeper)?;
+        server.saves.begin(server.clock.wall_ms());
+        let saves = Saver::start(Arc::clone(&self.shared), Arc::new(OsVfs))?;
         tracing::info!("Ready to accept connections");
         self.launch.ready();
-        Ok(Threads { sync, checkpoints })
+        Ok(Threads {
+            sync,
+            checkpoints,
+            saves,
+        })
     }
 
-    fn open_storage(&self) -> Result<Engine, ServeError> {
+    /// Fills a new file from another one, if that is asked for.
+    fn fill(&self, keyspace: &mut Keyspace, is_new: bool) -> Result<(), ServeError> {
+        let config = &self.launch.config;
+        let path = config.text(Key::LoadRdb);
+        let shown = || config.dbfile().display().to_string();
+        if keyspace.is_half_seeded()? {
+            return Err(SeedError::Unfinished(shown()).into());
+        }
+        if path.is_empty() {
+            return Ok(());
+        }
+        if !is_new {
+            return Err(SeedError::Exists(shown()).into());
+        }
+        let path = Path::new(OsStr::from_bytes(&path));
+        Ok(seed(keyspace, &self.shared.server, path)?)
+    }
+
+    fn open_storage(&self) -> Result<(Engine, bool), ServeError> {
         let config = &self.launch.config;
         let server = &self.shared.server;
         let clock = &server.clock;
@@ -225,7 +255,7 @@ impl Loader {
             report.replayed,
             report.last_lsn
         );
-        Ok(engine)
+        Ok((engine, report.is_new))
     }
 }
 
@@ -313,6 +343,7 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
         );
         return Ok(());
     };
+    threads.saves.stop();
     threads.checkpoints.stop();
     threads.sync.stop();
     // Connections have ended: whatever they committed last is put into the file as well.

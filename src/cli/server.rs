@@ -242,6 +242,14 @@ fn help() -> String {
             "damage in the log: abort, or truncate before it",
         ),
         (
+            Key::LoadRdb,
+            "RDB file whose keys a new database begins with",
+        ),
+        (
+            Key::RdbVersion,
+            "version of the RDB files and payloads that are written: 10 to 12",
+        ),
+        (
             Key::Workers,
             "threads that serve connections; 0: one a core",
         ),

@@ -43,6 +43,8 @@ pub enum BlockKind {
     Shutdown,
     /// CHECKPOINT: the end of a checkpoint.
     Checkpoint { ticket: u64 },
+    /// SAVE: the end of the save.
+    Save,
 }
 
 /// A connection that has asked for something that is not there yet.
@@ -264,6 +266,8 @@ pub mod signal {
     pub const STOP: u32 = 32;
     /// The server could not end.
     pub const SHUTDOWN_FAILED: u32 = 64;
+    /// The save that was waited for has ended.
+    pub const SAVED: u32 = 128;
     /// The wait for keys is over and its reply, if there is one, in the outbox.
     pub const RESUME: u32 = 128;
 }

@@ -2,7 +2,12 @@
 
 use super::table::{self, COUNT, CommandId, Flag};
 use super::{
-    Call, Outcome, acl, bitfield, bitmap, bitmap_operation, checkpoint, client_admin, client_tracking, config, connection, debug, eval, expire, hash, hash_expire, hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, instance, introspect, keys, keys_database, latency, latency_report, list, list_move, list_search, memory, monitor, object, pubsub, replication, scan, script, set, set_algebra, set_random, set_walk, shutdown, slowlog, sorted_set, stream, string, string_lcs, string_number, string_part, transaction,
+    Call, Outcome, acl, bitfield, bitmap, bitmap_operation, checkpoint, client_admin,
+    client_tracking, config, connection, debug, dump, eval, expire, hash, hash_expire, hash_number,
+    hash_walk, hyperloglog, hyperloglog_debug, info, instance, introspect, keys, keys_database,
+    latency, latency_report, list, list_move, list_search, memory, monitor, object, pubsub,
+    replication, save, scan, script, set, set_algebra, set_random, set_walk, shutdown, slowlog,
+    sorted_set, stream, string, string_lcs, string_number, string_part, transaction,
 };
 
 /// A command's function.
@@ -25,6 +30,7 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("acl|whoami", acl::commands::whoami),
     ("append", string_part::append),
     ("auth", connection::auth),
+    ("bgsave", save::bgsave),
     ("bitcount", bitmap::bitcount),
     ("bitfield", bitfield::bitfield),
     ("bitfield_ro", bitfield::bitfield_ro),
@@ -77,6 +83,7 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("decrby", string_number::decrby),
     ("del", keys::del),
     ("discard", transaction::discard),
+    ("dump", dump::dump),
     ("echo", connection::echo),
     ("eval", eval::eval),
     ("eval_ro", eval::eval_ro),
@@ -126,6 +133,7 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("incrbyfloat", string_number::incrbyfloat),
     ("info", info::info),
     ("keys", scan::keys),
+    ("lastsave", save::lastsave),
     ("latency|doctor", latency_report::doctor),
     ("latency|graph", latency_report::graph),
     ("latency|help", latency::help),
@@ -193,12 +201,15 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("rename", keys::rename),
     ("renamenx", keys::renamenx),
     ("reset", connection::reset),
+    ("restore", dump::restore),
+    ("restore-asking", dump::restore),
     ("role", replication::role),
     ("rpop", list::rpop),
     ("rpoplpush", list_move::rpoplpush),
     ("rpush", list::rpush),
     ("rpushx", list::rpushx),
     ("sadd", set::sadd),
+    ("save", save::save),
     ("scan", scan::scan),
     ("script|debug", script::debug),
     ("script|exists", script::exists),

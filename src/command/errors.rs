@@ -85,12 +85,10 @@ pub const NUM_FIELDS_NOT_POSITIVE: ErrorReply =
     ErrorReply::new("ERR Parameter `numFields` should be greater than 0");
 pub const FIELDS_DO_NOT_MATCH: ErrorReply =
     ErrorReply::new("ERR The `numfields` parameter must match the number of arguments");
-pub const NOT_POSITIVE: ErrorReply = ErrorReply::new("ERR value is out of range, must be positive");
 pub const NUMKEYS_NOT_POSITIVE: ErrorReply =
     ErrorReply::new("ERR numkeys should be greater than 0");
 pub const NUMKEYS_TOO_LARGE: ErrorReply =
     ErrorReply::new("ERR Number of keys can't be greater than number of args");
-pub const LIMIT_NEGATIVE: ErrorReply = ErrorReply::new("ERR LIMIT can't be negative");
 pub const EXPIRE_NX: ErrorReply =
     ErrorReply::new("ERR NX and XX, GT or LT options at the same time are not compatible");
 pub const EXPIRE_GT_LT: ErrorReply =

@@ -30,7 +30,7 @@ fn set(call: &mut Call, command: &str) -> Result<i64, Failure> {
     if !odd.is_empty() {
         return Err(errors::wrong_number(command).into());
     }
-    let limits = settings::hash_limits(call);
+    let limits = settings::hash_limits(call.server);
     call.keyspace.write(Plan::Simple, |txn| {
         let mut hash = txn
             .hash(db, key, now_ms, limits, pairs.len())?
@@ -52,7 +52,7 @@ fn set(call: &mut Call, command: &str) -> Result<i64, Failure> {
 pub fn hsetnx(call: &mut Call) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     let (field, value) = (call.args[2], call.args[3]);
-    let limits = settings::hash_limits(call);
+    let limits = settings::hash_limits(call.server);
     let set = call.keyspace.write(Plan::Simple, |txn| {
         let mut hash = hash_value::open(txn, db, key, now_ms, limits, field)?;
         if hash.find(field)?.is_some() {
@@ -183,7 +183,7 @@ fn get_large<'a>(call: &mut Call<'a>, fields: &[&'a [u8]], due: &mut Vec<&'a [u8
 pub fn hdel(call: &mut Call) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     let fields = &call.args[2..];
-    let limits = settings::hash_limits(call);
+    let limits = settings::hash_limits(call.server);
     let deleted = call.keyspace.write(Plan::Simple, |txn| {
         let mut hash = txn
             .hash(db, key, now_ms, limits, fields.len())?

@@ -145,7 +145,7 @@ fn set(call: &mut Call, scale: i64, relative: bool, command: &str) -> Outcome {
         condition: condition.unwrap_or(Condition::Always),
         now_ms,
     };
-    let limits = settings::hash_limits(call);
+    let limits = settings::hash_limits(call.server);
     let answers = call.keyspace.write(Plan::Savepoint, |txn| {
         let mut hash = txn
             .hash(db, key, now_ms, limits, fields.len())?
@@ -190,7 +190,7 @@ pub fn hpersist(call: &mut Call) -> Outcome {
         return Err(errors::WRONG_TYPE.into());
     }
     let fields = fields(&call.args[2..], errors::FIELDS_NOT_POSITIVE)?;
-    let limits = settings::hash_limits(call);
+    let limits = settings::hash_limits(call.server);
     let answers = call.keyspace.write(Plan::Savepoint, |txn| {
         let mut hash = txn
             .hash(db, key, now_ms, limits, fields.len())?

@@ -43,7 +43,7 @@ fn value(
 pub fn hincrby(call: &mut Call) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     let (field, increment) = (call.args[2], integer(call.args[3])?);
-    let limits = settings::hash_limits(call);
+    let limits = settings::hash_limits(call.server);
     let sum = call.keyspace.write(Plan::Simple, |txn| {
         let mut hash = hash_value::open(txn, db, key, now_ms, limits, field)?;
         let old = match value(&mut hash, field, INTEGER_LEN_MAX)? {
@@ -73,7 +73,7 @@ pub fn hincrbyfloat(call: &mut Call) -> Outcome {
     if !increment.is_finite() {
         return Err(errors::NOT_FINITE.into());
     }
-    let limits = settings::hash_limits(call);
+    let limits = settings::hash_limits(call.server);
     let text = call.keyspace.write(Plan::Simple, |txn| {
         let mut hash = hash_value::open(txn, db, key, now_ms, limits, field)?;
         let old = match value(&mut hash, field, FLOAT_LEN_MAX)? {

@@ -42,7 +42,7 @@ pub fn list<'k>(
 
 /// What decides how lists are named.
 pub fn limits(call: &Call<'_>) -> Limits {
-    settings::list_limits(call)
+    settings::list_limits(call.server)
 }
 
 /// Tells of a list from which `count` elements were taken, and is over if none is left.

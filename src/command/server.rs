@@ -12,6 +12,7 @@ use super::latency::Latency;
 use super::loading::Loading;
 use super::pause::Pause;
 use super::registry::Registry;
+use super::save::SaveBell;
 use super::scripting::Scripting;
 use super::shutdown::Shutdown;
 use super::slowlog::Slowlog;
@@ -42,6 +43,7 @@ pub struct Server {
     pub pause: Pause,
     pub shutdown: Shutdown,
     pub checkpoints: CheckpointBell,
+    pub saves: SaveBell,
     pub users: Users,
     pub acl_log: AclLog,
     pub switches: Switches,
@@ -73,6 +75,7 @@ impl Server {
             pause: Pause::default(),
             shutdown: Shutdown::default(),
             checkpoints: CheckpointBell::default(),
+            saves: SaveBell::default(),
             users,
             acl_log: AclLog::default(),
             switches: Switches::default(),

@@ -11,7 +11,7 @@ use crate::storage::Plan;
 pub fn sadd(call: &mut Call) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     let members = &call.args[2..];
-    let limits = settings::set_limits(call);
+    let limits = settings::set_limits(call.server);
     let added = call.keyspace.write(Plan::Simple, |txn| {
         let mut set = txn
             .set(db, key, now_ms, limits, members.len())?
@@ -35,7 +35,7 @@ pub fn sadd(call: &mut Call) -> Outcome {
 pub fn srem(call: &mut Call) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     let members = &call.args[2..];
-    let limits = settings::set_limits(call);
+    let limits = settings::set_limits(call.server);
     let removed = call.keyspace.write(Plan::Simple, |txn| {
         let mut set = txn
             .set(db, key, now_ms, limits, members.len())?
@@ -110,7 +110,7 @@ pub fn scard(call: &mut Call) -> Outcome {
 
 /// SMOVE source destination member
 pub fn smove(call: &mut Call) -> Outcome {
-    let limits = settings::set_limits(call);
+    let limits = settings::set_limits(call.server);
     let moved = call.keyspace.write(Plan::Savepoint, |txn| {
         r#move(txn, (call.client.db, call.now_ms), limits, call.args)
     })?;

@@ -110,7 +110,7 @@ fn sources_of(call: &mut Call, keys: &[&[u8]]) -> Result<Vec<Source>, Failure> {
 
 fn reply(call: &mut Call, operation: Operation) -> Outcome {
     let keys = &call.args[1..];
-    let limits = settings::set_limits(call);
+    let limits = settings::set_limits(call.server);
     let sources = match operands(call, keys)? {
         Operands::Sources(sources) => sources,
         Operands::Listed(lists) => match listed(operation, &lists, limits) {
@@ -147,7 +147,7 @@ fn reply(call: &mut Call, operation: Operation) -> Outcome {
 fn store(call: &mut Call, operation: Operation, event: &'static str) -> Outcome {
     let (db, now_ms) = (call.client.db, call.now_ms);
     let (key, keys) = (call.args[1], &call.args[2..]);
-    let limits = settings::set_limits(call);
+    let limits = settings::set_limits(call.server);
     let (result, sources) = match operands(call, keys)? {
         Operands::Sources(sources) => (None, sources),
         Operands::Listed(lists) => match listed(operation, &lists, limits) {

@@ -132,7 +132,7 @@ pub fn spop(call: &mut Call) -> Outcome {
 
 fn pop_one(call: &mut Call) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
-    let limits = settings::set_limits(call);
+    let limits = settings::set_limits(call.server);
     let out = &mut *call.out;
     let mut rng = call.keyspace.rng().clone();
     let popped = call.keyspace.write(Plan::Simple, |txn| {
@@ -185,7 +185,7 @@ fn pop_many(call: &mut Call) -> Outcome {
         });
     }
     let numbers = different(call.keyspace.rng(), len, count);
-    let limits = settings::set_limits(call);
+    let limits = settings::set_limits(call.server);
     call.out.set(count as usize);
     let out = &mut *call.out;
     call.keyspace.write(Plan::Savepoint, |txn| {

@@ -125,7 +125,7 @@ pub(super) fn popped_whole(call: &mut Call, key: &[u8]) -> Outcome {
     let members = call
         .keyspace
         .members(db, key, LISTED_MAX, LISTED_BYTES_MAX)?;
-    let limits = settings::set_limits(call);
+    let limits = settings::set_limits(call.server);
     let listed = members.and_then(|members| listed(Operation::Union, &[members], limits));
     let Some(listed) = listed else {
         return all(call, key, true);

@@ -3,11 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use super::Call;
+use super::server::Server;
 use crate::config::Key;
-use crate::keyspace::hash;
+use crate::interchange::import;
 use crate::keyspace::list;
 use crate::keyspace::set;
 use crate::keyspace::stream::node::NodeLimits;
+use crate::keyspace::{hash, sorted_set};
 
 /// Whether and how `maxmemory-policy` follows the use of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,22 +33,25 @@ pub fn hll_sparse_max_bytes(call: &Call<'_>) -> usize {
 }
 
 /// `hash-max-listpack-entries` and `hash-max-listpack-value`.
-pub fn hash_limits(call: &Call<'_>) -> hash::Limits {
+pub fn hash_limits(server: &Server) -> hash::Limits {
     hash::Limits {
-        entries_max: call.server.config.hash_max_listpack_entries(),
-        value_bytes_max: call.server.config.hash_max_listpack_value(),
+        entries_max: server.config.hash_max_listpack_entries(),
+        value_bytes_max: server.config.hash_max_listpack_value(),
     }
 }
 
 /// `list-max-listpack-size`, and what DEBUG QUICKLIST-PACKED-THRESHOLD has set: what decides how lists are named.
-pub fn list_limits(call: &Call<'_>) -> list::Limits {
-    let plain_bytes_min = call.server.switches.packed_bytes.load(Ordering::Relaxed);
+pub fn list_limits(server: &Server) -> list::Limits {
+    let plain_bytes_min = server.switches.packed_bytes.load(Ordering::Relaxed);
     list::Limits {
-        fill: call.server.config.list_max_listpack_size(),
+        fill: server.config.list_max_listpack_size(),
         plain_bytes_min: (plain_bytes_min > 0).then_some(plain_bytes_min),
+    }
+}
+
 /// `set-max-intset-entries`, `set-max-listpack-entries` and `set-max-listpack-value`.
-pub fn set_limits(call: &Call<'_>) -> set::Limits {
-    let config = &call.server.config;
+pub fn set_limits(server: &Server) -> set::Limits {
+    let config = &server.config;
     set::Limits {
         integers_max: config.set_max_intset_entries(),
         entries_max: config.set_max_listpack_entries(),
@@ -74,10 +79,45 @@ pub fn has_maxmemory(call: &Call<'_>) -> bool {
 }
 
 /// `stream-node-max-entries` and `stream-node-max-bytes`.
-pub fn stream_node_limits(call: &Call<'_>) -> NodeLimits {
-    let number = |key| u64::try_from(call.server.config.number(key)).unwrap_or_default();
+pub fn stream_node_limits(server: &Server) -> NodeLimits {
+    let number = |key| u64::try_from(server.config.number(key)).unwrap_or_default();
     NodeLimits {
         entries: number(Key::StreamNodeMaxEntries),
         bytes: number(Key::StreamNodeMaxBytes),
+    }
+}
+
+/// `rdb-version`, or the one that fields with an expiry need.
+pub fn rdb_version(server: &Server, has_expiring_fields: bool) -> u16 {
+    const WITH_EXPIRING_FIELDS: u16 = 12;
+    let version = u16::try_from(server.config.number(Key::RdbVersion)).unwrap_or(u16::MAX);
+    if has_expiring_fields {
+        version.max(WITH_EXPIRING_FIELDS)
+    } else {
+        version
+    }
+}
+
+/// `rdbcompression`.
+pub fn rdb_compresses(server: &Server) -> bool {
+    server.config.is_on(Key::Rdbcompression)
+}
+
+/// `zset-max-listpack-entries` and `zset-max-listpack-value`.
+pub fn sorted_set_limits(server: &Server) -> sorted_set::Limits {
+    sorted_set::Limits {
+        entries_max: server.config.zset_max_listpack_entries(),
+        value_bytes_max: server.config.zset_max_listpack_value(),
+    }
+}
+
+/// What decides the encodings of collections that come in whole.
+pub fn import_limits(server: &Server) -> import::Limits {
+    import::Limits {
+        list: list_limits(server),
+        hash: hash_limits(server),
+        set: set_limits(server),
+        sorted_set: sorted_set_limits(server),
+        stream: stream_node_limits(server),
     }
 }

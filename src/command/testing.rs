@@ -8,8 +8,8 @@ use super::server::Server;
 use super::{
     Call, Failure, Outcome, bitfield, bitmap, bitmap_operation, debug, expire, hash, hash_expire,
     hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, keys, keys_database, list,
-    hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, keys, keys_database, list_move, list_search, memory, object, scan, set, set_algebra, set_random, set_walk, sorted_set, string, string_lcs, string_number, string_part,
-    string_part,
+    list_move, list_search, memory, object, scan, set, set_algebra, set_random, set_walk,
+    sorted_set, string, string_lcs, string_number, string_part,
 };
 use crate::config::Config;
 use crate::keyspace::Keyspace;

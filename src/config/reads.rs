@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use super::composite::OutputLimits;
+use super::composite::{OutputLimits, SavePoint};
 use super::store::Config;
 use super::table::Key;
 use super::value::Value;
@@ -191,6 +191,14 @@ impl Config {
         }
     }
 
+    pub fn save_rules(&self) -> Vec<SavePoint> {
+        match &*self.value(Key::Save) {
+            Value::Save(rules) => rules.clone(),
+            _ => panic!("rules of save are rules"),
+        }
+    }
+
+    /// How much output a client may leave unread.
     pub fn output_limits(&self) -> OutputLimits {
         match &*self.value(Key::ClientOutputBufferLimit) {
             Value::OutputLimits(limits) => *limits,

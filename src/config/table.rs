@@ -52,8 +52,13 @@ directives! {
         WalAutocheckpoint, "wal-autocheckpoint", memory(64 * MIB, 4096, I64), NONE;
         CheckpointInterval, "checkpoint-interval", number(300, 0, I32), NONE;
         OnCorruption, "on-corruption", choice(CORRUPTION_ANSWERS, 0), IMMUTABLE;
+        LoadRdb, "load-rdb", text(""), IMMUTABLE;
+        RdbVersion, "rdb-version", number(11, 10, 12), NONE;
         Workers, "workers", number(0, 0, 1024), IMMUTABLE;
 
+        AclPubsubDefault, "acl-pubsub-default", choice(PUBSUB_DEFAULTS, 1), NONE;
+        Aclfile, "aclfile", text(""), IMMUTABLE;
+        AcllogMaxLen, "acllog-max-len", number(128, 0, I64), NONE;
         AlwaysShowLogo, "always-show-logo", yes_no(false), IMMUTABLE;
         Appendfsync, "appendfsync", choice(FSYNC_POLICIES, 0), NONE;
         Bind, "bind", BIND, SEVERAL;
@@ -61,6 +66,7 @@ directives! {
         ClientQueryBufferLimit, "client-query-buffer-limit", memory(1024 * MIB, MIB, I64), DEBUG;
         Daemonize, "daemonize", yes_no(false), IMMUTABLE;
         Databases, "databases", number(16, 1, I32), IMMUTABLE;
+        Dbfilename, "dbfilename", ruled("dump.rdb", TextRule::DbFile, false), PROTECTED;
         Dir, "dir", DIRECTORY, PROTECTED | DENY_LOADING;
         EnableDebugCommand, "enable-debug-command", choice(PERMISSIONS, 0), IMMUTABLE;
         EnableProtectedConfigs, "enable-protected-configs", choice(PERMISSIONS, 0), IMMUTABLE;
@@ -84,7 +90,10 @@ directives! {
         Port, "port", number(6379, 0, 65535), NONE;
         ProtectedMode, "protected-mode", yes_no(true), NONE;
         ProtoMaxBulkLen, "proto-max-bulk-len", memory(512 * MIB, MIB, I64), DEBUG;
+        Rdbchecksum, "rdbchecksum", yes_no(true), IMMUTABLE;
+        Rdbcompression, "rdbcompression", yes_no(true), NONE;
         Requirepass, "requirepass", optional(""), SENSITIVE;
+        Save, "save", SAVE, SEVERAL;
         SetMaxIntsetEntries, "set-max-intset-entries", number(512, 0, I64), NONE;
         SetMaxListpackEntries, "set-max-listpack-entries", number(128, 0, I64), NONE;
         SetMaxListpackValue, "set-max-listpack-value", number(64, 0, I64), NONE;
@@ -100,9 +109,6 @@ directives! {
         ZsetMaxListpackValue, "zset-max-listpack-value" | "zset-max-ziplist-value", memory(64, 0, I64), NONE;
     }
     Later {
-        AclPubsubDefault, "acl-pubsub-default", choice(PUBSUB_DEFAULTS, 1), NONE;
-        Aclfile, "aclfile", text(""), IMMUTABLE;
-        AcllogMaxLen, "acllog-max-len", number(128, 0, I64), NONE;
         ActiveExpireEffort, "active-expire-effort", number(1, 1, 10), NONE;
         AofLoadTruncated, "aof-load-truncated", yes_no(true), NONE;
         AofTimestampEnabled, "aof-timestamp-enabled", yes_no(false), NONE;
@@ -116,7 +122,6 @@ directives! {
         BusyReplyThreshold, "busy-reply-threshold" | "lua-time-limit", number(5000, 0, I64), NONE;
         ClientDefaultResp, "client-default-resp", number(2, 2, 3), IMMUTABLE | HIDDEN;
         CrashLogEnabled, "crash-log-enabled", yes_no(true), NONE;
-        Dbfilename, "dbfilename", ruled("dump.rdb", TextRule::DbFile, false), PROTECTED;
         HideUserDataFromLog, "hide-user-data-from-log", yes_no(false), NONE;
         IgnoreWarnings, "ignore-warnings", text(""), NONE;
         KeyLoadDelay, "key-load-delay", number(0, -I32 - 1, I32), HIDDEN;
@@ -134,11 +139,8 @@ directives! {
         OomScoreAdj, "oom-score-adj", choice(OOM_SCORE_MODES, 0), NONE;
         OomScoreAdjValues, "oom-score-adj-values", OOM_SCORES, SEVERAL;
         ProcTitleTemplate, "proc-title-template", ruled("{title} {listen-addr} {server-mode}", TextRule::ProcTitle, false), NONE;
-        Rdbchecksum, "rdbchecksum", yes_no(true), IMMUTABLE;
-        Rdbcompression, "rdbcompression", yes_no(true), NONE;
         ReqResLogfile, "req-res-logfile", optional(""), IMMUTABLE | HIDDEN;
         SanitizeDumpPayload, "sanitize-dump-payload", choice(SANITIZE_MODES, 0), DEBUG;
-        Save, "save", SAVE, SEVERAL;
         SetProcTitle, "set-proc-title", yes_no(true), IMMUTABLE;
         ShutdownOnSigint, "shutdown-on-sigint", choices(SHUTDOWN_OPTIONS), SEVERAL;
         ShutdownOnSigterm, "shutdown-on-sigterm", choices(SHUTDOWN_OPTIONS), SEVERAL;

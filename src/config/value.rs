@@ -81,7 +81,8 @@ impl Kind {
             Self::Choices { .. } | Self::Events => Value::Number(0),
             Self::Text { default, .. } => Value::Text(default.as_bytes().to_vec()),
             Self::Directory => Value::Text(Vec::new()),
-            Self::Save => Value::Save(SavePoint::DEFAULTS.to_vec()),
+            // The data is in its file without being saved.
+            Self::Save => Value::Save(Vec::new()),
             Self::OutputLimits => Value::OutputLimits(OutputLimits::DEFAULT),
             Self::OomScores => Value::OomScores(OomScores::DEFAULT),
             Self::Bind => Value::Bind(vec![b"127.0.0.1".to_vec(), b"-::1".to_vec()]),

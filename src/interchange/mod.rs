@@ -1,6 +1,9 @@
 //! Formats that other programs write and read: RDB files and DUMP payloads.
 //!
-//! This layer knows bytes and plain values ([`rdb::Value`]), and not one word of trees or commands.
+//! [`rdb`] knows bytes and plain values and not one word of trees; [`export`] and [`import`] carry keys between the two.
 
 pub mod crc64;
+pub mod export;
+pub mod import;
+pub mod load;
 pub mod rdb;

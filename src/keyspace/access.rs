@@ -99,6 +99,30 @@ impl AccessTable {
         };
     }
 
+    /// The key was last used so many seconds ago, as far back as the server's start.
+    pub fn set_idle(&mut self, db: u32, key: &[u8], idle_s: u64, now_ms: u64) {
+        let (at, tag) = self.place(db, key);
+        let idle_s = u32::try_from(idle_s).unwrap_or(u32::MAX);
+        let used_s = self.seconds(now_ms).saturating_sub(idle_s).max(1);
+        let frequency = FREQUENCY_NEW;
+        self.places[at] = Place {
+            tag,
+            used_s,
+            frequency,
+        };
+    }
+
+    /// The key is used this often.
+    pub fn set_frequency(&mut self, db: u32, key: &[u8], frequency: u8, now_ms: u64) {
+        let (at, tag) = self.place(db, key);
+        let used_s = self.seconds(now_ms);
+        self.places[at] = Place {
+            tag,
+            used_s,
+            frequency,
+        };
+    }
+
     /// Seconds since the key was used.
     pub fn idle_seconds(&self, db: u32, key: &[u8], now_ms: u64) -> u64 {
         let (at, tag) = self.place(db, key);

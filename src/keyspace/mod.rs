@@ -31,8 +31,8 @@ pub mod lcs;
 pub mod list;
 pub mod long_double;
 pub mod packed;
-pub mod sorted_set;
 pub mod set;
+pub mod sorted_set;
 pub mod stream;
 pub mod txn;
 pub mod value;
@@ -44,12 +44,14 @@ use cursor::CursorTable;
 use header::Header;
 pub use txn::{Slot, Txn};
 
-use crate::storage::{Body, Cell, Engine, Error, Plan, Read, RootId, TreeId};
+use crate::storage::{Body, Cell, Engine, Error, OnMiss, Plan, Read, RootId, TreeId};
 
 /// The root tree of the keyspace's own records.
 const OWN_ROOT: RootId = RootId(u32::MAX - 1);
 /// The key of the saved cursors in it.
 const CURSORS_KEY: &[u8] = b"scan-cursors";
+/// It is there while the file is being filled from another one.
+const SEEDING_KEY: &[u8] = b"seeding";
 
 /// What INFO tells of the keyspace. All count up from the start of the server or CONFIG RESETSTAT.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -296,6 +298,33 @@ impl Keyspace {
         self.scratch = scratch;
     }
 
+    /// Reads a key in the tree of its database.
+    pub fn read_key<T>(
+        &mut self,
+        db: u32,
+        read: impl FnOnce(&mut Engine, TreeId) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let trees = self.trees(db)?;
+        read(&mut self.engine, trees.keys)
+    }
+
+    /// Whether any hash has a field that expires.
+    pub fn has_expiring_fields(&self) -> bool {
+        self.engine
+            .roots()
+            .any(|(id, count)| id.0 % ROOTS_PER_DATABASE == 2 && id != OWN_ROOT && count > 0)
+    }
+
+    /// How many keys all databases have, due ones included.
+    pub fn len_of_all(&self) -> u64 {
+        self.engine
+            .roots()
+            .filter(|(id, _)| id.0.is_multiple_of(ROOTS_PER_DATABASE))
+            .filter(|(id, _)| id.0 / ROOTS_PER_DATABASE < self.databases)
+            .map(|(_, count)| count)
+            .sum()
+    }
+
     /// Where random draws come from: what storage undoes of a command includes its draws.
     pub fn rng(&mut self) -> &mut fastrand::Rng {
         &mut self.rng
@@ -450,6 +479,23 @@ impl Keyspace {
             return log.written_lsn().0;
         }
         self.engine.last_lsn().0
+    }
+
+    /// The file is being filled from another one until [`Keyspace::end_seeding`].
+    pub fn begin_seeding(&mut self) -> Result<(), Error> {
+        self.write(Plan::Simple, |txn| txn.put_own(SEEDING_KEY, &[]))
+    }
+
+    /// The file is filled.
+    pub fn end_seeding(&mut self) -> Result<(), Error> {
+        self.engine.begin_command(OnMiss::Read);
+        self.write(Plan::Simple, |txn| txn.delete_own(SEEDING_KEY))
+    }
+
+    /// Whether the file was being filled when its last life ended.
+    pub fn is_half_seeded(&mut self) -> Result<bool, Error> {
+        let own = self.engine.root(OWN_ROOT)?;
+        Ok(self.engine.get(own, SEEDING_KEY)?.is_some())
     }
 
     /// Saves the SCAN cursors issued since the last call, so that they are good after a restart. To be called

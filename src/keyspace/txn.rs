@@ -509,6 +509,14 @@ impl<'a> Txn<'a> {
         engine.put(own, key, &[], body)
     }
 
+    pub(super) fn delete_own(&mut self, key: &[u8]) -> Result<(), Error> {
+        let engine = &mut self.keyspace.engine;
+        let own = engine.root(OWN_ROOT)?;
+        engine.locate(own, key)?;
+        self.keyspace.changed = true;
+        engine.delete(own, key).map(|_| ())
+    }
+
     /// What is at the slot is about to go. If it was due, it expires now.
     fn replaces(&mut self, slot: &Slot, key: &[u8]) {
         self.keyspace.changed = true;

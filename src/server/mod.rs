@@ -20,6 +20,7 @@ pub mod listener;
 pub mod log_keeper;
 pub mod machine;
 mod run;
+pub mod saver;
 mod socket;
 mod worker;
 

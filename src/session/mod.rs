@@ -205,6 +205,13 @@ impl Session {
                 self.reply.int(0);
             }
             (Unblocked::Answer { .. }, BlockKind::Shutdown | BlockKind::Keys) => {}
+            (Unblocked::Answer { .. }, BlockKind::Save) => match server.saves.state().error {
+                None => self.reply.ok(),
+                Some(why) => {
+                    let text = format!("ERR the save failed: {why}");
+                    self.reply.error(&ErrorReply(text.into()));
+                }
+            },
             (Unblocked::Answer { .. }, BlockKind::Checkpoint { .. }) => {
                 match server.checkpoints.error() {
                     None => self.reply.ok(),

@@ -12,7 +12,7 @@ pub mod remove;
 pub mod scan;
 
 use super::argument::is_word;
-use super::{Call, Failure, Outcome, errors};
+use super::{Call, Failure, Outcome, errors, settings};
 use crate::keyspace::double;
 use crate::keyspace::header::Header;
 use crate::keyspace::sorted_set::{Limits, Members};
@@ -20,11 +20,7 @@ use crate::keyspace::{Look, Slot, Txn};
 
 /// `zset-max-listpack-entries` and `zset-max-listpack-value`.
 pub fn limits(call: &Call<'_>) -> Limits {
-    let config = &call.server.config;
-    Limits {
-        entries_max: config.zset_max_listpack_entries(),
-        value_bytes_max: config.zset_max_listpack_value(),
-    }
+    settings::sorted_set_limits(call.server)
 }
 
 /// The sorted set at `key`, to be read; None: the key is not there.

@@ -16,7 +16,7 @@ use crate::storage::Plan;
 
 /// XADD key [NOMKSTREAM] [MAXLEN | MINID [= | ~] threshold [LIMIT count]] * | id field value [field value ...]
 pub fn xadd(call: &mut Call<'_>) -> Outcome {
-    let limits = settings::stream_node_limits(call);
+    let limits = settings::stream_node_limits(call.server);
     let words = TrimWords::parse(call.args, Command::Add, limits)?;
     let pairs = call.args.get(words.end..).unwrap_or_default();
     if pairs.is_empty() || pairs.len() % 2 == 1 {
@@ -85,7 +85,7 @@ fn next_id(head: &StreamHead, asked: Option<Pattern>, now_ms: u64) -> Result<Str
 
 /// XTRIM key MAXLEN | MINID [= | ~] threshold [LIMIT count]
 pub fn xtrim(call: &mut Call<'_>) -> Outcome {
-    let limits = settings::stream_node_limits(call);
+    let limits = settings::stream_node_limits(call.server);
     let words = TrimWords::parse(call.args, Command::Trim, limits)?;
     let trim = words.trim.ok_or(errors::STREAM_NO_STRATEGY)?;
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);

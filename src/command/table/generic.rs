@@ -32,6 +32,12 @@ pub(super) const ROWS: Rows = Rows {
             .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
             .keys(&[KeySpec::at(1, &[Rm, Delete]).to(-1)])
             .args(&[Arg::key("key", 0).multiple()]),
+        Row::new("dump", "2.6.0", 2, &[ReadOnly])
+            .summary("Returns a value in serialized form.")
+            .complexity("O(N*M), N elements of M bytes")
+            .tips(&["nondeterministic_output"])
+            .keys(&[KeySpec::at(1, &[Ro, Access])])
+            .args(&[Arg::key("key", 0)]),
         Row::new("exists", "1.0.0", -2, &[ReadOnly, Fast])
             .summary("Counts how many of the keys exist.")
             .complexity("O(N), N keys")
@@ -209,6 +215,31 @@ pub(super) const ROWS: Rows = Rows {
                 KeySpec::at(2, &[Ow, Insert]),
             ])
             .args(&[Arg::key("key", 0), Arg::key("newkey", 1)]),
+        Row::new("restore", "2.6.0", -4, &[Write, DenyOom])
+            .summary("Creates a key from a value in serialized form.")
+            .complexity("O(N*M), N elements of M bytes; O(N*M*log(N)) for sorted sets")
+            .history(&[
+                ("3.0.0", "`REPLACE`."),
+                ("5.0.0", "`ABSTTL`."),
+                ("5.0.0", "`IDLETIME` and `FREQ`."),
+            ])
+            .acl(&[Category::Keyspace, Category::Dangerous])
+            .keys(&[KeySpec::at(1, &[Ow, Update])])
+            .args(&[
+                Arg::key("key", 0),
+                Arg::integer("ttl"),
+                Arg::string("serialized-value"),
+                Arg::word("replace", "REPLACE").since("3.0.0").optional(),
+                Arg::word("absttl", "ABSTTL").since("5.0.0").optional(),
+                Arg::integer("seconds")
+                    .token("IDLETIME")
+                    .since("5.0.0")
+                    .optional(),
+                Arg::integer("frequency")
+                    .token("FREQ")
+                    .since("5.0.0")
+                    .optional(),
+            ]),
         Row::new("scan", "2.8.0", -2, &[ReadOnly, TouchesArbitraryKeys])
             .summary("Walks over the keys of the database, some at each call.")
             .complexity("O(1) a call, O(N) for all N keys")
@@ -271,12 +302,6 @@ pub(super) const ROWS: Rows = Rows {
 pub(super) const LATER: Rows = Rows {
     group: Group::Generic,
     rows: &[
-        Row::new("dump", "2.6.0", 2, &[ReadOnly])
-            .summary("Returns a value in serialized form.")
-            .complexity("O(N*M), N elements of M bytes")
-            .tips(&["nondeterministic_output"])
-            .keys(&[KeySpec::at(1, &[Ro, Access])])
-            .args(&[Arg::key("key", 0)]),
         Row::new("migrate", "2.6.0", -6, &[Write])
             .summary("Moves keys to another server.")
             .complexity("That of DUMP and DEL here and of RESTORE there")
@@ -323,31 +348,6 @@ pub(super) const LATER: Rows = Rows {
                     .since("3.0.6")
                     .optional()
                     .multiple(),
-            ]),
-        Row::new("restore", "2.6.0", -4, &[Write, DenyOom])
-            .summary("Creates a key from a value in serialized form.")
-            .complexity("O(N*M), N elements of M bytes; O(N*M*log(N)) for sorted sets")
-            .history(&[
-                ("3.0.0", "`REPLACE`."),
-                ("5.0.0", "`ABSTTL`."),
-                ("5.0.0", "`IDLETIME` and `FREQ`."),
-            ])
-            .acl(&[Category::Keyspace, Category::Dangerous])
-            .keys(&[KeySpec::at(1, &[Ow, Update])])
-            .args(&[
-                Arg::key("key", 0),
-                Arg::integer("ttl"),
-                Arg::string("serialized-value"),
-                Arg::word("replace", "REPLACE").since("3.0.0").optional(),
-                Arg::word("absttl", "ABSTTL").since("5.0.0").optional(),
-                Arg::integer("seconds")
-                    .token("IDLETIME")
-                    .since("5.0.0")
-                    .optional(),
-                Arg::integer("frequency")
-                    .token("FREQ")
-                    .since("5.0.0")
-                    .optional(),
             ]),
         Row::new("sort", "1.0.0", -2, &[Write, DenyOom])
             .summary("Sorts the elements of a list, set or sorted set, and may store them.")

@@ -47,7 +47,8 @@ pub const GROUPS: &[Rows] = &[
     stream::ROWS,
     hash::ROWS,
     list::ROWS,
-    set::ROWS, sorted_set::ROWS,
+    set::ROWS,
+    sorted_set::ROWS,
     generic::ROWS,
     connection::ROWS,
     pubsub::ROWS,
@@ -60,7 +61,8 @@ pub const GROUPS: &[Rows] = &[
 /// The groups, and the rest of groups, whose commands are unknown until they are carried out. A row whose name has a bar
 /// belongs into the container of that name.
 pub const LATER: &[Rows] = &[
-    set::ROWS, sorted_set::ROWS,
+    set::ROWS,
+    sorted_set::ROWS,
     geo::ROWS,
     scripting::LATER,
     generic::LATER,

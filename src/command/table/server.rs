@@ -115,6 +115,11 @@ pub(super) const ROWS: Rows = Rows {
                     .summary("Returns the user as whom the connection is logged in.")
                     .complexity("O(1)"),
             ]),
+        Row::new("bgsave", "1.0.0", -1, &[NoAsyncLoading, Admin, NoScript])
+            .summary("Saves a snapshot in the background.")
+            .complexity("O(1)")
+            .history(&[("3.2.2", "`SCHEDULE`.")])
+            .args(&[Arg::word("schedule", "SCHEDULE").since("3.2.2").optional()]),
         Row::new(
             "checkpoint",
             "0.1.0",
@@ -286,6 +291,11 @@ pub(super) const ROWS: Rows = Rows {
             ])
             .acl(&[Category::Dangerous])
             .args(&[Arg::string("section").optional().multiple()]),
+        Row::new("lastsave", "1.0.0", 1, &[Loading, Stale, Fast])
+            .summary("Returns when the last save succeeded.")
+            .complexity("O(1)")
+            .tips(&["nondeterministic_output"])
+            .acl(&[Category::Admin, Category::Dangerous]),
         Row::new("latency", "2.8.13", -2, &[])
             .summary("Looks at latency samples.")
             .complexity("That of the subcommand")
@@ -433,10 +443,44 @@ pub(super) const ROWS: Rows = Rows {
             ]),
         Row::new("monitor", "1.0.0", 1, &[Admin, NoScript, Loading, Stale])
             .summary("Shows every command that the server carries out, as it comes."),
+        Row::new("restore-asking", "3.0.0", -4, &[Write, DenyOom, Asking])
+            .summary("Restores a key into a slot that is being imported; sent by MIGRATE.")
+            .complexity("O(N*M), N elements of M bytes; O(N*M*log(N)) for sorted sets")
+            .syscmd()
+            .history(&[
+                ("3.0.0", "`REPLACE`."),
+                ("5.0.0", "`ABSTTL`."),
+                ("5.0.0", "`IDLETIME` and `FREQ`."),
+            ])
+            .acl(&[Category::Keyspace, Category::Dangerous])
+            .keys(&[KeySpec::at(1, &[Ow, Update])])
+            .args(&[
+                Arg::key("key", 0),
+                Arg::integer("ttl"),
+                Arg::string("serialized-value"),
+                Arg::word("replace", "REPLACE").since("3.0.0").optional(),
+                Arg::word("absttl", "ABSTTL").since("5.0.0").optional(),
+                Arg::integer("seconds")
+                    .token("IDLETIME")
+                    .since("5.0.0")
+                    .optional(),
+                Arg::integer("frequency")
+                    .token("FREQ")
+                    .since("5.0.0")
+                    .optional(),
+            ]),
         Row::new("role", "2.8.12", 1, &[NoScript, Loading, Stale, Fast])
             .summary("Returns whether the server is a master or a replica.")
             .complexity("O(1)")
             .acl(&[Category::Admin, Category::Dangerous]),
+        Row::new(
+            "save",
+            "1.0.0",
+            1,
+            &[NoAsyncLoading, Admin, NoScript, NoMulti],
+        )
+        .summary("Saves a snapshot and waits until it is there.")
+        .complexity("O(N), N keys in all databases"),
         Row::new(
             "shutdown",
             "1.0.0",
@@ -506,11 +550,6 @@ pub(super) const LATER: Rows = Rows {
         )
         .summary("Rewrites the append-only file in the background.")
         .complexity("O(1)"),
-        Row::new("bgsave", "1.0.0", -1, &[NoAsyncLoading, Admin, NoScript])
-            .summary("Saves a snapshot in the background.")
-            .complexity("O(1)")
-            .history(&[("3.2.2", "`SCHEDULE`.")])
-            .args(&[Arg::word("schedule", "SCHEDULE").since("3.2.2").optional()]),
         Row::new("failover", "6.2.0", -1, &[Admin, NoScript, Stale])
             .summary("Hands the master's part over to a replica.")
             .complexity("O(1)")
@@ -528,11 +567,6 @@ pub(super) const LATER: Rows = Rows {
                 Arg::word("abort", "ABORT").optional(),
                 Arg::integer("milliseconds").token("TIMEOUT").optional(),
             ]),
-        Row::new("lastsave", "1.0.0", 1, &[Loading, Stale, Fast])
-            .summary("Returns when the last save succeeded.")
-            .complexity("O(1)")
-            .tips(&["nondeterministic_output"])
-            .acl(&[Category::Admin, Category::Dangerous]),
         Row::new(
             "module|load",
             "4.0.0",
@@ -602,40 +636,6 @@ pub(super) const LATER: Rows = Rows {
                 Arg::block("no-one", &[Arg::word("no", "NO"), Arg::word("one", "ONE")]),
             ],
         )]),
-        Row::new("restore-asking", "3.0.0", -4, &[Write, DenyOom, Asking])
-            .summary("Restores a key into a slot that is being imported; sent by MIGRATE.")
-            .complexity("O(N*M), N elements of M bytes; O(N*M*log(N)) for sorted sets")
-            .syscmd()
-            .history(&[
-                ("3.0.0", "`REPLACE`."),
-                ("5.0.0", "`ABSTTL`."),
-                ("5.0.0", "`IDLETIME` and `FREQ`."),
-            ])
-            .acl(&[Category::Keyspace, Category::Dangerous])
-            .keys(&[KeySpec::at(1, &[Ow, Update])])
-            .args(&[
-                Arg::key("key", 0),
-                Arg::integer("ttl"),
-                Arg::string("serialized-value"),
-                Arg::word("replace", "REPLACE").since("3.0.0").optional(),
-                Arg::word("absttl", "ABSTTL").since("5.0.0").optional(),
-                Arg::integer("seconds")
-                    .token("IDLETIME")
-                    .since("5.0.0")
-                    .optional(),
-                Arg::integer("frequency")
-                    .token("FREQ")
-                    .since("5.0.0")
-                    .optional(),
-            ]),
-        Row::new(
-            "save",
-            "1.0.0",
-            1,
-            &[NoAsyncLoading, Admin, NoScript, NoMulti],
-        )
-        .summary("Saves a snapshot and waits until it is there.")
-        .complexity("O(N), N keys in all databases"),
         Row::new(
             "slaveof",
             "1.0.0",

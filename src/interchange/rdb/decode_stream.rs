@@ -51,7 +51,7 @@ pub fn stream(input: &mut Input<'_>, kind: u8) -> Result<Stream, RdbError> {
 fn id(input: &mut Input<'_>) -> Result<StreamId, RdbError> {
     Ok(StreamId {
         ms: input.length()?,
-        sequence: input.length()?,
+        seq: input.length()?,
     })
 }
 
@@ -97,7 +97,7 @@ fn node(input: &mut Input<'_>, entries: &mut Vec<StreamEntry>) -> Result<(), Rdb
     let Ok(key) = <[u8; 16]>::try_from(key.as_slice()) else {
         return input.damage("a stream's node has no id");
     };
-    let first = StreamId::from_bytes(key);
+    let first = StreamId::from_bytes(&key);
     let list = listpack::read(&input.string()?, at)?.into_iter();
     let mut elements = Elements { list, at };
     let (count, deleted) = (elements.count()?, elements.count()?);
@@ -127,7 +127,7 @@ fn entry(
     let (ms, sequence) = (elements.number()?, elements.number()?);
     let id = StreamId {
         ms: first.ms.wrapping_add_signed(ms),
-        sequence: first.sequence.wrapping_add_signed(sequence),
+        seq: first.seq.wrapping_add_signed(sequence),
     };
     let mut items = Vec::new();
     if flags & FLAG_SAME_FIELDS != 0 {
@@ -164,7 +164,7 @@ fn group(input: &mut Input<'_>, kind: u8, stream: &Stream) -> Result<Group, RdbE
     let mut unowned = BTreeMap::new();
     for _ in 0..input.count(25)? {
         let pending = Pending {
-            id: StreamId::from_bytes(input.array()?),
+            id: StreamId::from_bytes(&input.array::<16>()?),
             delivered_ms: input.u64_le()?,
             deliveries: input.length()?,
         };
@@ -187,7 +187,7 @@ fn group(input: &mut Input<'_>, kind: u8, stream: &Stream) -> Result<Group, RdbE
     if kind == kind::STREAM_5 {
         // Entries that were given back have no owner: here they are not pending any more.
         for _ in 0..input.count(16)? {
-            let id = StreamId::from_bytes(input.array()?);
+            let id = StreamId::from_bytes(&input.array::<16>()?);
             unowned.remove(&id);
             group.pending.retain(|pending| pending.id != id);
         }
@@ -221,7 +221,7 @@ fn consumer(
     };
     let mut pending = Vec::new();
     for _ in 0..input.count(16)? {
-        let id = StreamId::from_bytes(input.array()?);
+        let id = StreamId::from_bytes(&input.array::<16>()?);
         if unowned.remove(&id).is_none() {
             return input.damage("a consumer has an entry that is not pending, or another's");
         }

@@ -13,7 +13,8 @@ const NODE_BYTES_MAX: usize = 4096;
 /// Elements of an entry beside its fields and values: flags and the two parts of the number.
 const ELEMENTS_FIXED: usize = 3;
 
-pub(super) fn stream(out: &mut Output<'_>, stream: &Stream, kind: u8) -> io::Result<()> {
+/// Writes a stream as a value of this kind.
+pub fn stream(out: &mut Output<'_>, stream: &Stream, kind: u8) -> io::Result<()> {
     let nodes = nodes(&stream.entries);
     out.length(nodes.len() as u64)?;
     for node in nodes {
@@ -37,7 +38,7 @@ pub(super) fn stream(out: &mut Output<'_>, stream: &Stream, kind: u8) -> io::Res
 
 fn id(out: &mut Output<'_>, id: StreamId) -> io::Result<()> {
     out.length(id.ms)?;
-    out.length(id.sequence)
+    out.length(id.seq)
 }
 
 /// The entries in nodes.
@@ -72,13 +73,7 @@ fn listpack(node: &[StreamEntry]) -> Vec<u8> {
         let is_same = names(entry).eq(names(first));
         list.push_integer(if is_same { FLAG_SAME_FIELDS as i64 } else { 0 });
         list.push_integer(entry.id.ms.wrapping_sub(first.id.ms).cast_signed());
-        list.push_integer(
-            entry
-                .id
-                .sequence
-                .wrapping_sub(first.id.sequence)
-                .cast_signed(),
-        );
+        list.push_integer(entry.id.seq.wrapping_sub(first.id.seq).cast_signed());
         let elements = if is_same {
             entry
                 .items

@@ -18,7 +18,9 @@ pub mod payload;
 pub mod value;
 
 pub use input::Input;
-pub use value::{Consumer, Field, Group, Pending, Stream, StreamEntry, StreamId, Value};
+pub use value::{Consumer, Field, Group, Pending, Stream, StreamEntry, Value};
+
+use crate::keyspace::stream::id::StreamId;
 
 /// The newest version that is read.
 pub const VERSION_READ_MAX: u16 = 15;

@@ -68,7 +68,8 @@ pub fn read(body: &[u8]) -> Result<decode::Decoded, RdbError> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::value::{Consumer, Field, Group, Pending, Stream, StreamEntry, StreamId};
+    use super::super::StreamId;
+    use super::super::value::{Consumer, Field, Group, Pending, Stream, StreamEntry};
     use super::*;
 
     fn text() -> impl Strategy<Value = Vec<u8>> {
@@ -96,7 +97,7 @@ mod tests {
     }
 
     fn id() -> impl Strategy<Value = StreamId> {
-        (any::<u64>(), 0..3u64).prop_map(|(ms, sequence)| StreamId { ms, sequence })
+        (any::<u64>(), 0..3u64).prop_map(|(ms, seq)| StreamId::new(ms, seq))
     }
 
     fn stream() -> impl Strategy<Value = Value> {

@@ -1,5 +1,7 @@
 //! Values as the formats carry them, whole and in memory.
 
+use crate::keyspace::stream::id::StreamId;
+
 /// A value of any kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -19,28 +21,6 @@ pub struct Field {
     pub value: Vec<u8>,
     /// Wall time in milliseconds since 1970 after which the field is gone.
     pub expires_ms: Option<u64>,
-}
-
-/// The number of an entry: milliseconds and a sequence.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StreamId {
-    pub ms: u64,
-    pub sequence: u64,
-}
-
-impl StreamId {
-    /// Sixteen bytes whose order is that of the numbers.
-    pub fn to_bytes(self) -> [u8; 16] {
-        (u128::from(self.ms) << 64 | u128::from(self.sequence)).to_be_bytes()
-    }
-
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        let both = u128::from_be_bytes(bytes);
-        Self {
-            ms: (both >> 64) as u64,
-            sequence: both as u64,
-        }
-    }
 }
 
 /// An entry of a stream: fields and values in turn.

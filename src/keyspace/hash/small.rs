@@ -47,7 +47,7 @@ impl<'a> Iterator for Threes<'a> {
 }
 
 /// An expiry as it is kept: eight bytes, big endian, or none.
-pub(super) fn read_expiry(bytes: &[u8]) -> Option<u64> {
+pub(crate) fn read_expiry(bytes: &[u8]) -> Option<u64> {
     bytes.first_chunk().map(|time| u64::from_be_bytes(*time))
 }
 

@@ -1,0 +1,95 @@
+//! `server --load-rdb FILE`: a new database that begins with the keys of an RDB file.
+
+use std::fs::File;
+use std::io::{BufReader, Seek};
+use std::path::Path;
+
+use crate::command::server::Server;
+use crate::command::settings;
+use crate::interchange::load::{self, LoadError, Summary};
+use crate::keyspace::Keyspace;
+
+/// Bytes read together.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// Why a database could not be seeded.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    #[error("{path} cannot be read: {source}")]
+    Open {
+        path: String,
+        source: std::io::Error,
+    },
+    #[error("{path}: {source}. Nothing of it is served: delete the new database file and its log")]
+    Load { path: String, source: LoadError },
+    #[error(
+        "load-rdb seeds a new database, and {0} exists: start without load-rdb, or name another dbfile"
+    )]
+    Exists(String),
+    #[error(
+        "{0} was being filled from an RDB file when its server ended, and is not whole: delete it and its log, and \
+         load the file again"
+    )]
+    Unfinished(String),
+}
+
+/// Fills an empty keyspace from the file at `path`. The file is read twice: a damaged one changes nothing.
+pub fn seed(keyspace: &mut Keyspace, server: &Server, path: &Path) -> Result<(), SeedError> {
+    let shown = path.display().to_string();
+    let open = |source| SeedError::Open {
+        path: shown.clone(),
+        source,
+    };
+    let failed = |source| SeedError::Load {
+        path: shown.clone(),
+        source,
+    };
+    let mut file = File::open(path).map_err(open)?;
+    let len = file.metadata().map_err(open)?.len();
+    let now_ms = server.clock.wall_ms();
+    let limits = settings::import_limits(server);
+    tracing::info!("Checking {shown}: {len} bytes");
+    let mut source = BufReader::with_capacity(BUFFER_BYTES, &file);
+    load::read(&mut source, len, now_ms, &mut |_, _| Ok(()), &mut |_| {}).map_err(failed)?;
+    file.rewind().map_err(open)?;
+    let mut source = BufReader::with_capacity(BUFFER_BYTES, &file);
+    keyspace
+        .begin_seeding()
+        .map_err(|error| failed(error.into()))?;
+    let mut put = |at, key: &_| load::put(keyspace, at, key, now_ms, &limits);
+    let mut told = 0;
+    let mut tell = |at: u64| {
+        let percent = at * 100 / len.max(1);
+        if percent >= told + 10 {
+            told = percent;
+            tracing::info!("Loading {shown}: {percent} %");
+        }
+    };
+    let summary = load::read(&mut source, len, now_ms, &mut put, &mut tell).map_err(failed)?;
+    keyspace
+        .end_seeding()
+        .map_err(|error| failed(error.into()))?;
+    report(&shown, &summary);
+    Ok(())
+}
+
+fn report(path: &str, summary: &Summary) {
+    tracing::info!(
+        "Loaded {path} (version {}): {} keys, {} were due and left out",
+        summary.version,
+        summary.keys,
+        summary.expired
+    );
+    for (what, count) in &summary.skipped {
+        tracing::warn!("{count} keys were left out: values of {what} are not kept here");
+    }
+    for (what, count) in &summary.module_fields {
+        tracing::warn!("{count} fields of the module type {what} were left out");
+    }
+    if !summary.functions.is_empty() {
+        tracing::warn!(
+            "{} libraries of functions were left out: load them with FUNCTION LOAD",
+            summary.functions.len()
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! DUMP and RESTORE: a value as bytes, and back.
+
+use super::argument::{integer, is_word};
+use super::{Call, Outcome, errors, settings};
+use crate::interchange::rdb::decode::Decoded;
+use crate::interchange::rdb::payload;
+use crate::interchange::{export, import};
+use crate::keyspace::Look;
+use crate::keyspace::change::Class;
+use crate::resp::ErrorReply;
+use crate::storage::Plan;
+
+const BUSY_KEY: ErrorReply = ErrorReply::new("BUSYKEY Target key name already exists.");
+const BAD_PAYLOAD: ErrorReply = ErrorReply::new("ERR DUMP payload version or checksum are wrong");
+const BAD_VALUE: ErrorReply = ErrorReply::new("ERR Bad data format");
+const BAD_TTL: ErrorReply = ErrorReply::new("ERR Invalid TTL value, must be >= 0");
+const BAD_IDLE_TIME: ErrorReply = ErrorReply::new("ERR Invalid IDLETIME value, must be >= 0");
+const BAD_FREQUENCY: ErrorReply =
+    ErrorReply::new("ERR Invalid FREQ value, must be >= 0 and <= 255");
+
+/// DUMP key
+pub fn dump(call: &mut Call<'_>) -> Outcome {
+    let (db, key) = (call.client.db, call.args[1]);
+    let entry = call.keyspace.lookup(db, key, call.now_ms, Look::INSPECT)?;
+    let Some(entry) = entry else {
+        call.out.null();
+        return Ok(());
+    };
+    let version = settings::rdb_version(call.server, entry.header.fields_expire_ms.is_some());
+    let compresses = settings::rdb_compresses(call.server);
+    let bytes = call.keyspace.read_key(db, |reader, keys| {
+        export::dump(reader, keys, key, version, compresses)
+    })?;
+    call.out.bulk(&bytes);
+    Ok(())
+}
+
+/// What RESTORE was told besides the value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Options {
+    replace: bool,
+    absolute: bool,
+    idle_s: Option<u64>,
+    frequency: Option<u8>,
+}
+
+impl Options {
+    fn parse(mut words: &[&[u8]]) -> Result<Self, ErrorReply> {
+        let mut options = Self::default();
+        while let Some((option, rest)) = words.split_first() {
+            words = rest;
+            if is_word(option, "REPLACE") {
+                options.replace = true;
+            } else if is_word(option, "ABSTTL") {
+                options.absolute = true;
+            } else if let Some((number, rest)) = words.split_first()
+                && is_word(option, "IDLETIME")
+                && options.frequency.is_none()
+            {
+                let seconds = integer(number)?;
+                options.idle_s = Some(u64::try_from(seconds).map_err(|_| BAD_IDLE_TIME)?);
+                words = rest;
+            } else if let Some((number, rest)) = words.split_first()
+                && is_word(option, "FREQ")
+                && options.idle_s.is_none()
+            {
+                let frequency = integer(number)?;
+                options.frequency = Some(u8::try_from(frequency).map_err(|_| BAD_FREQUENCY)?);
+                words = rest;
+            } else {
+                return Err(errors::SYNTAX);
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// RESTORE key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]
+pub fn restore(call: &mut Call<'_>) -> Outcome {
+    let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
+    let options = Options::parse(&call.args[4..])?;
+    let look = call.keyspace.lookup(db, key, now_ms, Look::UNSEEN)?;
+    if look.is_some() && !options.replace {
+        return Err(BUSY_KEY.into());
+    }
+    let ttl = u64::try_from(integer(call.args[2])?).map_err(|_| BAD_TTL)?;
+    let body = payload::open(call.args[3]).map_err(|_| BAD_PAYLOAD)?;
+    let value = match payload::read(body) {
+        Ok(Decoded::Value(value)) => value,
+        Ok(Decoded::Skipped(_)) => return Err(BAD_VALUE.into()),
+        Err(error) => {
+            tracing::debug!("a payload of RESTORE is not understood: {error}");
+            return Err(BAD_VALUE.into());
+        }
+    };
+    let expires_ms = match (ttl, options.absolute) {
+        (0, _) => None,
+        (ttl, true) => Some(ttl),
+        (ttl, false) => Some(now_ms.saturating_add(ttl)),
+    };
+    let is_over = options.absolute && expires_ms.is_some_and(|expires_ms| expires_ms < now_ms);
+    let limits = settings::import_limits(call.server);
+    call.keyspace.write(Plan::Savepoint, |txn| {
+        let slot = txn.slot(db, key, now_ms)?;
+        if is_over {
+            if txn.delete(&slot, key)? {
+                txn.touched(db, key, 1, Some((Class::Generic, "del")));
+            }
+            return Ok::<_, super::Failure>(());
+        }
+        import::put(txn, db, key, &value, expires_ms, now_ms, &limits)?;
+        txn.touched(db, key, 1, Some((Class::Generic, "restore")));
+        Ok(())
+    })?;
+    if let Some(idle_s) = options.idle_s {
+        call.keyspace.access.set_idle(db, key, idle_s, now_ms);
+    }
+    if let Some(frequency) = options.frequency {
+        call.keyspace
+            .access
+            .set_frequency(db, key, frequency, now_ms);
+    }
+    call.out.ok();
+    Ok(())
+}
