@@ -13,6 +13,7 @@ use super::argument::is_word;
 use super::client::{Block, BlockKind};
 use super::errors;
 use super::{Call, Failure, Outcome, help, loading, object, settings, word};
+use crate::config::Key;
 use crate::keyspace::Look;
 use crate::keyspace::header::Encoding;
 use crate::keyspace::integer::until_nul;
@@ -131,16 +132,36 @@ fn object(call: &mut Call<'_>) -> Outcome {
     let Some(seen) = entry.map(|entry| object::Seen::of(&entry)) else {
         return Err(errors::NO_SUCH_KEY.into());
     };
+    let nodes = if seen.encoding() == "quicklist" {
+        quicklist(call, key)?
+    } else {
+        String::new()
+    };
     let idle_s = call.keyspace.access.idle_seconds(db, key, call.now_ms);
     let used_s = (call.now_ms / 1000).saturating_sub(idle_s);
     call.out.simple(&format!(
-        "Value at:0x0 refcount:{} encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}",
+        "Value at:0x0 refcount:{} encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}{nodes}",
         seen.references(shares),
         seen.encoding(),
         seen.dump_bytes(),
         used_s & ((1 << LRU_CLOCK_BITS) - 1),
     ));
     Ok(())
+}
+
+/// How Redis would keep a list that it has in nodes.
+fn quicklist(call: &mut Call<'_>, key: &[u8]) -> Result<String, Failure> {
+    const FRAME_BYTES: u64 = 7;
+    let survey = call.keyspace.survey_list(call.client.db, key, u64::MAX)?;
+    let compressed = call.server.config.number(Key::ListCompressDepth) != 0;
+    Ok(format!(
+        " ql_nodes:{} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:{} ql_uncompressed_size:{}",
+        survey.nodes,
+        survey.len as f64 / survey.nodes as f64,
+        survey.fill.unwrap_or_default(),
+        u8::from(compressed),
+        survey.entry_bytes + FRAME_BYTES * survey.nodes,
+    ))
 }
 
 fn positive(word: &[u8]) -> Result<u64, ErrorReply> {
@@ -239,6 +260,8 @@ fn start_over(call: &mut Call<'_>, saves: bool) -> Outcome {
     if call.client.deny_blocking {
         return Err(IN_ONE_STEP.into());
     }
+    let limits = settings::list_limits(call.server);
+    call.keyspace.name_lists_as_loaded(limits)?;
     if saves {
         call.keyspace.stats.dirty = 0;
     }

@@ -13,6 +13,8 @@ const EMBEDDED_LEN_MAX: u64 = 44;
 const SHARED_INTEGERS: i64 = 10_000;
 /// What OBJECT REFCOUNT says of a shared object.
 const SHARED_REFERENCES: i64 = 2_147_483_647;
+/// How many elements MEMORY USAGE looks at unless it is told.
+const SAMPLED_ELEMENTS: u64 = 5;
 /// The longest decimal form of a 64-bit integer.
 const INTEGER_LEN_MAX: u64 = 20;
 
@@ -197,13 +199,16 @@ pub fn object_help(call: &mut Call) -> Outcome {
 /// MEMORY USAGE key [SAMPLES count]
 pub fn memory_usage(call: &mut Call) -> Outcome {
     let mut words = &call.args[3..];
+    let mut samples = SAMPLED_ELEMENTS;
     while let [word, number, rest @ ..] = words {
         if !is_word(word, "SAMPLES") {
             break;
         }
-        if integer(number)? < 0 {
-            return Err(errors::SYNTAX.into());
-        }
+        samples = match integer(number)? {
+            ..0 => return Err(errors::SYNTAX.into()),
+            0 => u64::MAX,
+            samples => samples as u64,
+        };
         words = rest;
     }
     if !words.is_empty() {
@@ -211,35 +216,62 @@ pub fn memory_usage(call: &mut Call) -> Outcome {
     }
     let key = call.args[2];
     if let Some(seen) = look(call, key, Look::UNSEEN)? {
-        let bytes = match seen.kind {
+        let value = match seen.kind {
+            Kind::List => list_memory(call, key, samples)?,
             Kind::Stream => {
                 let stream = call.keyspace.stream(call.client.db, key)?;
-                let value = stream.memory(&mut call.keyspace.engine)?;
-                value + key_memory(key.len() as u64)
+                stream.memory(&mut call.keyspace.engine)?
             }
-            _ => memory(key.len() as u64, &seen),
+            _ => string_memory(&seen),
         };
-        call.out.int(bytes as i64);
+        call.out.int((value + key_memory(key.len() as u64)) as i64);
     }
     Ok(())
 }
 
-/// Bytes that Redis with its usual allocator would take for the key and a string value.
-fn memory(key_len: u64, seen: &Seen) -> u64 {
-    const OBJECT: u64 = 16;
+/// Bytes that Redis would take for a list, from a look at so many of its elements.
+fn list_memory(call: &mut Call<'_>, key: &[u8], samples: u64) -> Result<u64, Failure> {
+    const NODE: u64 = 32;
+    const ROW: u64 = 40;
+    const FRAME: u64 = 7;
+    const NODE_BYTES_USUAL: u64 = 8192;
+    let survey = call.keyspace.survey_list(call.client.db, key, samples)?;
+    let scale = |counted: u64| {
+        let all = u128::from(counted) * u128::from(survey.len);
+        (all / u128::from(survey.surveyed.max(1))) as u64
+    };
+    let entries = scale(survey.entry_bytes);
+    Ok(OBJECT
+        + match survey.fill {
+            None => allocated(FRAME + entries),
+            Some(_) => {
+                let nodes = if survey.surveyed == survey.len {
+                    survey.nodes
+                } else {
+                    entries.div_ceil(NODE_BYTES_USUAL).max(1)
+                };
+                ROW + nodes * (NODE + allocated(FRAME + entries / nodes))
+            }
+        })
+}
+
+/// Bytes of an object that stands for a value.
+const OBJECT: u64 = 16;
+
+/// Bytes that Redis with its usual allocator would take for a key.
+fn key_memory(key_len: u64) -> u64 {
+    const DICTIONARY_ENTRY: u64 = 24;
+    allocated(string_bytes(key_len)) + DICTIONARY_ENTRY
+}
+
+/// Bytes that Redis with its usual allocator would take for a string value.
+fn string_memory(seen: &Seen) -> u64 {
     const EMBEDDED_OVERHEAD: u64 = 20;
-    let value = match seen.form {
+    match seen.form {
         StringForm::Integer(_) => OBJECT,
         StringForm::Embedded => allocated(seen.len + EMBEDDED_OVERHEAD),
         StringForm::Raw => OBJECT + allocated(string_bytes(seen.len)),
-    };
-    value + key_memory(key_len)
-}
-
-/// Bytes that Redis would take for a key of `len` bytes.
-fn key_memory(len: u64) -> u64 {
-    const DICTIONARY_ENTRY: u64 = 24;
-    allocated(string_bytes(len)) + DICTIONARY_ENTRY
+    }
 }
 
 /// Bytes of a string of `len` bytes with its header and end mark.

@@ -21,6 +21,8 @@ pub(super) fn serve(keyspace: &mut Keyspace, server: &Server, table: &mut Table,
             return;
         };
         for id in clients {
+            // Every command that is run again has a time of its own.
+            let now_ms = now_ms.max(server.clock.wall_ms());
             keyspace.engine.begin_command(OnMiss::Read);
             // A key that cannot be read is the command's to complain about.
             let kind = match keyspace.lookup(db, &key, now_ms, Look::UNSEEN) {

@@ -113,6 +113,7 @@ impl Keyspace {
         digest.mix_kind(header);
         match header.kind {
             Kind::Stream => self.mix_stream(db, key, digest)?,
+            Kind::List => self.mix_list(db, key, digest)?,
             Kind::Hash => self.add_hash_digest(db, key, digest)?,
             Kind::Set => self.add_set_digest(db, key, digest)?,
             _ => {

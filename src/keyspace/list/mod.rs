@@ -16,9 +16,14 @@ pub mod nodes;
 mod read;
 mod row;
 mod shapes;
+mod survey;
+
+#[cfg(test)]
+mod tests;
 
 pub use nodes::Limits;
 pub use read::{Elements, ListStream, walk};
+pub use survey::Survey;
 
 use nodes::Shape;
 use shapes::Shapes;
@@ -265,17 +270,45 @@ impl<'k> List<'k> {
             if !shape.is_half(self.limits) {
                 return Ok(());
             }
-            for end in [End::Head, End::Tail] {
-                self.clear_flags(txn, tree, end)?;
-            }
-            self.note_shape(txn, tree, shape);
-            self.fill = None;
-            self.write_header(txn)?;
+            self.become_listpack(txn, tree, shape)?;
         }
         if let Some(body) = self.small_body(txn, tree)? {
             self.put_small(txn, body)?;
         }
         Ok(())
+    }
+
+    /// As after loading: a `quicklist` of one node that is not too large becomes a `listpack`. Needs a savepoint.
+    fn name_as_loaded(&mut self, txn: &mut Txn<'_>) -> Result<(), Error> {
+        let (Form::Large(tree), Some(_)) = (&self.form, self.fill) else {
+            return Ok(());
+        };
+        let tree = *tree;
+        let shape = self.shape(txn, tree)?;
+        let fits = |node: &nodes::Node| !node.plain && !self.limits.exceeds(node.bytes, node.count);
+        if !shape.one().is_some_and(fits) {
+            return Ok(());
+        }
+        self.become_listpack(txn, tree, shape)?;
+        if let Some(body) = self.small_body(txn, tree)? {
+            self.put_small(txn, body)?;
+        }
+        Ok(())
+    }
+
+    /// A `quicklist` whose one node this is is a `listpack` from now on.
+    fn become_listpack(
+        &mut self,
+        txn: &mut Txn<'_>,
+        tree: TreeId,
+        shape: Shape,
+    ) -> Result<(), Error> {
+        for end in [End::Head, End::Tail] {
+            self.clear_flags(txn, tree, end)?;
+        }
+        self.note_shape(txn, tree, shape);
+        self.fill = None;
+        self.write_header(txn)
     }
 
     /// An element that has no neighbour on one side may still say that a node begins or ends there: no longer, if there
