@@ -116,6 +116,7 @@ impl Keyspace {
             Kind::List => self.mix_list(db, key, digest)?,
             Kind::Hash => self.add_hash_digest(db, key, digest)?,
             Kind::Set => self.add_set_digest(db, key, digest)?,
+            Kind::SortedSet => self.add_sorted_set_digest(db, key, digest)?,
             _ => {
                 let hash = self.long_value_hash(db, key, len)?;
                 digest.mix_hash(&hash);

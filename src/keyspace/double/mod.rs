@@ -3,7 +3,7 @@
 mod powers;
 mod print;
 
-pub use print::{Printed, print, print_17_digits};
+pub use print::{Printed, print, print_17_digits, print_digits};
 
 use super::integer::until_nul;
 

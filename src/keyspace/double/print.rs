@@ -71,12 +71,21 @@ pub fn print(value: f64) -> Printed {
     } else if value.abs() <= WHOLE_MAX && value.trunc() == value {
         out.push(itoa::Buffer::new().format(value as i64).as_bytes());
     } else {
-        if value < 0.0 {
-            out.push(b"-");
-        }
-        let digits = Digits::of(value.abs());
-        digits.layout(&mut out);
+        return print_digits(value);
     }
+    out
+}
+
+/// The number in few digits, also if it is whole: the form that digests have.
+pub fn print_digits(value: f64) -> Printed {
+    if value == 0.0 || !value.is_finite() {
+        return print(value);
+    }
+    let mut out = Printed::new();
+    if value < 0.0 {
+        out.push(b"-");
+    }
+    Digits::of(value.abs()).layout(&mut out);
     out
 }
 

@@ -9,6 +9,7 @@
 //! A sortable score has eight bytes that compare as the scores do; minus zero is where zero is. Ranks, and ranges of
 //! any kind, are ranks in tree 1.
 
+mod digest;
 pub mod draft;
 pub mod lookup;
 pub mod members;
