@@ -235,11 +235,14 @@ fn put_long_string<R: Read>(
     Ok(())
 }
 
+/// Takes the key, the head and the body of an entry.
+type Visit<'v> = dyn FnMut(&[u8], &[u8], &[u8]) -> io::Result<()> + 'v;
+
 /// Visits the entries of a tree with their bodies, also those that stand in pages of their own.
 fn each<R: Read>(
     reader: &mut R,
     tree: TreeId,
-    visit: &mut dyn FnMut(&[u8], &[u8], &[u8]) -> io::Result<()>,
+    visit: &mut Visit<'_>,
 ) -> Result<(), ExportError> {
     let mut after: Option<Vec<u8>> = None;
     loop {

@@ -25,8 +25,11 @@ pub fn confirm_the_same(expected: &[u8], actual: &[u8]) -> bool {
     confirmations(expected).is_some() && confirmations(expected) == confirmations(actual)
 }
 
+/// Names, and the word and the count beside each of them.
+type Confirmations = (Vec<Vec<u8>>, Vec<[Node; 2]>);
+
 /// The names in order, and the rest.
-fn confirmations(raw: &[u8]) -> Option<(Vec<Vec<u8>>, Vec<[Node; 2]>)> {
+fn confirmations(raw: &[u8]) -> Option<Confirmations> {
     let (mut names, mut rests) = (Vec::new(), Vec::new());
     for node in parse_several(raw)? {
         let [word, name, count] = node.items()? else {
