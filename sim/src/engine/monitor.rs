@@ -595,20 +595,18 @@ impl Monitor {
 
     /// A11: a header, maybe only a part of it so far, was written.
     fn header_written(&mut self, slot: u64) {
-        let old = self.segments.get(&slot).map(|s| (s.view.seq, s.is_ours));
+        let old = self.segments.get(&slot).cloned();
         let floor = self.seq_floor;
         let salts = self.salts.clone();
         self.read_segment(slot, true);
         let Some(view) = self.segments.get(&slot).map(|s| s.view) else {
             return;
         };
-        if let Some((seq, was_ours)) = old
-            && seq == view.seq
+        if let Some(old) = old
+            && old.view.seq == view.seq
         {
-            // The other copy of the header is not complete yet, or was there.
-            if let Some(segment) = self.segments.get_mut(&slot) {
-                segment.is_ours = was_ours;
-            }
+            // The other copy of the header is not complete yet, or was there: the frames are those that were seen.
+            self.segments.insert(slot, old);
             return;
         }
         if view.seq <= floor || salts.contains(&view.salt) {
