@@ -239,11 +239,7 @@ fn put_long_string<R: Read>(
 type Visit<'v> = dyn FnMut(&[u8], &[u8], &[u8]) -> io::Result<()> + 'v;
 
 /// Visits the entries of a tree with their bodies, also those that stand in pages of their own.
-fn each<R: Read>(
-    reader: &mut R,
-    tree: TreeId,
-    visit: &mut Visit<'_>,
-) -> Result<(), ExportError> {
+fn each<R: Read>(reader: &mut R, tree: TreeId, visit: &mut Visit<'_>) -> Result<(), ExportError> {
     let mut after: Option<Vec<u8>> = None;
     loop {
         let from = after.as_deref().map_or(Seek::First, Seek::After);

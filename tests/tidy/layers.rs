@@ -55,7 +55,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
         ],
     ),
     ("script", &["resp"]),
-    ("interchange", &["keyspace"]),
+    ("interchange", &["keyspace", "storage"]),
     ("keyspace", &["storage", "resp", "vfs", "sync"]),
     ("storage", &["vfs", "sync"]),
     ("config", &[]),

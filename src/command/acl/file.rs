@@ -5,13 +5,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::Users;
+use super::users::FileErrors;
 use crate::config::{Config, Key, os_text};
 
 /// Why the server does not start with its users.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
-    #[error("{0}")]
-    File(String),
+    #[error(transparent)]
+    File(#[from] FileErrors),
     #[error(
         "Configuring Redis with users defined in redis.conf and at the same setting an ACL file path is invalid. This \
          setup is very likely to lead to configuration errors and security holes, please define either an ACL file or \
@@ -28,9 +29,9 @@ pub fn os_path(path: &[u8]) -> PathBuf {
 }
 
 /// Replaces all users by those of the ACL file.
-pub fn load(config: &Config, users: &Users, path: &[u8]) -> Result<(), String> {
+pub fn load(config: &Config, users: &Users, path: &[u8]) -> Result<(), FileErrors> {
     let shown = String::from_utf8_lossy(path);
-    let failed = |why: &str| format!("Error loading ACLs, opening file '{shown}': {why}");
+    let failed = |why: &str| FileErrors::unreadable(&shown, why);
     match config.read_file(&os_path(path)) {
         Ok(Some(content)) => users.load(&shown, &content),
         Ok(None) => Err(failed("No such file or directory")),
@@ -46,7 +47,7 @@ pub fn load_at_start(config: &Config, users: &Users) -> Result<(), LoadError> {
         if !lines.is_empty() {
             return Err(LoadError::Both);
         }
-        return load(config, users, &path).map_err(LoadError::File);
+        return Ok(load(config, users, &path)?);
     }
     for line in lines {
         let rules: Vec<&[u8]> = line[1..].iter().map(Vec::as_slice).collect();

@@ -75,6 +75,18 @@ pub enum UserError {
     Parenthesis(String),
 }
 
+/// What is wrong with the lines of a file, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct FileErrors(String);
+
+impl FileErrors {
+    /// The file cannot be read.
+    pub fn unreadable(file: &str, why: &str) -> Self {
+        Self(format!("Error loading ACLs, opening file '{file}': {why}"))
+    }
+}
+
 /// All users. `default` is always there.
 #[derive(Debug)]
 pub struct Users {
@@ -183,7 +195,7 @@ impl Users {
 
     /// Replaces all users by those that the lines of a file make. The errors of all lines, if there are any; then
     /// nothing has changed.
-    pub fn load(&self, file: &str, content: &[u8]) -> Result<(), String> {
+    pub fn load(&self, file: &str, content: &[u8]) -> Result<(), FileErrors> {
         let all_channels = self.all_channels.load(Ordering::Relaxed);
         let (mut users, mut errors) = (BTreeMap::new(), String::new());
         for (at, line) in content.split(|byte| *byte == b'\n').enumerate() {
@@ -192,14 +204,14 @@ impl Users {
                 continue;
             }
             if let Err(error) = load_line(&mut users, file, at + 1, line, all_channels) {
-                errors.push_str(&error);
+                errors.push_str(&error.0);
             }
         }
         if !errors.is_empty() {
             errors.push_str(
                 "WARNING: ACL errors detected, no change to the previously active ACL rules was performed",
             );
-            return Err(errors);
+            return Err(FileErrors(errors));
         }
         let default = users
             .remove(DEFAULT)
@@ -238,26 +250,29 @@ fn load_line(
     number: usize,
     line: &[u8],
     all_channels: bool,
-) -> Result<(), String> {
+) -> Result<(), FileErrors> {
     let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
     let (b"user", Some(name)) = (words[0], words.get(1)) else {
-        return Err(format!(
+        return Err(FileErrors(format!(
             "{file}:{number} should start with user keyword followed by the username. "
-        ));
+        )));
     };
     let shown = String::from_utf8_lossy(name);
     if has_blanks(name) {
-        return Err(format!(
+        return Err(FileErrors(format!(
             "'{file}:{number}: username '{shown}' contains invalid characters. "
-        ));
+        )));
     }
     if users.contains_key(*name) {
-        return Err(format!(
+        return Err(FileErrors(format!(
             "WARNING: Duplicate user '{shown}' found on line {number}. "
-        ));
+        )));
     }
-    let rules = merge(&words[2..])
-        .map_err(|_| format!("{file}:{number}: Unmatched parenthesis in selector definition."))?;
+    let rules = merge(&words[2..]).map_err(|_| {
+        FileErrors(format!(
+            "{file}:{number}: Unmatched parenthesis in selector definition."
+        ))
+    })?;
     let (mut user, mut errors, mut is_told) = (User::new(all_channels), String::new(), false);
     for rule in rules {
         match user.apply(&rule) {
@@ -278,7 +293,7 @@ fn load_line(
     if errors.is_empty() {
         Ok(())
     } else {
-        Err(errors)
+        Err(FileErrors(errors))
     }
 }
 
@@ -356,7 +371,9 @@ mod tests {
             .load("users.acl", b"user bob on +nosuch\nuser bob")
             .unwrap_err();
         assert!(
-            error.contains("users.acl:1: Error in applying operation '+nosuch'"),
+            error
+                .0
+                .contains("users.acl:1: Error in applying operation '+nosuch'"),
             "{error}"
         );
         assert_eq!(other.to_lines(), users.to_lines());
