@@ -61,8 +61,6 @@ pub const GROUPS: &[Rows] = &[
 /// The groups, and the rest of groups, whose commands are unknown until they are carried out. A row whose name has a bar
 /// belongs into the container of that name.
 pub const LATER: &[Rows] = &[
-    set::ROWS,
-    sorted_set::ROWS,
     geo::ROWS,
     scripting::LATER,
     generic::LATER,
