@@ -88,7 +88,7 @@ fn report(path: &str, summary: &Summary) {
     }
     if !summary.functions.is_empty() {
         tracing::warn!(
-            "{} libraries of functions were left out: load them with FUNCTION LOAD",
+            "{} libraries of functions were left out: functions are not kept here",
             summary.functions.len()
         );
     }
