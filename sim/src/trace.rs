@@ -127,6 +127,21 @@ pub struct Entry {
     pub result: Result<u64, VfsErrorKind>,
 }
 
+impl Entry {
+    /// Adds what was done, and not when.
+    fn add_to(&self, digest: &mut Digest) {
+        digest.number(self.kind as u64);
+        digest.bytes(self.path.as_os_str().as_encoded_bytes());
+        digest.number(self.offset);
+        digest.number(self.len);
+        digest.number(self.content);
+        match self.result {
+            Ok(count) => digest.number(count),
+            Err(kind) => digest.number(u64::MAX - kind as u64),
+        }
+    }
+}
+
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -151,6 +166,8 @@ impl fmt::Display for Entry {
 #[derive(Clone, Debug)]
 pub struct Trace {
     digest: Digest,
+    /// Of the I/Os that change something alone.
+    changes: Digest,
     count: u64,
     kept: std::collections::VecDeque<Entry>,
     keep: usize,
@@ -161,6 +178,7 @@ impl Trace {
     pub fn keeping(keep: usize) -> Self {
         Self {
             digest: Digest::default(),
+            changes: Digest::default(),
             count: 0,
             kept: std::collections::VecDeque::new(),
             keep,
@@ -169,17 +187,11 @@ impl Trace {
 
     /// Adds an I/O.
     pub fn push(&mut self, entry: Entry) {
-        let digest = &mut self.digest;
-        digest.number(u64::from(entry.life));
-        digest.number(entry.index);
-        digest.number(entry.kind as u64);
-        digest.bytes(entry.path.as_os_str().as_encoded_bytes());
-        digest.number(entry.offset);
-        digest.number(entry.len);
-        digest.number(entry.content);
-        match entry.result {
-            Ok(count) => digest.number(count),
-            Err(kind) => digest.number(u64::MAX - kind as u64),
+        self.digest.number(u64::from(entry.life));
+        self.digest.number(entry.index);
+        entry.add_to(&mut self.digest);
+        if entry.kind.changes() {
+            entry.add_to(&mut self.changes);
         }
         self.count += 1;
         if self.keep > 0 {
@@ -198,6 +210,11 @@ impl Trace {
     /// The hash of everything so far.
     pub fn hash(&self) -> u128 {
         self.digest.value()
+    }
+
+    /// The hash of everything so far that changes bytes, lengths, names, or what of them is durable.
+    pub fn changes_hash(&self) -> u128 {
+        self.changes.value()
     }
 
     /// How many I/Os there were.
@@ -268,6 +285,24 @@ mod tests {
             change(&mut changed);
             assert!(seen.insert(hash(changed)));
         }
+    }
+
+    #[test]
+    fn only_changes_move_the_hash_of_changes() {
+        let hash = |kinds: &[IoKind]| {
+            let mut trace = Trace::keeping(0);
+            for (i, kind) in (0..).zip(kinds) {
+                trace.push(Entry {
+                    kind: *kind,
+                    ..entry(i)
+                });
+            }
+            trace.changes_hash()
+        };
+        let (read, write, sync) = (IoKind::Read, IoKind::Write, IoKind::Sync);
+        assert_eq!(hash(&[read, write, read, sync]), hash(&[write, sync]));
+        assert_ne!(hash(&[write, sync]), hash(&[sync, write]));
+        assert_ne!(hash(&[write, sync]), hash(&[write]));
     }
 
     #[test]

@@ -317,6 +317,11 @@ impl SimVfs {
         self.lock().trace.hash()
     }
 
+    /// The hash of every I/O so far that changes something.
+    pub fn changes_hash(&self) -> u128 {
+        self.lock().trace.changes_hash()
+    }
+
     /// The trace as text: the last I/Os, one a line.
     pub fn trace_text(&self) -> String {
         self.lock().trace.to_string()

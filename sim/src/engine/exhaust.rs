@@ -51,6 +51,9 @@ pub struct Effort {
     /// The same for crashes in the recovery; no tears: recoveries are not crashed.
     pub recovery_tears: Vec<Tear>,
     pub recovery_samples: usize,
+    /// Recoveries that write the same are crashed for so many images and no more: they differ in what was read and
+    /// thrown away.
+    pub recoveries_alike: usize,
     /// One image in so many goes on working; 0: none.
     pub goes_on_every: u128,
     /// One image in so many is emptied and accounted for; 0: none.
@@ -66,6 +69,7 @@ impl Effort {
             samples: 4,
             recovery_tears: vec![Tear::Whole, Tear::Drawn],
             recovery_samples: 1,
+            recoveries_alike: 2,
             goes_on_every: 4,
             empties_every: 64,
         }
@@ -78,6 +82,7 @@ impl Effort {
             samples: 16,
             recovery_tears: Tear::ALL.to_vec(),
             recovery_samples: 8,
+            recoveries_alike: usize::MAX,
             goes_on_every: 1,
             empties_every: 8,
             ..Self::usual(seed)
@@ -140,6 +145,8 @@ struct Search<'a> {
     coverage: Coverage,
     memo: BTreeMap<u128, Shown>,
     memo_again: BTreeMap<u128, u64>,
+    /// How many images of each kind of recovery had theirs crashed, by what the recovery changed.
+    crashed: BTreeMap<u128, usize>,
     steps: Vec<Step>,
 }
 
@@ -151,6 +158,7 @@ pub fn explore(scenario: &Scenario, effort: &Effort) -> Result<Coverage, Box<Fai
         coverage: Coverage::default(),
         memo: BTreeMap::new(),
         memo_again: BTreeMap::new(),
+        crashed: BTreeMap::new(),
         steps: Vec::new(),
     };
     let (disk, history) = search.base()?;
@@ -434,6 +442,7 @@ impl Search<'_> {
         let (vfs, watcher) = self.boot(image.clone(), 2);
         let mut life = self.opened(&vfs, &watcher, history)?;
         let lsn = life.history().issued();
+        let kind = vfs.changes_hash() ^ u128::from(lsn);
         self.check(&vfs, &watcher, "O8", || life.account())?;
         self.still_shown(&vfs.crash_state(), lsn, &life.history())?;
         let is_due = |every: u128| every > 0 && (digest >> 7).is_multiple_of(every);
@@ -452,7 +461,9 @@ impl Search<'_> {
             again_loss_min: lsn,
             again_max: lsn,
         };
-        if !self.effort.recovery_tears.is_empty() {
+        let alike = self.crashed.entry(kind).or_insert(0);
+        if !self.effort.recovery_tears.is_empty() && *alike < self.effort.recoveries_alike {
+            *alike += 1;
             self.crash_recovery(image, history, &mut shown)?;
         }
         Ok(shown)
