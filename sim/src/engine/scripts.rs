@@ -80,21 +80,22 @@ fn group_commit() -> Scenario {
     )
 }
 
-/// Bodies of several pages, written to and cut in parts.
+/// Bodies of several pages, written to and cut in parts. What is undecided at one crash grows with the pages, and the
+/// ends of it with their square: a body has as many pages as it takes to have a branch.
 fn large_values() -> Scenario {
-    let base = vec![one(put(1, 3000, 1)), Act::Sync, Act::Checkpoint];
+    let base = vec![one(put(1, 1400, 1)), Act::Sync, Act::Checkpoint];
     scenario(
         "large-values",
         base,
         vec![
-            one(put(2, 9000, 11)),
+            one(put(2, 1900, 11)),
             Act::Sync,
-            one(Step::Write(0, key(1), 1000, 700, 12)),
+            one(Step::Write(0, key(1), 700, 600, 12)),
             Act::Ack,
-            one(Step::Truncate(0, key(1), 800)),
+            one(Step::Truncate(0, key(1), 600)),
             Act::Sync,
             Act::Checkpoint,
-            one(Step::Write(0, key(1), 5000, 100, 13)),
+            one(Step::Write(0, key(1), 2600, 100, 13)),
             Act::Sync,
         ],
     )
@@ -154,17 +155,19 @@ fn checkpoint_during_commits() -> Scenario {
     scenario("checkpoint-during-commits", filled(8, 50), acts)
 }
 
-/// Records that fill segments; checkpoints that recycle them; segments that are used again.
+/// Records that fill segments; checkpoints that recycle them; segments that are used again. Each record holds a body
+/// that its own transaction replaces by a short one, so that the log grows and the trees do not.
 fn log_segments() -> Scenario {
     let mut acts = Vec::new();
     for n in 0..5 {
-        acts.push(one(put(n % 3, 4500, 100 + n)));
+        acts.push(many([put(n % 3, 4500, 100 + n), put(n % 3, 30, 200 + n)]));
         acts.push(if n % 2 == 0 { Act::Sync } else { Act::Ack });
         if n == 2 {
             acts.push(Act::Checkpoint);
         }
     }
-    acts.extend([Act::Checkpoint, one(put(1, 6000, 150)), Act::Sync]);
+    let last = many([put(1, 6000, 150), put(1, 30, 151)]);
+    acts.extend([Act::Checkpoint, last, Act::Sync]);
     scenario("log-segments", Vec::new(), acts)
 }
 
