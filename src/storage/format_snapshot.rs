@@ -163,13 +163,13 @@ fn records(out: &mut String) {
     let (to, to_key) = (
         Place {
             root: 300,
-            steps: vec![(b"owner", 1)],
+            steps: smallvec::smallvec![(b"owner".as_slice(), 1)],
         },
         &b"new"[..],
     );
     let root = Place {
         root: 1,
-        steps: Vec::new(),
+        steps: smallvec::SmallVec::new(),
     };
     let changes = [
         Change::In(root),

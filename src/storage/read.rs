@@ -2,6 +2,8 @@
 
 use std::ops::ControlFlow;
 
+use smallvec::SmallVec;
+
 use super::Error;
 use super::blob;
 use super::cell::Cell;
@@ -143,7 +145,7 @@ pub trait Read {
 pub(super) struct Nested {
     pub(super) desc: Desc,
     pub(super) parent: TreeId,
-    pub(super) key: Vec<u8>,
+    pub(super) key: SmallVec<[u8; 32]>,
     pub(super) slot: usize,
     /// The descriptor has changed and its owner's cell does not say so yet.
     pub(super) is_dirty: bool,
@@ -153,7 +155,7 @@ pub(super) struct Nested {
 
 impl Nested {
     pub(super) fn is(&self, parent: TreeId, key: &[u8], slot: usize) -> bool {
-        !self.is_closed && self.parent == parent && self.slot == slot && self.key == key
+        !self.is_closed && self.parent == parent && self.slot == slot && self.key.as_slice() == key
     }
 }
 
@@ -173,7 +175,7 @@ pub(super) fn open_nested<R: Read>(
     };
     let desc = cell.slot(slot);
     let open = list(reader);
-    let key = key.to_vec();
+    let key = SmallVec::from_slice(key);
     open.push(Nested {
         desc,
         parent,

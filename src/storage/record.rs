@@ -21,6 +21,8 @@
 //!
 //! Numbers are varints (seven bits a byte, low first); keys, heads and bytes are a varint length and the bytes.
 
+use smallvec::SmallVec;
+
 /// One change, borrowed from its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change<'a> {
@@ -79,7 +81,7 @@ pub enum Change<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place<'a> {
     pub root: u32,
-    pub steps: Vec<(&'a [u8], usize)>,
+    pub steps: SmallVec<[(&'a [u8], usize); 2]>,
 }
 
 /// A record that cannot be understood.
@@ -294,7 +296,7 @@ impl<'a> Changes<'a> {
     fn place(&mut self) -> Result<Place<'a>, RecordFault> {
         let root = self.root()?;
         let depth = self.small(DEPTH_MAX as u64, "nested trees are not so deep")?;
-        let mut steps = Vec::new();
+        let mut steps = SmallVec::new();
         for _ in 0..depth {
             let key = self.bytes()?;
             steps.push((key, self.slots()?));
@@ -323,7 +325,7 @@ impl<'a> Changes<'a> {
         Ok(Some(match code {
             IN_ROOT => Change::In(Place {
                 root: self.root()?,
-                steps: Vec::new(),
+                steps: SmallVec::new(),
             }),
             IN_NESTED => Change::In(self.place()?),
             PUT => Change::Put {
@@ -396,17 +398,19 @@ impl<'a> Changes<'a> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use smallvec::smallvec;
 
     #[test]
     fn every_change_reads_back() {
+        let mut record = Vec::new();
         let place = Place {
             root: 300,
-            steps: vec![(b"owner", 1), (b"", 0)],
+            steps: smallvec![(b"owner".as_slice(), 1), (b"".as_slice(), 0)],
         };
         let changes = [
             Change::In(Place {
                 root: 2,
-                steps: Vec::new(),
+                steps: SmallVec::new(),
             }),
             Change::In(place.clone()),
             Change::Put {
@@ -457,7 +461,6 @@ mod tests {
             Change::DropRoot(u32::MAX),
             Change::SwapRoots(0, 1),
         ];
-        let mut record = Vec::new();
         changes.iter().for_each(|c| c.encode(&mut record));
         let mut reader = Changes::new(&record);
         for change in changes {

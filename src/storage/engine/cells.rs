@@ -5,7 +5,7 @@ use crate::storage::Error;
 use crate::storage::blob;
 use crate::storage::cell::{self, Body, Cell};
 use crate::storage::node::{self, Node};
-use crate::storage::page::Desc;
+use crate::storage::page::{DESC_BYTES, Desc};
 use crate::storage::read::Nested;
 use crate::storage::record::{Change, Place};
 use crate::storage::tree::{self, Entry, Seek};
@@ -15,6 +15,9 @@ pub(super) const BLOB_PIECE_BYTES: usize = 1 << 20;
 
 /// Entries copied before what was read may leave memory.
 const COPY_ENTRIES: usize = 256;
+
+/// What hung at cells that went.
+type Gone = smallvec::SmallVec<[Desc; 4]>;
 
 impl Engine {
     /// Puts a cell, replacing what was there with everything that hung at it. A body too large for the page goes
@@ -87,20 +90,24 @@ impl Engine {
     pub fn delete(&mut self, tree: TreeId, key: &[u8]) -> Result<bool, Error> {
         self.before_change(tree, key.len() as u64)?;
         self.write_nested_of(tree)?;
-        let mut desc = self.desc(tree);
-        if tree::lookup(&mut self.pager, &desc, key)?.is_none() {
+        if !self.find(tree, key)? {
             return Ok(false);
         }
         self.mark_changed();
-        let mut gone = Vec::new();
-        let deleted = tree::delete(&mut self.pager, &mut desc, key, &mut |value| {
+        let mut desc = self.desc(tree);
+        let mut gone = Gone::new();
+        let finger = &mut self.fingers[usize::from(tree.is_nested())];
+        finger.tree = None;
+        tree::delete_along(&mut self.pager, &mut desc, &mut finger.path, &mut |value| {
             gone.extend(Cell::new(value).attachments());
         })?;
         self.set_desc(tree, desc);
         self.close_nested(tree, Some(key));
-        self.drop_all(gone);
+        if !gone.is_empty() {
+            self.drop_all(gone);
+        }
         self.note(tree, &Change::Delete { key });
-        Ok(deleted)
+        Ok(true)
     }
 
     /// Takes out every key from `from` up to `to` (exclusive; None: to the end). Returns how many.
@@ -114,6 +121,7 @@ impl Engine {
         self.write_nested_of(tree)?;
         self.need_savepoint();
         self.mark_changed();
+        self.finger_mut(tree).forget(tree);
         self.close_nested(tree, None);
         let mut desc = self.desc(tree);
         let mut gone = Vec::new();
@@ -149,6 +157,7 @@ impl Engine {
             to_key,
         });
         self.mark_changed();
+        self.finger_mut(tree).forget(tree);
         let mut desc = self.desc(tree);
         tree::delete(&mut self.pager, &mut desc, key, &mut |_| {})?;
         self.set_desc(tree, desc);
@@ -281,6 +290,7 @@ impl Engine {
         self.before_change(tree, 16)?;
         self.write_nested_back()?;
         self.mark_changed();
+        self.forget_fingers();
         self.close_nested(tree, None);
         let old = self.desc(tree);
         self.set_desc(tree, Desc::EMPTY_TREE);
@@ -295,6 +305,7 @@ impl Engine {
         self.before_change(first, 16)?;
         self.write_nested_back()?;
         self.mark_changed();
+        self.forget_fingers();
         self.close_nested(first, None);
         self.close_nested(second, None);
         let (x, y) = (self.desc(first), self.desc(second));
@@ -351,13 +362,10 @@ impl Engine {
         tree: TreeId,
         key: &[u8],
     ) -> Result<Option<Vec<u8>>, Error> {
-        let desc = self.desc(tree);
-        let Some((slot, index)) = tree::lookup(&mut self.pager, &desc, key)? else {
+        if !self.find(tree, key)? {
             return Ok(None);
-        };
-        Ok(Some(
-            Node::new(self.pager.bytes(slot)).value(index).to_vec(),
-        ))
+        }
+        Ok(Some(self.value_at_finger(tree).to_vec()))
     }
 
     pub(super) fn value_of(&mut self, tree: TreeId, key: &[u8]) -> Result<Vec<u8>, Error> {
@@ -383,7 +391,7 @@ impl Engine {
         }
         // An insertion reads its whole way before it changes anything, and reads nothing after that: a page that
         // is missed leaves the start as it was.
-        let mut gone = smallvec::SmallVec::<[Desc; 4]>::new();
+        let mut gone = Gone::new();
         let entry = Entry {
             key,
             overflow,
@@ -391,19 +399,14 @@ impl Engine {
         };
         let mut replaced = |old: &[u8]| gone.extend(Cell::new(old).attachments());
         let pager = &mut self.pager;
-        let finger = &mut self.finger;
-        let is_at =
-            finger.tree == Some(tree) && finger.operation == pager.operation() && finger.key == key;
-        let done = if is_at {
+        let finger = &mut self.fingers[usize::from(tree.is_nested())];
+        let is_there = finger.is_in(tree, pager.operation())
+            && (finger.key == key || finger.reach_beyond(pager, key));
+        finger.forget(tree);
+        let done = if is_there {
             let found = finger.found;
-            tree::insert_along(
-                pager,
-                &mut desc,
-                &entry,
-                &mut finger.path,
-                found,
-                &mut replaced,
-            )
+            let path = &mut finger.path;
+            tree::insert_along(pager, &mut desc, &entry, path, found, &mut replaced)
         } else {
             tree::insert_over(pager, &mut desc, &entry, &mut replaced)
         };
@@ -426,19 +429,19 @@ impl Engine {
         key: &[u8],
         value: &[u8],
     ) -> Result<(), Error> {
-        let mut desc = self.desc(tree);
-        tree::find_leaf(&mut self.pager, &desc, key)?;
+        let found = self.find(tree, key)?;
+        assert!(found, "the caller has seen the key");
         self.mark_changed();
-        let new = tree::insert(
-            &mut self.pager,
-            &mut desc,
-            &Entry {
-                key,
-                overflow: None,
-                value,
-            },
-        )?;
-        assert!(!new, "the caller has seen the key");
+        let mut desc = self.desc(tree);
+        let entry = Entry {
+            key,
+            overflow: None,
+            value,
+        };
+        let finger = &mut self.fingers[usize::from(tree.is_nested())];
+        finger.forget(tree);
+        let path = &mut finger.path;
+        tree::insert_along(&mut self.pager, &mut desc, &entry, path, true, &mut |_| {})?;
         self.set_desc(tree, desc);
         Ok(())
     }
@@ -449,12 +452,18 @@ impl Engine {
         parent: TreeId,
         key: &[u8],
         slot: usize,
-        desc: Desc,
+        nested: Desc,
     ) -> Result<(), Error> {
-        let mut value = self.value_of(parent, key)?;
-        let at = Cell::new(&value).slot_offset(slot);
-        value[at..at + crate::storage::page::DESC_BYTES].copy_from_slice(&desc.encode());
-        self.replace_value(parent, key, &value)
+        let found = self.find(parent, key)?;
+        assert!(found, "the caller has seen the key");
+        self.mark_changed();
+        let mut desc = self.desc(parent);
+        let at = Cell::new(self.value_at_finger(parent)).slot_offset(slot);
+        let path = &mut self.fingers[usize::from(parent.is_nested())].path;
+        let value = tree::value_along(&mut self.pager, &mut desc, path)?;
+        value[at..at + DESC_BYTES].copy_from_slice(&nested.encode());
+        self.set_desc(parent, desc);
+        Ok(())
     }
 
     /// Descriptors of changed trees that hang in `tree` are put into their cells.
@@ -479,7 +488,7 @@ impl Engine {
         let root = self.roots[to.index()].id.0;
         let change = change(Place {
             root,
-            steps: Vec::new(),
+            ..Place::default()
         });
         self.note(from, &change);
     }

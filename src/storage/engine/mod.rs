@@ -31,7 +31,7 @@ use super::planted::{Bug, Planted};
 use super::read::{NESTED_BIT, Nested, Read, RootId, TreeId, open_nested};
 use super::record::{Change, Place};
 use super::snapshot::{Registry, Snapshot};
-use super::tree::{self, Path};
+use super::tree::{self, Path, Seek};
 use crate::vfs::{AbsentFile, Clock};
 
 /// Pages kept free beyond what a single change needs, so that writing descriptors back at commit cannot fail.
@@ -80,15 +80,66 @@ struct Txn {
     reserved_bytes: u64,
 }
 
-/// The way that the last look-up took: a change to the same key need not look for it again.
+/// The way that the last look-up took: a change to the same key, or beside it at the edge of the tree, need not look
+/// for it again.
 #[derive(Debug, Default)]
 struct Finger {
-    /// None: something has changed since, or nothing was looked up.
+    /// None: its tree has changed since, or nothing was looked up.
     tree: Option<TreeId>,
     operation: u64,
     key: Vec<u8>,
     path: Path<FrameNo>,
     found: bool,
+}
+
+impl Finger {
+    /// Whether it is where `key` is or would be.
+    #[inline]
+    fn is_at(&self, tree: TreeId, operation: u64, key: &[u8]) -> bool {
+        self.is_in(tree, operation) && self.key == key
+    }
+
+    #[inline]
+    fn is_in(&self, tree: TreeId, operation: u64) -> bool {
+        self.tree == Some(tree) && self.operation == operation
+    }
+
+    /// The pages of `tree` are no longer as they were.
+    #[inline]
+    fn forget(&mut self, tree: TreeId) {
+        if self.tree == Some(tree) {
+            self.tree = None;
+        }
+    }
+
+    /// Moves from the first or last entry of its tree to where `key` would be, if that is beyond it; false: it is not
+    /// there.
+    fn reach_beyond(&mut self, pager: &Pager, key: &[u8]) -> bool {
+        let Some((leaf, branches)) = self.path.split_last_mut() else {
+            return false;
+        };
+        let nodes = || {
+            branches
+                .iter()
+                .map(|step| (step, Node::new(pager.bytes(step.slot))))
+        };
+        let len = Node::new(pager.bytes(leaf.slot)).len();
+        if !self.found {
+            return false;
+        }
+        if key > self.key.as_slice() {
+            if leaf.index + 1 != len || nodes().any(|(step, node)| step.index + 1 != node.len()) {
+                return false;
+            }
+            leaf.index = len;
+        } else {
+            if leaf.index != 0 || nodes().any(|(step, _)| step.index != 0) {
+                return false;
+            }
+        }
+        self.found = false;
+        true
+    }
 }
 
 /// Look-ups made before the commands that need them, several together.
@@ -130,6 +181,20 @@ impl LookAhead {
     }
 }
 
+/// The way to a tree from its root.
+fn place_of<'a>(roots: &[Root], nested: &'a [Nested], tree: TreeId) -> Place<'a> {
+    let mut place = Place::default();
+    let mut at = tree;
+    while at.is_nested() {
+        let nested = &nested[at.index()];
+        place.steps.push((&nested.key, nested.slot));
+        at = nested.parent;
+    }
+    place.steps.reverse();
+    place.root = roots[at.index()].id.0;
+    place
+}
+
 /// The trees of an open file, for the holder of the engine lock.
 #[derive(Debug)]
 pub struct Engine {
@@ -152,7 +217,8 @@ pub struct Engine {
     /// When each snapshot that is held was taken, in monotonic microseconds.
     snapshots_since_us: BTreeMap<Stamp, u64>,
     value: Vec<u8>,
-    finger: Finger,
+    /// In the root trees, and in the nested ones.
+    fingers: [Finger; 2],
     ahead: LookAhead,
     planted: Planted,
     /// The last transaction replayed, while there is no log.
@@ -184,7 +250,7 @@ impl Engine {
             registry: crate::sync::Arc::new(Registry::new()),
             snapshots_since_us: BTreeMap::new(),
             value: Vec::new(),
-            finger: Finger::default(),
+            fingers: Default::default(),
             ahead: LookAhead::default(),
             planted,
             replayed: Lsn(0),
@@ -402,7 +468,7 @@ impl Engine {
         let txn = self.txn.take().expect("a transaction is running");
         self.nested.clear();
         self.has_dirty_nested = false;
-        self.finger.tree = None;
+        self.forget_fingers();
         match txn.savepoint {
             Some(saved) => {
                 // Roots that were first used meanwhile keep their handles and are empty.
@@ -523,9 +589,62 @@ impl Engine {
         Ok(())
     }
 
+    fn forget_fingers(&mut self) {
+        for finger in &mut self.fingers {
+            finger.tree = None;
+        }
+    }
+
+    fn finger_mut(&mut self, tree: TreeId) -> &mut Finger {
+        &mut self.fingers[usize::from(tree.is_nested())]
+    }
+
+    /// Puts the finger of its kind of tree where `key` is or would be; whether it is there.
+    #[inline]
+    fn find(&mut self, tree: TreeId, key: &[u8]) -> Result<bool, Error> {
+        let operation = self.pager.operation();
+        if self.finger_mut(tree).is_at(tree, operation, key) {
+            return Ok(self.finger_mut(tree).found);
+        }
+        let desc = self.desc(tree);
+        let finger = &mut self.fingers[usize::from(tree.is_nested())];
+        finger.tree = None;
+        let version = self.pager.version();
+        let found = match self.ahead.take(tree, desc.root, version, key) {
+            Some(way) => {
+                finger.path.clear();
+                finger.path.extend_from_slice(&way.path);
+                for step in &way.path {
+                    self.pager.touch(step.slot);
+                }
+                way.found
+            }
+            None => {
+                let path = &mut finger.path;
+                match tree::descend_into(&mut self.pager, &desc, key, path)? {
+                    Some(found) => found,
+                    None => return Ok(false),
+                }
+            }
+        };
+        finger.tree = Some(tree);
+        finger.operation = operation;
+        finger.key.clear();
+        finger.key.extend_from_slice(key);
+        finger.found = found;
+        Ok(found)
+    }
+
+    /// The value under the finger, which has found it.
+    #[inline]
+    fn value_at_finger(&self, tree: TreeId) -> &[u8] {
+        let finger = &self.fingers[usize::from(tree.is_nested())];
+        let leaf = finger.path.last().expect("a path ends in a leaf");
+        Node::new(self.pager.bytes(leaf.slot)).value(leaf.index)
+    }
+
     /// The first change is about to touch a page.
     fn mark_changed(&mut self) {
-        self.finger.tree = None;
         if !self.txn().has_changed {
             self.txn().has_changed = true;
             self.pager.set_on_miss(OnMiss::Read);
@@ -538,29 +657,12 @@ impl Engine {
             return;
         }
         if self.txn().context != Some(tree) {
-            let mut way = Vec::new();
-            let root = self.way_to(tree, &mut way);
-            let steps = way
-                .iter()
-                .map(|(key, slot)| (key.as_slice(), *slot))
-                .collect();
-            let txn = self.txn();
-            Change::In(Place { root, steps }).encode(&mut txn.record);
+            let place = place_of(&self.roots, &self.nested, tree);
+            let txn = self.txn.as_mut().expect("changes happen in a transaction");
+            Change::In(place).encode(&mut txn.record);
             txn.context = Some(tree);
         }
         change.encode(&mut self.txn().record);
-    }
-
-    /// The root and the steps down to a tree.
-    fn way_to(&self, tree: TreeId, way: &mut Vec<(Vec<u8>, usize)>) -> u32 {
-        let mut at = tree;
-        while at.is_nested() {
-            let nested = &self.nested[at.index()];
-            way.push((nested.key.clone(), nested.slot));
-            at = nested.parent;
-        }
-        way.reverse();
-        self.roots[at.index()].id.0
     }
 
     fn set_desc(&mut self, tree: TreeId, desc: Desc) {
@@ -592,13 +694,11 @@ impl Engine {
             }
             self.nested[i].is_dirty = false;
             let Nested {
-                desc,
-                parent,
-                key,
-                slot,
-                ..
-            } = self.nested[i].clone();
+                desc, parent, slot, ..
+            } = self.nested[i];
+            let key = std::mem::take(&mut self.nested[i].key);
             let written = self.patch_slot(parent, &key, slot, desc);
+            self.nested[i].key = key;
             if written.is_err() {
                 self.pager.set_urgent(urgent);
                 return written;
@@ -617,7 +717,7 @@ impl Engine {
         let mut closed: Vec<TreeId> = Vec::new();
         for i in 0..self.nested.len() {
             let nested = &mut self.nested[i];
-            let goes = (nested.parent == parent && key.is_none_or(|k| nested.key == k))
+            let goes = (nested.parent == parent && key.is_none_or(|k| nested.key.as_slice() == k))
                 || closed.contains(&nested.parent);
             if goes {
                 nested.is_closed = true;
@@ -673,38 +773,34 @@ impl Read for Engine {
 
     #[inline]
     fn get(&mut self, tree: TreeId, key: &[u8]) -> Result<Option<Cell<'_>>, Error> {
-        let desc = self.desc(tree);
-        self.finger.tree = None;
-        let version = self.pager.version();
-        let found = match self.ahead.take(tree, desc.root, version, key) {
-            Some(way) => {
-                self.finger.path.clear();
-                self.finger.path.extend_from_slice(&way.path);
-                for step in &way.path {
-                    self.pager.touch(step.slot);
-                }
-                way.found
-            }
-            None => {
-                let path = &mut self.finger.path;
-                match tree::descend_into(&mut self.pager, &desc, key, path)? {
-                    Some(found) => found,
-                    None => return Ok(None),
-                }
-            }
-        };
-        self.finger.tree = Some(tree);
-        self.finger.operation = self.pager.operation();
-        self.finger.key.clear();
-        self.finger.key.extend_from_slice(key);
-        self.finger.found = found;
-        if !found {
+        if !self.find(tree, key)? {
             return Ok(None);
         }
-        let leaf = self.finger.path.last().expect("a path ends in a leaf");
-        Ok(Some(Cell::new(
-            Node::new(self.pager.bytes(leaf.slot)).value(leaf.index),
-        )))
+        Ok(Some(Cell::new(self.value_at_finger(tree))))
+    }
+
+    fn seek(
+        &mut self,
+        tree: TreeId,
+        from: Seek<'_>,
+        key_out: &mut Vec<u8>,
+    ) -> Result<Option<Cell<'_>>, Error> {
+        let desc = self.desc(tree);
+        let finger = &mut self.fingers[usize::from(tree.is_nested())];
+        finger.tree = None;
+        let operation = self.pager.operation();
+        if !tree::seek_into(&mut self.pager, &desc, from, key_out, &mut finger.path)? {
+            return Ok(None);
+        }
+        // A walk to the next leaf may have let pages of the way go.
+        if self.pager.operation() == operation {
+            finger.tree = Some(tree);
+        }
+        finger.operation = operation;
+        finger.key.clear();
+        finger.key.extend_from_slice(key_out);
+        finger.found = true;
+        Ok(Some(Cell::new(self.value_at_finger(tree))))
     }
 
     fn root(&mut self, id: RootId) -> Result<TreeId, Error> {

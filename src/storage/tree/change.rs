@@ -110,6 +110,19 @@ pub fn insert_along(
     Ok(true)
 }
 
+/// The value at the end of the way that a descent in this operation has found, with no change since, to be changed
+/// in place. The way stays good.
+pub fn value_along<'a>(
+    pager: &'a mut Pager,
+    desc: &mut Desc,
+    path: &mut Path<FrameNo>,
+) -> Result<&'a mut [u8], Error> {
+    pager.reserve(pages_needed(desc.height))?;
+    own_path(pager, desc, path)?;
+    let leaf = *path.last().expect("a path ends in a leaf");
+    Ok(node::value_mut(pager.values_mut(leaf.slot), leaf.index))
+}
+
 /// The first entry of an empty tree.
 fn plant(
     pager: &mut Pager,

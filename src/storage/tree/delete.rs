@@ -26,10 +26,21 @@ pub fn delete(
     let Some((mut path, true)) = descend(pager, desc, key)? else {
         return Ok(false);
     };
-    own_path(pager, desc, &mut path)?;
-    let leaf = *path.last().expect("a path ends in a leaf");
-    remove_cells(pager, desc, &path, leaf.index..leaf.index + 1, removed)?;
+    delete_along(pager, desc, &mut path, removed)?;
     Ok(true)
+}
+
+/// Takes out the entry at the end of the way that a descent in this operation has found, with no change since.
+pub fn delete_along(
+    pager: &mut Pager,
+    desc: &mut Desc,
+    path: &mut Path<FrameNo>,
+    removed: &mut dyn FnMut(&[u8]),
+) -> Result<(), Error> {
+    pager.reserve(pages_needed(desc.height))?;
+    own_path(pager, desc, path)?;
+    let index = path.last().expect("a path ends in a leaf").index;
+    remove_cells(pager, desc, path, index..index + 1, removed)
 }
 
 /// Takes out every key from `from` up to `to` (exclusive; None: to the end), handing the values to `removed`.

@@ -150,6 +150,26 @@ fn advance<P: Pages>(
     }
 }
 
+/// As [`seek`], over a path that the caller keeps and that ends at the entry; false: there is none.
+pub fn seek_into<P: Pages>(
+    pages: &mut P,
+    desc: &Desc,
+    from: Seek<'_>,
+    key_out: &mut Vec<u8>,
+    path: &mut Path<P::Slot>,
+) -> Result<bool, Error> {
+    let Some(mut place) = begin(pages, desc, from)? else {
+        return Ok(false);
+    };
+    let Some((slot, index)) = advance(pages, &mut place, from.is_forward())? else {
+        return Ok(false);
+    };
+    key_over(pages, slot, index, key_out)?;
+    *path = place.path;
+    path.last_mut().expect("a place is in a leaf").index = index;
+    Ok(true)
+}
+
 /// The first entry from `from` in its direction; its key goes over `key_out`.
 pub fn seek<P: Pages>(
     pages: &mut P,
