@@ -180,6 +180,9 @@ impl Loader {
             let mut absent = self.shared.engine.lock();
             self.log.arrive(Arc::clone(&keeper));
             *absent = keyspace;
+            if let Err(e) = server.scripting.open(&mut absent, server) {
+                tracing::warn!("libraries of functions cannot be read yet: {e}");
+            }
             server.loading.end();
         }
         // A CONFIG SET between the two looks at the policy found no log.

@@ -3,11 +3,11 @@
 use super::table::{self, COUNT, CommandId, Flag};
 use super::{
     Call, Outcome, acl, bitfield, bitmap, bitmap_operation, checkpoint, client_admin,
-    client_tracking, config, connection, debug, dump, eval, expire, hash, hash_expire, hash_number,
-    hash_walk, hyperloglog, hyperloglog_debug, info, instance, introspect, keys, keys_database,
-    latency, latency_report, list, list_move, list_search, memory, monitor, object, pubsub,
-    replication, save, scan, script, set, set_algebra, set_random, set_walk, shutdown, slowlog,
-    sorted_set, stream, string, string_lcs, string_number, string_part, transaction,
+    client_tracking, config, connection, debug, dump, eval, expire, function, hash, hash_expire,
+    hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, instance, introspect, keys,
+    keys_database, latency, latency_report, list, list_move, list_search, memory, monitor, object,
+    pubsub, replication, save, scan, script, set, set_algebra, set_random, set_walk, shutdown,
+    slowlog, sorted_set, stream, string, string_lcs, string_number, string_part, transaction,
 };
 
 /// A command's function.
@@ -94,8 +94,19 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("expire", expire::expire),
     ("expireat", expire::expireat),
     ("expiretime", expire::expiretime),
+    ("fcall", function::fcall),
+    ("fcall_ro", function::fcall_ro),
     ("flushall", keys_database::flushall),
     ("flushdb", keys_database::flushdb),
+    ("function|delete", function::delete),
+    ("function|dump", function::dump),
+    ("function|flush", function::flush),
+    ("function|help", function::help),
+    ("function|kill", function::kill),
+    ("function|list", function::list),
+    ("function|load", function::load),
+    ("function|restore", function::restore),
+    ("function|stats", function::stats),
     ("get", string::get),
     ("getbit", bitmap::getbit),
     ("getdel", string::getdel),

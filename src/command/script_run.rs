@@ -426,7 +426,7 @@ fn count(server: &Server, client: &Client, done: &[Done], now_us: u64) {
 }
 
 /// A line of redis.log.
-fn log(level: LogLevel, text: &[u8]) {
+pub(super) fn log(level: LogLevel, text: &[u8]) {
     let text = String::from_utf8_lossy(text);
     match level {
         LogLevel::Debug => tracing::trace!("{text}"),

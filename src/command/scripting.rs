@@ -4,11 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use super::libraries::Libraries;
 use super::running::Running;
 use super::script_cache::ScriptCache;
-use super::server::REDIS_VERSION;
+use super::server::{REDIS_VERSION, Server};
+use crate::keyspace::Keyspace;
 use crate::script::api::Version;
 use crate::script::random::Random;
+use crate::storage;
 
 /// The version that scripts are told.
 pub const VERSION: Version = Version(REDIS_VERSION);
@@ -18,6 +21,7 @@ pub const VERSION: Version = Version(REDIS_VERSION);
 pub struct Scripting {
     pub running: Running,
     pub scripts: Mutex<ScriptCache>,
+    pub libraries: Mutex<Libraries>,
     pub figures: Figures,
     /// Where math.random of all scripts and functions goes on: 48 bits.
     random: AtomicU64,
@@ -28,6 +32,7 @@ impl Default for Scripting {
         Self {
             running: Running::default(),
             scripts: Mutex::default(),
+            libraries: Mutex::default(),
             figures: Figures::default(),
             random: AtomicU64::new(Random::default().bits()),
         }
@@ -35,6 +40,11 @@ impl Default for Scripting {
 }
 
 impl Scripting {
+    /// Compiles the libraries of a file that has just been opened.
+    pub fn open(&self, keyspace: &mut Keyspace, server: &Server) -> Result<(), storage::Error> {
+        self.libraries.lock().follow(keyspace, server)
+    }
+
     pub fn random(&self) -> Random {
         Random::from_bits(self.random.load(Ordering::Relaxed))
     }
@@ -60,4 +70,12 @@ pub struct Figures {
     pub libraries: AtomicU64,
     pub library_bytes: AtomicU64,
     pub function_machine_bytes: AtomicU64,
+}
+
+impl Figures {
+    /// How many libraries and functions there are.
+    pub fn counts(&self) -> (u64, u64) {
+        let read = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+        (read(&self.libraries), read(&self.functions))
+    }
 }

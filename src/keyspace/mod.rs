@@ -28,6 +28,7 @@ pub mod hll;
 pub mod hll_sparse;
 pub mod integer;
 pub mod lcs;
+mod library;
 pub mod list;
 pub mod long_double;
 pub mod packed;
@@ -200,6 +201,7 @@ pub struct Keyspace {
     rng: fastrand::Rng,
     in_transaction: bool,
     changed: bool,
+    library_epoch: library::LibraryEpoch,
     /// Memory for the body of a collection that is being changed.
     scratch: Vec<u8>,
 }
@@ -224,6 +226,7 @@ impl Keyspace {
             rng: fastrand::Rng::with_seed(seed),
             in_transaction: false,
             changed: false,
+            library_epoch: library::LibraryEpoch::default(),
             scratch: Vec::new(),
         })
     }
@@ -454,6 +457,7 @@ impl Keyspace {
     pub fn commit(&mut self) {
         assert!(self.in_transaction, "a transaction is open");
         self.in_transaction = false;
+        self.library_epoch.keep();
         if self.changed {
             self.engine.commit();
         } else {
@@ -465,6 +469,7 @@ impl Keyspace {
     pub fn rollback(&mut self) {
         assert!(self.in_transaction, "a transaction is open");
         self.in_transaction = false;
+        self.library_epoch.take_back();
         self.engine.rollback();
         self.lists.forget();
         self.forget_trees();

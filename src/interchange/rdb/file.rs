@@ -16,7 +16,7 @@ const MAGIC_VALKEY: &[u8; 6] = b"VALKEY";
 const VERSION_WITH_CHECKSUM: u16 = 5;
 
 /// Bytes that begin a record that is no key.
-mod opcode {
+pub(super) mod opcode {
     pub const SLOT_INFO: u8 = 244;
     pub const FUNCTION: u8 = 245;
     pub const MODULE_AUX: u8 = 247;

@@ -10,6 +10,7 @@ pub mod encode;
 pub mod encode_stream;
 pub mod file;
 pub mod input;
+pub mod library;
 pub mod listpack;
 pub mod lzf;
 pub mod module;

@@ -1,0 +1,242 @@
+//! Libraries of functions, compiled: what is in the file, in a machine of its own.
+//!
+//! The file is the truth. Whatever changes or takes back a library there moves the keyspace's epoch, and the next
+//! command that needs functions makes the machine follow.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use super::scripting::{Figures, VERSION};
+use super::server::Server;
+use crate::keyspace::Keyspace;
+use crate::script::Reference;
+use crate::script::host::{Interrupt, LogLevel, Supervisor};
+use crate::script::registration::{BAD_NAME, Registered};
+use crate::script::shebang::{Flags, is_name, parse_library};
+use crate::script::vm::{Fault, Purpose, Vm};
+use crate::storage;
+
+/// How long the code of a library may run while it is loaded, in microseconds.
+const LOAD_US_MAX: u64 = 500_000;
+/// The one engine.
+pub const ENGINE: &str = "LUA";
+
+/// A function.
+#[derive(Debug)]
+pub struct Function {
+    pub name: Vec<u8>,
+    pub description: Option<Vec<u8>>,
+    pub flags: Flags,
+    pub reference: Reference,
+}
+
+/// A library.
+#[derive(Debug)]
+pub struct Library {
+    pub name: Vec<u8>,
+    pub code: Vec<u8>,
+    pub functions: Vec<Function>,
+}
+
+/// All libraries, and their machine, which is made when it is first needed.
+#[derive(Debug, Default)]
+pub struct Libraries {
+    vm: Option<Vm>,
+    by_name: BTreeMap<Vec<u8>, Library>,
+    /// The epoch of the keyspace that this is the state of.
+    epoch: Option<u64>,
+}
+
+/// Looks after the code of a library while it is loaded.
+struct Loading<'a> {
+    server: &'a Server,
+    started_us: u64,
+}
+
+impl Supervisor for Loading<'_> {
+    fn interrupt(&mut self) -> Interrupt {
+        let now_us = self.server.clock.mono_us();
+        if now_us.saturating_sub(self.started_us) > LOAD_US_MAX {
+            return Interrupt::Kill("FUNCTION LOAD timeout");
+        }
+        Interrupt::Continue
+    }
+
+    fn log(&mut self, level: LogLevel, text: Vec<u8>) {
+        super::script_run::log(level, &text);
+    }
+}
+
+impl Libraries {
+    /// The libraries in the order of their names.
+    pub fn all(&self) -> impl Iterator<Item = &Library> {
+        self.by_name.values()
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    pub fn functions(&self) -> usize {
+        self.all().map(|library| library.functions.len()).sum()
+    }
+
+    pub fn knows(&self, name: &[u8]) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// The function with this name, in any case, and its machine.
+    pub fn find(&mut self, name: &[u8]) -> Option<(&mut Vm, &Function)> {
+        let mut functions = self.by_name.values().flat_map(|it| &it.functions);
+        let found = functions.find(|function| function.name.eq_ignore_ascii_case(name))?;
+        Some((self.vm.as_mut()?, found))
+    }
+
+    /// What the function with this name declares.
+    pub fn flags(&self, name: &[u8]) -> Option<Flags> {
+        let mut functions = self.all().flat_map(|it| &it.functions);
+        let found = functions.find(|function| function.name.eq_ignore_ascii_case(name));
+        found.map(|function| function.flags)
+    }
+
+    /// Makes this the state of the keyspace.
+    pub fn follow(
+        &mut self,
+        keyspace: &mut Keyspace,
+        server: &Server,
+    ) -> Result<(), storage::Error> {
+        let epoch = keyspace.libraries_epoch();
+        if self.epoch == Some(epoch) {
+            return Ok(());
+        }
+        let stored: BTreeMap<_, _> = keyspace.libraries()?.into_iter().collect();
+        let is_stale = |library: &&Library| stored.get(&library.name) != Some(&library.code);
+        let stale: Vec<Vec<u8>> = self
+            .all()
+            .filter(is_stale)
+            .map(|it| it.name.clone())
+            .collect();
+        for name in stale {
+            self.drop_library(&name);
+        }
+        for (name, code) in stored {
+            if self.knows(&name) {
+                continue;
+            }
+            match self.compile(&code, server) {
+                Ok(library) => self.insert(library),
+                Err(why) => tracing::warn!(
+                    "library {} of the file cannot be loaded: {}",
+                    String::from_utf8_lossy(&name),
+                    String::from_utf8_lossy(&why)
+                ),
+            }
+        }
+        self.settle(epoch, &server.scripting.figures);
+        Ok(())
+    }
+
+    /// Compiles a library, which is not among the others yet. The error is a text without a code.
+    pub fn compile(&mut self, code: &[u8], server: &Server) -> Result<Library, Vec<u8>> {
+        let parsed = parse_library(code)?;
+        if !is_name(&parsed.name) {
+            return Err(BAD_NAME.into());
+        }
+        if !parsed.engine.eq_ignore_ascii_case(ENGINE.as_bytes()) {
+            return Err([b"Engine '".as_slice(), &parsed.engine, b"' not found"].concat());
+        }
+        let mut supervisor = Loading {
+            server,
+            started_us: server.clock.mono_us(),
+        };
+        let vm = self
+            .vm
+            .get_or_insert_with(|| Vm::new(Purpose::Functions, VERSION));
+        let registered = match vm.load_library(parsed.code, &mut supervisor) {
+            Ok(registered) => registered,
+            Err(Fault::Message(text)) => return Err(text),
+            Err(Fault::Aborted) => return Err(b"the library was not loaded".to_vec()),
+        };
+        if registered.is_empty() {
+            return Err(b"No functions registered".to_vec());
+        }
+        Ok(Library {
+            name: parsed.name,
+            code: code.to_vec(),
+            functions: registered.into_iter().map(Function::from).collect(),
+        })
+    }
+
+    /// The name of a function that `library` has and another library, which it does not replace, has too.
+    pub fn clash(&self, library: &Library, is_replaced: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+        let others = || self.all().filter(|other| !is_replaced(&other.name));
+        let is_taken = |function: &&Function| {
+            let same = |other: &Function| other.name.eq_ignore_ascii_case(&function.name);
+            others().any(|other| other.functions.iter().any(same))
+        };
+        let taken = library.functions.iter().find(is_taken);
+        taken.map(|function| function.name.clone())
+    }
+
+    /// Forgets what was compiled and is not to be kept.
+    pub fn discard(&mut self, library: Library) {
+        if let Some(vm) = &mut self.vm {
+            for function in library.functions {
+                vm.forget(function.reference);
+            }
+        }
+    }
+
+    /// Adds a library in the place of one of the same name.
+    pub fn insert(&mut self, library: Library) {
+        if let Some(old) = self.by_name.insert(library.name.clone(), library) {
+            self.discard(old);
+        }
+    }
+
+    /// Removes a library.
+    pub fn drop_library(&mut self, name: &[u8]) {
+        if let Some(library) = self.by_name.remove(name) {
+            self.discard(library);
+        }
+    }
+
+    /// Removes all libraries, and what they have left in their machine.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// This is the state of the keyspace at this epoch. Lets INFO know.
+    pub fn settle(&mut self, epoch: u64, figures: &Figures) {
+        self.epoch = Some(epoch);
+        let bytes: usize = self
+            .all()
+            .map(|it| it.code.len() + size_of::<Library>())
+            .sum();
+        let bytes = bytes + self.functions() * size_of::<Function>();
+        let machine_bytes = self.vm.as_mut().map_or(0, Vm::memory_bytes);
+        for (figure, value) in [
+            (&figures.functions, self.functions() as u64),
+            (&figures.libraries, self.len() as u64),
+            (&figures.library_bytes, bytes as u64),
+            (&figures.function_machine_bytes, machine_bytes),
+        ] {
+            figure.store(value, Ordering::Relaxed);
+        }
+    }
+}
+
+impl From<Registered> for Function {
+    fn from(registered: Registered) -> Self {
+        Self {
+            name: registered.name,
+            description: registered.description,
+            flags: registered.flags,
+            reference: registered.function,
+        }
+    }
+}
