@@ -97,6 +97,18 @@ impl Stack<'_> {
         self.remove(-2);
     }
 
+    /// Pops a table, and puts it behind the shield that is below it in the place of the one that was there.
+    pub fn put_behind(&mut self) {
+        assert_eq!(self.kind(-1), Kind::Table, "a table is covered");
+        assert!(self.push_metatable(-2), "a shield has a metatable");
+        self.push_value(-2);
+        self.set_field(-2, "__index");
+        self.push_marker(REAL);
+        self.push_value(-3);
+        self.raw_set(-3);
+        self.pop(2);
+    }
+
     /// Pops a shield and remembers it as that of the metatable below it, which stays: `getmetatable` answers the shield.
     pub fn remember_shield(&mut self) {
         self.field(REGISTRY, SHIELDS);

@@ -67,7 +67,7 @@ pub struct Vm {
     globals: Reference,
     /// What Lua code finds its globals in: a shield of them.
     shielded: Reference,
-    /// What libraries find while they are loaded.
+    /// What stands behind that shield while libraries are loaded.
     loading: Option<Reference>,
     runs: u32,
 }
@@ -208,13 +208,12 @@ impl Vm {
         supervisor: &mut dyn Supervisor,
     ) -> Result<Vec<Registered>, Fault> {
         self.settle();
-        let loading = self.loading.as_ref().expect("a machine for functions");
+        self.put_behind_globals(true);
         let mut stack = self.machine.stack();
-        stack.push_kept(loading);
-        stack.set_globals();
         if stack.load(code, LIBRARY_CHUNK).is_err() {
             let mut message = b"Error compiling function: ".to_vec();
             message.extend_from_slice(stack.bytes(-1).unwrap_or_default());
+            self.put_behind_globals(false);
             self.settle();
             return Err(Fault::Message(message));
         }
@@ -224,6 +223,7 @@ impl Vm {
         let doom = self.machine.load(supervisor, |stack| {
             called = stack.call(0, Some(0), None);
         });
+        self.put_behind_globals(false);
         let registered = self.machine.context().registration.borrow_mut().take();
         let registered = registered.unwrap_or_default().0;
         if doom != Some(Doom::Aborted) && called.is_ok() {
@@ -241,6 +241,18 @@ impl Vm {
             Some(Doom::Aborted) => Fault::Aborted,
             _ => Fault::Message(message),
         })
+    }
+
+    /// Chooses what Lua code finds behind the globals. It is the same shield for a library while it is loaded and for its
+    /// functions when they are run.
+    fn put_behind_globals(&mut self, is_loading: bool) {
+        let loading = self.loading.as_ref().expect("a machine for functions");
+        let behind = if is_loading { loading } else { &self.globals };
+        let mut stack = self.machine.stack();
+        stack.push_kept(&self.shielded);
+        stack.push_kept(behind);
+        stack.put_behind();
+        stack.pop(1);
     }
 
     /// Puts things in order: an empty stack, and the globals that belong there whatever code has done to its thread.
@@ -313,7 +325,6 @@ fn push_loading_globals(stack: &mut Stack<'_>, version: Version) {
     stack.shield();
     stack.set_field(-2, "redis");
     stack.forbid_missing();
-    stack.shield();
 }
 
 fn push_list(stack: &mut Stack<'_>, words: &[&[u8]]) {
