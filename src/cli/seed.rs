@@ -1,13 +1,15 @@
-//! `server --load-rdb FILE`: a new database that begins with the keys of an RDB file.
+//! `server --load-rdb FILE`: a new database that begins with the keys and the libraries of functions of an RDB file.
 
 use std::fs::File;
 use std::io::{BufReader, Seek};
 use std::path::Path;
 
+use crate::command::libraries::{Libraries, Library, Policy};
 use crate::command::server::Server;
 use crate::command::settings;
 use crate::interchange::load::{self, LoadError, Summary};
 use crate::keyspace::Keyspace;
+use crate::storage::{Error, OnMiss, Plan};
 
 /// Bytes read together.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -22,6 +24,8 @@ pub enum SeedError {
     },
     #[error("{path}: {source}. Nothing of it is served: delete the new database file and its log")]
     Load { path: String, source: LoadError },
+    #[error("{path} has libraries of functions that cannot be loaded: {text}")]
+    Library { path: String, text: String },
     #[error(
         "load-rdb seeds a new database, and {0} exists: start without load-rdb, or name another dbfile"
     )]
@@ -50,7 +54,14 @@ pub fn seed(keyspace: &mut Keyspace, server: &Server, path: &Path) -> Result<(),
     let limits = settings::import_limits(server);
     tracing::info!("Checking {shown}: {len} bytes");
     let mut source = BufReader::with_capacity(BUFFER_BYTES, &file);
-    load::read(&mut source, len, now_ms, &mut |_, _| Ok(()), &mut |_| {}).map_err(failed)?;
+    let found = load::read(&mut source, len, now_ms, &mut |_, _| Ok(()), &mut |_| {});
+    let codes = found.map_err(failed)?.functions;
+    // What is compiled here shows that it can be; the server compiles what the file has.
+    let compiled = Libraries::default().compile_all(&codes, Policy::Append, server);
+    let libraries = compiled.map_err(|text| SeedError::Library {
+        path: shown.clone(),
+        text: String::from_utf8_lossy(&text).into_owned(),
+    })?;
     file.rewind().map_err(open)?;
     let mut source = BufReader::with_capacity(BUFFER_BYTES, &file);
     keyspace
@@ -66,11 +77,21 @@ pub fn seed(keyspace: &mut Keyspace, server: &Server, path: &Path) -> Result<(),
         }
     };
     let summary = load::read(&mut source, len, now_ms, &mut put, &mut tell).map_err(failed)?;
+    put_libraries(keyspace, &libraries).map_err(|error| failed(error.into()))?;
     keyspace
         .end_seeding()
         .map_err(|error| failed(error.into()))?;
     report(&shown, &summary);
     Ok(())
+}
+
+fn put_libraries(keyspace: &mut Keyspace, libraries: &[Library]) -> Result<(), Error> {
+    keyspace.engine.begin_command(OnMiss::Read);
+    keyspace.write(Plan::Savepoint, |txn| {
+        libraries
+            .iter()
+            .try_for_each(|library| txn.put_library(&library.name, &library.code))
+    })
 }
 
 fn report(path: &str, summary: &Summary) {
@@ -87,9 +108,7 @@ fn report(path: &str, summary: &Summary) {
         tracing::warn!("{count} fields of the module type {what} were left out");
     }
     if !summary.functions.is_empty() {
-        tracing::warn!(
-            "{} libraries of functions were left out: functions are not kept here",
-            summary.functions.len()
-        );
+        let count = summary.functions.len();
+        tracing::info!("{count} libraries of functions were loaded");
     }
 }

@@ -93,7 +93,7 @@ const HELP: &[&str] = &[
     "    Set from which size elements of a list would have a node of their own in Redis.",
     "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
     "    Make a checkpoint and forget all cached pages, so that they are read from the file again.",
-    "    NOSAVE makes no checkpoint; the others change nothing.",
+    "    NOSAVE makes no checkpoint; NOFLUSH without MERGE is refused if there are libraries of functions.",
     "REPLYBUFFER PEAK-RESET-TIME <NEVER|RESET|time>",
     "    Set how long a reply buffer keeps its size, in milliseconds.",
     "REPLYBUFFER RESIZING <0|1>",
@@ -242,13 +242,22 @@ fn rewrite_config(call: &mut Call<'_>) -> Outcome {
 fn reload(call: &mut Call<'_>) -> Outcome {
     const NOT_AN_OPTION: ErrorReply =
         ErrorReply::new("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
-    let mut saves = true;
+    const IS_THERE: ErrorReply =
+        ErrorReply::new("ERR Error trying to load the RDB dump, check server logs.");
+    let (mut saves, mut flushes, mut merges) = (true, true, false);
     for option in &call.args[2..] {
         if is_word(option, "nosave") {
             saves = false;
-        } else if !is_word(option, "merge") && !is_word(option, "noflush") {
+        } else if is_word(option, "merge") {
+            merges = true;
+        } else if is_word(option, "noflush") {
+            flushes = false;
+        } else {
             return Err(NOT_AN_OPTION.into());
         }
+    }
+    if !flushes && !merges && !call.keyspace.libraries()?.is_empty() {
+        return Err(IS_THERE.into());
     }
     start_over(call, saves)
 }

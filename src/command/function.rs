@@ -1,7 +1,7 @@
 //! FCALL and FUNCTION.
 
 use super::eval::{self, NESTED};
-use super::libraries::{ENGINE, Libraries, Library};
+use super::libraries::{ENGINE, Libraries, Library, Policy};
 use super::running::Kind;
 use super::script_run::Subject;
 use super::{Call, Failure, Outcome, help, word};
@@ -73,9 +73,9 @@ pub fn load(call: &mut Call<'_>) -> Outcome {
         Ok(library) => library,
         Err(text) => return refuse(call, &text),
     };
-    if let Some(name) = libraries.clash(&library, |other| other == library.name) {
+    if let Some(text) = libraries.clash(&library, |other| other == library.name) {
         libraries.discard(library);
-        return refuse(call, &taken(&name));
+        return refuse(call, &text);
     }
     let stored = call.keyspace.write(Plan::Simple, |txn| {
         txn.put_library(&library.name, &library.code)?;
@@ -90,10 +90,6 @@ pub fn load(call: &mut Call<'_>) -> Outcome {
     libraries.insert(library);
     libraries.settle(call.keyspace.libraries_epoch(), &server.scripting.figures);
     Ok(())
-}
-
-fn taken(name: &[u8]) -> Vec<u8> {
-    [b"Function ".as_slice(), name, b" already exists"].concat()
 }
 
 /// FUNCTION DELETE library
@@ -268,14 +264,6 @@ pub fn dump(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// What FUNCTION RESTORE does with libraries that are there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Policy {
-    Append,
-    Replace,
-    Flush,
-}
-
 /// FUNCTION RESTORE payload [FLUSH | APPEND | REPLACE]
 pub fn restore(call: &mut Call<'_>) -> Outcome {
     const WRONG_WORD: ErrorReply = ErrorReply::new(
@@ -298,17 +286,12 @@ pub fn restore(call: &mut Call<'_>) -> Outcome {
     let server = call.server;
     let mut libraries = server.scripting.libraries.try_lock().ok_or(NESTED)?;
     libraries.follow(call.keyspace, server)?;
-    let mut fresh: Vec<Library> = Vec::with_capacity(codes.len());
-    let checked = compile_all(&mut libraries, &codes, policy, call, &mut fresh);
-    let result = match checked {
-        Ok(()) => store_all(call, &libraries, policy, &fresh),
-        Err(text) => {
-            discard_all(&mut libraries, fresh);
-            return refuse(call, &text);
-        }
+    let fresh = match libraries.compile_all(&codes, policy, server) {
+        Ok(fresh) => fresh,
+        Err(text) => return refuse(call, &text),
     };
-    if let Err(failure) = result {
-        discard_all(&mut libraries, fresh);
+    if let Err(failure) = store_all(call, &libraries, policy, &fresh) {
+        libraries.discard_all(fresh);
         return Err(failure);
     }
     if policy == Policy::Flush {
@@ -322,57 +305,6 @@ pub fn restore(call: &mut Call<'_>) -> Outcome {
     }
     libraries.settle(call.keyspace.libraries_epoch(), &server.scripting.figures);
     call.out.ok();
-    Ok(())
-}
-
-fn discard_all(libraries: &mut Libraries, fresh: Vec<Library>) {
-    for library in fresh {
-        libraries.discard(library);
-    }
-}
-
-/// Compiles the libraries of a payload, and finds what is against them. The error is a text without a code.
-fn compile_all(
-    libraries: &mut Libraries,
-    codes: &[Vec<u8>],
-    policy: Policy,
-    call: &Call<'_>,
-    fresh: &mut Vec<Library>,
-) -> Result<(), Vec<u8>> {
-    for code in codes {
-        let library = libraries.compile(code, call.server)?;
-        let same_name = |other: &Library| other.name == library.name;
-        let clash = fresh
-            .iter()
-            .flat_map(|other| &other.functions)
-            .find(|taken| {
-                let same =
-                    |own: &super::libraries::Function| own.name.eq_ignore_ascii_case(&taken.name);
-                library.functions.iter().any(same)
-            });
-        let objection = if fresh.iter().any(same_name) {
-            let name = &library.name;
-            Some([b"Library '".as_slice(), name, b"' already exists"].concat())
-        } else {
-            clash.map(|function| taken(&function.name))
-        };
-        fresh.push(library);
-        if let Some(text) = objection {
-            return Err(text);
-        }
-    }
-    if policy == Policy::Append
-        && let Some(library) = fresh.iter().find(|library| libraries.knows(&library.name))
-    {
-        return Err([b"Library ".as_slice(), &library.name, b" already exists"].concat());
-    }
-    let is_replaced =
-        |name: &[u8]| policy == Policy::Flush || fresh.iter().any(|library| library.name == name);
-    for library in fresh.iter() {
-        if let Some(name) = libraries.clash(library, is_replaced) {
-            return Err(taken(&name));
-        }
-    }
     Ok(())
 }
 
@@ -400,3 +332,6 @@ fn store_all(
 pub fn help(call: &mut Call<'_>) -> Outcome {
     help::write(call, help::FUNCTION)
 }
+
+#[cfg(test)]
+mod tests;

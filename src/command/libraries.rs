@@ -38,11 +38,24 @@ pub struct Library {
     pub functions: Vec<Function>,
 }
 
+/// What becomes of libraries that are there when others are added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// They stay, and none may have the name of one that is added.
+    Append,
+    /// Those with the names of others that are added go.
+    Replace,
+    /// They go.
+    Flush,
+}
+
 /// All libraries, and their machine, which is made when it is first needed.
 #[derive(Debug, Default)]
 pub struct Libraries {
     vm: Option<Vm>,
     by_name: BTreeMap<Vec<u8>, Library>,
+    /// The place of every function, by its name in lower case: its library, and which of that library's it is.
+    functions: BTreeMap<Vec<u8>, (Vec<u8>, usize)>,
     /// The epoch of the keyspace that this is the state of.
     epoch: Option<u64>,
 }
@@ -82,7 +95,7 @@ impl Libraries {
     }
 
     pub fn functions(&self) -> usize {
-        self.all().map(|library| library.functions.len()).sum()
+        self.functions.len()
     }
 
     pub fn knows(&self, name: &[u8]) -> bool {
@@ -91,16 +104,9 @@ impl Libraries {
 
     /// The function with this name, in any case, and its machine.
     pub fn find(&mut self, name: &[u8]) -> Option<(&mut Vm, &Function)> {
-        let mut functions = self.by_name.values().flat_map(|it| &it.functions);
-        let found = functions.find(|function| function.name.eq_ignore_ascii_case(name))?;
-        Some((self.vm.as_mut()?, found))
-    }
-
-    /// What the function with this name declares.
-    pub fn flags(&self, name: &[u8]) -> Option<Flags> {
-        let mut functions = self.all().flat_map(|it| &it.functions);
-        let found = functions.find(|function| function.name.eq_ignore_ascii_case(name));
-        found.map(|function| function.flags)
+        let (library, at) = self.functions.get(&name.to_ascii_lowercase())?;
+        let function = self.by_name.get(library)?.functions.get(*at)?;
+        Some((self.vm.as_mut()?, function))
     }
 
     /// Makes this the state of the keyspace.
@@ -171,15 +177,63 @@ impl Libraries {
         })
     }
 
-    /// The name of a function that `library` has and another library, which it does not replace, has too.
+    /// Compiles libraries that are to be added together, and finds what is against them: nothing is kept then. The error is
+    /// a text without a code.
+    pub fn compile_all(
+        &mut self,
+        codes: &[Vec<u8>],
+        policy: Policy,
+        server: &Server,
+    ) -> Result<Vec<Library>, Vec<u8>> {
+        let mut fresh = Vec::with_capacity(codes.len());
+        for code in codes {
+            let objection = match self.compile(code, server) {
+                Ok(library) => {
+                    let objection = among(&fresh, &library);
+                    fresh.push(library);
+                    objection
+                }
+                Err(text) => Some(text),
+            };
+            if let Some(text) = objection {
+                self.discard_all(fresh);
+                return Err(text);
+            }
+        }
+        match self.objection(&fresh, policy) {
+            None => Ok(fresh),
+            Some(text) => {
+                self.discard_all(fresh);
+                Err(text)
+            }
+        }
+    }
+
+    /// What is said against adding libraries to those that are there.
+    fn objection(&self, fresh: &[Library], policy: Policy) -> Option<Vec<u8>> {
+        if policy == Policy::Flush {
+            return None;
+        }
+        let same = fresh.iter().find(|library| self.knows(&library.name));
+        if policy == Policy::Append
+            && let Some(library) = same
+        {
+            return Some([b"Library ".as_slice(), &library.name, b" already exists"].concat());
+        }
+        let is_replaced = |name: &[u8]| fresh.iter().any(|library| library.name == name);
+        fresh
+            .iter()
+            .find_map(|library| self.clash(library, is_replaced))
+    }
+
+    /// What is said of a function that `library` has and another library, which is not replaced, has too.
     pub fn clash(&self, library: &Library, is_replaced: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
-        let others = || self.all().filter(|other| !is_replaced(&other.name));
         let is_taken = |function: &&Function| {
-            let same = |other: &Function| other.name.eq_ignore_ascii_case(&function.name);
-            others().any(|other| other.functions.iter().any(same))
+            let place = self.functions.get(&function.name.to_ascii_lowercase());
+            place.is_some_and(|(owner, _)| !is_replaced(owner))
         };
         let taken = library.functions.iter().find(is_taken);
-        taken.map(|function| function.name.clone())
+        taken.map(|function| is_there(&function.name))
     }
 
     /// Forgets what was compiled and is not to be kept.
@@ -191,16 +245,30 @@ impl Libraries {
         }
     }
 
-    /// Adds a library in the place of one of the same name.
-    pub fn insert(&mut self, library: Library) {
-        if let Some(old) = self.by_name.insert(library.name.clone(), library) {
-            self.discard(old);
+    /// Forgets libraries that were compiled and are not to be kept.
+    pub fn discard_all(&mut self, fresh: Vec<Library>) {
+        for library in fresh {
+            self.discard(library);
         }
+    }
+
+    /// Adds a library in the place of one of the same name. No other has a function with the name of one of its functions.
+    pub fn insert(&mut self, library: Library) {
+        self.drop_library(&library.name);
+        for (at, function) in library.functions.iter().enumerate() {
+            let place = (library.name.clone(), at);
+            self.functions
+                .insert(function.name.to_ascii_lowercase(), place);
+        }
+        self.by_name.insert(library.name.clone(), library);
     }
 
     /// Removes a library.
     pub fn drop_library(&mut self, name: &[u8]) {
         if let Some(library) = self.by_name.remove(name) {
+            for function in &library.functions {
+                self.functions.remove(&function.name.to_ascii_lowercase());
+            }
             self.discard(library);
         }
     }
@@ -228,6 +296,24 @@ impl Libraries {
             figure.store(value, Ordering::Relaxed);
         }
     }
+}
+
+fn is_there(function: &[u8]) -> Vec<u8> {
+    [b"Function ".as_slice(), function, b" already exists"].concat()
+}
+
+/// What is said against a library that is to be added together with others.
+fn among(others: &[Library], library: &Library) -> Option<Vec<u8>> {
+    if others.iter().any(|other| other.name == library.name) {
+        let name = library.name.as_slice();
+        return Some([b"Library '", name, b"' already exists"].concat());
+    }
+    let is_taken = |function: &&Function| {
+        let mut taken = others.iter().flat_map(|other| &other.functions);
+        taken.any(|other| other.name.eq_ignore_ascii_case(&function.name))
+    };
+    let clash = library.functions.iter().find(is_taken);
+    clash.map(|function| is_there(&function.name))
 }
 
 impl From<Registered> for Function {

@@ -42,7 +42,9 @@ impl Default for Scripting {
 impl Scripting {
     /// Compiles the libraries of a file that has just been opened.
     pub fn open(&self, keyspace: &mut Keyspace, server: &Server) -> Result<(), storage::Error> {
-        self.libraries.lock().follow(keyspace, server)
+        let mut libraries = self.libraries.lock();
+        libraries.clear();
+        libraries.follow(keyspace, server)
     }
 
     pub fn random(&self) -> Random {

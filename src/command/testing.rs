@@ -6,9 +6,9 @@ use super::attempt::carry_out;
 use super::client::Client;
 use super::server::Server;
 use super::{
-    Call, Failure, Outcome, bitfield, bitmap, bitmap_operation, debug, expire, hash, hash_expire,
-    hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, keys, keys_database, list,
-    list_move, list_search, memory, object, scan, set, set_algebra, set_random, set_walk,
+    Call, Failure, Outcome, bitfield, bitmap, bitmap_operation, debug, expire, function, hash,
+    hash_expire, hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, keys, keys_database,
+    list, list_move, list_search, memory, object, scan, set, set_algebra, set_random, set_walk,
     sorted_set, string, string_lcs, string_number, string_part,
 };
 use crate::config::Config;
@@ -40,8 +40,14 @@ pub const HANDLERS: &[(&str, Handler)] = &[
     ("expire", expire::expire),
     ("expireat", expire::expireat),
     ("expiretime", expire::expiretime),
+    ("fcall", function::fcall),
     ("flushall", keys_database::flushall),
     ("flushdb", keys_database::flushdb),
+    ("function|delete", function::delete),
+    ("function|flush", function::flush),
+    ("function|list", function::list),
+    ("function|load", function::load),
+    ("function|stats", function::stats),
     ("get", string::get),
     ("getbit", bitmap::getbit),
     ("getdel", string::getdel),
@@ -192,7 +198,7 @@ pub struct Bench {
     pub client: Client,
     pub proto: Proto,
     pub now_ms: u64,
-    server: Server,
+    pub server: Server,
     dir: tempfile::TempDir,
 }
 
@@ -281,7 +287,7 @@ impl Bench {
 fn handler(words: &[&[u8]]) -> Handler {
     let name = String::from_utf8_lossy(words[0]).to_lowercase();
     let full = match words.get(1) {
-        Some(word) if name == "object" || name == "memory" => {
+        Some(word) if ["object", "memory", "function"].contains(&name.as_str()) => {
             format!("{name}|{}", String::from_utf8_lossy(word).to_lowercase())
         }
         _ => name,

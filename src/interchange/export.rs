@@ -15,7 +15,7 @@ use crate::keyspace::sorted_set::{Members, Span};
 use crate::keyspace::stream::entries::Direction;
 use crate::keyspace::stream::group as stored_group;
 use crate::keyspace::stream::id::StreamId;
-use crate::keyspace::{hash, root_ids, set, stream};
+use crate::keyspace::{hash, library, root_ids, set, stream};
 use crate::storage::{Body, Cell, Error, Read, Seek, Snapshot, TreeId};
 
 /// Keys that are looked at before what was read of them is forgotten.
@@ -57,7 +57,7 @@ pub struct Facts {
     pub now_ms: u64,
 }
 
-/// Writes all keys of a snapshot that are not due as an RDB file. `on_progress` is called with how many keys are
+/// Writes the libraries of functions and all keys of a snapshot that are not due as an RDB file. `on_progress` is called with how many keys are
 /// written.
 pub fn write_file(
     snapshot: &Snapshot,
@@ -71,6 +71,10 @@ pub fn write_file(
     writer.aux("redis-bits", b"64")?;
     writer.aux("ctime", (facts.now_ms / 1000).to_string().as_bytes())?;
     writer.aux("aof-base", b"0")?;
+    let libraries = library::read_all(&mut snapshot.reader()).map_err(ExportError::from)?;
+    for (_, code) in &libraries {
+        writer.function(code)?;
+    }
     let mut done = 0;
     for db in 0..facts.databases {
         let [keys, expiries, _] = root_ids(db);

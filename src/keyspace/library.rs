@@ -1,7 +1,7 @@
 //! Libraries of functions: kept in the file under their names, among the keyspace's own records.
 //!
 //! The keyspace knows their code and not one word of Lua. Whoever compiles them watches
-//! [`Keyspace::libraries_epoch`], which moves with every change, and when a change is taken back.
+//! [`Keyspace::libraries_epoch`], which moves with every change, and again when a change is taken back.
 
 use std::ops::ControlFlow;
 
@@ -48,28 +48,32 @@ impl Keyspace {
 
     /// Names and codes of all libraries, in the order of their names.
     pub fn libraries(&mut self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
-        let own = self.engine.root(OWN_ROOT)?;
-        let mut names = Vec::new();
-        self.engine.scan(
-            own,
-            Seek::AtLeast(PREFIX),
-            &mut |key, _| match key.strip_prefix(PREFIX) {
-                Some(name) => {
-                    names.push(name.to_vec());
-                    ControlFlow::Continue(())
-                }
-                None => ControlFlow::Break(()),
-            },
-        )?;
-        let mut libraries = Vec::with_capacity(names.len());
-        for name in names {
-            let mut code = Vec::new();
-            let engine = &mut self.engine;
-            engine.read_body(own, &key(&name), 0, u64::MAX, &mut code)?;
-            libraries.push((name, code));
-        }
-        Ok(libraries)
+        read_all(&mut self.engine)
     }
+}
+
+/// Names and codes of all libraries that a reader sees, in the order of their names.
+pub fn read_all<R: Read>(reader: &mut R) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    let own = reader.root(OWN_ROOT)?;
+    let mut names = Vec::new();
+    reader.scan(
+        own,
+        Seek::AtLeast(PREFIX),
+        &mut |key, _| match key.strip_prefix(PREFIX) {
+            Some(name) => {
+                names.push(name.to_vec());
+                ControlFlow::Continue(())
+            }
+            None => ControlFlow::Break(()),
+        },
+    )?;
+    let mut libraries = Vec::with_capacity(names.len());
+    for name in names {
+        let mut code = Vec::new();
+        reader.read_body(own, &key(&name), 0, u64::MAX, &mut code)?;
+        libraries.push((name, code));
+    }
+    Ok(libraries)
 }
 
 impl Txn<'_> {

@@ -28,7 +28,7 @@ pub mod hll;
 pub mod hll_sparse;
 pub mod integer;
 pub mod lcs;
-mod library;
+pub mod library;
 pub mod list;
 pub mod long_double;
 pub mod packed;

@@ -53,6 +53,12 @@ impl Connection {
         }
     }
 
+    /// The first line of the answer to a request.
+    pub fn ask(&mut self, request: &str) -> String {
+        self.send(request.as_bytes()).expect("the server reads");
+        self.line().expect("the server answers")
+    }
+
     /// A bulk string that holds a number.
     fn number(&mut self) -> Option<u64> {
         let header = self.line().expect("a reply");

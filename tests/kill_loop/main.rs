@@ -82,3 +82,34 @@ fn kills_lose_nothing_acknowledged_under_always() {
 fn kills_lose_nothing_acknowledged_under_everysec() {
     kill_loop("everysec");
 }
+
+#[test]
+fn libraries_of_functions_are_there_after_kills_and_in_saved_files() {
+    let code = "#!lua name=kept\nredis.register_function('answer', function() return 42 end)";
+    let load = format!("FUNCTION LOAD \"{}\"\r\n", code.replace('\n', "\\n"));
+    let files = Files::new("always");
+    let server = Server::start(&files);
+    let mut connection = server.connect();
+    assert_eq!(connection.ask(&load), "$4");
+    assert_eq!(connection.line().expect("a name"), "kept");
+    assert_eq!(connection.ask("FLUSHALL\r\n"), "+OK");
+    server.kill();
+    let server = Server::start(&files);
+    let mut connection = server.connect();
+    assert_eq!(connection.ask("FCALL answer 0\r\n"), ":42");
+    assert_eq!(connection.ask("SAVE\r\n"), "+OK");
+    server.kill();
+    files.check(1);
+    let saved = files.saved();
+    let seeded = Files::new("always");
+    let server = Server::start_with(&seeded, &["--load-rdb", saved.to_str().expect("a path")]);
+    let mut connection = server.connect();
+    assert_eq!(connection.ask("FCALL answer 0\r\n"), ":42");
+    assert_eq!(connection.ask("FUNCTION FLUSH\r\n"), "+OK");
+    server.kill();
+    let server = Server::start(&seeded);
+    let mut connection = server.connect();
+    let reply = connection.ask("FCALL answer 0\r\n");
+    assert_eq!(reply, "-ERR Function not found");
+    server.stop();
+}

@@ -25,6 +25,11 @@ impl Files {
         }
     }
 
+    /// Where SAVE puts what it saves.
+    pub fn saved(&self) -> PathBuf {
+        self.dir.path().join("dump.rdb")
+    }
+
     fn data(&self) -> PathBuf {
         self.dir.path().join("data.keep")
     }
@@ -33,7 +38,7 @@ impl Files {
         self.dir.path().join("server.log")
     }
 
-    fn spawn(&self, port: u16) -> Child {
+    fn spawn(&self, port: u16, more: &[&str]) -> Child {
         let log = fs::File::options()
             .create(true)
             .append(true)
@@ -47,6 +52,7 @@ impl Files {
             .args(["--appendfsync", &self.appendfsync])
             // Small, so that kills meet checkpoints and evictions.
             .args(["--wal-autocheckpoint", "1mb", "--cache-size", "1mb"])
+            .args(more)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("the log of the server"))
             .stderr(log)
@@ -56,7 +62,7 @@ impl Files {
 
     /// A start that does not live long.
     pub fn start_and_kill(&self, after: Duration) {
-        let mut child = self.spawn(free_port());
+        let mut child = self.spawn(free_port(), &[]);
         std::thread::sleep(after);
         child.kill().expect("it can be killed");
         child.wait().expect("it ends");
@@ -97,8 +103,13 @@ pub struct Server<'a> {
 impl<'a> Server<'a> {
     /// Starts it and waits until it has replayed its log.
     pub fn start(files: &'a Files) -> Self {
+        Self::start_with(files, &[])
+    }
+
+    /// The same, with more arguments.
+    pub fn start_with(files: &'a Files, more: &[&str]) -> Self {
         let port = free_port();
-        let child = files.spawn(port);
+        let child = files.spawn(port, more);
         let mut server = Self { files, child, port };
         let deadline = Instant::now() + PATIENCE;
         while !server.answers() {

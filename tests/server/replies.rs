@@ -182,6 +182,11 @@ fn client() {
 }
 
 #[test]
+fn function() {
+    check("function.txt", "", "REDKEEP_COMPARE_WITH");
+}
+
+#[test]
 fn instance() {
     check("instance.txt", "", "REDKEEP_COMPARE_WITH");
 }
