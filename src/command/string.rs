@@ -325,11 +325,8 @@ fn set_many(call: &mut Call, only_new: bool) -> Outcome {
     if !odd.is_empty() {
         return Err(errors::wrong_number(if only_new { "msetnx" } else { "mset" }).into());
     }
-    let plan = if pairs.len() == 1 {
-        Plan::Simple
-    } else {
-        Plan::Savepoint
-    };
+    let few = pairs.len() <= TOGETHER_MAX;
+    let plan = if few { Plan::Simple } else { Plan::Savepoint };
     let stored = call.keyspace.write(plan, |txn| {
         if only_new {
             for [key, _] in pairs {
@@ -341,6 +338,9 @@ fn set_many(call: &mut Call, only_new: bool) -> Outcome {
         for pairs in pairs.chunks(TOGETHER_MAX) {
             let keys: SmallVec<[&[u8]; TOGETHER_MAX]> = pairs.iter().map(|[key, _]| *key).collect();
             txn.keyspace().look_ahead(db, &keys);
+            if few && pairs.len() > 1 && !txn.can_put_all(db, pairs, now_ms)? {
+                txn.engine().need_savepoint();
+            }
             for [key, value] in pairs {
                 let slot = txn.slot(db, key, now_ms)?;
                 put(txn, db, &slot, key, value, None)?;

@@ -195,6 +195,33 @@ impl<'a> Txn<'a> {
         self.put_value(&mut slot, key, header, &[], value)
     }
 
+    /// Makes room for giving each of a few keys a string. False: that may still fail between two of them, so that it
+    /// needs a savepoint.
+    pub fn can_put_all(
+        &mut self,
+        db: u32,
+        pairs: &[[&[u8]; 2]],
+        now_ms: u64,
+    ) -> Result<bool, Error> {
+        let bytes_max = self.keyspace().packed_bytes_max();
+        let mut bytes = 0;
+        for [key, value] in pairs {
+            let (slot, ()) = self.inspect(db, key, now_ms, Look::UNSEEN, |_| ())?;
+            let is_plain = !slot.is_blob
+                && slot.tree_count == 0
+                && slot.stored_times() == Times::default()
+                && key.len() + value.len() <= bytes_max;
+            if !is_plain {
+                return Ok(false);
+            }
+            bytes += (key.len() + value.len()) as u64;
+        }
+        let trees = self.keyspace.trees(db)?;
+        let engine = &mut self.keyspace.engine;
+        engine.reserve_changes(trees.keys, pairs.len() as u64, bytes)?;
+        Ok(true)
+    }
+
     /// Gives the key this header, what its kind of value adds to it, and this body, whatever it had.
     pub fn put_value(
         &mut self,

@@ -78,6 +78,8 @@ struct Txn {
     context: Option<TreeId>,
     has_changed: bool,
     reserved_bytes: u64,
+    /// The pager's mark before the transaction.
+    was_urgent: bool,
 }
 
 /// The way that the last look-up took: a change to the same key, or beside it at the edge of the tree, need not look
@@ -383,6 +385,7 @@ impl Engine {
             context: None,
             has_changed: false,
             reserved_bytes: RECORD_BYTES_USUAL,
+            was_urgent: self.pager.is_urgent(),
         });
         if plan == Plan::Savepoint {
             self.take_savepoint();
@@ -443,6 +446,7 @@ impl Engine {
             self.pager.poison();
         }
         let txn = self.txn.take().expect("a transaction is running");
+        self.pager.set_urgent(txn.was_urgent);
         if let Some(saved) = txn.savepoint {
             self.pager.keep_savepoint(saved.stamp);
         }
@@ -466,6 +470,7 @@ impl Engine {
     /// poisoned, because the log does not have what the trees have.
     pub fn rollback(&mut self) {
         let txn = self.txn.take().expect("a transaction is running");
+        self.pager.set_urgent(txn.was_urgent);
         self.nested.clear();
         self.has_dirty_nested = false;
         self.forget_fingers();
@@ -643,12 +648,30 @@ impl Engine {
         Node::new(self.pager.bytes(leaf.slot)).value(leaf.index)
     }
 
-    /// The first change is about to touch a page.
+    /// The first change is about to touch a page. One that cannot be undone has the reserves from here on: a disk
+    /// that is full refuses its beginning and not its end.
     fn mark_changed(&mut self) {
-        if !self.txn().has_changed {
-            self.txn().has_changed = true;
-            self.pager.set_on_miss(OnMiss::Read);
+        let txn = self.txn();
+        if txn.has_changed {
+            return;
         }
+        txn.has_changed = true;
+        let is_final = txn.savepoint.is_none();
+        self.pager.set_on_miss(OnMiss::Read);
+        if is_final {
+            self.pager.set_urgent(true);
+        }
+    }
+
+    /// Before the first of so many small changes to a root tree, together of so many bytes: they will not fail for want
+    /// of room.
+    pub fn reserve_changes(&mut self, tree: TreeId, changes: u64, bytes: u64) -> Result<(), Error> {
+        let wanted = RECORD_BYTES_USUAL + bytes;
+        self.reserve_log(wanted)?;
+        self.txn().reserved_bytes = wanted;
+        let height = self.desc(tree).height;
+        self.pager
+            .reserve(COMMIT_PAGES + changes * tree::pages_needed(height))
     }
 
     /// Puts a change to `tree` into the record.

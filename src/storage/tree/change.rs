@@ -31,7 +31,7 @@ pub fn make_key_overflow(pager: &mut Pager, key: &[u8]) -> Result<Option<Desc>, 
 }
 
 /// Pages that an insertion may need: a copy of each page on the way and a new one beside it, and a new root.
-pub(super) fn pages_needed(height: u8) -> u64 {
+pub fn pages_needed(height: u8) -> u64 {
     2 * (u64::from(height) + 1) + 2
 }
 

@@ -14,7 +14,9 @@ use std::cmp::Ordering;
 use smallvec::SmallVec;
 
 pub use self::ahead::{Ahead, TOGETHER_MAX, descend_together};
-pub use self::change::{Entry, insert, insert_along, insert_over, make_key_overflow, value_along};
+pub use self::change::{
+    Entry, insert, insert_along, insert_over, make_key_overflow, pages_needed, value_along,
+};
 pub use self::delete::{delete, delete_along, delete_range};
 pub use self::scan::{Seek, scan, seek, seek_into};
 use super::Error;
