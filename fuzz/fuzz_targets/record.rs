@@ -5,12 +5,12 @@ use libfuzzer_sys::fuzz_target;
 use redkeep::storage::record::Changes;
 
 fuzz_target!(|input: &[u8]| {
+    let mut written = Vec::new();
     let mut read = Vec::new();
     let mut changes = Changes::new(input);
     while let Ok(Some(change)) = changes.next_change() {
         read.push(change);
     }
-    let mut written = Vec::new();
     for change in &read {
         change.encode(&mut written);
     }

@@ -124,11 +124,14 @@ fn digest_value(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// The length is that of Redis's dump format without compression. There is no address: the value is in a page.
+/// Keys that are due are shown too, as long as they are there. The length is that of Redis's dump format without compression. There is no address: the value is in a page.
 fn object(call: &mut Call<'_>) -> Outcome {
     let (db, key) = (call.client.db, call.args[2]);
     let shares = settings::shares_integers(call);
-    let entry = call.keyspace.lookup(db, key, call.now_ms, Look::UNSEEN)?;
+    const NOTHING_IS_DUE: u64 = 0;
+    let entry = call
+        .keyspace
+        .lookup(db, key, NOTHING_IS_DUE, Look::UNSEEN)?;
     let Some(seen) = entry.map(|entry| object::Seen::of(&entry)) else {
         return Err(errors::NO_SUCH_KEY.into());
     };

@@ -4,9 +4,13 @@ use super::server::REDIS_VERSION;
 use super::{Call, Outcome, help, word};
 use crate::resp::ErrorReply;
 
-/// TIME
+/// TIME: in a transaction or script the time is that of its beginning, as for everything else there.
 pub fn time(call: &mut Call<'_>) -> Outcome {
-    let now_us = call.server.clock.wall_us() as i64;
+    let now_us = if call.client.deny_blocking {
+        (call.now_ms * 1000) as i64
+    } else {
+        call.server.clock.wall_us() as i64
+    };
     call.out.array(2);
     call.out.bulk_int(now_us / 1_000_000);
     call.out.bulk_int(now_us % 1_000_000);

@@ -38,6 +38,12 @@ pub struct Library {
     pub functions: Vec<Function>,
 }
 
+impl Library {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.code.len() + self.functions.len() * size_of::<Function>()
+    }
+}
+
 /// What becomes of libraries that are there when others are added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
@@ -56,6 +62,8 @@ pub struct Libraries {
     by_name: BTreeMap<Vec<u8>, Library>,
     /// The place of every function, by its name in lower case: its library, and which of that library's it is.
     functions: BTreeMap<Vec<u8>, (Vec<u8>, usize)>,
+    /// Bytes that the libraries and their functions take, their machine apart.
+    bytes: usize,
     /// The epoch of the keyspace that this is the state of.
     epoch: Option<u64>,
 }
@@ -260,12 +268,14 @@ impl Libraries {
             self.functions
                 .insert(function.name.to_ascii_lowercase(), place);
         }
+        self.bytes += library.bytes();
         self.by_name.insert(library.name.clone(), library);
     }
 
     /// Removes a library.
     pub fn drop_library(&mut self, name: &[u8]) {
         if let Some(library) = self.by_name.remove(name) {
+            self.bytes -= library.bytes();
             for function in &library.functions {
                 self.functions.remove(&function.name.to_ascii_lowercase());
             }
@@ -281,16 +291,11 @@ impl Libraries {
     /// This is the state of the keyspace at this epoch. Lets INFO know.
     pub fn settle(&mut self, epoch: u64, figures: &Figures) {
         self.epoch = Some(epoch);
-        let bytes: usize = self
-            .all()
-            .map(|it| it.code.len() + size_of::<Library>())
-            .sum();
-        let bytes = bytes + self.functions() * size_of::<Function>();
         let machine_bytes = self.vm.as_mut().map_or(0, Vm::memory_bytes);
         for (figure, value) in [
             (&figures.functions, self.functions() as u64),
             (&figures.libraries, self.len() as u64),
-            (&figures.library_bytes, bytes as u64),
+            (&figures.library_bytes, self.bytes as u64),
             (&figures.function_machine_bytes, machine_bytes),
         ] {
             figure.store(value, Ordering::Relaxed);

@@ -231,7 +231,9 @@ impl Bench {
 
     /// Runs a command and returns its reply, or what storage had against it.
     pub fn try_run(&mut self, words: &[&[u8]]) -> Result<Vec<u8>, Failure> {
-        self.keyspace.engine.begin_command(OnMiss::Read);
+        if !self.keyspace.in_transaction() {
+            self.keyspace.engine.begin_command(OnMiss::Read);
+        }
         let mut reply = Reply::new(self.proto);
         let outcome = carry_out(
             &mut Call {
