@@ -3,11 +3,12 @@
 use super::table::{self, COUNT, CommandId, Flag};
 use super::{
     Call, Outcome, acl, bitfield, bitmap, bitmap_operation, checkpoint, client_admin,
-    client_tracking, config, connection, debug, dump, eval, expire, function, hash, hash_expire,
-    hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, instance, introspect, keys,
-    keys_database, latency, latency_report, list, list_move, list_search, memory, monitor, object,
-    pubsub, replication, save, scan, script, set, set_algebra, set_random, set_walk, shutdown,
-    slowlog, sorted_set, stream, string, string_lcs, string_number, string_part, transaction,
+    client_tracking, config, connection, debug, dump, eval, expire, function, geo, hash,
+    hash_expire, hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, instance,
+    introspect, keys, keys_database, latency, latency_report, list, list_move, list_search, memory,
+    monitor, object, pubsub, replication, save, scan, script, set, set_algebra, set_random,
+    set_walk, shutdown, slowlog, sorted_set, stream, string, string_lcs, string_number,
+    string_part, transaction,
 };
 
 /// A command's function.
@@ -107,6 +108,16 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("function|load", function::load),
     ("function|restore", function::restore),
     ("function|stats", function::stats),
+    ("geoadd", geo::geoadd),
+    ("geodist", geo::geodist),
+    ("geohash", geo::geohash),
+    ("geopos", geo::geopos),
+    ("georadius", geo::search::georadius),
+    ("georadius_ro", geo::search::georadius_ro),
+    ("georadiusbymember", geo::search::georadiusbymember),
+    ("georadiusbymember_ro", geo::search::georadiusbymember_ro),
+    ("geosearch", geo::search::geosearch),
+    ("geosearchstore", geo::search::geosearchstore),
     ("get", string::get),
     ("getbit", bitmap::getbit),
     ("getdel", string::getdel),

@@ -71,6 +71,24 @@ pub const LIMIT_WITHOUT_BY: ErrorReply = ErrorReply::new(
 );
 pub const WITHSCORES_BYLEX: ErrorReply =
     ErrorReply::new("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
+pub const UNKNOWN_UNIT: ErrorReply =
+    ErrorReply::new("ERR unsupported unit provided. please use M, KM, FT, MI");
+pub const RADIUS_NOT_A_NUMBER: ErrorReply = ErrorReply::new("ERR need numeric radius");
+pub const RADIUS_NEGATIVE: ErrorReply = ErrorReply::new("ERR radius cannot be negative");
+pub const WIDTH_NOT_A_NUMBER: ErrorReply = ErrorReply::new("ERR need numeric width");
+pub const HEIGHT_NOT_A_NUMBER: ErrorReply = ErrorReply::new("ERR need numeric height");
+pub const BOX_NEGATIVE: ErrorReply = ErrorReply::new("ERR height or width cannot be negative");
+pub const MEMBER_NOT_DECODED: ErrorReply =
+    ErrorReply::new("ERR could not decode requested zset member");
+pub const COUNT_MUST_BE_POSITIVE: ErrorReply = ErrorReply::new("ERR COUNT must be > 0");
+pub const ANY_WITHOUT_COUNT: ErrorReply =
+    ErrorReply::new("ERR the ANY argument requires COUNT argument");
+pub const SEARCHSTORE_WITH: ErrorReply = ErrorReply::new(
+    "ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options",
+);
+pub const RADIUS_STORE_WITH: ErrorReply = ErrorReply::new(
+    "ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options",
+);
 pub const INVALID_CURSOR: ErrorReply = ErrorReply::new("ERR invalid cursor");
 pub const NOVALUES: ErrorReply = ErrorReply::new("ERR NOVALUES option can only be used in HSCAN");
 pub const HASH_NOT_AN_INTEGER: ErrorReply = ErrorReply::new("ERR hash value is not an integer");
@@ -203,6 +221,29 @@ pub fn out_of_range_between(min: i64, max: i64) -> ErrorReply {
 pub fn no_input_keys(command: &str) -> ErrorReply {
     formatted(format!(
         "ERR at least 1 input key is needed for '{command}' command"
+    ))
+}
+
+/// A position that is not on the map.
+pub fn invalid_position(longitude: f64, latitude: f64) -> ErrorReply {
+    formatted(format!(
+        "ERR invalid longitude,latitude pair {longitude:.6},{latitude:.6}"
+    ))
+}
+
+/// A search that does not say around what. `command` is the command's name as it was sent.
+pub fn search_without_centre(command: &[u8]) -> ErrorReply {
+    formatted(format!(
+        "ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {}",
+        text(command)
+    ))
+}
+
+/// A search that does not say how far. `command` is the command's name as it was sent.
+pub fn search_without_shape(command: &[u8]) -> ErrorReply {
+    formatted(format!(
+        "ERR exactly one of BYRADIUS and BYBOX can be specified for {}",
+        text(command)
     ))
 }
 

@@ -26,6 +26,7 @@ pub mod errors;
 pub mod eval;
 pub mod expire;
 pub mod function;
+pub mod geo;
 pub mod hash;
 pub mod hash_expire;
 pub mod hash_number;

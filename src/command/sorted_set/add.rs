@@ -14,12 +14,12 @@ use crate::resp::ErrorReply;
 
 /// The options of ZADD.
 #[derive(Clone, Copy, Debug, Default)]
-struct Options {
-    only_new: bool,
-    only_existing: bool,
+pub struct Options {
+    pub only_new: bool,
+    pub only_existing: bool,
     only_greater: bool,
     only_less: bool,
-    counts_changed: bool,
+    pub counts_changed: bool,
     increments: bool,
 }
 
@@ -92,7 +92,7 @@ struct Done {
 pub fn zadd(call: &mut Call) -> Outcome {
     let mut words = &call.args[2..];
     let options = Options::take(&mut words);
-    add(call, options, words)
+    add_words(call, options, words)
 }
 
 /// ZINCRBY key increment member
@@ -101,35 +101,40 @@ pub fn zincrby(call: &mut Call) -> Outcome {
         increments: true,
         ..Options::default()
     };
-    add(call, options, &call.args[2..])
+    add_words(call, options, &call.args[2..])
 }
 
-fn add(call: &mut Call, options: Options, words: &[&[u8]]) -> Outcome {
+fn add_words(call: &mut Call, options: Options, words: &[&[u8]]) -> Outcome {
     let (pairs, odd) = words.as_chunks::<2>();
     if pairs.is_empty() || !odd.is_empty() {
         return Err(errors::SYNTAX.into());
     }
     options.check(pairs.len())?;
-    let mut scores = SmallVec::<[f64; 4]>::new();
-    for [score, _] in pairs {
-        scores.push(double::parse(score).ok_or(errors::NOT_A_FLOAT)?);
+    let mut scored = SmallVec::<[(f64, &[u8]); 4]>::new();
+    for [score, member] in pairs {
+        scored.push((double::parse(score).ok_or(errors::NOT_A_FLOAT)?, *member));
     }
+    add(call, options, &scored)
+}
+
+/// Adds members with their scores, at least one, and replies.
+pub fn add(call: &mut Call, options: Options, scored: &[(f64, &[u8])]) -> Outcome {
     let (db, key, now_ms, limits) = (call.client.db, call.args[1], call.now_ms, limits(call));
-    let done = call.keyspace.write(plan(pairs.len()), |txn| {
+    let done = call.keyspace.write(plan(scored.len()), |txn| {
         let (slot, members) = slot(txn, db, key, now_ms)?;
         let mut draft = match members {
             Some(members) => {
                 let mut draft = Draft::of(slot, key, members, limits);
-                draft.expect(txn, pairs.len() as u64)?;
+                draft.expect(txn, scored.len() as u64)?;
                 draft
             }
             None if options.only_existing => return Ok(Done::default()),
             None => {
-                let encoding = limits.encoding(pairs.len() as u64, pairs[0][1].len() as u64);
+                let encoding = limits.encoding(scored.len() as u64, scored[0].1.len() as u64);
                 Draft::new(slot, key, encoding, limits)
             }
         };
-        let done = add_pairs(txn, &mut draft, options, pairs, &scores)?;
+        let done = add_pairs(txn, &mut draft, options, scored)?;
         draft.finish(txn)?;
         if done.added + done.updated > 0 {
             let name = if options.increments { "zincr" } else { "zadd" };
@@ -156,11 +161,10 @@ fn add_pairs(
     txn: &mut Txn<'_>,
     draft: &mut Draft<'_>,
     options: Options,
-    pairs: &[[&[u8]; 2]],
-    scores: &[f64],
+    scored: &[(f64, &[u8])],
 ) -> Result<Done, Failure> {
     let mut done = Done::default();
-    for ([_, member], given) in pairs.iter().zip(scores) {
+    for (given, member) in scored {
         let old = draft.score(txn, member)?;
         let Some(score) = options.score(old, *given)? else {
             continue;

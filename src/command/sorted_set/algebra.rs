@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::limits;
 use super::operands::Operand;
-use super::range::store;
+use super::range::{Told, store};
 use crate::command::argument::{integer, is_word};
 use crate::command::{Call, Outcome, errors};
 use crate::keyspace::double;
@@ -174,7 +174,7 @@ fn combine(call: &mut Call, operation: Operation, purpose: Purpose, name: &'stat
         let longest = result.iter().map(|(member, _)| member.len()).max();
         let (count, longest) = (result.len() as u64, longest.unwrap_or(0) as u64);
         let encoding = limits(call).encoding(count, longest);
-        return store(call, args[1], &result, encoding, name);
+        return store(call, args[1], &result, encoding, Told::once(name));
     }
     let shown = Shown {
         scores: options.with_scores,

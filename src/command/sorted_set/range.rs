@@ -296,8 +296,23 @@ pub fn zrangestore(call: &mut Call) -> Outcome {
         args[1],
         &chosen,
         limits.encoding(expected, 0),
-        "zrangestore",
+        Told::once("zrangestore"),
     )
+}
+
+/// What is told of a set that was stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    pub event: &'static str,
+    /// How many changes it counts for.
+    pub dirty: u64,
+}
+
+impl Told {
+    /// It counts for one change.
+    pub fn once(event: &'static str) -> Self {
+        Self { event, dirty: 1 }
+    }
 }
 
 /// Puts members at `key` instead of what is there and replies with how many there are; none leave no key.
@@ -306,7 +321,7 @@ pub fn store(
     key: &[u8],
     members: &[(Vec<u8>, f64)],
     encoding: Encoding,
-    event: &'static str,
+    told: Told,
 ) -> Outcome {
     let (db, now_ms, limits) = (call.client.db, call.now_ms, limits(call));
     call.keyspace.write(Plan::Savepoint, |txn| {
@@ -322,7 +337,7 @@ pub fn store(
             draft.set(txn, member, None, *score)?;
         }
         draft.finish(txn)?;
-        txn.touched(db, key, 1, Some((Class::SortedSet, event)));
+        txn.touched(db, key, told.dirty, Some((Class::SortedSet, told.event)));
         Ok::<_, Failure>(())
     })?;
     call.out.int(members.len() as i64);

@@ -22,7 +22,7 @@ fn what_is_not_in_the_table_is_unknown() {
         "g",
         "gett",
         "gets",
-        "geoadd",
+        "geosort",
         "config|",
         "|get",
         "get|get",
