@@ -7,7 +7,7 @@ use super::{
     hash_expire, hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, instance,
     introspect, keys, keys_database, latency, latency_report, list, list_move, list_search, memory,
     monitor, object, pubsub, replication, save, scan, script, set, set_algebra, set_random,
-    set_walk, shutdown, slowlog, sorted_set, stream, string, string_lcs, string_number,
+    set_walk, shutdown, slowlog, sort, sorted_set, stream, string, string_lcs, string_number,
     string_part, transaction,
 };
 
@@ -260,6 +260,8 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("smembers", set_walk::smembers),
     ("smismember", set::smismember),
     ("smove", set::smove),
+    ("sort", sort::sort),
+    ("sort_ro", sort::sort_ro),
     ("spop", set_random::spop),
     ("spublish", pubsub::spublish),
     ("srandmember", set_random::srandmember),

@@ -71,6 +71,12 @@ pub const LIMIT_WITHOUT_BY: ErrorReply = ErrorReply::new(
 );
 pub const WITHSCORES_BYLEX: ErrorReply =
     ErrorReply::new("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
+pub const SORT_BY_DENIED: ErrorReply =
+    ErrorReply::new("ERR BY option of SORT denied due to insufficient ACL permissions.");
+pub const SORT_GET_DENIED: ErrorReply =
+    ErrorReply::new("ERR GET option of SORT denied due to insufficient ACL permissions.");
+pub const SORT_NOT_NUMBERS: ErrorReply =
+    ErrorReply::new("ERR One or more scores can't be converted into double");
 pub const UNKNOWN_UNIT: ErrorReply =
     ErrorReply::new("ERR unsupported unit provided. please use M, KM, FT, MI");
 pub const RADIUS_NOT_A_NUMBER: ErrorReply = ErrorReply::new("ERR need numeric radius");

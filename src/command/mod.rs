@@ -79,6 +79,7 @@ pub mod set_walk;
 pub mod settings;
 pub mod shutdown;
 pub mod slowlog;
+pub mod sort;
 pub mod sorted_set;
 pub mod stats;
 pub mod stream;

@@ -255,100 +255,6 @@ pub(super) const ROWS: Rows = Rows {
                 Arg::integer("count").token("COUNT").optional(),
                 Arg::string("type").token("TYPE").since("6.0.0").optional(),
             ]),
-        Row::new("touch", "3.2.1", -2, &[ReadOnly, Fast])
-            .summary("Marks keys as used now and counts those that exist.")
-            .complexity("O(N), N keys")
-            .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
-            .keys(&[KeySpec::at(1, &[Ro]).to(-1)])
-            .args(&[Arg::key("key", 0).multiple()]),
-        Row::new("ttl", "1.0.0", 2, &[ReadOnly, Fast])
-            .summary("Returns in how many seconds a key expires.")
-            .complexity("O(1)")
-            .history(&[("2.8.0", "Answers -2 for a missing key.")])
-            .tips(&["nondeterministic_output"])
-            .keys(&[KeySpec::at(1, &[Ro, Access])])
-            .args(&[Arg::key("key", 0)]),
-        Row::new("type", "1.0.0", 2, &[ReadOnly, Fast])
-            .summary("Returns the type of the value at a key.")
-            .complexity("O(1)")
-            .keys(&[KeySpec::at(1, &[Ro])])
-            .args(&[Arg::key("key", 0)]),
-        Row::new("unlink", "4.0.0", -2, &[Write, Fast])
-            .summary("Deletes keys and frees their space in the background.")
-            .complexity("O(1) a key")
-            .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
-            .keys(&[KeySpec::at(1, &[Rm, Delete]).to(-1)])
-            .args(&[Arg::key("key", 0).multiple()]),
-        Row::new("wait", "3.0.0", 3, &[Blocking])
-            .summary("Waits until replicas have received what this connection wrote.")
-            .complexity("O(1)")
-            .tips(&["request_policy:all_shards", "response_policy:agg_min"])
-            .acl(&[Category::Connection])
-            .args(&[Arg::integer("numreplicas"), Arg::integer("timeout")]),
-        Row::new("waitaof", "7.2.0", 4, &[Blocking])
-            .summary("Waits until what this connection wrote is on disk, here and elsewhere.")
-            .complexity("O(1)")
-            .tips(&["request_policy:all_shards", "response_policy:agg_min"])
-            .acl(&[Category::Connection])
-            .args(&[
-                Arg::integer("numlocal"),
-                Arg::integer("numreplicas"),
-                Arg::integer("timeout"),
-            ]),
-    ],
-};
-
-/// Commands and subcommands that are unknown until they are carried out.
-pub(super) const LATER: Rows = Rows {
-    group: Group::Generic,
-    rows: &[
-        Row::new("migrate", "2.6.0", -6, &[Write])
-            .summary("Moves keys to another server.")
-            .complexity("That of DUMP and DEL here and of RESTORE there")
-            .history(&[
-                ("3.0.0", "`COPY` and `REPLACE`."),
-                ("3.0.6", "`KEYS`."),
-                ("4.0.7", "`AUTH`."),
-                ("6.0.0", "`AUTH2`."),
-            ])
-            .tips(&["nondeterministic_output"])
-            .acl(&[Category::Keyspace, Category::Dangerous])
-            .keys(&[
-                KeySpec::at(3, &[Rw, Access, Delete]),
-                KeySpec::after("KEYS", -2, &[Rw, Access, Delete, Incomplete]).to(-1),
-            ])
-            .key_finder(key_finders::migrate)
-            .args(&[
-                Arg::string("host"),
-                Arg::integer("port"),
-                Arg::one_of(
-                    "key-selector",
-                    &[Arg::key("key", 0), Arg::word("empty-string", "")],
-                ),
-                Arg::integer("destination-db"),
-                Arg::integer("timeout"),
-                Arg::word("copy", "COPY").since("3.0.0").optional(),
-                Arg::word("replace", "REPLACE").since("3.0.0").optional(),
-                Arg::one_of(
-                    "authentication",
-                    &[
-                        Arg::string("auth")
-                            .token("AUTH")
-                            .display("password")
-                            .since("4.0.7"),
-                        Arg::block("auth2", &[Arg::string("username"), Arg::string("password")])
-                            .token("AUTH2")
-                            .since("6.0.0"),
-                    ],
-                )
-                .optional(),
-                Arg::key("keys", 1)
-                    .token("KEYS")
-                    .display("key")
-                    .since("3.0.6")
-                    .optional()
-                    .multiple(),
-            ]),
         Row::new("sort", "1.0.0", -2, &[Write, DenyOom])
             .summary("Sorts the elements of a list, set or sorted set, and may store them.")
             .complexity("O(N+M*log(M)), N elements, M of them returned")
@@ -427,5 +333,97 @@ pub(super) const LATER: Rows = Rows {
                 .optional(),
                 Arg::word("sorting", "ALPHA").optional(),
             ]),
+        Row::new("touch", "3.2.1", -2, &[ReadOnly, Fast])
+            .summary("Marks keys as used now and counts those that exist.")
+            .complexity("O(N), N keys")
+            .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
+            .keys(&[KeySpec::at(1, &[Ro]).to(-1)])
+            .args(&[Arg::key("key", 0).multiple()]),
+        Row::new("ttl", "1.0.0", 2, &[ReadOnly, Fast])
+            .summary("Returns in how many seconds a key expires.")
+            .complexity("O(1)")
+            .history(&[("2.8.0", "Answers -2 for a missing key.")])
+            .tips(&["nondeterministic_output"])
+            .keys(&[KeySpec::at(1, &[Ro, Access])])
+            .args(&[Arg::key("key", 0)]),
+        Row::new("type", "1.0.0", 2, &[ReadOnly, Fast])
+            .summary("Returns the type of the value at a key.")
+            .complexity("O(1)")
+            .keys(&[KeySpec::at(1, &[Ro])])
+            .args(&[Arg::key("key", 0)]),
+        Row::new("unlink", "4.0.0", -2, &[Write, Fast])
+            .summary("Deletes keys and frees their space in the background.")
+            .complexity("O(1) a key")
+            .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
+            .keys(&[KeySpec::at(1, &[Rm, Delete]).to(-1)])
+            .args(&[Arg::key("key", 0).multiple()]),
+        Row::new("wait", "3.0.0", 3, &[Blocking])
+            .summary("Waits until replicas have received what this connection wrote.")
+            .complexity("O(1)")
+            .tips(&["request_policy:all_shards", "response_policy:agg_min"])
+            .acl(&[Category::Connection])
+            .args(&[Arg::integer("numreplicas"), Arg::integer("timeout")]),
+        Row::new("waitaof", "7.2.0", 4, &[Blocking])
+            .summary("Waits until what this connection wrote is on disk, here and elsewhere.")
+            .complexity("O(1)")
+            .tips(&["request_policy:all_shards", "response_policy:agg_min"])
+            .acl(&[Category::Connection])
+            .args(&[
+                Arg::integer("numlocal"),
+                Arg::integer("numreplicas"),
+                Arg::integer("timeout"),
+            ]),
     ],
+};
+
+/// Commands and subcommands that are unknown until they are carried out.
+pub(super) const LATER: Rows = Rows {
+    group: Group::Generic,
+    rows: &[Row::new("migrate", "2.6.0", -6, &[Write])
+        .summary("Moves keys to another server.")
+        .complexity("That of DUMP and DEL here and of RESTORE there")
+        .history(&[
+            ("3.0.0", "`COPY` and `REPLACE`."),
+            ("3.0.6", "`KEYS`."),
+            ("4.0.7", "`AUTH`."),
+            ("6.0.0", "`AUTH2`."),
+        ])
+        .tips(&["nondeterministic_output"])
+        .acl(&[Category::Keyspace, Category::Dangerous])
+        .keys(&[
+            KeySpec::at(3, &[Rw, Access, Delete]),
+            KeySpec::after("KEYS", -2, &[Rw, Access, Delete, Incomplete]).to(-1),
+        ])
+        .key_finder(key_finders::migrate)
+        .args(&[
+            Arg::string("host"),
+            Arg::integer("port"),
+            Arg::one_of(
+                "key-selector",
+                &[Arg::key("key", 0), Arg::word("empty-string", "")],
+            ),
+            Arg::integer("destination-db"),
+            Arg::integer("timeout"),
+            Arg::word("copy", "COPY").since("3.0.0").optional(),
+            Arg::word("replace", "REPLACE").since("3.0.0").optional(),
+            Arg::one_of(
+                "authentication",
+                &[
+                    Arg::string("auth")
+                        .token("AUTH")
+                        .display("password")
+                        .since("4.0.7"),
+                    Arg::block("auth2", &[Arg::string("username"), Arg::string("password")])
+                        .token("AUTH2")
+                        .since("6.0.0"),
+                ],
+            )
+            .optional(),
+            Arg::key("keys", 1)
+                .token("KEYS")
+                .display("key")
+                .since("3.0.6")
+                .optional()
+                .multiple(),
+        ])],
 };

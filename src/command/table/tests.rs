@@ -22,7 +22,7 @@ fn what_is_not_in_the_table_is_unknown() {
         "g",
         "gett",
         "gets",
-        "geosort",
+        "migrates",
         "config|",
         "|get",
         "get|get",

@@ -41,6 +41,15 @@ pub fn parse_bound(text: &[u8]) -> Option<f64> {
     (front.len == text.len() && !front.value.is_nan()).then_some(front.value)
 }
 
+/// What SORT sorts by as a number: blanks in front are skipped, nothing at all is zero. None for what is none, and for
+/// what a double cannot hold with its full precision.
+pub fn parse_weight(text: &[u8]) -> Option<f64> {
+    let text = until_nul(text);
+    let front = front(text);
+    let is_number = front.len == text.len() && !front.value.is_nan();
+    (is_number && !front.is_out_of_range && !front.value.is_subnormal()).then_some(front.value)
+}
+
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | 0x09..=0x0d)
 }

@@ -7,6 +7,13 @@ use super::{End, Form, List, SMALL_LEN_MAX, Txn};
 use crate::storage::{Body, Error, Read, Seek, TreeId};
 
 impl List<'_> {
+    /// Makes a list that is not there of elements, at least one, as SORT does: a `quicklist` that is called a `listpack`
+    /// if it has one node that is not too large. Needs a savepoint.
+    pub fn fill(&mut self, txn: &mut Txn<'_>, elements: &[&[u8]]) -> Result<(), Error> {
+        self.push(txn, End::Tail, elements, u64::MAX / 2)?;
+        self.name_as_loaded(txn)
+    }
+
     /// Pushes elements one after the other. `counted_bytes` is what Redis takes their length for when it decides
     /// whether a `listpack` becomes a `quicklist`.
     pub fn push(
