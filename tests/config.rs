@@ -379,6 +379,20 @@ fn all_that_config_get_shows_can_be_set_again() {
 }
 
 #[test]
+fn what_is_fixed_and_of_ours_may_be_written_back_and_not_changed() {
+    let config = loaded("page-size 8192");
+    let shown = config.print(Key::PageSize);
+    assert_eq!(
+        set(&config, &[("page-size", &String::from_utf8_lossy(&shown))]),
+        Ok(())
+    );
+    assert!(set(&config, &[("page-size", "4096")]).is_err());
+    assert_eq!(config.print(Key::PageSize), shown);
+    // Redis has this one, and refuses it whatever the value.
+    assert!(set(&config, &[("databases", "16")]).is_err());
+}
+
+#[test]
 fn config_set_is_refused_in_the_words_of_redis() {
     let config = loaded("enable-protected-configs no");
     let failed = |name: &str, reason: &str| {

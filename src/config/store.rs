@@ -31,6 +31,16 @@ pub trait Host: Send + Sync {
     fn user_lines(&self) -> Option<Vec<Vec<u8>>>;
 }
 
+/// Directives that Redis does not have and that are fixed while the server runs. Programs for Redis that set again what
+/// they were shown do not know them: setting them to what they are is no change and is accepted.
+const WRITTEN_BACK: [Key; 5] = [
+    Key::Dbfile,
+    Key::PageSize,
+    Key::OnCorruption,
+    Key::LoadRdb,
+    Key::Workers,
+];
+
 /// The disk, as CONFIG SET dir and CONFIG REWRITE need it.
 pub trait Disk: Send + Sync {
     /// Changes the working directory and returns its absolute path.
@@ -278,13 +288,15 @@ impl Config {
             Permission::No => false,
         };
         let mut admitted: Vec<Entry> = Vec::with_capacity(pairs.len());
-        for (name, _) in pairs {
+        for (name, value) in pairs {
             let said = || String::from_utf8_lossy(name).into_owned();
             let Some(entry) = find(name) else {
                 return Err(SetError::Unknown(said()));
             };
             let row = entry.directive();
-            if row.is(IMMUTABLE) {
+            let is_written_back =
+                WRITTEN_BACK.contains(&entry.key) && self.print(entry.key) == *value;
+            if row.is(IMMUTABLE) && !is_written_back {
                 return Err(SetError::Immutable(said()));
             }
             if row.is(PROTECTED) && !allow_protected {
