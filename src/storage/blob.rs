@@ -52,6 +52,9 @@ pub fn shape_fault(desc: &Desc, page_bytes: usize, is_part: bool) -> Option<&'st
     if desc.height > height_max(page_bytes) {
         return Some("a blob is higher than the longest one");
     }
+    if desc.bytes != 0 {
+        return Some("a blob counts bytes as a tree does");
+    }
     if desc.root.is_null() && desc.root != PagePtr::default() {
         return Some("a blob without a page has a stamp");
     }

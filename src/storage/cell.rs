@@ -5,8 +5,8 @@
 //!      0    1  bits 0-1: body (0 inline, 1 blob); bits 2-3: number of nested trees; other bits zero
 //!      1    1  length of the head, at most HEAD_BYTES_MAX
 //!      2    h  head
-//!           24 descriptor of the body's blob, if the body is one
-//!        n * 24 descriptors of the nested trees
+//!           32 descriptor of the body's blob, if the body is one
+//!        n * 32 descriptors of the nested trees
 //!           .. the body, if it is inline, to the end of the value
 //! ```
 
@@ -17,6 +17,11 @@ pub const HEAD_BYTES_MAX: usize = 64;
 
 /// The most nested trees that one cell has.
 pub const SLOTS_MAX: usize = 3;
+
+/// What each entry counts for besides its key and value, in bytes.
+pub const ENTRY_BYTES: u64 = 10;
+
+const _: () = assert!(ENTRY_BYTES as usize == super::node::cell_bytes(0, false, 0));
 
 const BODY_MASK: u8 = 0b11;
 const BODY_BLOB: u8 = 1;
@@ -116,6 +121,17 @@ impl<'a> Cell<'a> {
         self.slots_start() + self.slots() * DESC_BYTES
     }
 
+    /// Bytes of the value and of everything that hangs at it.
+    #[inline]
+    pub fn data_bytes(&self) -> u64 {
+        let own = self.bytes.len() as u64;
+        if self.bytes[0] == 0 {
+            return own;
+        }
+        self.attachments()
+            .fold(own, |sum, desc| sum.saturating_add(desc.data_bytes()))
+    }
+
     /// Everything that hangs at this cell in pages of its own.
     pub fn attachments(&self) -> impl Iterator<Item = Desc> + use<'a> {
         let cell = *self;
@@ -123,6 +139,14 @@ impl<'a> Cell<'a> {
             .into_iter()
             .chain((0..cell.slots()).map(move |slot| cell.slot(slot)))
     }
+}
+
+/// What an entry counts for among the bytes of its tree: slot and lengths, key, value, and what hangs there.
+#[inline]
+pub fn entry_bytes(key_bytes: u64, value: &[u8]) -> u64 {
+    ENTRY_BYTES
+        .saturating_add(key_bytes)
+        .saturating_add(Cell::new(value).data_bytes())
 }
 
 /// Whether bytes read from a page are a value.
@@ -178,6 +202,7 @@ mod tests {
             height: 2,
             is_blob: false,
             count,
+            bytes: count * 3,
         }
     }
 
@@ -200,14 +225,20 @@ mod tests {
             cell.attachments().map(|d| d.count).collect::<Vec<_>>(),
             [10, 20]
         );
+        assert_eq!(cell.data_bytes(), bytes.len() as u64 + 30 + 60);
 
         let blob = Desc {
             is_blob: true,
+            bytes: 0,
             ..desc(5, 1 << 30)
         };
         encode(&mut bytes, b"", Some(blob), &[], b"");
         assert!(is_sound(&bytes));
         assert_eq!(Cell::new(&bytes).body(), Body::Blob { len: 1 << 30 });
+        assert_eq!(
+            Cell::new(&bytes).data_bytes(),
+            bytes.len() as u64 + (1 << 30)
+        );
     }
 
     #[test]

@@ -48,6 +48,7 @@ fn desc(n: u64, is_blob: bool) -> Desc {
         height: 2,
         is_blob,
         count: n * 10,
+        bytes: if is_blob { 0 } else { n * 20 },
     }
 }
 

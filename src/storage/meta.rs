@@ -17,10 +17,10 @@
 //!     64    4  generation: number of opens of the file when it was written
 //!     68    4  flags: bit 0: the log is required
 //!     72    8  pages in the file
-//!     80   24  descriptor of the catalog tree
-//!    104   14  pointer to the first page of the stored free map, null if nothing is free
-//!    118    2  zero
-//!    120    8  wall time it was written, ms since 1970
+//!     80   32  descriptor of the catalog tree
+//!    112   14  pointer to the first page of the stored free map, null if nothing is free
+//!    126    2  zero
+//!    128    8  wall time it was written, ms since 1970
 //!   4092    4  CRC-32 of bytes 0 to 4091
 //! ```
 
@@ -113,9 +113,9 @@ impl Meta {
         let flags = if self.log_required { LOG_REQUIRED } else { 0 };
         out[68..72].copy_from_slice(&flags.to_le_bytes());
         out[72..80].copy_from_slice(&self.pages.to_le_bytes());
-        out[80..104].copy_from_slice(&self.catalog.encode());
-        out[104..118].copy_from_slice(&self.free_map.encode());
-        out[120..128].copy_from_slice(&self.wall_ms.to_le_bytes());
+        out[80..112].copy_from_slice(&self.catalog.encode());
+        out[112..126].copy_from_slice(&self.free_map.encode());
+        out[128..136].copy_from_slice(&self.wall_ms.to_le_bytes());
         let crc = crc32fast::hash(&out[..CRC_OFFSET]);
         out[CRC_OFFSET..].copy_from_slice(&crc.to_le_bytes());
         out
@@ -154,9 +154,9 @@ impl Meta {
             generation: u32_at(bytes, 64),
             log_required: u32_at(bytes, 68) & LOG_REQUIRED != 0,
             pages: u64_at(bytes, 72),
-            catalog: Desc::decode(&bytes[80..104]),
-            free_map: PagePtr::decode(&bytes[104..118]),
-            wall_ms: u64_at(bytes, 120),
+            catalog: Desc::decode(&bytes[80..112]),
+            free_map: PagePtr::decode(&bytes[112..126]),
+            wall_ms: u64_at(bytes, 128),
         })
     }
 

@@ -4,7 +4,7 @@
 //! | header | slot 0 | slot 1 | ... free ... | heap of cells | common prefix |
 //! slot: u16 offset of the cell, u32 hint (the first four bytes of the key's suffix, as a number)
 //! cell: u16 key length (bit 15: an overflow descriptor follows the key), u16 value length, key suffix,
-//!       [24-byte descriptor of the blob with the rest of the key], value
+//!       [32-byte descriptor of the blob with the rest of the key], value
 //! ```
 //!
 //! A key is stored as the page's common prefix and a suffix; of a key longer than the page's [`key_inline_max`]
@@ -29,7 +29,7 @@ pub fn cell_bytes_max(page_bytes: usize) -> usize {
 }
 
 /// The bytes that a cell with these parts takes, its slot included.
-pub fn cell_bytes(key_inline_bytes: usize, overflow: bool, value_bytes: usize) -> usize {
+pub const fn cell_bytes(key_inline_bytes: usize, overflow: bool, value_bytes: usize) -> usize {
     SLOT_BYTES
         + CELL_HEADER_BYTES
         + key_inline_bytes
@@ -195,6 +195,13 @@ impl<'a> Node<'a> {
         }
         let at = self.offset(i) + CELL_HEADER_BYTES + self.suffix(i).len();
         Some(Desc::decode(&self.page[at..at + DESC_BYTES]))
+    }
+
+    /// Bytes of the whole key, those in a blob included.
+    pub fn key_bytes(&self, i: usize) -> u64 {
+        let inline = self.prefix().len() + self.suffix(i).len();
+        let rest = self.overflow(i).map_or(0, |rest| rest.count);
+        rest.saturating_add(inline as u64)
     }
 
     #[inline]

@@ -29,7 +29,7 @@ pub const HEADER_BYTES: usize = 40;
 pub const PTR_BYTES: usize = 14;
 
 /// Bytes of an encoded [`Desc`].
-pub const DESC_BYTES: usize = 24;
+pub const DESC_BYTES: usize = 32;
 
 /// The smallest page, which only the simulator uses, in bytes.
 pub const PAGE_BYTES_MIN: usize = 512;
@@ -39,7 +39,7 @@ pub const PAGE_BYTES_MAX: usize = 65536;
 
 const _: () = assert!(HEADER_BYTES == 34 + 6);
 const _: () = assert!(PTR_BYTES == 6 + 8);
-const _: () = assert!(DESC_BYTES == 6 + 1 + 1 + 8 + 8);
+const _: () = assert!(DESC_BYTES == PTR_BYTES + 1 + 1 + 8 + 8);
 const _: () = assert!(PAGE_BYTES_MAX - 1 <= u16::MAX as usize);
 
 /// The number of a page: its offset in the file divided by the page size. 0 is never a page of a tree.
@@ -121,6 +121,8 @@ pub struct Desc {
     pub is_blob: bool,
     /// Entries of a tree, bytes of a blob.
     pub count: u64,
+    /// Bytes of a tree's entries and of all that hangs at them ([`crate::storage::cell::entry_bytes`]); 0 for a blob.
+    pub bytes: u64,
 }
 
 impl Desc {
@@ -132,6 +134,7 @@ impl Desc {
         height: 0,
         is_blob: false,
         count: 0,
+        bytes: 0,
     };
 
     pub const EMPTY_BLOB: Self = Self {
@@ -144,7 +147,8 @@ impl Desc {
         out[..PTR_BYTES].copy_from_slice(&self.root.encode());
         out[14] = self.height;
         out[15] = u8::from(self.is_blob);
-        out[16..].copy_from_slice(&self.count.to_le_bytes());
+        out[16..24].copy_from_slice(&self.count.to_le_bytes());
+        out[24..].copy_from_slice(&self.bytes.to_le_bytes());
         out
     }
 
@@ -154,7 +158,13 @@ impl Desc {
             height: bytes[14],
             is_blob: bytes[15] != 0,
             count: u64_at(bytes, 16),
+            bytes: u64_at(bytes, 24),
         }
+    }
+
+    /// Bytes of data in it, however deep.
+    pub fn data_bytes(&self) -> u64 {
+        if self.is_blob { self.count } else { self.bytes }
     }
 }
 

@@ -133,11 +133,23 @@ impl<P: Pages> Walk<'_, P> {
 
     /// A tree; `visit` sees its cells.
     fn tree(&mut self, desc: &Desc, visit: &mut Visit<'_>) -> Result<(), Broken> {
+        let mut bytes = 0;
+        let mut weigh = |key: &[u8], value: &[u8]| {
+            bytes += cell::entry_bytes(key.len() as u64, value);
+            visit(key, value)
+        };
         let count = if desc.root.is_null() {
             0
         } else {
-            self.node(desc.root, desc.height, &(None, None), visit)?
+            self.node(desc.root, desc.height, &(None, None), &mut weigh)?
         };
+        if bytes != desc.bytes {
+            let detail = format!(
+                "a tree at page {} says {} bytes and has {bytes}",
+                desc.root.page, desc.bytes
+            );
+            return Err(broken("O9", detail));
+        }
         if count != desc.count {
             let detail = format!(
                 "a tree at page {} says {} entries and has {count}",

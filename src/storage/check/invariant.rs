@@ -76,6 +76,8 @@ invariants! {
     LogIdle = 24, "a whole file has nothing in its log";
     /// Every transaction behind the checkpoint can be read.
     LogRecords = 25, "log records are understood";
+    /// The bytes of a tree are those of its entries and of what hangs at them.
+    Bytes = 26, "bytes add up";
 }
 
 impl Invariant {

@@ -12,7 +12,7 @@ use crate::storage::tree::HEIGHT_MAX;
 use crate::vfs::{VfsResult, read_up_to};
 
 /// Bytes of a meta that mean nothing and are zero.
-const UNUSED: [std::ops::Range<usize>; 2] = [118..120, 128..META_BYTES - 4];
+const UNUSED: [std::ops::Range<usize>; 2] = [126..128, 136..META_BYTES - 4];
 
 /// Bits of a page number in a pointer.
 const PAGE_NO_BITS: u32 = 48;
@@ -167,7 +167,7 @@ impl Checker<'_> {
             faults.push(format!("{} opens leave no stamps", meta.generation));
         }
         let catalog = meta.catalog;
-        if catalog.encode()[..] != bytes[80..104] || catalog.is_blob || catalog.height > HEIGHT_MAX
+        if catalog.encode()[..] != bytes[80..112] || catalog.is_blob || catalog.height > HEIGHT_MAX
         {
             faults.push("its catalog is no tree".to_owned());
         }

@@ -23,6 +23,7 @@ impl Walk<'_, '_> {
             let low = task.low.as_deref().map_or(&[][..], |b| &b.inline);
             let spot = self.spot(task.ptr, low);
             self.fault(Invariant::NodeLayout, spot, &task.owner, &fault.to_string());
+            task.tally.is_blind.set(true);
             self.is_blind = true;
             return;
         }
@@ -142,6 +143,7 @@ impl Walk<'_, '_> {
                 let spot = self.spot(task.ptr, b"");
                 let what = "a child is no pointer and count";
                 self.fault(Invariant::NodeLayout, spot, &task.owner, what);
+                task.tally.is_blind.set(true);
                 self.is_blind = true;
                 high = low;
                 continue;
@@ -160,7 +162,10 @@ impl Walk<'_, '_> {
                     high,
                     is_root: false,
                     owner: Rc::clone(&task.owner),
+                    tally: Rc::clone(&task.tally),
                 }));
+            } else {
+                task.tally.is_blind.set(true);
             }
             high = low;
         }
@@ -184,10 +189,14 @@ impl Walk<'_, '_> {
                     &task.owner,
                     "its value does not hold together",
                 );
+                task.tally.is_blind.set(true);
                 self.is_blind = true;
                 continue;
             }
             let cell = Cell::new(value);
+            let bytes = cell::entry_bytes(node.key_bytes(i), value);
+            let found = &task.tally.found;
+            found.set(found.get().saturating_add(bytes));
             if let Some(what) = desc_fault(value, &cell) {
                 self.fault(Invariant::Cells, spot, &task.owner, what);
             }

@@ -1,6 +1,7 @@
 //! From the roots to every page. What is still to be visited stands on a stack, so that depth costs no recursion;
 //! a page is put there once, by the first pointer to it.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use super::pages::{HeldPages, PageSet, read_page};
@@ -34,6 +35,16 @@ pub(super) struct Bound {
     pub(super) overflow: Option<Desc>,
 }
 
+/// The bytes of a tree, for all of its pages that are still to be visited.
+#[derive(Debug)]
+pub(super) struct Tally {
+    /// As its descriptor says.
+    expected: u64,
+    pub(super) found: Cell<u64>,
+    /// A page could not be looked at.
+    pub(super) is_blind: Cell<bool>,
+}
+
 /// A tree page to visit.
 #[derive(Clone, Debug)]
 pub(super) struct TreeTask {
@@ -47,6 +58,7 @@ pub(super) struct TreeTask {
     pub(super) high: Option<Rc<Bound>>,
     pub(super) is_root: bool,
     pub(super) owner: Rc<Owner>,
+    pub(super) tally: Rc<Tally>,
 }
 
 /// A page of a blob to visit.
@@ -83,7 +95,7 @@ pub(super) struct Walk<'c, 'a> {
 }
 
 impl Checker<'_> {
-    /// I5 to I20.
+    /// I5 to I20, I26.
     pub(super) fn pages(&mut self, meta: &Meta) -> Result<(), CheckError> {
         let page_bytes = meta.page_bytes as usize;
         let held = HeldPages::new(self.file, page_bytes);
@@ -130,7 +142,10 @@ impl Walk<'_, '_> {
                         self.read(task.ptr, kind, task.level, low, &task.owner, &mut page)?;
                     if sound {
                         self.tree_page(&task, &page);
+                    } else {
+                        task.tally.is_blind.set(true);
                     }
+                    self.tally(&task);
                 }
                 Task::Blob(task) => {
                     let kind = if task.height == 0 {
@@ -160,6 +175,25 @@ impl Walk<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// I26, if this was the last page of its tree.
+    fn tally(&mut self, task: &TreeTask) {
+        let Tally {
+            expected,
+            found,
+            is_blind,
+        } = &*task.tally;
+        let is_last = Rc::strong_count(&task.tally) == 1;
+        if !is_last || is_blind.get() || task.owner.is_dropped || found.get() == *expected {
+            return;
+        }
+        let what = format!(
+            "{expected} bytes are counted in the tree, and there are {}",
+            found.get()
+        );
+        let spot = self.spot(task.ptr, b"");
+        self.fault(Invariant::Bytes, spot, &task.owner, &what);
     }
 
     /// Takes note of a pointer; whether the page is to be visited: it lies in the file and no pointer led there
@@ -310,6 +344,11 @@ impl Walk<'_, '_> {
                 high: None,
                 is_root: true,
                 owner,
+                tally: Rc::new(Tally {
+                    expected: desc.bytes,
+                    found: Cell::new(0),
+                    is_blind: Cell::new(false),
+                }),
             }));
         }
     }

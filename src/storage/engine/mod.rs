@@ -541,6 +541,11 @@ impl Engine {
         self.roots.iter().map(|root| (root.id, root.desc.count))
     }
 
+    /// Bytes of data in all root trees, as of the last transaction: keys, values and all that hangs there.
+    pub fn data_bytes(&self) -> u64 {
+        self.roots.iter().map(|root| root.desc.bytes).sum()
+    }
+
     /// Where other threads get pages that they read ahead for this engine.
     pub fn source(&self) -> &PageSource {
         self.pager.source()

@@ -5,6 +5,7 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 
 use super::*;
+use crate::storage::cell::ENTRY_BYTES;
 use crate::storage::check::{CheckOptions, Severity, check};
 use crate::storage::checkpoint::{Checkpoint, EngineLock};
 use crate::storage::open::{OpenOptions, open};
@@ -120,14 +121,16 @@ fn contents<R: Read>(reader: &mut R, roots: &[u32]) -> Model {
     let mut out = Model::new();
     for root in roots {
         let tree = reader.root(RootId(*root)).expect("a root");
-        let mut keys = Vec::new();
+        let (mut keys, mut bytes) = (Vec::new(), 0);
         reader
-            .scan(tree, Seek::First, &mut |key, _| {
+            .scan(tree, Seek::First, &mut |key, cell| {
                 keys.push(key.to_vec());
+                bytes += ENTRY_BYTES + key.len() as u64 + cell.data_bytes();
                 std::ops::ControlFlow::Continue(())
             })
             .expect("readable");
         assert_eq!(keys.len() as u64, reader.count(tree));
+        assert_eq!(bytes, reader.desc(tree).bytes, "bytes of a root");
         for key in keys {
             let cell = reader
                 .get(tree, &key)
@@ -147,13 +150,15 @@ fn contents<R: Read>(reader: &mut R, roots: &[u32]) -> Model {
                     .expect("readable")
                     .expect("there");
                 let mut inner = BTreeMap::new();
-                let mut names = Vec::new();
+                let (mut names, mut bytes) = (Vec::new(), 0);
                 reader
-                    .scan(nested, Seek::First, &mut |k, _| {
+                    .scan(nested, Seek::First, &mut |k, cell| {
                         names.push(k.to_vec());
+                        bytes += ENTRY_BYTES + k.len() as u64 + cell.data_bytes();
                         std::ops::ControlFlow::Continue(())
                     })
                     .expect("readable");
+                assert_eq!(bytes, reader.desc(nested).bytes, "bytes of a nested tree");
                 for name in names {
                     let mut body = Vec::new();
                     reader

@@ -4,6 +4,7 @@ use super::spread::{self, Insertion};
 use super::{Child, Path, descend};
 use crate::storage::Error;
 use crate::storage::blob;
+use crate::storage::cell::{Cell, entry_bytes};
 use crate::storage::node::{self, Node};
 use crate::storage::page::{Desc, Kind};
 use crate::storage::pager::{FrameNo, Pager};
@@ -80,7 +81,9 @@ pub fn insert_along(
     own_path(pager, desc, path)?;
     let leaf = *path.last().expect("a path ends in a leaf");
     if found {
-        replaced(Node::new(pager.bytes(leaf.slot)).value(leaf.index));
+        let old = Node::new(pager.bytes(leaf.slot)).value(leaf.index);
+        let old_bytes = Cell::new(old).data_bytes();
+        replaced(old);
         let page = pager.values_mut(leaf.slot);
         if !node::set_value(page, leaf.index, entry.value) {
             let what = Insertion::Replace {
@@ -89,6 +92,8 @@ pub fn insert_along(
             };
             spread::change_leaf(pager, desc, path, what)?;
         }
+        let new_bytes = Cell::new(entry.value).data_bytes();
+        desc.bytes = desc.bytes.saturating_add(new_bytes).saturating_sub(old_bytes);
         return Ok(false);
     }
     let page = pager.bytes_mut(leaf.slot);
@@ -98,6 +103,9 @@ pub fn insert_along(
     };
     add_to_counts(pager, path, 1);
     desc.count += 1;
+    desc.bytes = desc
+        .bytes
+        .saturating_add(entry_bytes(entry.key.len() as u64, entry.value));
     if !fits {
         let what = Insertion::New {
             index: leaf.index,
@@ -141,6 +149,7 @@ fn plant(
         height: 0,
         is_blob: false,
         count: 1,
+        bytes: entry_bytes(entry.key.len() as u64, entry.value),
     };
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::spread::{self, Fences, joined, measure, prefix_of};
 use super::{Child, Path, descend, fetch_node, key_over};
 use crate::storage::Error;
 use crate::storage::blob;
+use crate::storage::cell::entry_bytes;
 use crate::storage::node::{self, CellRef, Node};
 use crate::storage::page::{Desc, Kind};
 use crate::storage::pager::{FrameNo, Pager};
@@ -88,9 +89,11 @@ fn remove_cells(
 ) -> Result<(), Error> {
     let leaf = *path.last().expect("a path ends in a leaf");
     let count = cells.len() as u64;
+    let mut gone_bytes = 0_u64;
     for i in cells.clone() {
         let node = Node::new(pager.bytes(leaf.slot));
         removed(node.value(i));
+        gone_bytes = gone_bytes.saturating_add(entry_bytes(node.key_bytes(i), node.value(i)));
         if let Some(rest) = node.overflow(i) {
             blob::drop_all(pager, &rest)?;
         }
@@ -101,6 +104,7 @@ fn remove_cells(
     }
     add_to_counts(pager, path, -(count as i64));
     desc.count -= count;
+    desc.bytes = desc.bytes.saturating_sub(gone_bytes);
     tidy(pager, desc, path)
 }
 

@@ -12,11 +12,16 @@ use crate::storage::pager::tests::pager;
 fn entries(pager: &mut Pager, desc: &Desc) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut out = BTreeMap::new();
     if desc.root.is_null() {
-        assert_eq!(desc.count, 0);
+        assert_eq!((desc.count, desc.bytes), (0, 0));
         return out;
     }
     let count = walk(pager, desc.root, desc.height, None, None, &mut out);
     assert_eq!(count, desc.count, "the descriptor counts its entries");
+    let bytes: u64 = out
+        .iter()
+        .map(|(key, value)| cell::entry_bytes(key.len() as u64, value))
+        .sum();
+    assert_eq!(bytes, desc.bytes, "the descriptor counts their bytes");
     out
 }
 

@@ -134,7 +134,7 @@ fn i2_meta_order() {
 fn i3_meta_content() {
     let victim = Victim::new();
     let (meta, slot) = victim.image().newest();
-    for at in [119, 200, META_BYTES - 5] {
+    for at in [127, 200, META_BYTES - 5] {
         let report = victim.damaged(|image| {
             for copy in 0..2 {
                 let start = slot.offset(copy) as usize;
@@ -583,6 +583,51 @@ fn i25_log_records() {
     });
     rig.kill();
     assert_error(&rig.check(), Invariant::LogRecords);
+}
+
+#[test]
+fn i26_bytes() {
+    let victim = Victim::new();
+    let (mut meta, slot) = victim.image().newest();
+    meta.catalog.bytes += 1;
+    let report = victim.damaged(|image| image.set_meta(slot, &meta));
+    assert_error(&report, Invariant::Bytes);
+    // A root of several pages: the second cell of the catalog is root 0.
+    let leaf = victim.find_kind("the catalog", Kind::Leaf);
+    let report = victim.damaged_page(leaf, |page| {
+        let at = value_at(page, 1);
+        page[at + 2 + 24] ^= 1;
+    });
+    assert_error(&report, Invariant::Bytes);
+    assert_eq!(report.findings.len(), 1, "{:?}", report.findings);
+    // A nested tree, whose bytes are part of those of its owner.
+    let owner = victim.find("root 5", |page| {
+        Kind::of(page) == Some(Kind::Leaf) && nested_at(page).is_some()
+    });
+    let report = victim.damaged_page(owner, |page| {
+        let at = nested_at(page).expect("it was found");
+        page[at + 24] ^= 1;
+    });
+    let count = report
+        .findings
+        .iter()
+        .filter(|f| f.invariant == Invariant::Bytes)
+        .count();
+    assert_eq!(count, 2, "{:?}", report.findings);
+    // A blob has its length and no bytes.
+    let report = with_blob(&victim, |desc| desc[24] = 1);
+    assert_error(&report, Invariant::BlobGeometry);
+}
+
+/// Where in a leaf the descriptor of a nested tree with pages is.
+fn nested_at(page: &[u8]) -> Option<usize> {
+    let node = Node::new(page);
+    (0..node.len()).find_map(|i| {
+        let cell = Cell::new(node.value(i));
+        (0..cell.slots())
+            .find(|slot| !cell.slot(*slot).root.is_null())
+            .map(|slot| value_at(page, i) + cell.slot_offset(slot))
+    })
 }
 
 #[test]
