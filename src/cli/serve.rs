@@ -15,8 +15,10 @@ use super::seed::{SeedError, seed};
 use super::server::{Launch, ServeError};
 use crate::command::acl;
 use crate::command::effects;
+use crate::command::eviction;
 use crate::command::push::Sender;
 use crate::command::server::{REDIS_VERSION, Server};
+use crate::command::settings;
 use crate::command::shutdown::Request;
 use crate::config::{AppendFsync, Config, Host, Key, OnCorruption as OnCorruptionSetting, Refusal};
 use crate::keyspace::Keyspace;
@@ -87,7 +89,7 @@ impl Host for ServerHost {
     }
 }
 
-/// Removes due keys, and changes the size of the cache.
+/// Removes due keys and those that are given up to make room, and changes the size of the cache.
 struct Housekeeping {
     server: Arc<Server>,
     cache_bytes: Arc<AtomicU64>,
@@ -108,16 +110,24 @@ impl Job for Housekeeping {
             keyspace.engine.pager_mut().set_cache_bytes(wanted);
             self.cache_bytes_now = wanted;
         }
-        if !self.server.switches.active_expire.load(Ordering::Relaxed) {
+        keyspace.access.fading = settings::fading(&self.server);
+        self.server.eviction.peak(keyspace.used_bytes());
+        if self.server.pause.holds(true, now_ms).is_some() {
             return;
         }
-        effects::listen(keyspace, &self.server);
         keyspace.engine.begin_command(storage::OnMiss::Read);
-        keyspace.engine.set_urgent(true);
-        if let Err(e) = keyspace.expire_due(now_ms, EXPIRED_A_TURN) {
-            tracing::debug!("due keys were not removed: {e}");
+        if let Err(e) = eviction::make_room(keyspace, &self.server, now_ms) {
+            tracing::debug!("no room was made: {e}");
         }
-        keyspace.engine.set_urgent(false);
+        effects::listen(keyspace, &self.server);
+        if self.server.switches.active_expire.load(Ordering::Relaxed) {
+            keyspace.engine.begin_command(storage::OnMiss::Read);
+            keyspace.engine.set_urgent(true);
+            if let Err(e) = keyspace.expire_due(now_ms, EXPIRED_A_TURN) {
+                tracing::debug!("due keys were not removed: {e}");
+            }
+            keyspace.engine.set_urgent(false);
+        }
         effects::distribute(keyspace, &self.server, None, now_ms);
         let mut sender = Sender::new(&self.server, keyspace.last_lsn(), None);
         sender.make_room();

@@ -90,6 +90,8 @@ pub struct Client {
     pub patient: bool,
     /// The errors in the reply of its command are counted already.
     pub errors_counted: bool,
+    /// There was no room for more data before its command.
+    pub out_of_memory: bool,
     /// The transaction that is being queued.
     pub multi: Option<Box<Multi>>,
     /// Lines for monitors that the current hold of the lock produced.
@@ -155,6 +157,7 @@ impl Client {
             in_script: false,
             patient: false,
             errors_counted: false,
+            out_of_memory: false,
             multi: None,
             feed: Vec::new(),
             paused: false,

@@ -24,6 +24,7 @@ pub mod durations;
 pub mod effects;
 pub mod errors;
 pub mod eval;
+pub mod eviction;
 pub mod expire;
 pub mod function;
 pub mod geo;

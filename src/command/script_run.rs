@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering;
 use super::acl::{self, log::Context};
 use super::client::Client;
 use super::dispatch::BOUND;
+use super::eviction::OUT_OF_MEMORY;
 use super::outgoing::OutgoingMark;
 use super::request::Request;
 use super::running::{Kind, Order};
@@ -59,6 +60,20 @@ impl Subject<'_> {
             Some(flags) if self.read_only && !flags.has(Declared::NoWrites) => Err(WRITES),
             _ => Ok(()),
         }
+    }
+
+    /// Refuses what could add data where there is no room for it.
+    pub fn check_room(&self, server: &Server, client: &Client) -> Result<(), ErrorReply> {
+        const NO_ROOM: ErrorReply = ErrorReply::new(
+            "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+        );
+        let adds = |flags: Flags| !flags.has(Declared::AllowOom) && !flags.has(Declared::NoWrites);
+        let is_full =
+            client.out_of_memory && server.tuning.maxmemory.load(Ordering::Relaxed) > 0;
+        if is_full && self.flags.is_some_and(adds) {
+            return Err(NO_ROOM);
+        }
+        Ok(())
     }
 
     fn may_write(&self) -> bool {
@@ -244,6 +259,16 @@ impl<'a> ScriptRun<'a> {
         None
     }
 
+    /// Whether a command may not add data. Once the run has changed something it goes on to its end.
+    fn is_out_of_memory(&self, command: &Command) -> bool {
+        let is_allowed = |flags: Flags| flags.has(Declared::AllowOom);
+        command.flags.has(Flag::DenyOom)
+            && !self.wrote
+            && self.client.out_of_memory
+            && !self.subject.flags.is_some_and(is_allowed)
+            && self.server.tuning.maxmemory.load(Ordering::Relaxed) > 0
+    }
+
     /// Prepares storage for a command; an error if that is impossible.
     fn prepare(&mut self, command: &Command) -> Result<(), storage::Error> {
         if !only_touches_keys(command) && !PUBLISHING.contains(&command.id) {
@@ -382,6 +407,12 @@ impl Host for ScriptRun<'_> {
         }
         if let Some(text) = self.objection(command, words) {
             return self.refuse(Some(command), text);
+        }
+        if self.is_out_of_memory(command) {
+            self.rejected.push(command.id);
+            out.error(&OUT_OF_MEMORY);
+            self.errors.push(OUT_OF_MEMORY.0.as_bytes().to_vec());
+            return Called::Answered;
         }
         match self.prepare(command) {
             Ok(()) => self.carry_out(command, words, out),

@@ -8,6 +8,7 @@ use super::blocking::BlockTable;
 use super::checkpoint::CheckpointBell;
 use super::client::{Entry, signal};
 use super::debug::Switches;
+use super::eviction::EvictionFigures;
 use super::latency::Latency;
 use super::loading::Loading;
 use super::pause::Pause;
@@ -38,6 +39,7 @@ pub struct Server {
     pub blocked: BlockTable,
     pub watched: WatchTable,
     pub stats: Stats,
+    pub eviction: EvictionFigures,
     pub slowlog: Slowlog,
     pub latency: Latency,
     pub pause: Pause,
@@ -70,6 +72,7 @@ impl Server {
             blocked: BlockTable::default(),
             watched: WatchTable::default(),
             stats: Stats::default(),
+            eviction: EvictionFigures::default(),
             slowlog: Slowlog::default(),
             latency: Latency::default(),
             pause: Pause::default(),
@@ -145,6 +148,7 @@ impl Host for Server {
 
     fn reset_statistics(&self) {
         self.stats.reset();
+        self.eviction.reset();
         self.scripting.reset_statistics();
     }
 

@@ -3,8 +3,10 @@
 use super::blocking::{Table, Waiter};
 use super::client::{Client, ReplyMode, signal};
 use super::effects::{self, Maker};
+use super::eviction::{self, OUT_OF_MEMORY, Room};
 use super::server::Server;
 use super::stats::{add, add_locked};
+use super::table::Flag;
 use super::{Call, Failure, accounting, attempt, client_tracking, errors};
 use crate::keyspace::{Keyspace, Look};
 use crate::resp::{ErrorReply, Reply};
@@ -95,6 +97,12 @@ fn carry_out(
     out: &mut Reply,
     now_ms: u64,
 ) -> Result<(), Failure> {
+    if eviction::make_room(keyspace, server, now_ms)? == Room::None
+        && waiter.command.flags.has(Flag::DenyOom)
+    {
+        return Err(OUT_OF_MEMORY.into());
+    }
+    keyspace.engine.begin_command(OnMiss::Read);
     let words = waiter.request.words();
     keyspace.no_touch = waiter.client.no_touch;
     effects::listen(keyspace, server);

@@ -6,6 +6,8 @@ use super::Call;
 use super::server::Server;
 use crate::config::Key;
 use crate::interchange::import;
+use crate::keyspace::access::Fading;
+use crate::keyspace::eviction::{Merit, Rule};
 use crate::keyspace::list;
 use crate::keyspace::set;
 use crate::keyspace::stream::node::NodeLimits;
@@ -65,6 +67,50 @@ pub fn use_policy(call: &Call<'_>) -> UsePolicy {
         0 | 4 => UsePolicy::Recency,
         1 | 5 => UsePolicy::Frequency,
         _ => UsePolicy::Neither,
+    }
+}
+
+/// `maxmemory-policy` and `maxmemory-samples`: which keys are given up to make room; None: none are.
+pub fn eviction_rule(server: &Server) -> Option<Rule> {
+    let policy = server.config.number(Key::MaxmemoryPolicy);
+    let merit = match policy {
+        0 | 4 => Merit::Recency,
+        1 | 5 => Merit::Frequency,
+        2 | 6 => Merit::Chance,
+        3 => Merit::TimeToLive,
+        _ => return None,
+    };
+    let samples = server.config.number(Key::MaxmemorySamples);
+    Some(Rule {
+        merit,
+        only_volatile: policy < 4,
+        samples: u64::try_from(samples).unwrap_or(1),
+    })
+}
+
+/// `maxmemory-eviction-tenacity`: how long a command may be kept by keys that are given up before it, in
+/// microseconds; None: until there is room.
+pub fn eviction_us_max(server: &Server) -> Option<u64> {
+    const STEP_US: u64 = 50;
+    const LINEAR_MAX: u64 = 10;
+    const GROWTH: f64 = 1.15;
+    let tenacity = server.config.number(Key::MaxmemoryEvictionTenacity);
+    match u64::try_from(tenacity).unwrap_or_default() {
+        tenacity @ 0..=LINEAR_MAX => Some(tenacity * STEP_US),
+        tenacity @ ..100 => {
+            let steps = (tenacity - LINEAR_MAX) as i32;
+            Some(((LINEAR_MAX * STEP_US) as f64 * GROWTH.powi(steps)) as u64)
+        }
+        _ => None,
+    }
+}
+
+/// `lfu-log-factor` and `lfu-decay-time`.
+pub fn fading(server: &Server) -> Fading {
+    let number = |key| u32::try_from(server.config.number(key)).unwrap_or_default();
+    Fading {
+        log_factor: number(Key::LfuLogFactor),
+        decay_minutes: number(Key::LfuDecayTime),
     }
 }
 

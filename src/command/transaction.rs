@@ -85,6 +85,14 @@ impl Multi {
 /// EXEC, whose refusal ends the transaction.
 pub const EXEC: CommandId = table::id("exec");
 
+/// Commands that end a transaction.
+const ENDING: &[CommandId] = &[
+    EXEC,
+    table::id("discard"),
+    table::id("quit"),
+    table::id("reset"),
+];
+
 /// Commands that an open transaction does not queue.
 const AT_ONCE: &[CommandId] = &[
     EXEC,
@@ -94,6 +102,11 @@ const AT_ONCE: &[CommandId] = &[
     table::id("reset"),
     table::id("watch"),
 ];
+
+/// Whether an open transaction would keep the request in memory, so that there has to be room for it.
+pub fn keeps(client: &Client, command: &Command) -> bool {
+    client.multi.is_some() && !ENDING.contains(&command.id)
+}
 
 /// Queues a command that nothing was said against; false if it is to run at once.
 pub fn queues(

@@ -38,6 +38,8 @@ pub struct Tuning {
     pub tracked_keys_max: AtomicU64,
     /// `busy-reply-threshold`, milliseconds; 0: never.
     pub busy_reply_ms: AtomicU64,
+    /// `maxmemory`, bytes of data; 0: no limit.
+    pub maxmemory: AtomicU64,
     /// How often in a second the periodic jobs run.
     pub hz: AtomicU64,
     /// From where DEBUG may come.
@@ -65,6 +67,7 @@ impl Default for Tuning {
             events: AtomicI64::new(0),
             tracked_keys_max: AtomicU64::new(1_000_000),
             busy_reply_ms: AtomicU64::new(5000),
+            maxmemory: AtomicU64::new(0),
             hz: AtomicU64::new(10),
             debug_allowed: Allowed::default(),
             module_allowed: Allowed::default(),
@@ -109,6 +112,7 @@ impl Tuning {
         set(&self.slowlog_len_max, config.slowlog_entries_max());
         set(&self.latency_ms_min, config.latency_threshold_ms());
         set(&self.busy_reply_ms, config.busy_reply_threshold_ms());
+        set(&self.maxmemory, config.maxmemory());
         set(&self.hz, u64::from(config.hz()));
         let output = config.output_limits();
         self.output_normal.set(&output.normal);

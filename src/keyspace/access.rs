@@ -82,6 +82,16 @@ impl AccessTable {
         Found { at, tag }
     }
 
+    /// The key came into being now.
+    pub(super) fn made(&mut self, key: Found, now_ms: u64) {
+        let Found { at, tag } = key;
+        self.places[at] = Place {
+            tag,
+            used_s: self.seconds(now_ms),
+            frequency: FREQUENCY_NEW,
+        };
+    }
+
     /// The key is used now. `draw` is random, 0 to 1.
     pub(super) fn used(&mut self, key: Found, now_ms: u64, draw: impl FnOnce() -> f64) {
         let Found { at, tag } = key;
@@ -166,6 +176,16 @@ mod tests {
         assert_eq!(table.idle_seconds(0, b"k", 1_007_900), 0);
         assert_eq!(table.idle_seconds(0, b"k", 1_010_000), 3);
         assert_eq!(table.idle_seconds(1, b"k", 1_010_000), 10);
+    }
+
+    #[test]
+    fn a_key_made_anew_forgets_how_often_its_name_was_used() {
+        let mut table = AccessTable::new(0);
+        table.used(table.find(0, b"k"), 1000, || 0.0);
+        assert_eq!(table.frequency(0, b"k", 1000), FREQUENCY_NEW + 1);
+        table.made(table.find(0, b"k"), 2000);
+        assert_eq!(table.frequency(0, b"k", 2000), FREQUENCY_NEW);
+        assert_eq!(table.idle_seconds(0, b"k", 5000), 3);
     }
 
     #[test]

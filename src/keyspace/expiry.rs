@@ -2,7 +2,6 @@
 
 use smallvec::SmallVec;
 
-use super::change::Class;
 use super::header::Header;
 use super::{Keyspace, Look};
 use crate::storage::{Error, Plan, Read, Seek};
@@ -156,19 +155,5 @@ impl Keyspace {
             txn.delete(&slot, key)?;
             Ok::<_, Error>(())
         })
-    }
-
-    /// Deletes a key as evicted. False if it is not there.
-    pub fn evict(&mut self, db: u32, key: &[u8], now_ms: u64) -> Result<bool, Error> {
-        let evicted = self.write(Plan::Simple, |txn| {
-            let slot = txn.slot(db, key, now_ms)?;
-            let deleted = txn.delete(&slot, key)?;
-            if deleted {
-                txn.touched(db, key, 0, Some((Class::Evicted, "evicted")));
-            }
-            Ok::<_, Error>(deleted)
-        })?;
-        self.stats.evicted_keys += u64::from(evicted);
-        Ok(evicted)
     }
 }

@@ -20,6 +20,7 @@ pub mod double;
 pub mod draft;
 pub mod draw;
 pub mod elements;
+pub mod eviction;
 pub mod expiry;
 pub mod geo;
 pub mod glob;

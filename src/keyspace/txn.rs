@@ -166,10 +166,14 @@ impl<'a> Txn<'a> {
         found: bool,
     ) {
         let keyspace = &mut *self.keyspace;
-        // What is not there is about to be made.
         if let Some(place) = place {
-            let rng = &mut keyspace.rng;
-            keyspace.access.used(place, now_ms, || rng.f64());
+            if found {
+                let rng = &mut keyspace.rng;
+                keyspace.access.used(place, now_ms, || rng.f64());
+            } else {
+                // What is not there is about to be made.
+                keyspace.access.made(place, now_ms);
+            }
         }
         keyspace.stats.hits += u64::from(look.counts && found);
         keyspace.stats.misses += u64::from(look.counts && !found);

@@ -10,6 +10,7 @@ use crate::command::blocking::Blocked;
 use crate::command::client::{Client, ReplyMode, signal};
 use crate::command::dispatch::{Bindings, Handler};
 use crate::command::effects::{self, Maker};
+use crate::command::eviction::{self, Room};
 use crate::command::push::Sender;
 use crate::command::server::Server;
 use crate::command::stats::{add, add_locked};
@@ -265,6 +266,9 @@ fn measures_all(server: &Server) -> bool {
         || server.tuning.latency_ms_min.load(Ordering::Relaxed) > 0
 }
 
+/// A command and the function that carries it out, if it has one.
+type Bound = (&'static Command, Option<Handler>);
+
 /// One request in its turn.
 struct Turn<'a> {
     words: &'a [&'a [u8]],
@@ -283,7 +287,13 @@ impl Turn<'_> {
         if self.client.reply_mode == ReplyMode::SkipNext {
             self.client.reply_mode = ReplyMode::Skip;
         }
-        let checked = self.check(hold);
+        let checked = match self.check_request(hold) {
+            Ok(bound) => match self.make_room(keyspace, hold) {
+                Ok(room) => self.check_state(bound, room, hold),
+                Err(verdict) => return verdict,
+            },
+            Err(line) => Err(line),
+        };
         if checked.is_ok() && hold.server.tracking.any() {
             let own = Some((self.client.id, &mut *self.reply));
             Sender::new(hold.server, keyspace.last_lsn(), own).make_room();
@@ -353,14 +363,11 @@ impl Turn<'_> {
         }
     }
 
-    /// Everything that can be said against a request before it runs, in Redis's order. The error is a line.
-    fn check(&mut self, hold: &Hold<'_>) -> Result<(&'static Command, Handler), Vec<u8>> {
+    /// What can be said against a request for what it is and for who makes it, in Redis's order. The error is a line.
+    fn check_request(&mut self, hold: &Hold<'_>) -> Result<Bound, Vec<u8>> {
         let server = hold.server;
         let (command, handler) = self.resolve()?;
-        let reject = |text: &str| {
-            add_locked(&server.stats.command(command.id).rejected, 1);
-            Err(text.as_bytes().to_vec())
-        };
+        let reject = |text: &str| Err(rejection(server, command, text));
         if !command.accepts(self.words.len()) {
             let name = command.name();
             return reject(&format!(
@@ -388,6 +395,47 @@ impl Turn<'_> {
         }
         if self.client.multi.is_some() && command.flags.has(Flag::NoMulti) {
             return reject("ERR Command not allowed inside a transaction");
+        }
+        Ok((command, handler))
+    }
+
+    /// Gives up keys if the data takes more than it may. Who reads them hears of it before the request is answered.
+    fn make_room(&mut self, keyspace: &mut Keyspace, hold: &Hold<'_>) -> Result<Room, Verdict> {
+        let server = hold.server;
+        self.client.out_of_memory = false;
+        if server.tuning.maxmemory.load(Ordering::Relaxed) == 0 || hold.is_busy {
+            return Ok(Room::Enough);
+        }
+        let now_ms = hold.now_us / 1000;
+        let lsn = keyspace.last_lsn();
+        let room = eviction::make_room(keyspace, server, now_ms);
+        if keyspace.last_lsn() > lsn {
+            effects::distribute(keyspace, server, None, now_ms);
+            self.client.entry.take_posted(self.reply.buffer_mut());
+            hold.store.begin_command(keyspace, self.waiting);
+        }
+        match room {
+            Ok(room) => {
+                self.client.out_of_memory = room == Room::None;
+                Ok(room)
+            }
+            Err(_) => Err(Verdict::Miss),
+        }
+    }
+
+    /// What can be said against a request for how things stand, in Redis's order. The error is a line.
+    fn check_state(
+        &self,
+        (command, handler): Bound,
+        room: Room,
+        hold: &Hold<'_>,
+    ) -> Result<(&'static Command, Handler), Vec<u8>> {
+        let server = hold.server;
+        let reject = |text: &str| Err(rejection(server, command, text));
+        if room == Room::None
+            && (self.has(command, Flag::DenyOom) || transaction::keeps(self.client, command))
+        {
+            return reject(&eviction::OUT_OF_MEMORY.0);
         }
         if self.client.subscriptions.any()
             && self.reply.proto() == Proto::Resp2
@@ -596,6 +644,12 @@ impl Turn<'_> {
             hold.run = Some((command.id, calls + 1));
         }
     }
+}
+
+/// The error line of a command that is refused, which is counted.
+fn rejection(server: &Server, command: &Command, text: &str) -> Vec<u8> {
+    add_locked(&server.stats.command(command.id).rejected, 1);
+    text.as_bytes().to_vec()
 }
 
 /// The first words of web requests: whoever sends them was tricked into talking to this port.

@@ -45,6 +45,10 @@ pub(super) fn stats(report: &mut Report, call: &mut Call<'_>) -> Result<(), Erro
     report.field("evicted_keys", keyspace.evicted_keys);
     let scripts_evicted = &call.server.scripting.figures.scripts_evicted;
     report.field("evicted_scripts", scripts_evicted.load(Ordering::Relaxed));
+    let now_us = call.server.clock.mono_us();
+    let (exceeded_ms, exceeding_ms) = call.server.eviction.exceeded_ms(now_us);
+    report.field("total_eviction_exceeded_time", exceeded_ms);
+    report.field("current_eviction_exceeded_time", exceeding_ms);
     report.field("keyspace_hits", keyspace.hits);
     report.field("keyspace_misses", keyspace.misses);
     let subscribed = call.server.subscriptions.sizes();

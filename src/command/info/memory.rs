@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::{Report, eviction_policy};
 use crate::command::Call;
 use crate::storage::Error;
+use crate::storage::pager::META_REGION_BYTES;
 
 /// The allocator that the program is linked with.
 pub(in crate::command) const ALLOCATOR: &str = "libc";
@@ -12,13 +13,16 @@ pub(in crate::command) const ALLOCATOR: &str = "libc";
 pub(super) fn memory(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
     let machine = &call.server.machine;
     let memory = machine.memory();
-    let peak = memory.resident_max.max(memory.resident);
-    let percent = 100.0 * memory.resident as f64 / peak.max(1) as f64;
+    let used = call.keyspace.used_bytes();
+    let peak = call.server.eviction.peak(used);
+    let percent = 100.0 * used as f64 / peak.max(1) as f64;
     report.section("Memory");
-    report.bytes("used_memory", memory.resident);
+    report.bytes("used_memory", used);
     report.bytes("used_memory_rss", memory.resident);
     report.bytes("used_memory_peak", peak);
     report.field("used_memory_peak_perc", format_args!("{percent:.2}%"));
+    report.field("used_memory_startup", META_REGION_BYTES);
+    report.field("used_memory_dataset", used - META_REGION_BYTES);
     report.field("used_memory_anonymous", memory.anonymous);
     report.bytes("total_system_memory", machine.identity().memory_bytes);
     scripts(report, call);
