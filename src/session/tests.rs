@@ -1,6 +1,7 @@
 //! Bytes in, bytes out, against a server without a log.
 
 mod blocking;
+mod eviction;
 mod transactions;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
