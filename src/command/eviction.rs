@@ -130,4 +130,3 @@ fn give_up(
     }
     Ok(Room::Enough)
 }
-

@@ -68,8 +68,7 @@ impl Subject<'_> {
             "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
         );
         let adds = |flags: Flags| !flags.has(Declared::AllowOom) && !flags.has(Declared::NoWrites);
-        let is_full =
-            client.out_of_memory && server.tuning.maxmemory.load(Ordering::Relaxed) > 0;
+        let is_full = client.out_of_memory && server.tuning.maxmemory.load(Ordering::Relaxed) > 0;
         if is_full && self.flags.is_some_and(adds) {
             return Err(NO_ROOM);
         }

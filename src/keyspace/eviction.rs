@@ -156,6 +156,5 @@ fn place(trees: &[(u32, TreeId, u64)], mut rank: u64) -> (u32, TreeId, u64) {
     unreachable!("a rank is below the number of keys");
 }
 
-
 #[cfg(test)]
 mod tests;

@@ -31,7 +31,13 @@ impl Rig {
         self.keyspace
             .write(Plan::Simple, |txn| {
                 let slot = txn.slot(db, key.as_bytes(), now_ms)?;
-                txn.put_string(&slot, key.as_bytes(), b"value", Encoding::Natural, expires_ms)
+                txn.put_string(
+                    &slot,
+                    key.as_bytes(),
+                    b"value",
+                    Encoding::Natural,
+                    expires_ms,
+                )
             })
             .expect("a key");
     }
@@ -110,7 +116,10 @@ fn keys_that_do_not_expire_stay_under_every_volatile_policy() {
         }
         let gone = rig.drain(&rule(merit, true));
         assert_eq!(gone.len(), 20, "{merit:?}");
-        assert!(gone.iter().all(|key| key.parse::<u64>().expect("a number") % 2 == 0));
+        assert!(
+            gone.iter()
+                .all(|key| key.parse::<u64>().expect("a number") % 2 == 0)
+        );
         assert_eq!(rig.keyspace.len_of_all(), 20, "{merit:?}");
     }
 }

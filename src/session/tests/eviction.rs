@@ -19,7 +19,10 @@ impl World {
     fn fill(&mut self, session: &mut Session, count: usize) {
         for n in 0..count {
             let value = "v".repeat(100);
-            assert_eq!(self.ask(session, &format!("SET key:{n} {value}\r\n")), "+OK\r\n");
+            assert_eq!(
+                self.ask(session, &format!("SET key:{n} {value}\r\n")),
+                "+OK\r\n"
+            );
         }
     }
 }
@@ -79,11 +82,22 @@ fn keys_go_before_a_command_until_there_is_room() {
 fn a_refused_request_and_a_pause_give_up_nothing() {
     let mut world = World::new();
     let mut session = world.session(&ALL);
-    world.ask(&mut session, "CONFIG SET maxmemory-policy allkeys-random\r\n");
+    world.ask(
+        &mut session,
+        "CONFIG SET maxmemory-policy allkeys-random\r\n",
+    );
     world.fill(&mut session, 20);
     world.limit(1);
-    assert!(world.ask(&mut session, "SET a\r\n").starts_with("-ERR wrong number"));
-    assert!(world.ask(&mut session, "NOTHING\r\n").starts_with("-ERR unknown"));
+    assert!(
+        world
+            .ask(&mut session, "SET a\r\n")
+            .starts_with("-ERR wrong number")
+    );
+    assert!(
+        world
+            .ask(&mut session, "NOTHING\r\n")
+            .starts_with("-ERR unknown")
+    );
     assert_eq!(world.keyspace.stats.evicted_keys, 0);
     let now_ms = world.clock.wall_ms();
     world.server.pause.begin(now_ms + 1000, false, now_ms);
@@ -96,7 +110,10 @@ fn a_refused_request_and_a_pause_give_up_nothing() {
 fn a_watched_key_that_is_given_up_fails_exec() {
     let mut world = World::new();
     let mut session = world.session(&ALL);
-    world.ask(&mut session, "CONFIG SET maxmemory-policy allkeys-random\r\n");
+    world.ask(
+        &mut session,
+        "CONFIG SET maxmemory-policy allkeys-random\r\n",
+    );
     world.fill(&mut session, 1);
     world.ask(&mut session, "WATCH key:0\r\nMULTI\r\nPING\r\n");
     world.limit(1);

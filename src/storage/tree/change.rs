@@ -93,7 +93,10 @@ pub fn insert_along(
             spread::change_leaf(pager, desc, path, what)?;
         }
         let new_bytes = Cell::new(entry.value).data_bytes();
-        desc.bytes = desc.bytes.saturating_add(new_bytes).saturating_sub(old_bytes);
+        desc.bytes = desc
+            .bytes
+            .saturating_add(new_bytes)
+            .saturating_sub(old_bytes);
         return Ok(false);
     }
     let page = pager.bytes_mut(leaf.slot);
