@@ -5,7 +5,7 @@ use super::running::Kind;
 use super::script_cache::{DIGEST_LEN, Found, Origin, ScriptCache};
 use super::script_run::{ScriptRun, Subject};
 use super::server::Server;
-use super::table::{self, CommandId};
+use super::table::{self, Command, CommandId, Flag, Flags as CommandFlags};
 use super::{Call, Failure, Outcome, monitor};
 use crate::resp::ErrorReply;
 use crate::script::Reference;
@@ -156,27 +156,44 @@ pub(super) fn run_in(
 
 const EVAL: CommandId = table::id("eval");
 const EVAL_RO: CommandId = table::id("eval_ro");
+const EVALSHA: CommandId = table::id("evalsha");
+const EVALSHA_RO: CommandId = table::id("evalsha_ro");
 
-/// Whether a request that may run a script may write: not if the script declares that it does not.
-pub fn may_write(server: &Server, command: CommandId, words: &[&[u8]]) -> bool {
-    let is_eval = command == EVAL || command == EVAL_RO;
+/// The flags of a request: those of its command, or what the script that it runs declares instead.
+pub fn flags(server: &Server, command: &Command, words: &[&[u8]]) -> CommandFlags {
+    let is_eval = command.id == EVAL || command.id == EVAL_RO;
+    if !is_eval && command.id != EVALSHA && command.id != EVALSHA_RO {
+        return command.flags;
+    }
     let digest = match words.get(1) {
         Some(code) if is_eval => Some(sha1_hex(code)),
         Some(word) => digest(word),
         None => None,
     };
     let Some(digest) = digest else {
-        return true;
+        return command.flags;
     };
     let known = server
         .scripting
         .scripts
         .try_lock()
         .and_then(|scripts| scripts.flags(&digest));
-    let flags: Option<Flags> = match known {
-        Some(flags) => flags,
+    let declared: Option<Flags> = match known {
+        Some(declared) => declared,
         None if is_eval => parse_script(words[1]).ok().and_then(|script| script.flags),
         None => None,
     };
-    flags.is_none_or(|flags| !flags.has(Declared::NoWrites))
+    match declared {
+        None => command.flags,
+        Some(declared) => {
+            let writes = !declared.has(Declared::NoWrites);
+            let adds = writes && !declared.has(Declared::AllowOom);
+            command
+                .flags
+                .without(Flag::MayReplicate)
+                .set(Flag::Stale, declared.has(Declared::AllowStale))
+                .set(Flag::Write, writes)
+                .set(Flag::DenyOom, adds)
+        }
+    }
 }

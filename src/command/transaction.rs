@@ -18,8 +18,8 @@ use super::dispatch::Handler;
 use super::request::Request;
 use super::server::Server;
 use super::stats::{add, add_locked};
-use super::table::{self, Command, CommandId, Flag, Group};
-use super::{Call, Failure, Outcome, accounting, attempt, client_tracking, errors, monitor};
+use super::table::{self, Command, CommandId, Flag, Flags, Group};
+use super::{Call, Failure, Outcome, accounting, attempt, client_tracking, errors, eval, monitor};
 use crate::keyspace::change::Listener;
 use crate::resp::ErrorReply;
 use crate::storage::{Error, OnMiss, Plan};
@@ -29,6 +29,8 @@ use crate::storage::{Error, OnMiss, Plan};
 struct Queued {
     command: &'static Command,
     handler: Handler,
+    /// What its command, or the script that it runs, says of itself.
+    flags: Flags,
     request: Request,
 }
 
@@ -58,12 +60,12 @@ impl Multi {
 
     /// Whether EXEC would run a command with this flag.
     pub fn has(&self, flag: Flag) -> bool {
-        self.queue.iter().any(|q| q.command.flags.has(flag))
+        self.queue.iter().any(|q| q.flags.has(flag))
     }
 
     /// Whether EXEC would run only commands with this flag.
     pub fn has_only(&self, flag: Flag) -> bool {
-        self.queue.iter().all(|q| q.command.flags.has(flag))
+        self.queue.iter().all(|q| q.flags.has(flag))
     }
 
     /// EXEC will fail.
@@ -71,12 +73,13 @@ impl Multi {
         self.aborted = true;
     }
 
-    fn push(&mut self, command: &'static Command, handler: Handler, words: &[&[u8]]) {
+    fn push(&mut self, command: &'static Command, handler: Handler, flags: Flags, words: &[&[u8]]) {
         let request = Request::new(words);
         self.memory += request.memory();
         self.queue.push(Queued {
             command,
             handler,
+            flags,
             request,
         });
     }
@@ -84,14 +87,6 @@ impl Multi {
 
 /// EXEC, whose refusal ends the transaction.
 pub const EXEC: CommandId = table::id("exec");
-
-/// Commands that end a transaction.
-const ENDING: &[CommandId] = &[
-    EXEC,
-    table::id("discard"),
-    table::id("quit"),
-    table::id("reset"),
-];
 
 /// Commands that an open transaction does not queue.
 const AT_ONCE: &[CommandId] = &[
@@ -103,14 +98,10 @@ const AT_ONCE: &[CommandId] = &[
     table::id("watch"),
 ];
 
-/// Whether an open transaction would keep the request in memory, so that there has to be room for it.
-pub fn keeps(client: &Client, command: &Command) -> bool {
-    client.multi.is_some() && !ENDING.contains(&command.id)
-}
-
 /// Queues a command that nothing was said against; false if it is to run at once.
 pub fn queues(
     client: &mut Client,
+    server: &Server,
     command: &'static Command,
     handler: Handler,
     words: &[&[u8]],
@@ -123,7 +114,8 @@ pub fn queues(
     }
     // What is going to fail needs no queue.
     if !multi.aborted && !client.entry.watch.is_changed() {
-        multi.push(command, handler, words);
+        let flags = eval::flags(server, command, words);
+        multi.push(command, handler, flags, words);
     }
     true
 }

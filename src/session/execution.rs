@@ -16,7 +16,7 @@ use crate::command::server::Server;
 use crate::command::stats::{add, add_locked};
 use crate::command::table::{self, Command, CommandId, Flag, Resolved};
 use crate::command::{
-    Call, Failure, accounting, attempt, client_tracking, errors, loading, monitor, pubsub,
+    Call, Failure, accounting, attempt, client_tracking, errors, eval, loading, monitor, pubsub,
     transaction, word,
 };
 use crate::keyspace::Keyspace;
@@ -312,7 +312,7 @@ impl Turn<'_> {
                     // Once it has begun it stays where it is.
                     return Verdict::Slow;
                 }
-                if transaction::queues(self.client, command, handler, self.words) {
+                if transaction::queues(self.client, hold.server, command, handler, self.words) {
                     self.reply.simple("QUEUED");
                     Verdict::Done
                 } else {
@@ -432,9 +432,7 @@ impl Turn<'_> {
     ) -> Result<(&'static Command, Handler), Vec<u8>> {
         let server = hold.server;
         let reject = |text: &str| Err(rejection(server, command, text));
-        if room == Room::None
-            && (self.has(command, Flag::DenyOom) || transaction::keeps(self.client, command))
-        {
+        if room == Room::None && self.has(command, Flag::DenyOom, server) {
             return reject(&eviction::OUT_OF_MEMORY.0);
         }
         if self.client.subscriptions.any()
@@ -522,10 +520,10 @@ impl Turn<'_> {
         ))
     }
 
-    /// Whether a command has a flag, or EXEC a command that has it.
-    fn has(&self, command: &Command, flag: Flag) -> bool {
+    /// Whether a command, or the script that it runs, has a flag, or EXEC a command that has it.
+    fn has(&self, command: &Command, flag: Flag, server: &Server) -> bool {
         let multi = self.client.multi.as_ref();
-        command.flags.has(flag)
+        eval::flags(server, command, self.words).has(flag)
             || (command.id == transaction::EXEC && multi.is_some_and(|multi| multi.has(flag)))
     }
 
@@ -537,8 +535,12 @@ impl Turn<'_> {
     }
 
     fn paused_until(&self, command: &Command, hold: &Hold<'_>) -> Option<u64> {
-        let writes = self.has(command, Flag::Write) || self.has(command, Flag::MayReplicate);
-        hold.server.pause.holds(writes, hold.now_us / 1000)
+        let (server, now_ms) = (hold.server, hold.now_us / 1000);
+        // Nothing is asked of the command while there is no pause.
+        server.pause.holds(true, now_ms)?;
+        let has = |flag| self.has(command, flag, server);
+        let writes = has(Flag::Write) || has(Flag::MayReplicate);
+        server.pause.holds(writes, now_ms)
     }
 
     fn run(

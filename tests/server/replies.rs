@@ -182,6 +182,11 @@ fn client() {
 }
 
 #[test]
+fn eviction() {
+    check("eviction.txt", "", "REDKEEP_COMPARE_WITH");
+}
+
+#[test]
 fn function() {
     check("function.txt", "", "REDKEEP_COMPARE_WITH");
 }

@@ -93,6 +93,21 @@ impl Flags {
         Self(self.0 | 1 << flag as u32)
     }
 
+    #[must_use]
+    pub const fn without(self, flag: Flag) -> Self {
+        Self(self.0 & !(1 << flag as u32))
+    }
+
+    /// The same with or without one.
+    #[must_use]
+    pub const fn set(self, flag: Flag, is_set: bool) -> Self {
+        if is_set {
+            self.with(flag)
+        } else {
+            self.without(flag)
+        }
+    }
+
     pub const fn has(self, flag: Flag) -> bool {
         self.0 & 1 << flag as u32 != 0
     }

@@ -37,7 +37,7 @@ fn without_a_policy_data_is_refused_and_everything_else_goes_on() {
     assert_eq!(world.ask(&mut session, "STRLEN key:1\r\n"), ":100\r\n");
     assert_eq!(world.ask(&mut session, "DEL key:1\r\n"), ":1\r\n");
     assert_eq!(world.ask(&mut session, "DBSIZE\r\n"), ":2\r\n");
-    let replies = world.ask(&mut session, "MULTI\r\nGET key:2\r\nEXEC\r\n");
+    let replies = world.ask(&mut session, "MULTI\r\nINCR n\r\nEXEC\r\n");
     let aborted = "-EXECABORT Transaction discarded because of previous errors.\r\n";
     assert_eq!(replies, format!("+OK\r\n{OOM}{aborted}"));
     world.limit(0);
