@@ -156,34 +156,14 @@ pub(super) fn run_in(
 
 const EVAL: CommandId = table::id("eval");
 const EVAL_RO: CommandId = table::id("eval_ro");
+const FCALL: CommandId = table::id("fcall");
+const FCALL_RO: CommandId = table::id("fcall_ro");
 const EVALSHA: CommandId = table::id("evalsha");
 const EVALSHA_RO: CommandId = table::id("evalsha_ro");
 
 /// The flags of a request: those of its command, or what the script that it runs declares instead.
 pub fn flags(server: &Server, command: &Command, words: &[&[u8]]) -> CommandFlags {
-    let is_eval = command.id == EVAL || command.id == EVAL_RO;
-    if !is_eval && command.id != EVALSHA && command.id != EVALSHA_RO {
-        return command.flags;
-    }
-    let digest = match words.get(1) {
-        Some(code) if is_eval => Some(sha1_hex(code)),
-        Some(word) => digest(word),
-        None => None,
-    };
-    let Some(digest) = digest else {
-        return command.flags;
-    };
-    let known = server
-        .scripting
-        .scripts
-        .try_lock()
-        .and_then(|scripts| scripts.flags(&digest));
-    let declared: Option<Flags> = match known {
-        Some(declared) => declared,
-        None if is_eval => parse_script(words[1]).ok().and_then(|script| script.flags),
-        None => None,
-    };
-    match declared {
+    match declared(server, command.id, words) {
         None => command.flags,
         Some(declared) => {
             let writes = !declared.has(Declared::NoWrites);
@@ -195,5 +175,31 @@ pub fn flags(server: &Server, command: &Command, words: &[&[u8]]) -> CommandFlag
                 .set(Flag::Write, writes)
                 .set(Flag::DenyOom, adds)
         }
+    }
+}
+
+/// What the script or function that a request runs declares, if it does.
+fn declared(server: &Server, command: CommandId, words: &[&[u8]]) -> Option<Flags> {
+    if command == FCALL || command == FCALL_RO {
+        let libraries = server.scripting.libraries.try_lock()?;
+        return libraries.flags(words[1]);
+    }
+    let is_eval = command == EVAL || command == EVAL_RO;
+    if !is_eval && command != EVALSHA && command != EVALSHA_RO {
+        return None;
+    }
+    let digest = match words.get(1) {
+        Some(code) if is_eval => Some(sha1_hex(code)),
+        Some(word) => digest(word),
+        None => None,
+    };
+    let scripts = &server.scripting.scripts;
+    let known = scripts
+        .try_lock()
+        .and_then(|scripts| scripts.flags(&digest?));
+    match known {
+        Some(declared) => declared,
+        None if is_eval => parse_script(words[1]).ok()?.flags,
+        None => None,
     }
 }

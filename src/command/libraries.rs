@@ -117,6 +117,12 @@ impl Libraries {
         Some((self.vm.as_mut()?, function))
     }
 
+    /// What a function declares.
+    pub fn flags(&self, name: &[u8]) -> Option<Flags> {
+        let (library, at) = self.functions.get(&name.to_ascii_lowercase())?;
+        Some(self.by_name.get(library)?.functions.get(*at)?.flags)
+    }
+
     /// Makes this the state of the keyspace.
     pub fn follow(
         &mut self,

@@ -458,10 +458,15 @@ impl Engine {
         assert!(found, "the caller has seen the key");
         self.mark_changed();
         let mut desc = self.desc(parent);
-        let at = Cell::new(self.value_at_finger(parent)).slot_offset(slot);
+        let cell = Cell::new(self.value_at_finger(parent));
+        let (at, old_bytes) = (cell.slot_offset(slot), cell.slot(slot).bytes);
         let path = &mut self.fingers[usize::from(parent.is_nested())].path;
         let value = tree::value_along(&mut self.pager, &mut desc, path)?;
         value[at..at + DESC_BYTES].copy_from_slice(&nested.encode());
+        desc.bytes = desc
+            .bytes
+            .saturating_add(nested.bytes)
+            .saturating_sub(old_bytes);
         self.set_desc(parent, desc);
         Ok(())
     }
