@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::seed::{SeedError, seed};
 use super::server::{Launch, ServeError};
 use crate::command::acl;
+use crate::command::client_eviction;
 use crate::command::effects;
 use crate::command::eviction;
 use crate::command::push::Sender;
@@ -110,6 +111,7 @@ impl Job for Housekeeping {
             keyspace.engine.pager_mut().set_cache_bytes(wanted);
             self.cache_bytes_now = wanted;
         }
+        client_eviction::make_room(&self.server);
         keyspace.access.fading = settings::fading(&self.server);
         self.server.eviction.peak(keyspace.used_bytes());
         if self.server.pause.holds(true, now_ms).is_some() {

@@ -6,15 +6,12 @@ use std::sync::atomic::Ordering;
 
 use super::acl::{Account, Users};
 use super::client::{Entry, ReplyMode, View, signal};
+use super::client_eviction::held_bytes;
 use super::client_tracking::shown_redirect;
 use super::connection::{check_name, is_attribute};
 use super::serving::{Ending, end_wait};
 use super::{Call, Outcome, help, word};
 use crate::resp::{ErrorReply, Proto};
-
-/// Bytes that a connection takes beside its buffers, for `tot-mem`.
-const FIXED_BYTES: usize =
-    size_of::<super::client::Client>() + size_of::<Entry>() + size_of::<View>();
 
 /// CLIENT ID
 pub fn id(call: &mut Call<'_>) -> Outcome {
@@ -106,13 +103,7 @@ fn write_line(out: &mut String, entry: &Entry, now_ms: u64) {
     let waiting = entry.waiting_bytes();
     let buffers = view.buffers;
     let seconds_since = |ms: u64| now_ms.saturating_sub(ms) / 1000;
-    let total = FIXED_BYTES
-        + buffers.input
-        + buffers.input_free
-        + buffers.words
-        + view.multi_bytes
-        + buffers.output_capacity
-        + waiting;
+    let total = held_bytes(entry, &view);
     writeln!(
         out,
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} \

@@ -1,6 +1,6 @@
 //! CONFIG: GET, SET, REWRITE, RESETSTAT, HELP.
 
-use super::{Call, Outcome, loading, settings};
+use super::{Call, Outcome, client_eviction, loading, settings};
 use crate::config::directive::{SENSITIVE, find};
 use crate::config::{Caller, SetError};
 use crate::keyspace;
@@ -51,6 +51,7 @@ pub fn set(call: &mut Call<'_>) -> Outcome {
             SetError::Loading => loading::REFUSAL,
             error => ErrorReply(format!("ERR {error}").into()),
         })?;
+    client_eviction::make_room(call.server);
     call.keyspace.access.fading = settings::fading(call.server);
     call.out.ok();
     Ok(())

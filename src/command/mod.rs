@@ -14,6 +14,7 @@ pub mod blocking;
 pub mod checkpoint;
 pub mod client;
 pub mod client_admin;
+pub mod client_eviction;
 pub mod client_tracking;
 pub mod config;
 pub mod connection;

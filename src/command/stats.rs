@@ -24,6 +24,8 @@ pub struct Stats {
     pub error_replies: AtomicU64,
     pub query_buffer_disconnections: AtomicU64,
     pub output_buffer_disconnections: AtomicU64,
+    /// Connections closed to make room.
+    pub evicted_clients: AtomicU64,
     pub acl_denied_auth: AtomicU64,
     pub acl_denied_command: AtomicU64,
     pub acl_denied_key: AtomicU64,
@@ -106,6 +108,7 @@ impl Stats {
             &self.error_replies,
             &self.query_buffer_disconnections,
             &self.output_buffer_disconnections,
+            &self.evicted_clients,
             &self.acl_denied_auth,
             &self.acl_denied_command,
             &self.acl_denied_key,

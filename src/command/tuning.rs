@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
+use super::client_eviction;
 use super::output_limit::OutputLimit;
 use crate::config::{Config, Key, Permission};
 
@@ -40,6 +41,8 @@ pub struct Tuning {
     pub busy_reply_ms: AtomicU64,
     /// `maxmemory`, bytes of data; 0: no limit.
     pub maxmemory: AtomicU64,
+    /// `maxmemory-clients`, bytes that all connections may hold; 0: no limit.
+    pub clients_bytes_max: AtomicU64,
     /// How often in a second the periodic jobs run.
     pub hz: AtomicU64,
     /// From where DEBUG may come.
@@ -68,6 +71,7 @@ impl Default for Tuning {
             tracked_keys_max: AtomicU64::new(1_000_000),
             busy_reply_ms: AtomicU64::new(5000),
             maxmemory: AtomicU64::new(0),
+            clients_bytes_max: AtomicU64::new(0),
             hz: AtomicU64::new(10),
             debug_allowed: Allowed::default(),
             module_allowed: Allowed::default(),
@@ -113,6 +117,7 @@ impl Tuning {
         set(&self.latency_ms_min, config.latency_threshold_ms());
         set(&self.busy_reply_ms, config.busy_reply_threshold_ms());
         set(&self.maxmemory, config.maxmemory());
+        set(&self.clients_bytes_max, client_eviction::bytes_max(config));
         set(&self.hz, u64::from(config.hz()));
         let output = config.output_limits();
         self.output_normal.set(&output.normal);

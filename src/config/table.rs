@@ -89,6 +89,7 @@ directives! {
         Loglevel, "loglevel", choice(LOG_LEVELS, 2), NONE;
         Maxclients, "maxclients", number(10000, 1, U32), NONE;
         Maxmemory, "maxmemory", memory(0, 0, U64), NONE;
+        MaxmemoryClients, "maxmemory-clients", share(0, -100, I64), NONE;
         MaxmemoryEvictionTenacity, "maxmemory-eviction-tenacity", number(10, 0, 100), NONE;
         MaxmemoryPolicy, "maxmemory-policy", choice(EVICTION_POLICIES, 7), NONE;
         MaxmemorySamples, "maxmemory-samples", number(5, 1, 64), NONE;
@@ -134,7 +135,6 @@ directives! {
         LocaleCollate, "locale-collate", text(""), NONE;
         MaxNewConnectionsPerCycle, "max-new-connections-per-cycle", number(10, 1, 1000), NONE;
         MaxNewTlsConnectionsPerCycle, "max-new-tls-connections-per-cycle", number(1, 1, 1000), NONE;
-        MaxmemoryClients, "maxmemory-clients", share(0, -100, I64), NONE;
         NotifyKeyspaceEvents, "notify-keyspace-events", EVENTS, NONE;
         OomScoreAdj, "oom-score-adj", choice(OOM_SCORE_MODES, 0), NONE;
         OomScoreAdjValues, "oom-score-adj-values", OOM_SCORES, SEVERAL;

@@ -16,8 +16,8 @@ use crate::command::server::Server;
 use crate::command::stats::{add, add_locked};
 use crate::command::table::{self, Command, CommandId, Flag, Resolved};
 use crate::command::{
-    Call, Failure, accounting, attempt, client_tracking, errors, eval, loading, monitor, pubsub,
-    transaction, word,
+    Call, Failure, accounting, attempt, client_eviction, client_tracking, errors, eval, loading,
+    monitor, pubsub, transaction, word,
 };
 use crate::keyspace::Keyspace;
 use crate::keyspace::change::Listener;
@@ -150,6 +150,9 @@ impl Session {
         Sender::new(server, lsn, Some((self.client.id, &mut self.reply))).broadcast();
         self.feed_monitors(server, lsn);
         self.publish();
+        if !is_busy {
+            client_eviction::after_turn(server, &self.client.entry);
+        }
         step
     }
 

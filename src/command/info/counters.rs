@@ -43,6 +43,8 @@ pub(super) fn stats(report: &mut Report, call: &mut Call<'_>) -> Result<(), Erro
     report.field("expired_subkeys", keyspace.expired_fields);
     report.field("expired_keys", keyspace.expired_keys);
     report.field("evicted_keys", keyspace.evicted_keys);
+    let clients_evicted = stats.evicted_clients.load(Ordering::Relaxed);
+    report.field("evicted_clients", clients_evicted);
     let scripts_evicted = &call.server.scripting.figures.scripts_evicted;
     report.field("evicted_scripts", scripts_evicted.load(Ordering::Relaxed));
     let now_us = call.server.clock.mono_us();
