@@ -117,10 +117,7 @@ impl Job for Housekeeping {
         if self.server.pause.holds(true, now_ms).is_some() {
             return;
         }
-        keyspace.engine.begin_command(storage::OnMiss::Read);
-        if let Err(e) = eviction::make_room(keyspace, &self.server, now_ms) {
-            tracing::debug!("no room was made: {e}");
-        }
+        eviction::make_room_in_background(keyspace, &self.server, now_ms);
         effects::listen(keyspace, &self.server);
         if self.server.switches.active_expire.load(Ordering::Relaxed) {
             keyspace.engine.begin_command(storage::OnMiss::Read);

@@ -12,7 +12,7 @@ use super::settings;
 use super::stats::add_locked;
 use crate::keyspace::Keyspace;
 use crate::resp::ErrorReply;
-use crate::storage::Error;
+use crate::storage::{Error, OnMiss};
 
 /// What a command that adds data is answered when no key can be given up.
 pub const OUT_OF_MEMORY: ErrorReply =
@@ -20,6 +20,9 @@ pub const OUT_OF_MEMORY: ErrorReply =
 
 /// Keys that are given up between two looks at the clock.
 const KEYS_A_LOOK: u64 = 16;
+
+/// For how long a turn in the background gives up keys, in microseconds.
+const BACKGROUND_US: u64 = 20_000;
 
 /// For how long the data took too much, and how much it ever took. Changed and read under the engine lock.
 #[derive(Debug, Default)]
@@ -101,6 +104,23 @@ pub fn make_room(keyspace: &mut Keyspace, server: &Server, now_ms: u64) -> Resul
     room
 }
 
+/// Goes on in the background with what commands did not wait for.
+pub fn make_room_in_background(keyspace: &mut Keyspace, server: &Server, now_ms: u64) {
+    let end_us = server.clock.mono_us().saturating_add(BACKGROUND_US);
+    loop {
+        let used = keyspace.used_bytes();
+        keyspace.engine.begin_command(OnMiss::Read);
+        match make_room(keyspace, server, now_ms) {
+            Ok(Room::Enough) => {}
+            Ok(Room::None) => return,
+            Err(error) => return tracing::debug!("no room was made: {error}"),
+        }
+        if keyspace.used_bytes() >= used || server.clock.mono_us() > end_us {
+            return;
+        }
+    }
+}
+
 fn give_up(
     keyspace: &mut Keyspace,
     server: &Server,
@@ -115,7 +135,11 @@ fn give_up(
     let mut gone = 0_u64;
     while keyspace.used_bytes() > bytes_max {
         match keyspace.evict_one(&rule, now_ms) {
-            Ok(true) => gone += 1,
+            Ok(true) => {
+                gone += 1;
+                // Its pages may leave the cache.
+                keyspace.engine.pager_mut().pass_on();
+            }
             Ok(false) => return Ok(Room::None),
             Err(Error::Miss) => return Err(Error::Miss),
             Err(error) => {
