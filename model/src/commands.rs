@@ -4,7 +4,7 @@ use crate::errors::{self, Failure};
 use crate::state::{Call, Outcome};
 use crate::{
     bitfields, bitmaps, connection, counters, databases, expiry, hash_expiry, hashes, hyperloglog,
-    keys, lists, object, pubsub, scan, server, sorted_sets, streams, strings, subsequence,
+    keys, lists, object, pubsub, scan, server, sets, sorted_sets, streams, strings, subsequence,
     tracking,
 };
 
@@ -96,6 +96,23 @@ const COMMANDS: &[Command] = &[
     row("randomkey", 1, scan::randomkey),
     row("rename", 3, keys::rename),
     row("renamenx", 3, keys::renamenx),
+    row("sadd", -3, sets::sadd),
+    row("scard", 2, sets::scard),
+    row("sdiff", -2, sets::sdiff),
+    row("sdiffstore", -3, sets::sdiffstore),
+    row("sinter", -2, sets::sinter),
+    row("sintercard", -3, sets::sintercard),
+    row("sinterstore", -3, sets::sinterstore),
+    row("sismember", 3, sets::sismember),
+    row("smembers", 2, sets::smembers),
+    row("smismember", -3, sets::smismember),
+    row("smove", 4, sets::smove),
+    row("spop", -2, sets::spop),
+    row("srandmember", -2, sets::srandmember),
+    row("srem", -3, sets::srem),
+    row("sscan", -3, sets::sscan),
+    row("sunion", -2, sets::sunion),
+    row("sunionstore", -3, sets::sunionstore),
     row("scan", -2, scan::scan),
     row("set", -3, strings::set),
     row("setbit", 4, bitmaps::setbit),

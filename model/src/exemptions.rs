@@ -2,10 +2,12 @@
 //! is not named here is compared raw, and so is every error.
 
 mod moments;
+mod sets;
 mod sorted_sets;
 
 use crate::compare::{Node, messages, parse};
 use crate::hashes::{Hash, HashEncoding};
+use crate::sets::SetEncoding;
 use crate::state::Value;
 use crate::{Model, Protocol};
 
@@ -59,6 +61,12 @@ enum Rule {
     MemberPage,
     /// Members of the sorted set at random, as many as the model has.
     RandomMembers,
+    /// The same members in any order, where the order of one of the sets is not known.
+    SetOrder,
+    /// Members of the set at random, as many as the model has.
+    DrawnMembers,
+    /// Members that the set had before, as many as the model has.
+    PoppedMembers,
     /// The Unix time between the request and the reply.
     Clock,
     /// The same but for the values of `version` and `id`.
@@ -103,6 +111,33 @@ const fn exempt(command: &'static str, rule: Rule, reason: &'static str) -> Exem
 }
 
 const EXEMPTIONS: &[Exemption] = &[
+    exempt(
+        "smembers",
+        Rule::SetOrder,
+        "Redis returns members in the order of its hash table, unless the set is small",
+    ),
+    exempt(
+        "sinter",
+        Rule::SetOrder,
+        "Redis returns members in the order of its hash table, unless the sets are small",
+    ),
+    exempt(
+        "sunion",
+        Rule::SetOrder,
+        "Redis returns members in the order of its hash table, unless the sets are small",
+    ),
+    exempt(
+        "sdiff",
+        Rule::SetOrder,
+        "Redis returns members in the order of its hash table, unless the sets are small",
+    ),
+    exempt("srandmember", Rule::DrawnMembers, "the choice is random"),
+    exempt("spop", Rule::PoppedMembers, "the choice is random"),
+    exempt(
+        "sscan",
+        Rule::ElementPage,
+        "cursors, page sizes and the order of large sets are the server's own; whole walks are judged apart",
+    ),
     exempt(
         "hgetall",
         Rule::HashOrder,
@@ -466,6 +501,11 @@ const WITHHELD: &[Withheld] = &[
         reason: "a range of members of a skiplist with different scores depends on chance",
     },
     Withheld {
+        before: Version(u32::MAX, 0, 0),
+        applies: |command, pending| command == "spop" && pending.expected.is_empty(),
+        reason: "what was popped is learned from the reply, and replies are switched off",
+    },
+    Withheld {
         before: Version(7, 2, 0),
         applies: |command, pending| {
             let is_exact = |byte: &u8| !matches!(byte, b'.' | b'e');
@@ -489,6 +529,19 @@ const WITHHELD: &[Withheld] = &[
             is_of_sorted_sets(command) && offset.is_some_and(|offset| offset.starts_with(b"-"))
         },
         reason: "before 7.4 a negative offset finds nothing in a skiplist too",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            matches!(command, "sscan" | "srandmember" | "spop")
+                && pending.expected.starts_with(b"-")
+        },
+        reason: "7.0 reads more cursors than it should, and words the range of counts otherwise",
+    },
+    Withheld {
+        before: MODELLED,
+        applies: |command, pending| command == "sscan" && pending.has_word("NOVALUES"),
+        reason: "NOVALUES came with 7.4",
     },
     Withheld {
         before: MODELLED,
@@ -559,7 +612,8 @@ pub struct Observation<'a> {
     /// The model's reply at the time the server's reply came.
     pub later: &'a [u8],
     pub actual: &'a [u8],
-    /// The model after the request.
+    /// The model before the request and after it.
+    pub before: &'a Model,
     pub model: &'a Model,
     /// The database of the connection.
     pub database: usize,
@@ -634,6 +688,9 @@ fn judge(rule: Rule, observation: &Observation, expected: &Node, actual: &Node) 
         Rule::RandomFields => are_random_fields(observation, expected, actual),
         Rule::MemberPage => sorted_sets::is_page(observation, expected, actual),
         Rule::RandomMembers => sorted_sets::are_random(observation, expected, actual),
+        Rule::SetOrder => sets::is_same(observation, expected, actual),
+        Rule::DrawnMembers => sets::are_drawn(observation, expected, actual),
+        Rule::PoppedMembers => sets::are_popped(observation, expected, actual),
         Rule::Clock => is_clock(observation, actual),
         Rule::Greeting => masked(expected).is_some() && masked(expected) == masked(actual),
         Rule::Positive => numbers.is_some_and(|(_, number)| number > 0),
@@ -714,15 +771,22 @@ fn tuples(items: &[Node], width: usize) -> Option<Vec<Vec<&[u8]>>> {
 }
 
 fn is_element_page(observation: &Observation, expected: &Node, actual: &Node) -> bool {
-    let Some(hash) = disordered(observation) else {
-        return false;
+    let key = observation.request.get(1);
+    let entry = key.and_then(|key| observation.model.entry(observation.database, key));
+    let (of_set, is_table) = match entry.map(|entry| &entry.value) {
+        Some(Value::Hash(hash)) if hash.disordered => (false, hash.encoding == HashEncoding::Table),
+        Some(Value::Set(set)) if sets::is_loose(observation, set) => (
+            true,
+            set.encoding == SetEncoding::Table || observation.version < MODELLED,
+        ),
+        _ => return false,
     };
     let novalues = observation
         .request
         .iter()
         .skip(3)
         .any(|word| word.eq_ignore_ascii_case(b"NOVALUES"));
-    let width = if novalues { 1 } else { 2 };
+    let width = if novalues || of_set { 1 } else { 2 };
     let page = |node: &Node| -> Option<(Vec<u8>, Vec<Node>)> {
         let [cursor, page] = node.items()? else {
             return None;
@@ -735,7 +799,7 @@ fn is_element_page(observation: &Observation, expected: &Node, actual: &Node) ->
     let (Some(all), Some(some)) = (tuples(&all, width), tuples(&some, width)) else {
         return false;
     };
-    let whole = hash.encoding == HashEncoding::Table || (cursor == b"0" && all == some);
+    let whole = is_table || (cursor == b"0" && all == some);
     whole && some.iter().all(|tuple| all.contains(tuple))
 }
 

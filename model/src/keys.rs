@@ -36,6 +36,7 @@ impl Value {
         match self {
             Value::Text(_) => "string",
             Value::List(_) => "list",
+            Value::Set(_) => "set",
             Value::Hash(_) => "hash",
             Value::Stream(_) => "stream",
             Value::SortedSet(_) => "zset",

@@ -36,6 +36,7 @@ mod quicklist;
 mod reply;
 mod scan;
 mod server;
+mod sets;
 mod sorted_sets;
 mod state;
 mod streams;

@@ -18,6 +18,7 @@ pub fn encoding(call: &mut Call) -> Outcome {
             Value::List(list) => list.encoding(),
             Value::SortedSet(set) if set.small => "listpack",
             Value::SortedSet(_) => "skiplist",
+            Value::Set(set) => set.encoding_name(),
         };
         Reply::bulk(name.as_bytes())
     }))

@@ -9,6 +9,7 @@ use crate::numbers;
 use crate::pubsub::{self, Subscriptions};
 use crate::quicklist::List;
 use crate::reply::{Protocol, Reply};
+use crate::sets::Set;
 use crate::sorted_sets::SortedSet;
 use crate::streams::Stream;
 use crate::tracking::Tracking;
@@ -86,6 +87,7 @@ pub enum Value {
     Stream(Stream),
     List(List),
     SortedSet(SortedSet),
+    Set(Set),
 }
 
 /// A key's value and the moment it expires.
@@ -311,6 +313,13 @@ impl Model {
         expired
     }
 
+    /// Puts back what a key had in an earlier model.
+    pub fn restore(&mut self, database: usize, key: &[u8], earlier: &Model) {
+        if let Some(entry) = earlier.entry(database, key) {
+            self.databases[database].insert(key, entry.clone());
+        }
+    }
+
     /// The elements of the collection under a key, without their values.
     pub fn elements(&self, database: usize, key: &[u8]) -> Vec<Vec<u8>> {
         match self.entry(database, key).map(|entry| &entry.value) {
@@ -322,6 +331,7 @@ impl Model {
                 let members = set.members.iter().map(|(member, _)| member.clone());
                 members.collect()
             }
+            Some(Value::Set(set)) => set.members.clone(),
             _ => Vec::new(),
         }
     }

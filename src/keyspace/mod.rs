@@ -35,6 +35,8 @@ pub mod list;
 pub mod long_double;
 pub mod packed;
 pub mod partial_sort;
+#[cfg(test)]
+mod rig;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;

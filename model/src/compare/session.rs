@@ -32,6 +32,7 @@ const CONTENTS: &[&str] = &[
     "XINFO STREAM KEY FULL COUNT 0",
     "LRANGE KEY 0 -1",
     "ZRANGE KEY 0 -1 WITHSCORES",
+    "SMEMBERS KEY",
     "PEXPIRETIME KEY",
     "OBJECT ENCODING KEY",
 ];
@@ -278,7 +279,7 @@ impl Session {
         }
         self.transcript.request(connection, request);
         self.requests_sent += 1;
-        self.model = next_model;
+        let before = std::mem::replace(&mut self.model, next_model);
         let sent = self.sockets[connection].send(request);
         sent.map_err(|error| self.broken(error))?;
         self.receive_messages(connection)?;
@@ -316,6 +317,7 @@ impl Session {
             expected: &expected,
             later: later.as_deref().unwrap_or(&expected),
             actual: &actual,
+            before: &before,
             model: &self.model,
             database: self.model.selected(connection).0,
             before_ms,
@@ -326,6 +328,9 @@ impl Session {
         }
         if request[0].eq_ignore_ascii_case(b"QUIT") && actual == b"+OK\r\n" {
             self.end_connection(connection)?;
+        }
+        if request[0].eq_ignore_ascii_case(b"SPOP") {
+            self.adopt_popped(database, request, &actual, &before);
         }
         self.adopt_field_expiries(connection, database, request, after_ms - before_ms)?;
         self.adopt_expiry(connection, database, request, after_ms - before_ms)
@@ -343,6 +348,25 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Learns which members the server has popped.
+    fn adopt_popped(&mut self, database: usize, request: &[Vec<u8>], reply: &[u8], before: &Model) {
+        let node = wire::parse(reply);
+        let popped: Vec<Vec<u8>> = match &node {
+            Some(wire::Node::Blob(_, member)) => vec![member.clone()],
+            Some(wire::Node::Items(_, items)) => {
+                let members = items.iter().filter_map(wire::Node::text);
+                members.map(<[u8]>::to_vec).collect()
+            }
+            _ => return,
+        };
+        let key = &request[1];
+        if !popped.is_empty() && before.is_set(database, key) {
+            self.model.restore(database, key, before);
+            let counted = request.len() == 3;
+            self.model.pop_members(database, key, &popped, counted);
+        }
     }
 
     /// As [`Session::adopt_expiry`], for the fields of a hash.

@@ -8,6 +8,7 @@ mod keys;
 mod lists;
 mod pubsub;
 mod server;
+mod sets;
 mod sorted_sets;
 mod streams;
 mod strings;
@@ -122,6 +123,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         sorted_sets::ROWS,
         keys::ROWS,
         hashes::ROWS,
+        sets::ROWS,
         lists::ROWS,
         connection::ROWS,
         pubsub::ROWS,
@@ -192,7 +194,12 @@ fn step(features: Features, request: BoxedStrategy<Request>) -> BoxedStrategy<St
 
 /// A walk over the elements of a collection.
 fn scan_of_elements() -> BoxedStrategy<Step> {
-    prop_oneof![hashes::whole_scan(), sorted_sets::whole_scan()].boxed()
+    prop_oneof![
+        hashes::whole_scan(),
+        sets::whole_scan(),
+        sorted_sets::whole_scan()
+    ]
+    .boxed()
 }
 
 /// Requests without a reply, up to one that is answered.

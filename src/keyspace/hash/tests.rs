@@ -1,18 +1,16 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::editor::Expiry;
 use super::small::Small;
 use super::*;
+use crate::keyspace::Look;
 use crate::keyspace::header::{Encoding, Header};
-use crate::keyspace::{Look, Txn};
-use crate::storage::{Engine, OnMiss, OpenOptions, Plan, Seek, open};
-use crate::vfs::{OsClock, OsVfs};
+use crate::keyspace::rig::{NOW_MS, Rig};
+use crate::storage::{Plan, Seek};
 
 const KEY: &[u8] = b"hash";
-const NOW_MS: u64 = 1_000_000;
 const LIMITS: Limits = Limits {
     entries_max: 20,
     value_bytes_max: 64,
@@ -20,69 +18,15 @@ const LIMITS: Limits = Limits {
 
 type Model = BTreeMap<Vec<u8>, (Vec<u8>, Option<u64>)>;
 
-fn engine(dir: &std::path::Path, page_bytes: usize) -> Engine {
-    let options = OpenOptions {
-        page_bytes,
-        cache_bytes: 1 << 20,
-        segment_bytes: 64 << 10,
-        ..OpenOptions::new([7; 16])
-    };
-    let clock = Arc::new(OsClock::default());
-    let opened = open(
-        &OsVfs,
-        clock,
-        &dir.join("data.keep"),
-        &options,
-        &mut |_, _| {},
-    );
-    opened.expect("a database").0
+trait Hashes {
+    fn change<R>(&mut self, steps: usize, work: impl FnOnce(&mut HashEditor<'_, '_, '_>) -> R)
+    -> R;
+    fn read(&mut self) -> Option<(Header, bool, Model)>;
+    fn read_large(&mut self, model: &mut Model);
+    fn check(&mut self, model: &Model) -> bool;
 }
 
-struct Rig {
-    keyspace: Keyspace,
-    dir: tempfile::TempDir,
-    page_bytes: usize,
-}
-
-impl Rig {
-    fn new(page_bytes: usize) -> Self {
-        let dir = tempfile::tempdir().expect("a directory for the test");
-        let engine = engine(dir.path(), page_bytes);
-        Self {
-            keyspace: Keyspace::new(engine, 16, 1, NOW_MS).expect("a keyspace"),
-            dir,
-            page_bytes,
-        }
-    }
-
-    /// As a kill does it: what the log has written is there, memory is gone.
-    fn restart(self) -> Self {
-        let Self {
-            keyspace,
-            dir,
-            page_bytes,
-        } = self;
-        if let Some(log) = keyspace.engine.log() {
-            log.write_to(keyspace.engine.last_lsn()).expect("a log");
-        }
-        drop(keyspace);
-        let engine = engine(dir.path(), page_bytes);
-        Self {
-            keyspace: Keyspace::new(engine, 16, 1, NOW_MS).expect("a keyspace"),
-            dir,
-            page_bytes,
-        }
-    }
-
-    fn write<R>(
-        &mut self,
-        plan: Plan,
-        work: impl FnOnce(&mut Txn<'_>) -> Result<R, Error>,
-    ) -> Result<R, Error> {
-        self.keyspace.engine.begin_command(OnMiss::Read);
-        self.keyspace.write(plan, work)
-    }
-
+impl Hashes for Rig {
     fn change<R>(
         &mut self,
         steps: usize,
@@ -97,9 +41,9 @@ impl Rig {
         done.expect("storage that works")
     }
 
-    /// Header, whether it is large, and the fields; None if the key is not there.
+    // Header, whether it is large, and the fields; None if the key is not there.
     fn read(&mut self) -> Option<(Header, bool, Model)> {
-        self.keyspace.engine.begin_command(OnMiss::Read);
+        self.begin();
         let entry = self.keyspace.lookup(0, KEY, NOW_MS, Look::UNSEEN);
         let entry = entry.expect("storage that works")?;
         let (header, is_large, count) = (entry.header, entry.is_large(), len(&entry));
@@ -159,7 +103,7 @@ impl Rig {
         assert_eq!(entries, wanted, "every expiry is in the tree of times");
     }
 
-    /// Compares with the model, the database's index of hashes included.
+    // Compares with the model, the database's index of hashes included.
     fn check(&mut self, model: &Model) -> bool {
         let found = self.read();
         let first_ms = model.values().filter_map(|(_, ms)| *ms).min();
@@ -413,7 +357,7 @@ fn due_fields_go_in_the_background_within_the_budget() {
     assert!(done.expect("storage that works"));
     let mut left = 400;
     while left > 0 {
-        rig.keyspace.engine.begin_command(OnMiss::Read);
+        rig.begin();
         let expired = rig.keyspace.expire_due(NOW_MS, 150).expect("storage");
         let removed = left.min(150);
         left -= removed;
@@ -441,7 +385,7 @@ fn a_hash_whose_fields_are_all_due_goes_whole() {
         hash.finish()
     });
     assert!(done.expect("storage that works"));
-    rig.keyspace.engine.begin_command(OnMiss::Read);
+    rig.begin();
     let expired = rig.keyspace.expire_due(NOW_MS, 10).expect("storage");
     assert_eq!((expired.removed, expired.more), (1, false));
     assert!(rig.read().is_none());

@@ -9,6 +9,9 @@ pub mod naming;
 pub mod sources;
 pub mod store;
 
+#[cfg(test)]
+mod tests;
+
 use super::digest::Digest;
 use super::header::{Encoding, Header};
 use super::integer::parse_i64;
