@@ -40,6 +40,10 @@ fn input(call: &mut Call, key: &[u8]) -> Result<Input, Failure> {
     let mut members = match call.entry(key).map(|entry| &entry.value) {
         None => Vec::new(),
         Some(Value::SortedSet(set)) => set.members.clone(),
+        Some(Value::Set(set)) => {
+            let members = set.members.iter();
+            members.map(|member| (member.clone(), 1.0)).collect()
+        }
         Some(_) => return Err(errors::wrong_type()),
     };
     members.reverse();
