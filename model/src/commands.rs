@@ -5,7 +5,7 @@ use crate::state::{Call, Outcome};
 use crate::{
     bitfields, bitmaps, connection, counters, databases, expiry, hash_expiry, hashes, hyperloglog,
     keys, lists, object, pubsub, scan, server, sets, sorted_sets, streams, strings, subsequence,
-    tracking,
+    tracking, transactions,
 };
 
 /// A command or, with a bar in its name, a subcommand.
@@ -187,6 +187,11 @@ const COMMANDS: &[Command] = &[
     row("bzmpop", -5, sorted_sets::pops::bzmpop),
     row("bzpopmax", -3, sorted_sets::pops::bzpopmax),
     row("bzpopmin", -3, sorted_sets::pops::bzpopmin),
+    row("discard", 1, transactions::discard),
+    row("exec", 1, transactions::exec),
+    row("multi", 1, transactions::multi),
+    row("unwatch", 1, transactions::unwatch),
+    row("watch", -2, transactions::watch),
     row("auth", -2, connection::auth),
     row("client|caching", 3, tracking::caching),
     row("client|getname", 2, connection::getname),
@@ -275,8 +280,34 @@ const COMMANDS: &[Command] = &[
     row("xtrim", -4, streams::xtrim),
 ];
 
-/// Finds the command, checks its arity, runs it.
+/// Finds the command, checks its arity, and queues or runs it.
 pub fn dispatch(call: &mut Call) -> Outcome {
+    let command = match find(call).and_then(|command| confine(call, command)) {
+        Ok(command) => command,
+        Err(failure) => return Err(transactions::refuse(call, failure)),
+    };
+    transactions::queue(call).unwrap_or_else(|| (command.run)(call))
+}
+
+/// A subscriber may not send everything.
+fn confine(call: &Call, command: &'static Command) -> Result<&'static Command, Failure> {
+    if call.model.is_confined(call.connection) && !pubsub::is_for_confined(command.name) {
+        return Err(errors::err(&format!(
+            "Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
+             context",
+            command.name
+        )));
+    }
+    Ok(command)
+}
+
+/// Runs a request that was queued.
+pub fn run(call: &mut Call) -> Outcome {
+    (find(call)?.run)(call)
+}
+
+/// Finds the command and checks its arity.
+fn find(call: &mut Call) -> Result<&'static Command, Failure> {
     let first = lower(call.arg(0));
     let container = CONTAINERS.contains(&first.as_str());
     if container && call.args.len() == 1 {
@@ -305,14 +336,7 @@ pub fn dispatch(call: &mut Call) -> Outcome {
     if !fits {
         return Err(errors::wrong_arity(command.name));
     }
-    if call.model.is_confined(call.connection) && !pubsub::is_for_confined(command.name) {
-        return Err(errors::err(&format!(
-            "Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
-             context",
-            command.name
-        )));
-    }
-    (command.run)(call)
+    Ok(command)
 }
 
 /// The complaint about a subcommand that exists but not with these arguments.

@@ -37,6 +37,7 @@ fn add(call: &mut Call, delta: i64) -> Outcome {
         .checked_add(delta)
         .ok_or_else(|| errors::err("increment or decrement would overflow"))?;
     call.replace(key, Text::encoded(new.to_string().into_bytes()));
+    call.touch(key);
     Ok(Reply::Integer(new))
 }
 
@@ -52,5 +53,6 @@ pub fn incrbyfloat(call: &mut Call) -> Outcome {
         .ok_or_else(|| errors::err("increment would produce NaN or Infinity"))?;
     let shown = new.to_plain().into_bytes();
     call.replace(key, Text::unencoded(shown.clone()));
+    call.touch(key);
     Ok(Reply::Bulk(shown))
 }

@@ -37,6 +37,15 @@ pub fn swapdb(call: &mut Call) -> Outcome {
     let first = keys::database_number(first)?;
     let second = keys::database_number(second)?;
     call.model.databases.swap(first, second);
+    if first != second {
+        for index in [first, second] {
+            for other in [first, second] {
+                let keys = call.model.databases[other].entries.keys();
+                let keys = keys.map(|key| (index, key.clone()));
+                call.model.touched.extend(keys);
+            }
+        }
+    }
     Ok(Reply::ok())
 }
 

@@ -88,6 +88,7 @@ fn set(call: &mut Call, seconds: bool, relative: bool) -> Outcome {
     }
     entry.expires_at_ms = Some(at);
     entry.relative = relative;
+    call.touch(key);
     if at <= now_ms {
         call.remove(key);
     }

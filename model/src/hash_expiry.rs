@@ -97,6 +97,9 @@ fn set(call: &mut Call, seconds: bool, relative: bool) -> Outcome {
     }
     hash.note_order();
     call.drop_empty_hash(key);
+    if answers.iter().any(|&answer| answer > 0) {
+        call.touch(key);
+    }
     Ok(numbers_of(answers))
 }
 

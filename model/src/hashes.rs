@@ -141,6 +141,8 @@ impl Call<'_> {
 
     /// The hash stored under a key, an empty one if there is none.
     fn made_hash(&mut self, key: &[u8]) -> Result<&mut Hash, Failure> {
+        self.hash(key)?;
+        self.touch(key);
         if !self.exists(key) {
             let entry = Entry {
                 value: Value::Hash(Hash::default()),

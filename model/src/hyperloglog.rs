@@ -105,6 +105,7 @@ pub fn pfmerge(call: &mut Call) -> Outcome {
     }
     target.forget_count();
     store(call, key, &target);
+    call.touch(key);
     Ok(Reply::ok())
 }
 

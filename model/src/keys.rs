@@ -68,6 +68,9 @@ fn move_within(call: &mut Call) {
     let (from, to) = (call.arg(1), call.arg(2));
     let entry = call.remove(from).expect("it was found");
     call.database().insert(to, entry);
+    if from != to {
+        call.touch(to);
+    }
 }
 
 pub fn copy(call: &mut Call) -> Outcome {
@@ -99,6 +102,7 @@ pub fn copy(call: &mut Call) -> Outcome {
         return Ok(Reply::flag(false));
     }
     database.insert(to, own_copy(entry));
+    call.model.touched.insert((target, to.to_vec()));
     Ok(Reply::flag(true))
 }
 

@@ -43,6 +43,7 @@ mod streams;
 mod strings;
 mod subsequence;
 mod tracking;
+mod transactions;
 
 pub use glob::matches as glob_matches;
 pub use reply::{Protocol, Reply};

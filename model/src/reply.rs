@@ -30,6 +30,8 @@ pub enum Reply {
     Several(Vec<Reply>),
     /// Pairs; a flat array in RESP2.
     Map(Vec<(Reply, Reply)>),
+    /// Bytes that are encoded already.
+    Encoded(Vec<u8>),
     /// Nothing is sent: CLIENT REPLY OFF and SKIP.
     Silence,
 }
@@ -80,6 +82,7 @@ impl Reply {
                 Protocol::Resp2 => blob(out, b'$', text.as_bytes()),
                 Protocol::Resp3 => line(out, b',', text.as_bytes()),
             },
+            Reply::Encoded(bytes) => out.extend_from_slice(bytes),
             Reply::Array(items) => {
                 line(out, b'*', items.len().to_string().as_bytes());
                 items.iter().for_each(|item| item.write(protocol, out));

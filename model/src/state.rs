@@ -13,6 +13,7 @@ use crate::sets::Set;
 use crate::sorted_sets::SortedSet;
 use crate::streams::Stream;
 use crate::tracking::Tracking;
+use crate::transactions::{Transaction, Watches};
 
 /// The number of databases, as Redis starts with by default.
 pub const DATABASES: usize = 16;
@@ -136,6 +137,9 @@ pub struct Connection {
     pub skip_next: bool,
     pub subscriptions: Subscriptions,
     pub tracking: Tracking,
+    /// MULTI: requests are queued.
+    pub transaction: Option<Transaction>,
+    pub watches: Watches,
 }
 
 impl Default for Connection {
@@ -149,6 +153,8 @@ impl Default for Connection {
             skip_next: false,
             subscriptions: Subscriptions::default(),
             tracking: Tracking::default(),
+            transaction: None,
+            watches: Watches::default(),
         }
     }
 }
@@ -160,6 +166,8 @@ pub struct Model {
     pub(crate) connections: BTreeMap<ConnectionId, Connection>,
     /// Messages for connections that were not taken yet, in their protocol.
     posted: BTreeMap<ConnectionId, Vec<u8>>,
+    /// The keys that the current request touched, with their databases.
+    pub(crate) touched: BTreeSet<(usize, Vec<u8>)>,
 }
 
 impl Default for Model {
@@ -168,6 +176,7 @@ impl Default for Model {
             databases: vec![Database::default(); DATABASES],
             connections: BTreeMap::new(),
             posted: BTreeMap::new(),
+            touched: BTreeSet::new(),
         }
     }
 }
@@ -181,7 +190,12 @@ impl Model {
         request: &[Vec<u8>],
         now_ms: i64,
     ) -> Vec<u8> {
+        let watched = self.watched();
         self.remove_expired(now_ms);
+        self.compare_watched(watched, &[]);
+        let watched = self.watched();
+        let mut requests = vec![request.to_vec()];
+        requests.extend_from_slice(self.queued(connection).unwrap_or_default());
         let mut call = Call {
             model: self,
             connection,
@@ -191,6 +205,7 @@ impl Model {
         };
         let reply = commands::dispatch(&mut call).unwrap_or_else(Reply::from);
         let is_client = call.name.starts_with("client|");
+        self.compare_watched(watched, &requests);
         let own = self.connection(connection);
         let silent = own.silenced || own.skipped;
         own.skipped = std::mem::take(&mut own.skip_next);
@@ -286,6 +301,16 @@ impl Model {
         }
     }
 
+    /// The keys whose expiry was computed from the current time, with their databases.
+    pub fn relative_expiries(&self) -> Vec<(usize, Vec<u8>)> {
+        let mut found = Vec::new();
+        for (index, database) in self.databases.iter().enumerate() {
+            let relative = database.entries.iter().filter(|(_, entry)| entry.relative);
+            found.extend(relative.map(|(key, _)| (index, key.clone())));
+        }
+        found
+    }
+
     /// Every moment at which some key or field of a hash expires, in milliseconds since 1970, unsorted.
     pub fn expiries(&self) -> impl Iterator<Item = i64> {
         self.databases
@@ -354,7 +379,7 @@ impl Model {
         }
     }
 
-    fn remove_expired(&mut self, now_ms: i64) {
+    pub(crate) fn remove_expired(&mut self, now_ms: i64) {
         for database in &mut self.databases {
             let due: Vec<Vec<u8>> = database
                 .entries
@@ -440,6 +465,7 @@ impl<'a> Call<'a> {
 
     /// Stores a value under a key, which loses its expiry.
     pub fn put(&mut self, key: &[u8], text: Text) {
+        self.touch(key);
         self.database().insert(
             key,
             Entry {

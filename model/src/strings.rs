@@ -115,6 +115,7 @@ fn set_expiry(call: &mut Call, key: &[u8], at_ms: i64, relative: bool) {
         .expect("the key was found or written just before");
     entry.expires_at_ms = Some(at_ms);
     entry.relative = relative;
+    call.touch(key);
 }
 
 pub fn set(call: &mut Call) -> Outcome {
@@ -136,6 +137,7 @@ pub fn set(call: &mut Call) -> Outcome {
     let text = Text::encoded(call.arg(2).to_vec());
     if options.keep_expiry {
         call.replace(key, text);
+        call.touch(key);
     } else {
         call.put(key, text);
     }
@@ -267,6 +269,7 @@ pub fn append(call: &mut Call) -> Outcome {
     };
     let length = text.bytes.len();
     call.replace(key, text);
+    call.touch(key);
     Ok(Reply::count(length))
 }
 
@@ -320,6 +323,7 @@ pub fn setrange(call: &mut Call) -> Outcome {
     bytes[offset..end].copy_from_slice(patch);
     let length = bytes.len();
     call.replace(key, Text::raw(bytes));
+    call.touch(key);
     Ok(Reply::count(length))
 }
 

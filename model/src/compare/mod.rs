@@ -16,7 +16,7 @@ pub use process::{ArgumentsOf, Process};
 pub use session::{Options, Session};
 pub use transcript::quoted;
 pub use trial::{Counterexample, Trial};
-pub use wire::{Node, parse, read_reply};
+pub use wire::{Node, elements, parse, read_reply};
 
 /// Why a sequence did not pass.
 #[derive(Debug, Error)]

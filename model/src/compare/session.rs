@@ -177,10 +177,10 @@ impl Session {
         }
     }
 
-    /// Resets a subscriber that may send nothing but commands about its subscriptions.
+    /// Resets a subscriber that may send nothing but commands about its subscriptions, and who is inside MULTI.
     fn let_go(&mut self, connection: usize) -> Result<(), Failure> {
         self.refused[connection] = 0;
-        if self.model.is_confined(connection) {
+        if self.model.is_confined(connection) || self.model.queued(connection).is_some() {
             self.send_words(connection, &["RESET"])?;
         }
         Ok(())
@@ -230,11 +230,11 @@ impl Session {
             .options
             .checkpoint_every
             .is_some_and(|every| self.requests_sent.is_multiple_of(every));
-        if due {
-            // A subscriber may not ask for it, and its complaint is as good as any reply.
-            self.bare(0, &["CHECKPOINT"]).map(drop)
-        } else {
-            Ok(())
+        // A subscriber may not ask for it, and its complaint is as good as any reply. Inside MULTI it would count.
+        let connection = (0..CONNECTIONS).find(|&it| self.model.queued(it).is_none());
+        match connection.filter(|_| due) {
+            Some(connection) => self.bare(connection, &["CHECKPOINT"]).map(drop),
+            None => Ok(()),
         }
     }
 
@@ -246,6 +246,7 @@ impl Session {
     /// Removes the fields of hashes that have expired from the server.
     fn sweep(&mut self) -> Result<(), Failure> {
         for (database, key, names) in self.model.expired_fields(now_ms()) {
+            self.model.changed_by_others(database, &key);
             let select = [b"SELECT".to_vec(), database.to_string().into_bytes()];
             let remove = [vec![b"HDEL".to_vec(), key], names].concat();
             for request in [&select[..], &remove] {
@@ -260,10 +261,22 @@ impl Session {
     /// Sends one request to both, and compares.
     fn exchange(&mut self, connection: usize, request: &[Vec<u8>]) -> Result<(), Failure> {
         self.sweep()?;
+        let discard = [b"DISCARD".to_vec()];
+        let request = if self.would_run_withheld(connection, request) {
+            &discard
+        } else {
+            request
+        };
         let before_ms = now_ms();
         let (database, _) = self.model.selected(connection);
+        let queued = self.model.queued(connection).map(<[_]>::to_vec);
+        if queued.is_some() && exemptions::is_never_queued(request) {
+            return Ok(());
+        }
+        let queued = queued.unwrap_or_default();
         // What a command that does not write answers at the end of the request's time.
-        let later_model = exemptions::depends_on_time(request).then(|| self.model.clone());
+        let depends = exemptions::depends_on_time(request, &queued);
+        let later_model = depends.then(|| self.model.clone());
         let earlier_model = exemptions::shows_its_time(request).then(|| self.model.clone());
         let mut next_model = self.model.clone();
         let mut expected = next_model.execute(connection, request, before_ms);
@@ -290,10 +303,9 @@ impl Session {
         let received = self.sockets[connection].receive_several(frames);
         let actual = received.map_err(|error| self.broken(error))?;
         let after_ms = now_ms();
-        if self
-            .model
-            .expiries()
-            .any(|at| (before_ms..=after_ms).contains(&at))
+        let is_unclear = |at| (before_ms..=after_ms).contains(&at);
+        if self.model.expiries().any(is_unclear)
+            || (exemptions::is_exec(request) && moments(&queued).any(is_unclear))
         {
             return Err(Failure::Inconclusive);
         }
@@ -313,6 +325,7 @@ impl Session {
         let later = later_model.map(|mut model| model.execute(connection, request, after_ms));
         let observation = Observation {
             request,
+            queued: &queued,
             version: self.version,
             expected: &expected,
             later: later.as_deref().unwrap_or(&expected),
@@ -332,8 +345,65 @@ impl Session {
         if request[0].eq_ignore_ascii_case(b"SPOP") {
             self.adopt_popped(database, request, &actual, &before);
         }
+        if exemptions::is_exec(request) {
+            return self.adopt_expiries(connection, after_ms - before_ms);
+        }
         self.adopt_field_expiries(connection, database, request, after_ms - before_ms)?;
-        self.adopt_expiry(connection, database, request, after_ms - before_ms)
+        match request.get(1) {
+            Some(key) => self.adopt_expiry(connection, database, key, after_ms - before_ms),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether this is an EXEC of a request that the server would not be sent by itself.
+    fn would_run_withheld(&self, connection: usize, request: &[Vec<u8>]) -> bool {
+        let Some(queued) = self.model.queued(connection) else {
+            return false;
+        };
+        if !exemptions::is_exec(request) {
+            return false;
+        }
+        if self.model.is_unclear(connection) {
+            return true;
+        }
+        let mut model = self.model.clone();
+        let reply = model.execute(connection, request, now_ms());
+        let (replies, _) = wire::elements(&reply).unwrap_or_default();
+        queued.iter().zip(&replies).any(|(request, expected)| {
+            let pending = Pending {
+                connection,
+                request,
+                expected,
+                model: &self.model,
+                database: self.model.selected(connection).0,
+            };
+            exemptions::is_withheld(self.version, &pending)
+        })
+    }
+
+    /// Learns the exact expiries that an EXEC set from the server's reading of the clock.
+    fn adopt_expiries(&mut self, connection: usize, took_ms: i64) -> Result<(), Failure> {
+        let (own, _) = self.model.selected(connection);
+        let mut selected = own;
+        for (database, key) in self.model.relative_expiries() {
+            self.select(connection, &mut selected, database)?;
+            self.adopt_expiry(connection, database, &key, took_ms)?;
+        }
+        self.select(connection, &mut selected, own)
+    }
+
+    fn select(
+        &mut self,
+        connection: usize,
+        selected: &mut usize,
+        database: usize,
+    ) -> Result<(), Failure> {
+        if *selected == database {
+            return Ok(());
+        }
+        *selected = database;
+        self.bare(connection, &["SELECT", &database.to_string()])
+            .map(drop)
     }
 
     /// Compares what the request of one connection sends to the others.
@@ -418,12 +488,9 @@ impl Session {
         &mut self,
         connection: usize,
         database: usize,
-        request: &[Vec<u8>],
+        key: &[u8],
         took_ms: i64,
     ) -> Result<(), Failure> {
-        let Some(key) = request.get(1) else {
-            return Ok(());
-        };
         let Some(own) = self
             .model
             .entry(database, key)
@@ -432,7 +499,7 @@ impl Session {
             return Ok(());
         };
         let own = own.expires_at_ms.unwrap_or(-1);
-        let question = [b"PEXPIRETIME".to_vec(), key.clone()];
+        let question = [b"PEXPIRETIME".to_vec(), key.to_vec()];
         let asked = self.sockets[connection].send(&question);
         asked.map_err(|error| self.broken(error))?;
         let answered = self.sockets[connection].receive();
@@ -655,6 +722,12 @@ fn last_option(words: &[Vec<u8>], name: &str) -> Option<Vec<u8>> {
         .iter()
         .rposition(|word| word.eq_ignore_ascii_case(name.as_bytes()))?;
     words.get(at + 1).cloned()
+}
+
+/// The numbers among the words of requests, some of which are moments.
+fn moments(requests: &[Vec<Vec<u8>>]) -> impl Iterator<Item = i64> {
+    let words = requests.iter().flatten();
+    words.filter_map(|word| std::str::from_utf8(word).ok()?.parse().ok())
 }
 
 /// The wall time in milliseconds since 1970.

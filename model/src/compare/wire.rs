@@ -67,6 +67,15 @@ pub fn parse_several(mut raw: &[u8]) -> Option<Vec<Node>> {
     Some(nodes)
 }
 
+/// The bytes of each item of an array, and what comes behind it.
+pub fn elements(mut raw: &[u8]) -> Option<(Vec<Vec<u8>>, &[u8])> {
+    let header = read_line(&mut raw, &mut Vec::new()).ok()?;
+    let count = length(header.strip_prefix(b"*")?).ok()??;
+    let items = (0..count).map(|_| read_reply(&mut raw).ok());
+    let items = items.collect::<Option<_>>()?;
+    Some((items, raw))
+}
+
 fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }

@@ -13,6 +13,7 @@ mod sorted_sets;
 mod streams;
 mod strings;
 mod tracking;
+mod transactions;
 
 use std::sync::LazyLock;
 
@@ -129,6 +130,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         pubsub::ROWS,
         tracking::ROWS,
         server::ROWS,
+        transactions::ROWS,
     ]
     .into_iter()
     .flatten()
@@ -157,16 +159,31 @@ const THEMES: &[&[Row]] = &[streams::ROWS];
 
 /// Sequences of up to `length` steps, of all commands or on a theme.
 pub fn steps(length: usize, features: Features) -> BoxedStrategy<Vec<Step>> {
-    let mixed = collection::vec(step(features, request(features)), 1..=length).boxed();
+    let mixed = groups(length, features, request(features));
     let themed = THEMES.iter().map(|rows| {
         let requests = prop_oneof![
             6 => of_rows(rows.iter()),
             1 => request(features),
         ];
-        collection::vec(step(features, requests.boxed()), 1..=length).boxed()
+        groups(length, features, requests.boxed())
     });
     let choices = themed.map(|steps| (1, steps)).chain([(3, mixed)]);
     proptest::strategy::Union::new_weighted(choices.collect()).boxed()
+}
+
+/// Single steps, and now and then a transaction.
+fn groups(
+    length: usize,
+    features: Features,
+    request: BoxedStrategy<Request>,
+) -> BoxedStrategy<Vec<Step>> {
+    let one = prop_oneof![
+        12 => step(features, request).prop_map(|step| vec![step]),
+        1 => transactions::steps(features),
+    ];
+    collection::vec(one, 1..=length)
+        .prop_map(|groups| groups.concat())
+        .boxed()
 }
 
 fn step(features: Features, request: BoxedStrategy<Request>) -> BoxedStrategy<Step> {

@@ -1,0 +1,254 @@
+//! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
+//!
+//! A watched key has changed when a request touched it ([`Call::touch`]), when its entry is another one after a request
+//! than before, or when it expired. All connections' watches are looked at after every request, and once after a whole
+//! EXEC.
+
+use std::collections::BTreeMap;
+
+use crate::commands;
+use crate::errors::{self, Failure};
+use crate::hashes::Hash;
+use crate::reply::Reply;
+use crate::state::{Call, ConnectionId, Entry, Model, Outcome, Value};
+
+/// An open transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Transaction {
+    pub queue: Vec<Vec<Vec<u8>>>,
+    /// A request was refused, so EXEC fails.
+    pub aborted: bool,
+}
+
+/// What a connection watches.
+#[derive(Clone, Debug, Default)]
+pub struct Watches {
+    /// Databases and keys.
+    pub keys: Vec<(usize, Vec<u8>)>,
+    /// One of them changed, so EXEC answers nothing.
+    pub changed: bool,
+    /// Whether one of them changed is not modelled.
+    pub unclear: bool,
+}
+
+/// Commands that an open transaction does not queue.
+const AT_ONCE: &[&str] = &["exec", "discard", "multi", "watch", "quit", "reset"];
+
+/// Commands that are refused inside MULTI.
+const NEVER: &[&str] = &["checkpoint"];
+
+/// Queues a request that is well formed, if a transaction is open.
+pub fn queue(call: &mut Call) -> Option<Outcome> {
+    let (name, request) = (call.name, call.args.to_vec());
+    let transaction = call.connection().transaction.as_mut()?;
+    if NEVER.contains(&name) {
+        transaction.aborted = true;
+        let text = "Command not allowed inside a transaction";
+        return Some(Err(errors::err(text)));
+    }
+    if AT_ONCE.contains(&name) {
+        return None;
+    }
+    transaction.queue.push(request);
+    Some(Ok(Reply::Status(b"QUEUED".to_vec())))
+}
+
+/// A request was refused before it ran: an open transaction fails, and is over if it was EXEC.
+pub fn refuse(call: &mut Call, failure: Failure) -> Failure {
+    if call.name == "exec" {
+        end(call);
+        let reason = failure.0.strip_prefix(b"ERR ").unwrap_or(&failure.0);
+        return Failure([b"EXECABORT Transaction discarded because of: ", reason].concat());
+    }
+    if let Some(transaction) = &mut call.connection().transaction {
+        transaction.aborted = true;
+    }
+    failure
+}
+
+fn end(call: &mut Call) -> Option<Transaction> {
+    let connection = call.connection();
+    connection.watches = Watches::default();
+    connection.transaction.take()
+}
+
+pub fn multi(call: &mut Call) -> Outcome {
+    if call.connection().transaction.is_some() {
+        return Err(errors::err("MULTI calls can not be nested"));
+    }
+    call.connection().transaction = Some(Transaction::default());
+    Ok(Reply::ok())
+}
+
+pub fn discard(call: &mut Call) -> Outcome {
+    match end_if_open(call) {
+        Some(_) => Ok(Reply::ok()),
+        None => Err(errors::err("DISCARD without MULTI")),
+    }
+}
+
+fn end_if_open(call: &mut Call) -> Option<Transaction> {
+    call.connection().transaction.as_ref()?;
+    end(call)
+}
+
+pub fn watch(call: &mut Call) -> Outcome {
+    if call.connection().transaction.is_some() {
+        return Err(errors::err("WATCH inside MULTI is not allowed"));
+    }
+    let keys = call.args[1..].to_vec();
+    let connection = call.connection();
+    if !connection.watches.changed {
+        let database = connection.database;
+        let keys = keys.into_iter().map(|key| (database, key));
+        connection.watches.keys.extend(keys);
+    }
+    Ok(Reply::ok())
+}
+
+pub fn unwatch(call: &mut Call) -> Outcome {
+    call.connection().watches = Watches::default();
+    Ok(Reply::ok())
+}
+
+pub fn exec(call: &mut Call) -> Outcome {
+    let changed = call.connection().watches.changed;
+    let Some(transaction) = end_if_open(call) else {
+        return Err(errors::err("EXEC without MULTI"));
+    };
+    if transaction.aborted {
+        let text = b"EXECABORT Transaction discarded because of previous errors.";
+        return Err(Failure(text.to_vec()));
+    }
+    if changed {
+        return Ok(Reply::NullArray);
+    }
+    let mut replies = Vec::new();
+    for request in &transaction.queue {
+        // A request before may have given a key an expiry in the past.
+        call.model.remove_expired(call.now_ms);
+        let mut inner = Call {
+            args: request,
+            model: &mut *call.model,
+            connection: call.connection,
+            name: "",
+            now_ms: call.now_ms,
+        };
+        let reply = commands::run(&mut inner).unwrap_or_else(Reply::from);
+        // HELLO changes the protocol of the replies that follow.
+        let protocol = inner.connection().protocol;
+        replies.push(Reply::Encoded(reply.encode(protocol)));
+    }
+    Ok(Reply::Array(replies))
+}
+
+/// The entries at all watched keys.
+pub struct Watched(Vec<(ConnectionId, usize, Vec<u8>, Option<Entry>)>);
+
+impl Model {
+    /// What the watches see before a request.
+    pub(crate) fn watched(&self) -> Watched {
+        let mut watched = Vec::new();
+        for (&id, connection) in &self.connections {
+            for (database, key) in &connection.watches.keys {
+                let entry = self.entry(*database, key).cloned();
+                watched.push((id, *database, key.clone(), entry));
+            }
+        }
+        Watched(watched)
+    }
+
+    /// Marks the connections that watch what these requests changed.
+    pub(crate) fn compare_watched(&mut self, before: Watched, requests: &[Vec<Vec<u8>>]) {
+        let touched = std::mem::take(&mut self.touched);
+        for (id, database, key, old) in before.0 {
+            let new = self.entry(database, &key);
+            let is_touched = touched.contains(&(database, key.clone()));
+            let is_stream = [old.as_ref(), new].into_iter().flatten().any(is_stream);
+            let is_other = !is_same(new, old.as_ref());
+            let may_be = requests.iter().any(|request| may_touch(request, &key));
+            let Some(connection) = self.connections.get_mut(&id) else {
+                continue;
+            };
+            if connection.watches.keys.is_empty() {
+                continue;
+            }
+            if is_touched || (is_other && !is_stream) {
+                connection.watches.keys.clear();
+                connection.watches.changed = true;
+            } else {
+                connection.watches.unclear |= is_other || may_be;
+            }
+        }
+    }
+
+    /// Somebody else than the connections of this model changed a key.
+    pub fn changed_by_others(&mut self, database: usize, key: &[u8]) {
+        let watched = self.watched();
+        self.touched.insert((database, key.to_vec()));
+        self.compare_watched(watched, &[]);
+    }
+
+    /// Whether the model does not know if a key that the connection watches has changed.
+    pub fn is_unclear(&self, connection: ConnectionId) -> bool {
+        let connection = self.connections.get(&connection);
+        connection.is_some_and(|it| it.watches.unclear && !it.watches.changed)
+    }
+
+    /// The requests that an EXEC of this connection would run.
+    pub fn queued(&self, connection: ConnectionId) -> Option<&[Vec<Vec<u8>>]> {
+        let transaction = self.connections.get(&connection)?.transaction.as_ref()?;
+        Some(&transaction.queue)
+    }
+}
+
+/// Whether two entries are the same to who watches: how a value is held does not count.
+fn is_same(one: Option<&Entry>, other: Option<&Entry>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => {
+            one.expires_at_ms == other.expires_at_ms
+                && match (&one.value, &other.value) {
+                    (Value::Text(one), Value::Text(other)) => one.bytes == other.bytes,
+                    (Value::Hash(one), Value::Hash(other)) => fields(one) == fields(other),
+                    (one, other) => one == other,
+                }
+        }
+        (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
+/// Much of what changes in a stream is no change to who watches.
+fn is_stream(entry: &Entry) -> bool {
+    matches!(entry.value, Value::Stream(_))
+}
+
+/// Whether a request names a key and may change it without making it another one, as far as the model does not say:
+/// the commands of lists, sorted sets and streams, and those that store a set.
+fn may_touch(request: &[Vec<u8>], key: &[u8]) -> bool {
+    let name = request[0].to_ascii_lowercase();
+    let told = [&b"rename"[..], b"renamenx", b"lcs"];
+    let first = name.first().is_some_and(|letter| b"lrzx".contains(letter));
+    let blocks = [&b"bl"[..], b"br", b"bz"]
+        .iter()
+        .any(|start| name.starts_with(start));
+    let stores = name.starts_with(b"s") && name.ends_with(b"store") || name == b"smove";
+    (first || blocks || stores)
+        && !told.contains(&&*name)
+        && request[1..].iter().any(|word| word == key)
+}
+
+/// The fields of a hash by name, with their values and expiries.
+fn fields(hash: &Hash) -> BTreeMap<&[u8], (&[u8], Option<i64>)> {
+    let fields = hash.fields.iter();
+    fields
+        .map(|field| (&*field.name, (&*field.value, field.expires_at_ms)))
+        .collect()
+}
+
+impl Call<'_> {
+    /// A key of the selected database was changed, though its value may be the same as before.
+    pub fn touch(&mut self, key: &[u8]) {
+        let database = self.connection().database;
+        self.model.touched.insert((database, key.to_vec()));
+    }
+}
