@@ -1,9 +1,13 @@
 //! The sets that ZUNION, ZINTER and ZDIFF combine: sorted ones, and plain ones whose members all have score 1.
 
+use std::ops::ControlFlow;
+
 use crate::command::{Call, Failure, errors};
-use crate::keyspace::Look;
+use crate::keyspace::header::Kind;
+use crate::keyspace::set::{self, MEMBERS};
 use crate::keyspace::sorted_set::{Members, Span};
-use crate::storage::{Engine, Error};
+use crate::keyspace::{Keyspace, Look};
+use crate::storage::{Engine, Error, Read, Seek, TreeId};
 
 /// Members read before what was read may leave memory.
 const BATCH: u64 = 1024;
@@ -13,6 +17,26 @@ const BATCH: u64 = 1024;
 enum Source {
     Nothing,
     SortedSet(Members),
+    /// A plain set.
+    SmallSet(Vec<Vec<u8>>),
+    /// A plain set whose members are the keys of a tree.
+    LargeSet(TreeId),
+}
+
+/// The score of every member of a plain set.
+const SET_SCORE: f64 = 1.0;
+
+/// The plain set at `key`.
+fn plain_set(keyspace: &mut Keyspace, db: u32, key: &[u8], now_ms: u64) -> Result<Source, Error> {
+    let small = match keyspace.lookup(db, key, now_ms, Look::UNSEEN)? {
+        None => return Ok(Source::Nothing),
+        Some(entry) => set::small(&entry)
+            .map(|members| members.iter().map(|item| item.bytes.to_vec()).collect()),
+    };
+    match small {
+        Some(members) => Ok(Source::SmallSet(members)),
+        None => Ok(Source::LargeSet(keyspace.tree(db, key, MEMBERS)?)),
+    }
 }
 
 /// One of the sets.
@@ -32,6 +56,9 @@ impl<'a> Operand<'a> {
         let source = match found {
             None => Source::Nothing,
             Some((_, Some(members))) => Source::SortedSet(members),
+            Some((header, None)) if header.kind == Kind::Set => {
+                plain_set(call.keyspace, call.client.db, key, call.now_ms)?
+            }
             Some((_, None)) => return Err(errors::WRONG_TYPE.into()),
         };
         Ok(Self {
@@ -45,6 +72,8 @@ impl<'a> Operand<'a> {
         match &self.source {
             Source::Nothing => 0,
             Source::SortedSet(members) => members.len(engine),
+            Source::SmallSet(members) => members.len() as u64,
+            Source::LargeSet(tree) => engine.count(*tree),
         }
     }
 
@@ -53,6 +82,11 @@ impl<'a> Operand<'a> {
         match &self.source {
             Source::Nothing => Ok(None),
             Source::SortedSet(members) => members.score(engine, member),
+            Source::SmallSet(members) => {
+                let is_member = members.iter().any(|own| own == member);
+                Ok(is_member.then_some(SET_SCORE))
+            }
+            Source::LargeSet(tree) => Ok(engine.get(*tree, member)?.map(|_| SET_SCORE)),
         }
     }
 
@@ -67,6 +101,22 @@ impl<'a> Operand<'a> {
                 members.visit_span(engine, span, true, &mut |member, score| {
                     batch.push((member.to_vec(), score));
                 })?;
+            }
+            Source::SmallSet(members) => {
+                let left = members.iter().skip(done as usize);
+                batch.extend(left.map(|member| (member.clone(), SET_SCORE)));
+            }
+            Source::LargeSet(tree) => {
+                let mut from = Vec::new();
+                if engine.select(*tree, done, &mut from)?.is_some() {
+                    engine.scan(*tree, Seek::AtLeast(&from), &mut |member, _| {
+                        batch.push((member.to_vec(), SET_SCORE));
+                        if batch.len() as u64 == BATCH {
+                            return ControlFlow::Break(());
+                        }
+                        ControlFlow::Continue(())
+                    })?;
+                }
             }
         }
         Ok(batch)
