@@ -149,6 +149,10 @@ impl Session {
     pub fn prepare(&mut self, server: &Server) -> bool {
         let is_ready = !matches!(self.next_request(server), Ok(false));
         self.ahead.clear();
+        if !is_ready && self.input.len() > 0 {
+            // What is there of a request may be large, and counts.
+            self.client.entry.view.lock().buffers = self.buffers(0);
+        }
         if is_ready && self.input.len() > self.parser.consumed() {
             let (input, start) = self.input.whole();
             second_words(input, start, execution::COMMANDS_PER_HOLD, &mut self.ahead);
