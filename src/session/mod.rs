@@ -149,7 +149,7 @@ impl Session {
     pub fn prepare(&mut self, server: &Server) -> bool {
         let is_ready = !matches!(self.next_request(server), Ok(false));
         self.ahead.clear();
-        if !is_ready && self.input.len() > 0 {
+        if !is_ready && !self.input.is_empty() {
             // What is there of a request may be large, and counts.
             self.client.entry.view.lock().buffers = self.buffers(0);
         }
