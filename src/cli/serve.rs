@@ -128,6 +128,7 @@ impl Job for Housekeeping {
             keyspace.engine.set_urgent(false);
         }
         effects::distribute(keyspace, &self.server, None, now_ms);
+        self.server.feed.ping(&self.server, now_ms, keyspace.last_lsn());
         let mut sender = Sender::new(&self.server, keyspace.last_lsn(), None);
         sender.make_room();
         sender.broadcast();
@@ -297,7 +298,8 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
     fill_with_random(&mut seed)?;
     let seed = u64::from_le_bytes(seed);
     let machine = ThisMachine::look(clock.wall_ms())?;
-    let server = Server::new(Arc::clone(&config), Arc::clone(&clock)).on(Arc::new(machine));
+    let server = Server::new(Arc::clone(&config), Arc::clone(&clock)).on(Arc::new(machine))
+        .with_disk(Arc::new(OsVfs));
     acl::file::load_at_start(&config, &server.users)?;
     server.loading.begin(clock.wall_ms());
     let server = Arc::new(server);

@@ -266,7 +266,7 @@ impl Table {
                     self.all_ready(*a);
                     self.all_ready(*b);
                 }
-                Change::Event { .. } => {}
+                Change::Event { .. } | Change::FieldExpired { .. } | Change::Effect { .. } => {}
             }
         }
     }

@@ -10,6 +10,7 @@ use super::acl::{Account, Users};
 use super::blocking::Wait;
 use super::outgoing::{Outgoing, OutgoingMark};
 use super::output_limit::OutputLimit;
+use super::replica_link::Announced;
 use super::server::Server;
 use super::subscriptions::Counts;
 use super::tracking::Mode;
@@ -36,7 +37,10 @@ pub enum BlockKind {
     /// A blocking command: one of its keys.
     Keys,
     /// WAIT: replicas.
-    Replicas,
+    Replicas {
+        /// What they are to have got of the stream.
+        offset: u64,
+    },
     /// WAITAOF: the log up to `lsn` synced here (`local` is 1), and replicas.
     Log { lsn: u64, local: u8, replicas: u64 },
     /// SHUTDOWN: the end of the server.
@@ -100,6 +104,8 @@ pub struct Client {
     pub paused: bool,
     /// The full name of the latest command that exists: `get`, `client|list`.
     pub last_command: &'static str,
+    /// What it said of itself as a replica.
+    pub announced: Announced,
     /// The LSN of the latest write of this connection, for WAITAOF.
     pub write_lsn: u64,
     pub name: Option<Arc<[u8]>>,
@@ -162,6 +168,7 @@ impl Client {
             feed: Vec::new(),
             paused: false,
             last_command: "NULL",
+            announced: Announced::default(),
             write_lsn: 0,
             name: None,
             lib_name: None,
@@ -269,6 +276,8 @@ pub mod signal {
     pub const STOP: u32 = 32;
     /// The server could not end.
     pub const SHUTDOWN_FAILED: u32 = 64;
+    /// As many replicas as were waited for have got the stream.
+    pub const ACKNOWLEDGED: u32 = 256;
     /// The save that was waited for has ended.
     pub const SAVED: u32 = 128;
     /// The wait for keys is over and its reply, if there is one, in the outbox.
@@ -300,6 +309,8 @@ pub struct Entry {
     resp3: AtomicBool,
     /// It has subscriptions; changes under the engine lock.
     subscriber: AtomicBool,
+    /// It is a replica; changes under the engine lock.
+    replica: AtomicBool,
     /// The connection that its invalidations are redirected to was found gone.
     redirect_broken: AtomicBool,
     /// Bytes that were taken out to be sent and are not sent.
@@ -488,6 +499,15 @@ impl Entry {
     }
 
     /// Whether it has subscriptions.
+    pub fn is_replica(&self) -> bool {
+        self.replica.load(Ordering::Relaxed)
+    }
+
+    /// It is a replica from now on.
+    pub fn set_replica(&self) {
+        self.replica.store(true, Ordering::Relaxed);
+    }
+
     pub fn is_subscriber(&self) -> bool {
         self.subscriber.load(Ordering::Relaxed)
     }

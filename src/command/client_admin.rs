@@ -67,6 +67,7 @@ fn flags(entry: &Entry, view: &View) -> String {
     let mut flags = String::new();
     for (is_set, letter) in [
         (view.monitor, 'O'),
+        (entry.is_replica(), 'S'),
         (view.subscriptions.any(), 'P'),
         (view.multi.is_some(), 'x'),
         (view.blocked || view.paused, 'b'),
@@ -164,9 +165,10 @@ enum Kind {
 impl Kind {
     fn has(self, entry: &Entry) -> bool {
         match self {
-            Self::Normal => !entry.is_subscriber(),
+            Self::Normal => !entry.is_subscriber() && !entry.is_replica(),
             Self::Pubsub => entry.is_subscriber(),
-            Self::Replica | Self::Master => false,
+            Self::Replica => entry.is_replica(),
+            Self::Master => false,
         }
     }
 }

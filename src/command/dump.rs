@@ -112,6 +112,17 @@ pub fn restore(call: &mut Call<'_>) -> Outcome {
         txn.touched(db, key, 1, Some((Class::Generic, "restore")));
         Ok(())
     })?;
+    if is_over {
+        call.deletes(key);
+    } else if let Some(expires_ms) = expires_ms
+        && !options.absolute
+    {
+        let moment = expires_ms.to_string();
+        let mut words = call.args.to_vec();
+        words[2] = moment.as_bytes();
+        words.push(b"ABSTTL");
+        call.does(&words);
+    }
     if let Some(idle_s) = options.idle_s {
         call.keyspace.access.set_idle(db, key, idle_s, now_ms);
     }

@@ -8,7 +8,7 @@
 
 use super::client::Client;
 use super::server::Server;
-use super::{notification, push, serving};
+use super::{feed, notification, push, serving};
 use crate::keyspace::Keyspace;
 use crate::keyspace::change::{Change, Listener};
 use crate::resp::{Reply, ReplyMark};
@@ -94,14 +94,17 @@ pub(super) fn tell(
     changes
 }
 
-/// Lets the keyspace keep what keyspace notifications and client tracking need to hear of, as things are now. To be
+/// Lets the keyspace keep what keyspace notifications, client tracking, replicas and the append-only file need to hear of, as things are now. To be
 /// called before a command or a job changes keys.
 pub fn listen(keyspace: &mut Keyspace, server: &Server) {
     keyspace.changes.notify(notification::wanted(server));
     keyspace
         .changes
         .listen(Listener::Track, server.tracking.any());
+    keyspace
+        .changes
+        .listen(Listener::Repeat, server.feed.is_wanted());
 }
 
 /// Who is told, in this order.
-const CONSUMERS: &[fn(&Effects<'_>, Option<&mut Maker<'_>>)] = &[push::consume];
+const CONSUMERS: &[fn(&Effects<'_>, Option<&mut Maker<'_>>)] = &[push::consume, feed::consume];

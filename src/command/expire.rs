@@ -100,6 +100,17 @@ fn set(call: &mut Call, scale: i64, relative: bool, command: &str) -> Outcome {
         }
         Ok::<_, Failure>(true)
     })?;
+    if done {
+        match u64::try_from(expires_ms) {
+            Ok(later) if later > now_ms => {
+                let moment = later.to_string();
+                let mut words = call.args.to_vec();
+                (words[0], words[2]) = (b"PEXPIREAT", moment.as_bytes());
+                call.does(&words);
+            }
+            _ => call.deletes(key),
+        }
+    }
     call.out.int(i64::from(done));
     Ok(())
 }

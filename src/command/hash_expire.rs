@@ -171,8 +171,33 @@ fn set(call: &mut Call, scale: i64, relative: bool, command: &str) -> Outcome {
         }
         Ok::<_, Failure>(answers)
     })?;
+    if call.is_repeated() {
+        repeat_set(call, from, fields, &answers, expires_ms);
+    }
     reply(call, &answers);
     Ok(())
+}
+
+/// What those who repeat an HEXPIRE are told: HPEXPIREAT of the fields that changed, HDEL of each that is gone.
+fn repeat_set(call: &mut Call, from: usize, fields: &[&[u8]], answers: &[i64], expires_ms: u64) {
+    let of = |wanted: i64| {
+        let pairs = fields.iter().zip(answers);
+        pairs.filter(move |(_, answer)| **answer == wanted)
+    };
+    let key = call.args[1];
+    for (field, _) in of(DELETED) {
+        call.does(&[b"HDEL", key, field]);
+    }
+    let changed: Vec<&[u8]> = of(DONE).map(|(field, _)| *field).collect();
+    if changed.is_empty() {
+        return;
+    }
+    let (moment, count) = (expires_ms.to_string(), changed.len().to_string());
+    let mut words: Vec<&[u8]> = vec![b"HPEXPIREAT", key, moment.as_bytes()];
+    words.extend_from_slice(&call.args[3..from]);
+    words.extend_from_slice(&[b"FIELDS", count.as_bytes()]);
+    words.extend(changed);
+    call.does(&words);
 }
 
 fn reply(call: &mut Call, answers: &[i64]) {

@@ -92,6 +92,7 @@ pub fn hincrbyfloat(call: &mut Call) -> Outcome {
         txn.touched(db, key, 1, Some((Class::Hash, "hincrbyfloat")));
         Ok::<_, Failure>(text)
     })?;
+    call.does(&[b"HSET", key, field, text.as_bytes()]);
     call.out.bulk(text.as_bytes());
     Ok(())
 }

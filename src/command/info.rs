@@ -217,12 +217,31 @@ fn clients(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
 fn replication(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
     report.section("Replication");
     report.field("role", "master");
-    report.field("connected_slaves", 0);
+    let feed = &call.server.feed;
+    let replicas = feed.replicas();
+    report.field("connected_slaves", replicas.len());
+    for (number, replica) in replicas.iter().enumerate() {
+        let state = if replica.is_online.load(Ordering::Relaxed) {
+            "online"
+        } else {
+            "send_bulk"
+        };
+        report.field(
+            &format!("slave{number}"),
+            format_args!(
+                "ip={},port={},state={state},offset={},lag={}",
+                String::from_utf8_lossy(&replica.host()),
+                replica.port,
+                replica.acknowledged,
+                call.now_ms.saturating_sub(replica.acknowledged_ms) / 1000
+            ),
+        );
+    }
     report.field("master_failover_state", "no-failover");
     let machine = call.server.machine.identity();
     report.field("master_replid", &machine.replication_id);
     report.field("master_replid2", "0".repeat(40));
-    report.field("master_repl_offset", 0);
+    report.field("master_repl_offset", feed.offset());
     report.field("second_repl_offset", -1);
     report.field("repl_backlog_active", 0);
     report.field("repl_backlog_first_byte_offset", 0);

@@ -133,6 +133,8 @@ fn flush(call: &mut Call, databases: std::ops::Range<u32>) -> Outcome {
         }
         Ok::<_, Failure>(())
     })?;
+    // It is repeated whether there was anything or not.
+    call.does(call.args);
     // Whoever waits for the end of a flush hears of it before the reply says that it is over.
     let is_async = match call.args {
         [_, word] => is_word(word, "ASYNC"),

@@ -77,7 +77,7 @@ fn pop(call: &mut Call<'_>, end: End, name: &str) -> Outcome {
         }
         [_, key, count] => {
             let count = word::integer_in(count, 0..=i64::MAX, NOT_POSITIVE)? as u64;
-            if !pop_many(call, key, end, count, Named::No)? {
+            if pop_many(call, key, end, count, Named::No)?.is_none() {
                 call.out.null_array();
             }
             Ok(())
@@ -104,15 +104,15 @@ pub fn pop_one(call: &mut Call<'_>, key: &[u8], end: End, named: Named) -> Resul
     })
 }
 
-/// Takes up to `count` elements off an end of the list at `key` and replies with an array of them. False if there is no
-/// list.
+/// Takes up to `count` elements off an end of the list at `key` and replies with an array of them. Returns how many they
+/// were; None if there is no list.
 pub fn pop_many(
     call: &mut Call<'_>,
     key: &[u8],
     end: End,
     count: u64,
     named: Named,
-) -> Result<bool, Failure> {
+) -> Result<Option<u64>, Failure> {
     let (db, now_ms) = (call.client.db, call.now_ms);
     let limits = limits(call);
     // A long reply comes from a snapshot, which is taken before the elements are gone.
@@ -120,7 +120,7 @@ pub fn pop_many(
     let len = elements.len();
     if len == 0 {
         elements.close(call.keyspace);
-        return Ok(false);
+        return Ok(None);
     }
     named.write(call.out, key);
     let count = count.min(len);
@@ -137,14 +137,14 @@ pub fn pop_many(
     reply_part(call, key, &elements, part)?;
     elements.close(call.keyspace);
     if count == 0 {
-        return Ok(true);
+        return Ok(Some(0));
     }
     call.keyspace.write(Plan::Savepoint, |txn| {
         let mut list = list(txn, db, key, now_ms, limits)?;
         list.keep(txn, kept)?;
         tell_removed(txn, db, key, &list, count, pop_event(end));
         list.close(txn);
-        Ok::<_, Failure>(true)
+        Ok::<_, Failure>(Some(count))
     })
 }
 

@@ -44,7 +44,14 @@ pub fn brpoplpush(call: &mut Call<'_>) -> Outcome {
 fn move_or_wait(call: &mut Call<'_>, from: End, to: End, timeout: &[u8]) -> Outcome {
     let until_ms = deadline_ms(timeout, call.now_ms)?;
     let source = call.args[1];
-    if !move_one(call, from, to)? && !call.block_on_keys(&[source], Awaits::List, until_ms) {
+    if move_one(call, from, to)? {
+        let args = call.args;
+        if args.len() == 6 {
+            call.does(&[b"LMOVE", source, args[2], args[3], args[4]]);
+        } else {
+            call.does(&[b"RPOPLPUSH", source, args[2]]);
+        }
+    } else if !call.block_on_keys(&[source], Awaits::List, until_ms) {
         call.out.null();
     }
     Ok(())
@@ -114,9 +121,19 @@ pub fn blmpop(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
+/// The command that takes elements off this end.
+fn name(end: End) -> &'static [u8] {
+    match end {
+        End::Head => b"LPOP",
+        End::Tail => b"RPOP",
+    }
+}
+
 fn pop_first(call: &mut Call<'_>, wish: &Wish<'_>) -> Result<bool, Failure> {
     for key in wish.keys {
-        if pop_many(call, key, wish.end, wish.count, Named::Yes)? {
+        let count = pop_many(call, key, wish.end, wish.count, Named::Yes)?;
+        if let Some(count) = count {
+            call.does(&[name(wish.end), key, count.to_string().as_bytes()]);
             return Ok(true);
         }
     }
@@ -175,6 +192,7 @@ fn pop_or_wait(call: &mut Call<'_>, end: End) -> Outcome {
     let until_ms = deadline_ms(timeout, call.now_ms)?;
     for key in keys {
         if pop_one(call, key, end, Named::Yes)? {
+            call.does(&[name(end), key]);
             return Ok(());
         }
     }

@@ -125,6 +125,8 @@ fn send(call: &mut Call<'_>, kind: Kind) -> Outcome {
         .subscriptions
         .publish(kind, channel, message, outgoing);
     call.out.int(receivers as i64);
+    let db = call.client.db;
+    call.keyspace.changes.message(db, call.args);
     Ok(())
 }
 

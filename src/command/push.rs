@@ -145,7 +145,11 @@ fn invalidate(sender: &mut Sender<'_>, change: &Change, maker: u64, pending: &mu
     let (key, targets) = match change {
         Change::Touched { key, expired, .. } => (Some(key), tracking.changed(key, maker, *expired)),
         Change::Flushed { .. } => (None, tracking.flushed()),
-        Change::Event { .. } | Change::Swapped { .. } | Change::Ready { .. } => return,
+        Change::Event { .. }
+        | Change::Swapped { .. }
+        | Change::Ready { .. }
+        | Change::FieldExpired { .. }
+        | Change::Effect { .. } => return,
     };
     for target in targets {
         if target.entry.id == maker {

@@ -1,4 +1,6 @@
-//! ROLE, WAIT, WAITAOF: what there is to say without replicas.
+//! ROLE, WAIT, WAITAOF: what there is to say of replicas.
+
+use std::sync::atomic::Ordering;
 
 use super::client::{Block, BlockKind};
 use super::{Call, Outcome, word};
@@ -8,21 +10,36 @@ use crate::resp::ErrorReply;
 pub fn role(call: &mut Call<'_>) -> Outcome {
     call.out.array(3);
     call.out.bulk(b"master");
-    call.out.int(0);
-    call.out.array(0);
+    let feed = &call.server.feed;
+    call.out.int(feed.offset() as i64);
+    let mut replicas = feed.replicas();
+    replicas.retain(|replica| replica.is_online.load(Ordering::Relaxed));
+    call.out.array(replicas.len());
+    for replica in replicas {
+        call.out.array(3);
+        call.out.bulk(&replica.host());
+        call.out.bulk(replica.port.to_string().as_bytes());
+        call.out.bulk(replica.acknowledged.to_string().as_bytes());
+    }
     Ok(())
 }
 
-/// WAIT numreplicas timeout: there are none, so only the time can end it.
+/// WAIT numreplicas timeout: until so many replicas have got everything that was said so far.
 pub fn wait(call: &mut Call<'_>) -> Outcome {
     let replicas = word::integer(call.args[1], word::NOT_AN_INTEGER)?;
     let until_ms = word::deadline_ms(call.args[2], call.now_ms)?;
-    if replicas <= 0 || call.client.deny_blocking {
-        call.out.int(0);
+    let feed = &call.server.feed;
+    let acknowledged = feed.acknowledged(feed.offset()) as i64;
+    if replicas <= acknowledged || call.client.deny_blocking {
+        call.out.int(acknowledged);
         return Ok(());
     }
+    let lsn = call.keyspace.last_lsn();
+    let entry = &call.client.entry;
+    let offset = feed.offset();
+    feed.wait(call.server, entry, replicas as u64, lsn);
     call.client.block = Some(Block {
-        kind: BlockKind::Replicas,
+        kind: BlockKind::Replicas { offset },
         until_ms,
     });
     Ok(())

@@ -9,6 +9,7 @@ use super::checkpoint::CheckpointBell;
 use super::client::{Entry, signal};
 use super::debug::Switches;
 use super::eviction::EvictionFigures;
+use super::feed::Feed;
 use super::latency::Latency;
 use super::loading::Loading;
 use super::pause::Pause;
@@ -23,7 +24,7 @@ use super::tracking::Tracking;
 use super::tuning::Tuning;
 use super::watch::WatchTable;
 use crate::config::{Config, Host, Key, Refusal};
-use crate::vfs::Clock;
+use crate::vfs::{Clock, Vfs};
 
 /// The version of Redis whose replies are given.
 pub const REDIS_VERSION: &str = "7.4.0";
@@ -52,6 +53,10 @@ pub struct Server {
     pub subscriptions: Subscriptions,
     pub tracking: Tracking,
     pub scripting: Scripting,
+    /// Replicas and the append-only file.
+    pub feed: Feed,
+    /// Where files beside the database are written, if any can be.
+    pub disk: Option<Arc<dyn Vfs>>,
     /// While the log is being replayed most commands answer LOADING.
     pub loading: Loading,
 }
@@ -85,6 +90,8 @@ impl Server {
             subscriptions: Subscriptions::default(),
             tracking: Tracking::default(),
             scripting: Scripting::default(),
+            feed: Feed::default(),
+            disk: None,
             loading: Loading::default(),
         }
     }
@@ -98,11 +105,20 @@ impl Server {
         self.watched.forget(entry);
         self.subscriptions.leave(entry.id);
         self.tracking.end(entry.id);
+        self.feed.leave(entry.id);
     }
 
     /// The same on a machine that can be asked.
     pub fn on(self, machine: Arc<dyn Machine>) -> Self {
         Self { machine, ..self }
+    }
+
+    /// The same with files beside its database.
+    pub fn with_disk(self, disk: Arc<dyn Vfs>) -> Self {
+        Self {
+            disk: Some(disk),
+            ..self
+        }
     }
 
     /// Queues bytes for a connection, which leave once the log is written up to `lsn`. One that lets too much pile up
@@ -115,7 +131,7 @@ impl Server {
 
     /// Closes the connection if `bytes` that wait for its client are too many; whether it is to be closed.
     pub fn check_output(&self, entry: &Entry, bytes: usize) -> bool {
-        let limit = self.tuning.output_limit(entry.is_subscriber());
+        let limit = self.tuning.output_limit(entry);
         if !entry.is_over(limit, bytes, &*self.clock) {
             return false;
         }

@@ -135,6 +135,7 @@ fn pop_one(call: &mut Call) -> Outcome {
     let limits = settings::set_limits(call.server);
     let out = &mut *call.out;
     let mut rng = call.keyspace.rng().clone();
+    let mut name = Vec::new();
     let popped = call.keyspace.write(Plan::Simple, |txn| {
         let mut set = txn
             .set(db, key, now_ms, limits, 1)?
@@ -143,7 +144,10 @@ fn pop_one(call: &mut Call) -> Outcome {
             return Ok(false);
         }
         let number = rng.u64(..set.len());
-        set.pop(number, &mut |member| out.bulk(member))?;
+        set.pop(number, &mut |member| {
+            out.bulk(member);
+            name.extend_from_slice(member);
+        })?;
         let is_left = set.finish()?;
         txn.touched(db, key, 1, Some((Class::Set, "spop")));
         if !is_left {
@@ -152,7 +156,9 @@ fn pop_one(call: &mut Call) -> Outcome {
         Ok::<_, Failure>(true)
     })?;
     *call.keyspace.rng() = rng;
-    if !popped {
+    if popped {
+        call.does(&[b"SREM", key, &name]);
+    } else {
         call.out.null();
     }
     Ok(())
@@ -176,19 +182,21 @@ fn pop_many(call: &mut Call) -> Outcome {
     }
     if count >= len {
         set_walk::popped_whole(call, key)?;
-        return call.keyspace.write(Plan::Simple, |txn| {
+        call.keyspace.write(Plan::Simple, |txn| {
             let slot = txn.slot(db, key, now_ms)?;
             txn.delete(&slot, key)?;
             txn.touched(db, key, len, Some((Class::Set, "spop")));
             txn.event(db, key, Class::Generic, "del");
-            Ok(())
-        });
+            Ok::<_, Failure>(())
+        })?;
+        call.deletes(key);
+        return Ok(());
     }
     let numbers = different(call.keyspace.rng(), len, count);
     let limits = settings::set_limits(call.server);
     call.out.set(count as usize);
     let out = &mut *call.out;
-    call.keyspace.write(Plan::Savepoint, |txn| {
+    let popped = call.keyspace.write(Plan::Savepoint, |txn| {
         let mut set = txn
             .set(db, key, now_ms, limits, numbers.len())?
             .ok_or(errors::WRONG_TYPE)?;
@@ -204,9 +212,18 @@ fn pop_many(call: &mut Call) -> Outcome {
         }
         set.finish()?;
         txn.touched(db, key, count, Some((Class::Set, "spop")));
-        Ok::<_, Failure>(())
-    })
+        Ok::<_, Failure>(popped)
+    })?;
+    for part in popped.chunks(MEMBERS_REPEATED) {
+        let mut words: Vec<&[u8]> = vec![b"SREM", key];
+        words.extend(part.iter().map(Vec::as_slice));
+        call.does(&words);
+    }
+    Ok(())
 }
+
+/// Members that one SREM takes out for those who repeat an SPOP.
+const MEMBERS_REPEATED: usize = 1024;
 
 /// A set that Redis makes anew begins as a `listpack`, if it is not one of integers.
 fn remade(set: &mut SetEditor<'_, '_, '_>, limits: Limits) -> Result<(), storage::Error> {

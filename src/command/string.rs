@@ -198,6 +198,9 @@ fn store(
         }
         Ok::<_, Failure>(true)
     })?;
+    if stored && call.is_repeated() {
+        repeat_set(call, value, &options, expires_ms);
+    }
     match answers.refused {
         _ if options.get => {}
         _ if stored => call.out.raw(answers.stored),
@@ -205,6 +208,27 @@ fn store(
         None => call.out.null(),
     }
     Ok(())
+}
+
+/// What those who repeat a SET or its kin are told: a moment in the place of a time to live, and no GET.
+fn repeat_set(call: &mut Call, value: &[u8], options: &Options<'_>, expires_ms: Option<u64>) {
+    let is_verbatim = options
+        .expiry
+        .is_some_and(|asked| !asked.relative && !asked.in_seconds);
+    match expires_ms {
+        Some(_) if is_verbatim => {}
+        Some(expires_ms) => {
+            let moment = expires_ms.to_string();
+            call.does(&[b"SET", call.args[1], value, b"PXAT", moment.as_bytes()]);
+        }
+        None if options.get => {
+            let (head, rest) = call.args.split_at(3);
+            let mut words = head.to_vec();
+            words.extend(rest.iter().filter(|word| !is_word(word, "GET")));
+            call.does(&words);
+        }
+        None => {}
+    }
 }
 
 fn put(
@@ -228,7 +252,9 @@ pub fn getset(call: &mut Call) -> Outcome {
     call.keyspace.write(Plan::Simple, |txn| {
         let slot = txn.slot(db, key, now_ms)?;
         put(txn, db, &slot, key, value, None)
-    })
+    })?;
+    call.does(&[b"SET", key, value]);
+    Ok(())
 }
 
 /// GET key
@@ -244,7 +270,9 @@ pub fn getdel(call: &mut Call) -> Outcome {
         return Ok(());
     }
     call.keyspace
-        .write(Plan::Simple, |txn| delete(txn, db, key, now_ms))
+        .write(Plan::Simple, |txn| delete(txn, db, key, now_ms))?;
+    call.does(&[b"DEL", key]);
+    Ok(())
 }
 
 fn delete(txn: &mut Txn<'_>, db: u32, key: &[u8], now_ms: u64) -> Outcome {
@@ -263,12 +291,14 @@ pub fn getex(call: &mut Call) -> Outcome {
         return Ok(());
     }
     let Some(asked) = options.expiry else {
-        return if options.persist {
-            call.keyspace
-                .write(Plan::Simple, |txn| persist(txn, db, key, now_ms))
-        } else {
-            Ok(())
-        };
+        if options.persist
+            && call
+                .keyspace
+                .write(Plan::Simple, |txn| persist(txn, db, key, now_ms))?
+        {
+            call.does(&[b"PERSIST", key]);
+        }
+        return Ok(());
     };
     let expires_ms = asked.resolve(now_ms, "getex")?;
     call.keyspace.write(Plan::Simple, |txn| {
@@ -279,16 +309,23 @@ pub fn getex(call: &mut Call) -> Outcome {
         txn.set_expiry(&slot, key, Some(expires_ms))?;
         txn.touched(db, key, 1, Some((Class::Generic, "expire")));
         Ok(())
-    })
-}
-
-fn persist(txn: &mut Txn<'_>, db: u32, key: &[u8], now_ms: u64) -> Outcome {
-    let slot = txn.slot(db, key, now_ms)?;
-    if slot.expires_ms().is_some() {
-        txn.set_expiry(&slot, key, None)?;
-        txn.touched(db, key, 1, Some((Class::Generic, "persist")));
+    })?;
+    if !asked.relative && expires_ms <= now_ms {
+        call.deletes(key);
+    } else {
+        call.expires_at(key, expires_ms);
     }
     Ok(())
+}
+
+fn persist(txn: &mut Txn<'_>, db: u32, key: &[u8], now_ms: u64) -> Result<bool, Failure> {
+    let slot = txn.slot(db, key, now_ms)?;
+    if slot.expires_ms().is_none() {
+        return Ok(false);
+    }
+    txn.set_expiry(&slot, key, None)?;
+    txn.touched(db, key, 1, Some((Class::Generic, "persist")));
+    Ok(true)
 }
 
 /// MGET key [key ...]

@@ -85,6 +85,7 @@ pub fn incrbyfloat(call: &mut Call) -> Outcome {
         txn.touched(db, key, 1, Some((Class::String, "incrbyfloat")));
         Ok::<_, Failure>(text)
     })?;
+    call.does(&[b"SET", key, text.as_bytes(), b"KEEPTTL"]);
     call.out.bulk(text.as_bytes());
     Ok(())
 }

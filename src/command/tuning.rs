@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use super::client_eviction;
+use super::client::Entry;
 use super::output_limit::OutputLimit;
 use crate::config::{Config, Key, Permission};
 
@@ -13,6 +14,8 @@ use crate::config::{Config, Key, Permission};
 #[derive(Debug)]
 pub struct Tuning {
     pub databases: AtomicU64,
+    /// `min-replicas-to-write`.
+    pub replicas_to_write_min: AtomicU64,
     /// `proto-max-bulk-len`, bytes.
     pub bulk_bytes_max: AtomicU64,
     /// `client-query-buffer-limit`, bytes.
@@ -33,6 +36,7 @@ pub struct Tuning {
     /// `client-output-buffer-limit normal` and `pubsub`.
     output_normal: OutputLimit,
     output_pubsub: OutputLimit,
+    output_replica: OutputLimit,
     /// `notify-keyspace-events`, as bits of [`crate::config::events`].
     pub events: AtomicI64,
     /// `tracking-table-max-keys`; 0: no limit.
@@ -54,6 +58,7 @@ pub struct Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         Self {
+            replicas_to_write_min: AtomicU64::default(),
             databases: AtomicU64::new(16),
             bulk_bytes_max: AtomicU64::new(512 << 20),
             query_buffer_bytes_max: AtomicU64::new(1 << 30),
@@ -67,6 +72,7 @@ impl Default for Tuning {
             latency_tracking: AtomicBool::new(true),
             output_normal: OutputLimit::default(),
             output_pubsub: OutputLimit::default(),
+            output_replica: OutputLimit::default(),
             events: AtomicI64::new(0),
             tracked_keys_max: AtomicU64::new(1_000_000),
             busy_reply_ms: AtomicU64::new(5000),
@@ -122,6 +128,8 @@ impl Tuning {
         let output = config.output_limits();
         self.output_normal.set(&output.normal);
         self.output_pubsub.set(&output.pubsub);
+        self.output_replica.set(&output.replica);
+        set(&self.replicas_to_write_min, config.replicas_to_write_min());
         self.events
             .store(config.keyspace_events(), Ordering::Relaxed);
         set(&self.tracked_keys_max, config.tracked_keys_max());
@@ -136,8 +144,10 @@ impl Tuning {
     }
 
     /// How much a connection may leave unread.
-    pub fn output_limit(&self, is_subscriber: bool) -> &OutputLimit {
-        if is_subscriber {
+    pub fn output_limit(&self, entry: &Entry) -> &OutputLimit {
+        if entry.is_replica() {
+            &self.output_replica
+        } else if entry.is_subscriber() {
             &self.output_pubsub
         } else {
             &self.output_normal

@@ -141,7 +141,10 @@ impl WatchTable {
                     }
                     keyspace.engine.pager_mut().set_on_miss(before);
                 }
-                Change::Event { .. } | Change::Ready { .. } => {}
+                Change::Event { .. }
+                | Change::Ready { .. }
+                | Change::FieldExpired { .. }
+                | Change::Effect { .. } => {}
             }
         }
         self.watchers.store(table.watchers.len(), Ordering::Relaxed);

@@ -109,6 +109,16 @@ reads! {
     list_max_listpack_size: i32 = ListMaxListpackSize;
     /// Keys that clients are remembered to have read; 0 for no limit.
     tracked_keys_max: u64 = TrackingTableMaxKeys;
+    /// Seconds between two PINGs to replicas.
+    repl_ping_period_s: u64 = ReplPingReplicaPeriod;
+    /// Replicas without which nothing is written; 0 for none.
+    replicas_to_write_min: u64 = MinReplicasToWrite;
+    /// Seconds since which a replica has said nothing and does not count any more; 0 for never.
+    replicas_lag_s_max: u64 = MinReplicasMaxLag;
+    /// Percent by which the append-only file grows before it is rewritten; 0 for never.
+    aof_rewrite_percentage: u64 = AutoAofRewritePercentage;
+    /// Bytes below which the append-only file is not rewritten because it has grown.
+    aof_rewrite_bytes_min: u64 = AutoAofRewriteMinSize;
     hll_sparse_max_bytes: u64 = HllSparseMaxBytes;
 }
 

@@ -50,6 +50,19 @@ pub enum Change {
     Flushed { db: u32 },
     /// Two databases changed places.
     Swapped { a: u32, b: u32 },
+    /// A field of a hash is gone because it was due.
+    FieldExpired {
+        db: u32,
+        key: Box<[u8]>,
+        field: Box<[u8]>,
+    },
+    /// What a command did, in words that whoever repeats them ends up with the same data.
+    Effect {
+        db: u32,
+        words: Box<[Box<[u8]>]>,
+        /// It changes no data: files that keep the data leave it out.
+        is_message: bool,
+    },
 }
 
 /// Who wants to hear of changes.
@@ -63,6 +76,8 @@ pub enum Listener {
     Notify,
     /// Client tracking.
     Track,
+    /// Whoever repeats what commands do: the only one that hears of [`Change::Effect`].
+    Repeat,
 }
 
 impl Listener {
@@ -79,6 +94,8 @@ pub struct Changes {
     listeners: u8,
     /// The classes of events that are kept while [`Listener::Notify`] listens.
     classes: u16,
+    /// The running command has said itself what it does, or that it does nothing worth repeating.
+    is_rewritten: bool,
     /// Keys by database that the running command met when they were due: they were told as expired, and are to be
     /// removed when it is over. With each, how many changes there were before.
     due: BTreeMap<u32, BTreeMap<Box<[u8]>, usize>>,
@@ -156,8 +173,65 @@ impl Changes {
         self.touched(db, key, true);
     }
 
+    /// A field of a hash is gone because it was due.
+    pub(super) fn field_expired(&mut self, db: u32, key: &[u8], field: &[u8]) {
+        if self.hears(Listener::Repeat) {
+            self.list.push(Change::FieldExpired {
+                db,
+                key: key.into(),
+                field: field.into(),
+            });
+        }
+    }
+
+    /// The running command does the same as these words; said by the command in the place of its own.
+    pub fn effect(&mut self, db: u32, words: &[&[u8]]) {
+        self.is_rewritten = true;
+        self.say(db, words, false);
+    }
+
+    /// The running command sends a message that changes no data.
+    pub fn message(&mut self, db: u32, words: &[&[u8]]) {
+        self.is_rewritten = true;
+        self.say(db, words, true);
+    }
+
+    /// The words of the running command are not to be repeated.
+    pub fn rewrite(&mut self) {
+        self.is_rewritten = true;
+    }
+
+    /// A command begins, perhaps inside of another one.
+    pub fn begin_effect(&mut self) {
+        self.is_rewritten = false;
+    }
+
+    /// The command that began last is over and has changed something, if `has_changed`. Its own words are its effect
+    /// unless it said something else. The words of a command around it are not.
+    pub fn end_effect(&mut self, db: u32, words: &[&[u8]], has_changed: bool) {
+        if has_changed && !self.is_rewritten {
+            self.say(db, words, false);
+        }
+        self.is_rewritten = true;
+    }
+
+    fn say(&mut self, db: u32, words: &[&[u8]], is_message: bool) {
+        if self.hears(Listener::Repeat) {
+            self.list.push(Change::Effect {
+                db,
+                words: words.iter().map(|word| (*word).into()).collect(),
+                is_message,
+            });
+        }
+    }
+
     pub(super) fn touched(&mut self, db: u32, key: &[u8], expired: bool) {
-        if self.listeners != 0 {
+        let wanted = if expired {
+            u8::MAX
+        } else {
+            !Listener::Repeat.bit()
+        };
+        if self.listeners & wanted != 0 {
             self.list.push(Change::Touched {
                 db,
                 key: key.into(),

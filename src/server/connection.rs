@@ -268,9 +268,10 @@ impl Connection {
                 }
                 ((replicas == 0).then_some(Goal::Sync(lsn)), lsn)
             }
-            BlockKind::Keys | BlockKind::Replicas | BlockKind::Shutdown | BlockKind::Save => {
-                (None, 0)
-            }
+            BlockKind::Keys
+            | BlockKind::Replicas { .. }
+            | BlockKind::Shutdown
+            | BlockKind::Save => (None, 0),
             BlockKind::Checkpoint { ticket } => (Some(Goal::Checkpoint(ticket)), 0),
         };
         let why = loop {
@@ -281,6 +282,12 @@ impl Connection {
                     if bits & signal::SHUTDOWN_FAILED != 0 && block.kind == BlockKind::Shutdown =>
                 {
                     break Unblocked::ShutdownFailed;
+                }
+                Event::Signal(bits)
+                    if bits & signal::ACKNOWLEDGED != 0
+                        && matches!(block.kind, BlockKind::Replicas { .. }) =>
+                {
+                    break Unblocked::Answer { log_synced: true };
                 }
                 Event::Signal(bits)
                     if bits & signal::SAVED != 0 && block.kind == BlockKind::Save =>

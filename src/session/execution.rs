@@ -263,6 +263,16 @@ fn shorter<'a>(mut words: Vec<&[u8]>) -> Vec<&'a [u8]> {
     words.into_iter().map(|_| -> &'a [u8] { &[] }).collect()
 }
 
+/// Whether there are fewer replicas that keep up than writing needs.
+fn lacks_replicas(server: &Server, now_ms: u64) -> bool {
+    let config = &server.config;
+    let (wanted, lag_s) = (
+        config.replicas_to_write_min(),
+        config.replicas_lag_s_max(),
+    );
+    lag_s > 0 && (server.feed.good(now_ms, lag_s * 1000) as u64) < wanted
+}
+
 fn measures_all(server: &Server) -> bool {
     let slower_us = server.tuning.slowlog_us_min.load(Ordering::Relaxed);
     (0..MEASURE_ALL_BELOW_US).contains(&slower_us)
@@ -447,6 +457,12 @@ impl Turn<'_> {
                 "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed \
                  in this context"
             ));
+        }
+        if server.tuning.replicas_to_write_min.load(Ordering::Relaxed) > 0
+            && self.has(command, Flag::Write)
+            && lacks_replicas(server, hold.now_us / 1000)
+        {
+            return reject("NOREPLICAS Not enough good replicas to write.");
         }
         if server.loading.is_on() && !self.has_only(command, Flag::Loading) {
             return reject(&loading::REFUSAL.0);

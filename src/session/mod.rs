@@ -202,7 +202,9 @@ impl Session {
         match (why, block.kind) {
             (Unblocked::Error, _) => self.reply.error(&UNBLOCKED),
             (Unblocked::ShutdownFailed, _) => self.reply.error(&NO_SHUTDOWN),
-            (Unblocked::Answer { .. }, BlockKind::Replicas) => self.reply.int(0),
+            (Unblocked::Answer { .. }, BlockKind::Replicas { offset }) => {
+                self.reply.int(server.feed.acknowledged(offset) as i64);
+            }
             (Unblocked::Answer { log_synced }, BlockKind::Log { .. }) => {
                 self.reply.array(2);
                 self.reply.int(i64::from(log_synced));

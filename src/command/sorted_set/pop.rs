@@ -74,7 +74,8 @@ fn pop_one_key(call: &mut Call, end: End) -> Outcome {
     } else {
         Form::Flat
     };
-    if !pop(call, call.args[1], end, count.unwrap_or(1), form)? {
+    let popped = pop(call, call.args[1], end, count.unwrap_or(1), form)?;
+    if popped.is_none() {
         call.out.array(0);
     }
     Ok(())
@@ -87,15 +88,22 @@ fn not_negative(word: &[u8]) -> Result<u64, ErrorReply> {
         .ok_or(errors::NOT_POSITIVE)
 }
 
-/// Pops up to `count` members and replies with them. False, without a reply: there are none, or none are wanted.
-fn pop(call: &mut Call<'_>, key: &[u8], end: End, count: u64, form: Form) -> Result<bool, Failure> {
+/// Pops up to `count` members and replies with them. Returns how many; None, without a reply: there are none, or none
+/// are wanted.
+fn pop(
+    call: &mut Call<'_>,
+    key: &[u8],
+    end: End,
+    count: u64,
+    form: Form,
+) -> Result<Option<u64>, Failure> {
     let (db, now_ms, limits) = (call.client.db, call.now_ms, limits(call));
     let out = &mut *call.out;
     let plan = plan(usize::try_from(count).unwrap_or(usize::MAX));
     call.keyspace.write(plan, |txn| {
         let (slot, members) = slot(txn, db, key, now_ms)?;
         let Some(members) = members.filter(|_| count > 0) else {
-            return Ok(false);
+            return Ok(None);
         };
         let engine = &mut txn.keyspace().engine;
         let len = members.len(engine);
@@ -133,7 +141,7 @@ fn pop(call: &mut Call<'_>, key: &[u8], end: End, count: u64, form: Form) -> Res
         if !stays {
             txn.event(db, key, Class::Generic, "del");
         }
-        Ok(true)
+        Ok(Some(count))
     })
 }
 
@@ -146,7 +154,17 @@ fn pop_first(
     form: Form,
 ) -> Result<bool, Failure> {
     for key in keys {
-        if pop(call, key, end, count, form)? {
+        let popped = pop(call, key, end, count, form)?;
+        if let Some(popped) = popped {
+            let name: &[u8] = match end {
+                End::Min => b"ZPOPMIN",
+                End::Max => b"ZPOPMAX",
+            };
+            if form == Form::KeyAndFlat {
+                call.does(&[name, key]);
+            } else {
+                call.does(&[name, key, popped.to_string().as_bytes()]);
+            }
             return Ok(true);
         }
     }

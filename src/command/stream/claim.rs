@@ -4,6 +4,7 @@ use super::id_word;
 use super::pending::page;
 use super::read_group::{consumer, open};
 use super::record_reply;
+use super::told::Told;
 use crate::command::argument::is_word;
 use crate::command::{Call, Failure, Outcome, errors, kind};
 use crate::keyspace::Txn;
@@ -91,6 +92,8 @@ struct Claiming<'a> {
     consumer: Consumer,
     claimed: usize,
     body: Vec<u8>,
+    /// What is said now of the entries that were looked at; None: they are not pending any more.
+    repeated: Vec<(StreamId, Option<Pending>)>,
 }
 
 /// What became of a pending entry.
@@ -103,7 +106,7 @@ enum Claim {
     Gone,
 }
 
-impl Claiming<'_> {
+impl<'a> Claiming<'a> {
     /// Gives the entry to the consumer. `pending`: what is said of it; None: it is not pending and becomes so.
     fn claim(
         &mut self,
@@ -117,6 +120,7 @@ impl Claiming<'_> {
             Some(old) if !is_there => {
                 self.group.remove_pending(engine, id, old)?;
                 txn.counted(self.db, self.key, 1, None);
+                self.repeated.push((id, None));
                 return Ok(Claim::Gone);
             }
             Some(old)
@@ -147,7 +151,20 @@ impl Claiming<'_> {
         self.claimed += 1;
         self.consumer.active_ms = self.now_ms;
         txn.counted(self.db, self.key, 1, None);
+        self.repeated.push((id, Some(new)));
         Ok(Claim::Done)
+    }
+
+    fn told(&self, group: &'a [u8], is_new_consumer: bool, moved: bool) -> Told<'a> {
+        Told {
+            key: self.key,
+            group,
+            consumer: self.consumer_name,
+            is_new_consumer,
+            moved,
+            head: self.group.head,
+            pending: self.repeated.clone(),
+        }
     }
 
     fn close(&mut self, txn: &mut Txn<'_>) -> Result<(), Error> {
@@ -179,6 +196,7 @@ fn opened(
 /// [FORCE] [JUSTID] [LASTID id]
 pub fn xclaim(call: &mut Call<'_>) -> Outcome {
     let (db, args, now_ms) = (call.client.db, call.args, call.now_ms);
+    let (mut is_new, mut moved) = (false, false);
     let claiming = call.keyspace.write(Plan::Savepoint, |txn| {
         let (stream, mut group) = opened(txn, db, args, now_ms)?;
         let idle_ms_min = idle_min(args[4], "XCLAIM")?;
@@ -189,6 +207,9 @@ pub fn xclaim(call: &mut Call<'_>) -> Outcome {
         let options = Options::parse(&args[5 + ids.len()..], now_ms as i64)?;
         let moves_on = options.last_id > group.head.last_id;
         group.head.last_id = group.head.last_id.max(options.last_id);
+        is_new = group
+            .consumer(&mut txn.keyspace().engine, args[3])?
+            .is_none();
         let consumer = consumer(txn, db, args[1], &mut group, args[3], now_ms)?;
         let mut claiming = Claiming {
             db,
@@ -204,6 +225,7 @@ pub fn xclaim(call: &mut Call<'_>) -> Outcome {
             consumer,
             claimed: 0,
             body: Vec::new(),
+            repeated: Vec::new(),
         };
         let mut is_told = false;
         for id in ids {
@@ -217,9 +239,11 @@ pub fn xclaim(call: &mut Call<'_>) -> Outcome {
         if moves_on && !is_told {
             txn.counted(db, args[1], 1, None);
         }
+        moved = moves_on;
         claiming.close(txn)?;
         Ok::<_, Failure>(claiming)
     })?;
+    claiming.told(args[2], is_new, moved).tell(call);
     call.out.array(claiming.claimed);
     call.out.raw(&claiming.body);
     Ok(())
@@ -263,11 +287,15 @@ pub fn xautoclaim(call: &mut Call<'_>) -> Outcome {
     let idle_ms_min = idle_min(args[4], "XAUTOCLAIM")?;
     let start = id_word::start(args[5])?;
     let (count, just_id) = auto_options(&args[6..])?;
+    let mut is_new = false;
     let (claiming, next, gone) = call.keyspace.write(Plan::Savepoint, |txn| {
         let (stream, mut group) = opened(txn, db, args, now_ms)?;
         if count >= COUNT_ALLOCATED_MAX {
             return Err(errors::STREAM_CLAIM_MEMORY.into());
         }
+        is_new = group
+            .consumer(&mut txn.keyspace().engine, args[3])?
+            .is_none();
         let consumer = consumer(txn, db, args[1], &mut group, args[3], now_ms)?;
         let mut claiming = Claiming {
             db,
@@ -283,11 +311,13 @@ pub fn xautoclaim(call: &mut Call<'_>) -> Outcome {
             consumer,
             claimed: 0,
             body: Vec::new(),
+            repeated: Vec::new(),
         };
         let (next, gone) = walk(txn, &mut claiming, start, count)?;
         claiming.close(txn)?;
         Ok::<_, Failure>((claiming, next, gone))
     })?;
+    claiming.told(args[2], is_new, false).tell(call);
     let out = &mut *call.out;
     out.array(3);
     record_reply::id(out, next);

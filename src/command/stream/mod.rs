@@ -11,6 +11,7 @@ pub mod read_group;
 mod ask;
 mod id_word;
 mod record_reply;
+mod told;
 mod trim_words;
 mod write;
 

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use super::ask::Ask;
 use super::id_word;
 use super::record_reply;
+use super::told::Told;
 use crate::command::blocking::Awaits;
 use crate::command::{Call, Failure, Outcome, errors, kind};
 use crate::keyspace::Txn;
@@ -22,7 +23,7 @@ use crate::storage::{Error, Plan};
 pub fn xreadgroup(call: &mut Call<'_>) -> Outcome {
     let ask = Ask::parse(call.args, true, call.now_ms)?;
     let (db, now_ms) = (call.client.db, call.now_ms);
-    let (mut served, mut body) = (0, Vec::new());
+    let (mut served, mut body, mut delivered) = (0, Vec::new(), Vec::new());
     let is_resp3 = call.out.is_resp3();
     let null: &[u8] = if is_resp3 { b"_\r\n" } else { b"*-1\r\n" };
     call.keyspace.write(Plan::Savepoint, |txn| {
@@ -45,10 +46,15 @@ pub fn xreadgroup(call: &mut Call<'_>) -> Outcome {
             } else {
                 body.truncate(header);
             }
+            delivered.push(reading.told());
             reading.close(txn)?;
         }
         Ok::<_, Failure>(())
     })?;
+    call.keyspace.changes.rewrite();
+    for told in &delivered {
+        told.tell(call);
+    }
     if served > 0 {
         call.out.map_of_pairs(served);
         call.out.raw(&body);
@@ -147,6 +153,10 @@ struct Reading<'a> {
     stream: Stream,
     group: Group,
     consumer: Consumer,
+    is_new_consumer: bool,
+    /// New entries were delivered.
+    moved: bool,
+    pending: Vec<(StreamId, Option<Pending>)>,
 }
 
 impl<'a> Reading<'a> {
@@ -159,6 +169,8 @@ impl<'a> Reading<'a> {
     ) -> Result<Self, Error> {
         let (group, name) = ask.group.expect("checked words");
         let (stream, mut group) = open(txn, db, key, group)?.expect("a checked group");
+        let engine = &mut txn.keyspace().engine;
+        let is_new_consumer = group.consumer(engine, name)?.is_none();
         let consumer = consumer(txn, db, key, &mut group, name, now_ms)?;
         Ok(Self {
             ask,
@@ -168,6 +180,9 @@ impl<'a> Reading<'a> {
             stream,
             group,
             consumer,
+            is_new_consumer,
+            moved: false,
+            pending: Vec::new(),
         })
     }
 
@@ -203,6 +218,7 @@ impl<'a> Reading<'a> {
     /// These entries now belong to the consumer.
     fn deliver(&mut self, txn: &mut Txn<'_>, ids: &[StreamId]) -> Result<(), Error> {
         let totals = self.stream.totals(&mut txn.keyspace().engine)?;
+        self.moved = true;
         let head = &mut self.group.head;
         for id in ids {
             head.entries_read = totals.read_one(head.entries_read, *id);
@@ -220,6 +236,7 @@ impl<'a> Reading<'a> {
         for id in ids {
             let old = self.group.pending(engine, *id)?;
             self.group.put_pending(engine, *id, old, new)?;
+            self.pending.push((*id, Some(new)));
         }
         self.consumer.active_ms = self.now_ms;
         Ok(())
@@ -264,6 +281,19 @@ impl<'a> Reading<'a> {
             self.group.put_pending(engine, id, Some(old), new)?;
         }
         Ok(true)
+    }
+
+    fn told(&self) -> Told<'a> {
+        let (group, consumer) = self.ask.group.expect("checked words");
+        Told {
+            key: self.key,
+            group,
+            consumer,
+            is_new_consumer: self.is_new_consumer,
+            moved: self.moved,
+            head: self.group.head,
+            pending: self.pending.clone(),
+        }
     }
 
     fn close(mut self, txn: &mut Txn<'_>) -> Result<(), Error> {

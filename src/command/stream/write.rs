@@ -11,6 +11,7 @@ use crate::keyspace::stream::edit::Edit;
 use crate::keyspace::stream::head::StreamHead;
 use crate::keyspace::stream::id::{Pattern, StreamId};
 use crate::keyspace::stream::node::NODE_BYTES_MAX;
+use crate::keyspace::stream::trim::{Threshold, Trim};
 use crate::resp::ErrorReply;
 use crate::storage::Plan;
 
@@ -43,15 +44,28 @@ pub fn xadd(call: &mut Call<'_>) -> Outcome {
             Some(trim) => edit.trim(txn, trim)?,
             None => 0,
         };
+        let left = match &words.trim {
+            Some(trim) if trim.is_approximate && trimmed > 0 => Some(edge(txn, &edit, trim)?),
+            _ => None,
+        };
         edit.finish(txn)?;
         txn.touched(db, key, 1, Some((Class::Stream, "xadd")));
         if trimmed > 0 {
             txn.event(db, key, Class::Stream, "xtrim");
         }
-        Ok::<_, Failure>(Some(id))
+        Ok::<_, Failure>(Some((id, left)))
     })?;
+    if let Some((id, trim)) = &added
+        && call.is_repeated()
+    {
+        let name = id.to_string();
+        let mut words = call.args.to_vec();
+        let at = words.len() - pairs.len() - 1;
+        words[at] = name.as_bytes();
+        repeat(call, words, at, trim.as_deref());
+    }
     match added {
-        Some(id) => record_reply::id(call.out, id),
+        Some((id, _)) => record_reply::id(call.out, id),
         None => call.out.null(),
     }
     Ok(())
@@ -83,24 +97,69 @@ fn next_id(head: &StreamHead, asked: Option<Pattern>, now_ms: u64) -> Result<Str
     Ok(id)
 }
 
+/// What an exact trim to the entries that are left is told.
+fn edge(txn: &mut Txn<'_>, edit: &Edit<'_>, trim: &Trim) -> Result<String, Failure> {
+    let engine = &mut txn.keyspace().engine;
+    Ok(match trim.threshold {
+        Threshold::Length(_) => edit.stream.entries.len(engine).to_string(),
+        Threshold::Id(_) => {
+            let first = edit.stream.entries.first(engine)?;
+            first.map_or(StreamId::MIN, |place| place.id).to_string()
+        }
+    })
+}
+
+/// Tells those who repeat it of a command with options of trimming before word number `end`. `left`: it trimmed
+/// approximately, and whoever repeats it trims exactly to this.
+fn repeat<'w>(
+    call: &mut Call<'_>,
+    mut words: Vec<&'w [u8]>,
+    end: usize,
+    left: Option<&'w str>,
+) {
+    if let Some(left) = left {
+        let mut at = 2;
+        while at + 1 < end.min(words.len()) {
+            if is_word(words[at], "LIMIT") {
+                // An exact trim has none.
+                words.drain(at..at + 2);
+                break;
+            }
+            if words[at + 1] == b"~" {
+                (words[at + 1], words[at + 2]) = (b"=", left.as_bytes());
+                at += 2;
+            }
+            at += 1;
+        }
+    }
+    call.does(&words);
+}
+
 /// XTRIM key MAXLEN | MINID [= | ~] threshold [LIMIT count]
 pub fn xtrim(call: &mut Call<'_>) -> Outcome {
     let limits = settings::stream_node_limits(call.server);
     let words = TrimWords::parse(call.args, Command::Trim, limits)?;
     let trim = words.trim.ok_or(errors::STREAM_NO_STRATEGY)?;
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
+    let mut left = None;
     let trimmed = call.keyspace.write(Plan::Simple, |txn| {
         let mut edit = edit(txn, db, key, now_ms)?;
         if !edit.exists() {
             return Ok(0);
         }
         let trimmed = edit.trim(txn, &trim)?;
+        if trim.is_approximate && trimmed > 0 {
+            left = Some(edge(txn, &edit, &trim)?);
+        }
         edit.finish(txn)?;
         if trimmed > 0 {
             txn.touched(db, key, trimmed, Some((Class::Stream, "xtrim")));
         }
         Ok::<_, Failure>(trimmed)
     })?;
+    if left.is_some() && call.is_repeated() {
+        repeat(call, call.args.to_vec(), call.args.len(), left.as_deref());
+    }
     call.out.int(trimmed as i64);
     Ok(())
 }

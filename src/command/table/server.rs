@@ -443,6 +443,38 @@ pub(super) const ROWS: Rows = Rows {
             ]),
         Row::new("monitor", "1.0.0", 1, &[Admin, NoScript, Loading, Stale])
             .summary("Shows every command that the server carries out, as it comes."),
+        Row::new(
+            "psync",
+            "2.8.0",
+            -3,
+            &[NoAsyncLoading, Admin, NoMulti, NoScript],
+        )
+        .summary("Starts or continues replication; sent by replicas.")
+        .args(&[Arg::string("replicationid"), Arg::integer("offset")]),
+        Row::new(
+            "replconf",
+            "3.0.0",
+            -1,
+            &[Admin, NoScript, Loading, Stale, AllowBusy],
+        )
+        .summary("Tells the master about a replica; sent by replicas.")
+        .complexity("O(1)")
+        .syscmd(),
+        Row::new(
+            "replicaof",
+            "5.0.0",
+            3,
+            &[NoAsyncLoading, Admin, NoScript, Stale],
+        )
+        .summary("Makes the server a replica of another, or a master.")
+        .complexity("O(1)")
+        .args(&[Arg::one_of(
+            "args",
+            &[
+                Arg::block("host-port", &[Arg::string("host"), Arg::integer("port")]),
+                Arg::block("no-one", &[Arg::word("no", "NO"), Arg::word("one", "ONE")]),
+            ],
+        )]),
         Row::new("restore-asking", "3.0.0", -4, &[Write, DenyOom, Asking])
             .summary("Restores a key into a slot that is being imported; sent by MIGRATE.")
             .complexity("O(N*M), N elements of M bytes; O(N*M*log(N)) for sorted sets")
@@ -500,6 +532,22 @@ pub(super) const ROWS: Rows = Rows {
             Arg::word("force", "FORCE").since("7.0.0").optional(),
             Arg::word("abort", "ABORT").since("7.0.0").optional(),
         ]),
+        Row::new(
+            "slaveof",
+            "1.0.0",
+            3,
+            &[NoAsyncLoading, Admin, NoScript, Stale],
+        )
+        .summary("Makes the server a replica of another, or a master.")
+        .complexity("O(1)")
+        .deprecated("5.0.0", "`REPLICAOF`")
+        .args(&[Arg::one_of(
+            "args",
+            &[
+                Arg::block("host-port", &[Arg::string("host"), Arg::integer("port")]),
+                Arg::block("no-one", &[Arg::word("no", "NO"), Arg::word("one", "ONE")]),
+            ],
+        )]),
         Row::new("slowlog", "2.2.12", -2, &[])
             .summary("Looks at the log of slow commands.")
             .complexity("That of the subcommand")
@@ -531,6 +579,13 @@ pub(super) const ROWS: Rows = Rows {
             .complexity("O(N), N clients that watch or wait for their keys")
             .acl(&[Category::Keyspace, Category::Dangerous])
             .args(&[Arg::integer("index1"), Arg::integer("index2")]),
+        Row::new(
+            "sync",
+            "1.0.0",
+            1,
+            &[NoAsyncLoading, Admin, NoMulti, NoScript],
+        )
+        .summary("Starts replication; sent by replicas."),
         Row::new("time", "2.6.0", 1, &[Loading, Stale, Fast])
             .summary("Returns the time of the server.")
             .complexity("O(1)")
@@ -604,60 +659,5 @@ pub(super) const LATER: Rows = Rows {
         .summary("Unloads a module.")
         .complexity("O(1)")
         .args(&[Arg::string("name")]),
-        Row::new(
-            "psync",
-            "2.8.0",
-            -3,
-            &[NoAsyncLoading, Admin, NoMulti, NoScript],
-        )
-        .summary("Starts or continues replication; sent by replicas.")
-        .args(&[Arg::string("replicationid"), Arg::integer("offset")]),
-        Row::new(
-            "replconf",
-            "3.0.0",
-            -1,
-            &[Admin, NoScript, Loading, Stale, AllowBusy],
-        )
-        .summary("Tells the master about a replica; sent by replicas.")
-        .complexity("O(1)")
-        .syscmd(),
-        Row::new(
-            "replicaof",
-            "5.0.0",
-            3,
-            &[NoAsyncLoading, Admin, NoScript, Stale],
-        )
-        .summary("Makes the server a replica of another, or a master.")
-        .complexity("O(1)")
-        .args(&[Arg::one_of(
-            "args",
-            &[
-                Arg::block("host-port", &[Arg::string("host"), Arg::integer("port")]),
-                Arg::block("no-one", &[Arg::word("no", "NO"), Arg::word("one", "ONE")]),
-            ],
-        )]),
-        Row::new(
-            "slaveof",
-            "1.0.0",
-            3,
-            &[NoAsyncLoading, Admin, NoScript, Stale],
-        )
-        .summary("Makes the server a replica of another, or a master.")
-        .complexity("O(1)")
-        .deprecated("5.0.0", "`REPLICAOF`")
-        .args(&[Arg::one_of(
-            "args",
-            &[
-                Arg::block("host-port", &[Arg::string("host"), Arg::integer("port")]),
-                Arg::block("no-one", &[Arg::word("no", "NO"), Arg::word("one", "ONE")]),
-            ],
-        )]),
-        Row::new(
-            "sync",
-            "1.0.0",
-            1,
-            &[NoAsyncLoading, Admin, NoMulti, NoScript],
-        )
-        .summary("Starts replication; sent by replicas."),
     ],
 };

@@ -46,9 +46,11 @@ impl Txn<'_> {
             return Ok(Reaped::default());
         };
         let mut reaped = Reaped::default();
+        let mut gone = Vec::new();
         for field in fields {
             if hash.find(field)?.is_some_and(|found| found.is_due(now_ms)) {
                 hash.remove(field)?;
+                gone.push(*field);
                 reaped.fields += 1;
             }
         }
@@ -56,6 +58,9 @@ impl Txn<'_> {
             return Ok(reaped);
         }
         reaped.emptied = !hash.finish()?;
+        for field in &gone {
+            self.keyspace().changes.field_expired(db, key, field);
+        }
         let told = telling == Telling::Events || reaped.fields > usize::from(reaped.emptied);
         self.tell_reaped(db, key, reaped, told);
         Ok(reaped)
@@ -70,6 +75,7 @@ impl Txn<'_> {
         if due == 0 || !hash.exists() {
             return Ok(Reaped::default());
         }
+        let mut gone = Vec::new();
         let reaped = if due == hash.len() {
             hash.delete()?;
             Reaped {
@@ -77,13 +83,22 @@ impl Txn<'_> {
                 emptied: true,
             }
         } else {
-            let fields = hash.remove_due(now_ms, max)?;
+            gone = hash.remove_due(now_ms, max)?;
+            let fields = gone.len();
             hash.finish()?;
             Reaped {
                 fields,
                 emptied: false,
             }
         };
+        for field in &gone {
+            self.keyspace().changes.field_expired(db, key, field);
+        }
+        if reaped.emptied {
+            // All of it is gone at once.
+            let changes = &mut self.keyspace().changes;
+            changes.effect(db, &[b"DEL", key]);
+        }
         self.tell_reaped(db, key, reaped, true);
         Ok(reaped)
     }

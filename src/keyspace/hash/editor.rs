@@ -312,24 +312,28 @@ impl<'t, 'k> HashEditor<'t, 'k, '_> {
     }
 
     /// Takes out up to `max` fields that are due, those that have been for longest first. Needs a savepoint.
-    pub fn remove_due(&mut self, now_ms: u64, max: usize) -> Result<usize, Error> {
+    pub fn remove_due(&mut self, now_ms: u64, max: usize) -> Result<Vec<Vec<u8>>, Error> {
         let removed = match &mut self.form {
             Form::Small(draft) => {
                 let due = draft.fields().iter().take(max);
                 let due = due.take_while(|three| is_due(three.expires_ms, now_ms));
-                let (count, end) = due.fold((0, 0), |(count, _), three| (count + 1, three.end));
-                if count > 0 {
+                let (mut names, mut end) = (Vec::new(), 0);
+                for three in due {
+                    names.push(three.field.bytes.to_vec());
+                    end = three.end;
+                }
+                if !names.is_empty() {
                     draft.remove_fields(0, end);
                 }
-                count
+                names
             }
             Form::Large { fields, times } => {
                 let (fields, times) = (*fields, *times);
                 self.remove_due_large(fields, times, now_ms, max)?
             }
         };
-        self.times_changed |= removed > 0;
-        self.removed |= removed > 0;
+        self.times_changed |= !removed.is_empty();
+        self.removed |= !removed.is_empty();
         Ok(removed)
     }
 
@@ -339,7 +343,7 @@ impl<'t, 'k> HashEditor<'t, 'k, '_> {
         times: TreeId,
         now_ms: u64,
         max: usize,
-    ) -> Result<usize, Error> {
+    ) -> Result<Vec<Vec<u8>>, Error> {
         let engine = self.txn.engine();
         let mut due: Vec<Vec<u8>> = Vec::new();
         engine.scan(times, Seek::First, &mut |entry, _| {
@@ -353,7 +357,10 @@ impl<'t, 'k> HashEditor<'t, 'k, '_> {
             engine.delete(fields, &entry[8..])?;
             engine.delete(times, entry)?;
         }
-        Ok(due.len())
+        for entry in &mut due {
+            entry.drain(..8);
+        }
+        Ok(due)
     }
 
     /// Moves the fields to trees of their own.
