@@ -9,6 +9,7 @@ mod daemon;
 mod json;
 mod logging;
 mod seed;
+mod seed_aof;
 pub mod serve;
 pub mod server;
 

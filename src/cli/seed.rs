@@ -1,12 +1,14 @@
 //! `server --load-rdb FILE`: a new database that begins with the keys and the libraries of functions of an RDB file.
 
 use std::fs::File;
-use std::io::{BufReader, Seek};
+use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
 use crate::command::libraries::{Libraries, Library, Policy};
+use crate::command::replay::ReplayError;
 use crate::command::server::Server;
 use crate::command::settings;
+use crate::interchange::aof::AofError;
 use crate::interchange::load::{self, LoadError, Summary};
 use crate::keyspace::Keyspace;
 use crate::storage::{Error, OnMiss, Plan};
@@ -26,6 +28,25 @@ pub enum SeedError {
     Load { path: String, source: LoadError },
     #[error("{path} has libraries of functions that cannot be loaded: {text}")]
     Library { path: String, text: String },
+    #[error("{path}: {source}. Nothing of it is served: delete the new database file and its log")]
+    Append { path: String, source: AofError },
+    #[error("{path}, at offset {at}: {source}. Delete the new database file and its log")]
+    Replay {
+        path: String,
+        at: u64,
+        source: ReplayError,
+    },
+    #[error(transparent)]
+    Storage(Error),
+    #[error("{path}: {source}")]
+    Manifest {
+        path: String,
+        source: std::io::Error,
+    },
+    #[error(
+        "{0} is not the append-only file of this database: move it away, or start it with a new dbfile to begin from it"
+    )]
+    Foreign(String),
     #[error(
         "load-rdb seeds a new database, and {0} exists: start without load-rdb, or name another dbfile"
     )]
@@ -83,6 +104,47 @@ pub fn seed(keyspace: &mut Keyspace, server: &Server, path: &Path) -> Result<(),
         .map_err(|error| failed(error.into()))?;
     report(&shown, &summary);
     Ok(())
+}
+
+/// Puts everything of an RDB file into the keyspace; returns where it ends in `source`.
+pub(super) fn put_all(
+    keyspace: &mut Keyspace,
+    server: &Server,
+    shown: &str,
+    source: &mut dyn Read,
+    len: u64,
+) -> Result<u64, SeedError> {
+    let failed = |source| SeedError::Load {
+        path: shown.to_owned(),
+        source,
+    };
+    let now_ms = server.clock.wall_ms();
+    let limits = settings::import_limits(server);
+    let mut source = Counted { source, at: 0 };
+    let mut put = |at, key: &_| load::put(keyspace, at, key, now_ms, &limits);
+    let summary = load::read(&mut source, len, now_ms, &mut put, &mut |_| {}).map_err(failed)?;
+    let compiled = Libraries::default().compile_all(&summary.functions, Policy::Append, server);
+    let libraries = compiled.map_err(|text| SeedError::Library {
+        path: shown.to_owned(),
+        text: String::from_utf8_lossy(&text).into_owned(),
+    })?;
+    put_libraries(keyspace, &libraries).map_err(|error| failed(error.into()))?;
+    report(shown, &summary);
+    Ok(source.at)
+}
+
+/// Counts what is read.
+struct Counted<'a> {
+    source: &'a mut dyn Read,
+    at: u64,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.source.read(out)?;
+        self.at += read as u64;
+        Ok(read)
+    }
 }
 
 fn put_libraries(keyspace: &mut Keyspace, libraries: &[Library]) -> Result<(), Error> {

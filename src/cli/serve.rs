@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::seed::{SeedError, seed};
+use super::seed_aof;
 use super::server::{Launch, ServeError};
 use crate::command::acl;
 use crate::command::client_eviction;
@@ -22,7 +23,9 @@ use crate::command::server::{REDIS_VERSION, Server};
 use crate::command::settings;
 use crate::command::shutdown::Request;
 use crate::config::{AppendFsync, Config, Host, Key, OnCorruption as OnCorruptionSetting, Refusal};
+use crate::interchange::aof::Manifest;
 use crate::keyspace::Keyspace;
+use crate::server::appender::{self, Appender, Place};
 use crate::server::background::Job;
 use crate::server::checkpointer::{self, Checkpointer};
 use crate::server::durability::{Durability, SyncPolicy};
@@ -69,6 +72,9 @@ impl Host for ServerHost {
                     if let Some(keeper) = self.log.keeper() {
                         keeper.set_policy(policy_of(config));
                     }
+                }
+                Key::Appendonly => {
+                    self.server.append_only.want(config.is_on(Key::Appendonly));
                 }
                 Key::CacheSize => {
                     let bytes = super::server::cache_bytes(config);
@@ -128,7 +134,9 @@ impl Job for Housekeeping {
             keyspace.engine.set_urgent(false);
         }
         effects::distribute(keyspace, &self.server, None, now_ms);
-        self.server.feed.ping(&self.server, now_ms, keyspace.last_lsn());
+        self.server
+            .feed
+            .ping(&self.server, now_ms, keyspace.last_lsn());
         let mut sender = Sender::new(&self.server, keyspace.last_lsn(), None);
         sender.make_room();
         sender.broadcast();
@@ -163,6 +171,7 @@ struct Threads {
     sync: SyncThread,
     checkpoints: Checkpointer,
     saves: Saver,
+    appends: Appender,
 }
 
 /// Opens the file while connections are told to wait.
@@ -183,6 +192,7 @@ impl Loader {
         let log = Arc::clone(engine.log().ok_or("an open file has a log")?);
         let mut keyspace = Keyspace::new(engine, config.databases(), self.seed, clock.wall_ms())?;
         self.fill(&mut keyspace, is_new)?;
+        let manifest = self.see_append_only(&mut keyspace, is_new)?;
         let keeper = Arc::new(LogKeeper::new(log, clock, policy_of(config)));
         let sync = keeper.start()?;
         {
@@ -200,13 +210,51 @@ impl Loader {
         let checkpoints = Checkpointer::start(Arc::clone(&self.shared), keeper)?;
         server.saves.begin(server.clock.wall_ms());
         let saves = Saver::start(Arc::clone(&self.shared), Arc::new(OsVfs))?;
+        server.append_only.want(config.is_on(Key::Appendonly));
+        let appends = Appender::start(Arc::clone(&self.shared), Arc::new(OsVfs), manifest)?;
         tracing::info!("Ready to accept connections");
         self.launch.ready();
         Ok(Threads {
             sync,
             checkpoints,
             saves,
+            appends,
         })
+    }
+
+    /// Reads the append-only file into a new database that it stands beside, and makes sure that an older one's is
+    /// its own. Returns the parts of it.
+    fn see_append_only(
+        &self,
+        keyspace: &mut Keyspace,
+        is_new: bool,
+    ) -> Result<Manifest, ServeError> {
+        let config = &self.launch.config;
+        let server = &self.shared.server;
+        let place = Place::of(config);
+        let shown = || place.manifest().display().to_string();
+        let found =
+            appender::read_manifest(&OsVfs, &place).map_err(|source| SeedError::Manifest {
+                path: shown(),
+                source,
+            })?;
+        let fills = is_new && config.text(Key::LoadRdb).is_empty();
+        if !config.is_on(Key::Appendonly) {
+            return Ok(found.unwrap_or_default());
+        }
+        let Some(manifest) = found else {
+            let single = PathBuf::from(&place.name);
+            if fills && single.is_file() {
+                seed_aof::seed_single(keyspace, server, &single)?;
+            }
+            return Ok(Manifest::default());
+        };
+        if fills {
+            seed_aof::seed_parts(keyspace, server, &place, &manifest)?;
+        } else if seed_aof::owner(&place, &manifest) != Some(keyspace.identity()?) {
+            return Err(SeedError::Foreign(shown()).into());
+        }
+        Ok(manifest)
     }
 
     /// Fills a new file from another one, if that is asked for.
@@ -298,7 +346,8 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
     fill_with_random(&mut seed)?;
     let seed = u64::from_le_bytes(seed);
     let machine = ThisMachine::look(clock.wall_ms())?;
-    let server = Server::new(Arc::clone(&config), Arc::clone(&clock)).on(Arc::new(machine))
+    let server = Server::new(Arc::clone(&config), Arc::clone(&clock))
+        .on(Arc::new(machine))
         .with_disk(Arc::new(OsVfs));
     acl::file::load_at_start(&config, &server.users)?;
     server.loading.begin(clock.wall_ms());
@@ -358,6 +407,7 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
         return Ok(());
     };
     threads.saves.stop();
+    threads.appends.stop();
     threads.checkpoints.stop();
     threads.sync.stop();
     // Connections have ended: whatever they committed last is put into the file as well.

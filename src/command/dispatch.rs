@@ -6,7 +6,7 @@ use super::{
     client_tracking, config, connection, debug, dump, eval, expire, function, geo, hash,
     hash_expire, hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, instance,
     introspect, keys, keys_database, latency, latency_report, list, list_move, list_search, memory,
-    monitor, object, pubsub, replica_link, replication, save, scan, script, set, set_algebra, set_random,
+    monitor, object, pubsub, replica_link, append_only, replication, save, scan, script, set, set_algebra, set_random,
     set_walk, shutdown, slowlog, sort, sorted_set, stream, string, string_lcs, string_number,
     string_part, transaction,
 };
@@ -31,6 +31,7 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("acl|whoami", acl::commands::whoami),
     ("append", string_part::append),
     ("auth", connection::auth),
+    ("bgrewriteaof", append_only::bgrewriteaof),
     ("bgsave", save::bgsave),
     ("bitcount", bitmap::bitcount),
     ("bitfield", bitfield::bitfield),

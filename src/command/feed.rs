@@ -75,7 +75,9 @@ impl Replica {
             Some(address) => address.to_vec(),
             None => {
                 let addr = &self.entry.addr;
-                let host = addr.rsplit_once(':').map_or(addr.as_str(), |(host, _)| host);
+                let host = addr
+                    .rsplit_once(':')
+                    .map_or(addr.as_str(), |(host, _)| host);
                 host.trim_matches(['[', ']']).as_bytes().to_vec()
             }
         }
@@ -339,6 +341,8 @@ pub fn consume(effects: &Effects<'_>, maker: Option<&mut Maker<'_>>) {
         let data = all.iter().filter(|(_, _, is_message)| !is_message);
         say_all(&mut inner.file, data, is_one);
         inner.file_lsn = effects.lsn;
+        drop(inner);
+        server.append_only.ring();
     }
 }
 

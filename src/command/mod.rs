@@ -5,6 +5,7 @@
 
 pub mod accounting;
 pub mod acl;
+pub mod append_only;
 pub mod argument;
 pub mod attempt;
 pub mod bitfield;
@@ -30,6 +31,7 @@ pub mod expire;
 pub mod function;
 pub mod geo;
 pub mod feed;
+pub mod function;
 pub mod hash;
 pub mod hash_expire;
 pub mod hash_number;
@@ -64,6 +66,7 @@ pub mod pubsub;
 pub mod push;
 pub mod rates;
 pub mod registry;
+pub mod replay;
 pub mod replica_link;
 pub mod replication;
 pub mod request;

@@ -56,6 +56,7 @@ fn attach(call: &mut Call<'_>, greeting: &[u8]) -> Outcome {
         version: settings::rdb_version(server, has_fields),
         compresses: settings::rdb_compresses(server),
         checksums: config.is_on(Key::Rdbchecksum),
+        is_aof_base: false,
         databases: if call.client.announced.functions_only {
             0
         } else {
@@ -118,7 +119,9 @@ pub fn replconf(call: &mut Call<'_>) -> Outcome {
             .any(|known| word::is(option, known))
         {
             let option = word::shown(option, usize::MAX);
-            return Err(ErrorReply(format!("ERR Unrecognized REPLCONF option: {option}").into()).into());
+            return Err(
+                ErrorReply(format!("ERR Unrecognized REPLCONF option: {option}").into()).into(),
+            );
         }
     }
     call.out.ok();
@@ -179,7 +182,13 @@ impl SnapshotStream {
             .map_err(io::Error::other)?;
         // Without a name it is gone with its handle.
         self.disk.unlink(path).map_err(io::Error::other)?;
-        let mut out = BufWriter::with_capacity(BUFFER_BYTES, Appending { file: &*file, at: 0 });
+        let mut out = BufWriter::with_capacity(
+            BUFFER_BYTES,
+            Appending {
+                file: &*file,
+                at: 0,
+            },
+        );
         export::write_file(snapshot, &self.facts, &mut out, &mut |_| {})?;
         out.flush()?;
         drop(out);
@@ -211,7 +220,8 @@ impl SnapshotStream {
 impl Stream for SnapshotStream {
     fn fill(&mut self, out: &mut Vec<u8>, bytes_wanted: usize) -> Result<bool, StreamError> {
         let more = self.go_on(out, bytes_wanted);
-        let more = more.map_err(|error| StreamError(format!("a replica gets no snapshot: {error}")))?;
+        let more =
+            more.map_err(|error| StreamError(format!("a replica gets no snapshot: {error}")))?;
         if !more {
             self.is_online.store(true, Ordering::Relaxed);
         }

@@ -4,6 +4,7 @@ use super::machine::{Machine, Nowhere};
 use std::sync::Arc;
 
 use super::acl::{AclLog, Users};
+use super::append_only::FileBell;
 use super::blocking::BlockTable;
 use super::checkpoint::CheckpointBell;
 use super::client::{Entry, signal};
@@ -55,6 +56,7 @@ pub struct Server {
     pub scripting: Scripting,
     /// Replicas and the append-only file.
     pub feed: Feed,
+    pub append_only: FileBell,
     /// Where files beside the database are written, if any can be.
     pub disk: Option<Arc<dyn Vfs>>,
     /// While the log is being replayed most commands answer LOADING.
@@ -91,6 +93,7 @@ impl Server {
             tracking: Tracking::default(),
             scripting: Scripting::default(),
             feed: Feed::default(),
+            append_only: FileBell::default(),
             disk: None,
             loading: Loading::default(),
         }

@@ -53,6 +53,8 @@ pub struct Facts {
     /// The file ends in its checksum.
     pub checksums: bool,
     pub databases: u32,
+    /// The file is the base of an append-only file.
+    pub is_aof_base: bool,
     /// Wall time in milliseconds since 1970.
     pub now_ms: u64,
 }
@@ -70,7 +72,7 @@ pub fn write_file(
     writer.aux("redis-ver", b"7.4.0")?;
     writer.aux("redis-bits", b"64")?;
     writer.aux("ctime", (facts.now_ms / 1000).to_string().as_bytes())?;
-    writer.aux("aof-base", b"0")?;
+    writer.aux("aof-base", if facts.is_aof_base { b"1" } else { b"0" })?;
     let libraries = library::read_all(&mut snapshot.reader()).map_err(ExportError::from)?;
     for (_, code) in &libraries {
         writer.function(code)?;
@@ -109,6 +111,58 @@ pub fn write_file(
         }
     }
     writer.end()
+}
+
+/// Writes all keys of a snapshot that are not due as commands. `on_progress` is called with how many keys are written.
+pub fn write_commands(
+    snapshot: &Snapshot,
+    facts: &Facts,
+    sink: &mut dyn Write,
+    on_progress: &mut dyn FnMut(u64),
+) -> io::Result<()> {
+    let libraries = library::read_all(&mut snapshot.reader()).map_err(ExportError::from)?;
+    for (_, code) in &libraries {
+        write_command(sink, &[b"FUNCTION", b"LOAD", b"REPLACE", code])?;
+    }
+    let mut done = 0;
+    for db in 0..facts.databases {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let mut reader = snapshot.reader();
+            let keys = reader.root(root_ids(db)[0]).map_err(ExportError::from)?;
+            let batch = names(&mut reader, keys, after.as_deref()).map_err(ExportError::from)?;
+            if after.is_none() && !batch.is_empty() {
+                write_command(sink, &[b"SELECT", db.to_string().as_bytes()])?;
+            }
+            for (name, header) in &batch {
+                if !header.is_due(facts.now_ms) {
+                    let payload = dump(&mut reader, keys, name, facts.version, facts.compresses)
+                        .map_err(ExportError::from)?;
+                    let moment = header.expires_ms.unwrap_or(0).to_string();
+                    let words: [&[u8]; 5] =
+                        [b"RESTORE", name, moment.as_bytes(), &payload, b"ABSTTL"];
+                    write_command(sink, &words)?;
+                }
+                done += 1;
+            }
+            on_progress(done);
+            match batch.into_iter().next_back() {
+                Some((last, _)) => after = Some(last),
+                None => break,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_command(sink: &mut dyn Write, words: &[&[u8]]) -> io::Result<()> {
+    write!(sink, "*{}\r\n", words.len())?;
+    for word in words {
+        write!(sink, "${}\r\n", word.len())?;
+        sink.write_all(word)?;
+        sink.write_all(b"\r\n")?;
+    }
+    Ok(())
 }
 
 /// The next keys behind `after`, and their headers.

@@ -56,6 +56,8 @@ use crate::storage::{Body, Cell, Engine, Error, OnMiss, Plan, Read, RootId, Tree
 const OWN_ROOT: RootId = RootId(u32::MAX - 1);
 /// The key of the saved cursors in it.
 const CURSORS_KEY: &[u8] = b"scan-cursors";
+/// The key of the name of the data in it.
+const IDENTITY_KEY: &[u8] = b"identity";
 /// It is there while the file is being filled from another one.
 const SEEDING_KEY: &[u8] = b"seeding";
 
@@ -506,6 +508,23 @@ impl Keyspace {
     pub fn is_half_seeded(&mut self) -> Result<bool, Error> {
         let own = self.engine.root(OWN_ROOT)?;
         Ok(self.engine.get(own, SEEDING_KEY)?.is_some())
+    }
+
+    /// What names the data of this file in files beside it; drawn when it is first asked for.
+    pub fn identity(&mut self) -> Result<String, Error> {
+        self.engine.begin_command(OnMiss::Read);
+        let own = self.engine.root(OWN_ROOT)?;
+        let mut bytes = Vec::new();
+        self.engine
+            .read_body(own, IDENTITY_KEY, 0, u64::MAX, &mut bytes)?;
+        if bytes.is_empty() {
+            let name = format!("{:032x}", self.rng.u128(..));
+            self.write(Plan::Simple, |txn| {
+                txn.put_own(IDENTITY_KEY, name.as_bytes())
+            })?;
+            return Ok(name);
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Saves the SCAN cursors issued since the last call, so that they are good after a restart. To be called

@@ -9,6 +9,7 @@
 //! A connection's turn: read, parse, take the engine lock, execute what is complete, give the lock back, wait for
 //! the log (one write for all connections of the worker that are ready), write the replies.
 
+pub mod appender;
 pub mod background;
 pub mod checkpointer;
 mod connection;

@@ -100,6 +100,7 @@ fn serve(shared: &Shared, vfs: &dyn Vfs) {
         version: settings::rdb_version(server, keyspace_has_fields),
         compresses: settings::rdb_compresses(server),
         checksums: config.is_on(Key::Rdbchecksum),
+        is_aof_base: false,
         databases: config.databases(),
         now_ms,
     };

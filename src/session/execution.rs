@@ -266,10 +266,7 @@ fn shorter<'a>(mut words: Vec<&[u8]>) -> Vec<&'a [u8]> {
 /// Whether there are fewer replicas that keep up than writing needs.
 fn lacks_replicas(server: &Server, now_ms: u64) -> bool {
     let config = &server.config;
-    let (wanted, lag_s) = (
-        config.replicas_to_write_min(),
-        config.replicas_lag_s_max(),
-    );
+    let (wanted, lag_s) = (config.replicas_to_write_min(), config.replicas_lag_s_max());
     lag_s > 0 && (server.feed.good(now_ms, lag_s * 1000) as u64) < wanted
 }
 

@@ -96,6 +96,11 @@ pub trait Vfs: Send + Sync + fmt::Debug {
     /// The names in a directory, sorted.
     fn list(&self, dir: &Path) -> VfsResult<Vec<PathBuf>>;
 
+    /// Makes a directory, if it is not there. A file system without directories has nothing to do.
+    fn create_dir(&self, _dir: &Path) -> VfsResult<()> {
+        Ok(())
+    }
+
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> VfsResult<()>;
 }

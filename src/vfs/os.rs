@@ -100,6 +100,10 @@ impl Vfs for OsVfs {
         Ok(names)
     }
 
+    fn create_dir(&self, dir: &Path) -> VfsResult<()> {
+        std::fs::create_dir_all(dir).map_err(|e| error("make directory", dir, None, true, &e))
+    }
+
     fn sync_dir(&self, dir: &Path) -> VfsResult<()> {
         let dir = if dir.as_os_str().is_empty() {
             Path::new(".")

@@ -75,6 +75,36 @@ pub(in crate::command) fn clients_bytes(call: &Call<'_>) -> u64 {
     bytes.sum()
 }
 
+fn append_only(report: &mut Report, call: &Call<'_>, is_log_well: bool) {
+    let state = call.server.append_only.state();
+    report.flag("aof_enabled", state.is_wanted);
+    report.flag("aof_rewrite_in_progress", state.is_rewriting);
+    report.field("aof_rewrite_scheduled", 0);
+    let took_s = state.took_s.map_or(-1, u64::cast_signed);
+    report.field("aof_last_rewrite_time_sec", took_s);
+    let running_s = call.now_ms.saturating_sub(state.started_ms) / 1000;
+    let running_s = if state.is_rewriting {
+        running_s.cast_signed()
+    } else {
+        -1
+    };
+    report.field("aof_current_rewrite_time_sec", running_s);
+    let status = |is_well| if is_well { "ok" } else { "err" };
+    report.field(
+        "aof_last_bgrewrite_status",
+        status(state.rewrite_error.is_none()),
+    );
+    report.field("aof_rewrites", state.rewrites);
+    report.field(
+        "aof_last_write_status",
+        status(is_log_well && state.write_error.is_none()),
+    );
+    if state.is_wanted {
+        report.field("aof_current_size", state.size);
+        report.field("aof_base_size", state.base_size);
+    }
+}
+
 pub(super) fn persistence(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
     let server = call.server;
     let is_log_well = call
@@ -103,12 +133,7 @@ pub(super) fn persistence(report: &mut Report, call: &mut Call<'_>) -> Result<()
     };
     report.field("rdb_current_bgsave_time_sec", running_s);
     report.field("rdb_saves", saves.saves);
-    report.field("aof_enabled", 0);
-    report.field("aof_rewrite_in_progress", 0);
-    report.field("aof_rewrite_scheduled", 0);
-    report.field("aof_rewrites", 0);
-    let status = if is_log_well { "ok" } else { "err" };
-    report.field("aof_last_write_status", status);
+    append_only(report, call, is_log_well);
     report.field("module_fork_in_progress", 0);
     if let Some(progress) = progress {
         let remaining_s = progress.remaining_s(call.now_ms);

@@ -111,12 +111,7 @@ fn edge(txn: &mut Txn<'_>, edit: &Edit<'_>, trim: &Trim) -> Result<String, Failu
 
 /// Tells those who repeat it of a command with options of trimming before word number `end`. `left`: it trimmed
 /// approximately, and whoever repeats it trims exactly to this.
-fn repeat<'w>(
-    call: &mut Call<'_>,
-    mut words: Vec<&'w [u8]>,
-    end: usize,
-    left: Option<&'w str>,
-) {
+fn repeat<'w>(call: &mut Call<'_>, mut words: Vec<&'w [u8]>, end: usize, left: Option<&'w str>) {
     if let Some(left) = left {
         let mut at = 2;
         while at + 1 < end.min(words.len()) {

@@ -115,6 +115,14 @@ pub(super) const ROWS: Rows = Rows {
                     .summary("Returns the user as whom the connection is logged in.")
                     .complexity("O(1)"),
             ]),
+        Row::new(
+            "bgrewriteaof",
+            "1.0.0",
+            1,
+            &[NoAsyncLoading, Admin, NoScript],
+        )
+        .summary("Rewrites the append-only file in the background.")
+        .complexity("O(1)"),
         Row::new("bgsave", "1.0.0", -1, &[NoAsyncLoading, Admin, NoScript])
             .summary("Saves a snapshot in the background.")
             .complexity("O(1)")
@@ -597,14 +605,6 @@ pub(super) const ROWS: Rows = Rows {
 pub(super) const LATER: Rows = Rows {
     group: Group::Server,
     rows: &[
-        Row::new(
-            "bgrewriteaof",
-            "1.0.0",
-            1,
-            &[NoAsyncLoading, Admin, NoScript],
-        )
-        .summary("Rewrites the append-only file in the background.")
-        .complexity("O(1)"),
         Row::new("failover", "6.2.0", -1, &[Admin, NoScript, Stale])
             .summary("Hands the master's part over to a replica.")
             .complexity("O(1)")
