@@ -167,6 +167,9 @@ impl Feed {
         let mut inner = self.inner.lock();
         let id = replica.entry.id;
         inner.replicas.retain(|other| other.entry.id != id);
+        if inner.replicas.is_empty() {
+            inner.pinged_ms = replica.acknowledged_ms;
+        }
         inner.replicas.push(replica);
         // It knows of no database yet.
         inner.stream.db = None;
