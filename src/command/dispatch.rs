@@ -2,13 +2,13 @@
 
 use super::table::{self, COUNT, CommandId, Flag};
 use super::{
-    Call, Outcome, acl, bitfield, bitmap, bitmap_operation, checkpoint, client_admin,
+    Call, Outcome, acl, append_only, bitfield, bitmap, bitmap_operation, checkpoint, client_admin,
     client_tracking, config, connection, debug, dump, eval, expire, function, geo, hash,
     hash_expire, hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, instance,
     introspect, keys, keys_database, latency, latency_report, list, list_move, list_search, memory,
-    monitor, object, pubsub, replica_link, append_only, replication, save, scan, script, set, set_algebra, set_random,
-    set_walk, shutdown, slowlog, sort, sorted_set, stream, string, string_lcs, string_number,
-    string_part, transaction,
+    monitor, object, pubsub, replica_link, replication, save, scan, script, set, set_algebra,
+    set_random, set_walk, shutdown, slowlog, sort, sorted_set, stream, string, string_lcs,
+    string_number, string_part, transaction,
 };
 
 /// A command's function.

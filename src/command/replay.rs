@@ -67,7 +67,7 @@ impl<'a> Player<'a> {
             self.refused += 1;
             return Ok(());
         }
-        if transaction::queues(&mut self.client, command, handler, words) {
+        if transaction::queues(&mut self.client, self.server, command, handler, words) {
             return Ok(());
         }
         keyspace.engine.begin_command(OnMiss::Read);

@@ -5,8 +5,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
-use super::client_eviction;
 use super::client::Entry;
+use super::client_eviction;
 use super::output_limit::OutputLimit;
 use crate::config::{Config, Key, Permission};
 

@@ -137,6 +137,7 @@ impl Keyspace {
             let was_live = txn.delete(&slot, key)?;
             if was_live {
                 txn.touched(db, key, 0, Some((Class::Evicted, "evicted")));
+                txn.keyspace().changes.effect(db, &[b"DEL", key]);
             }
             Ok::<_, Error>(was_live)
         })?;

@@ -456,7 +456,7 @@ impl Turn<'_> {
             ));
         }
         if server.tuning.replicas_to_write_min.load(Ordering::Relaxed) > 0
-            && self.has(command, Flag::Write)
+            && self.has(command, Flag::Write, server)
             && lacks_replicas(server, hold.now_us / 1000)
         {
             return reject("NOREPLICAS Not enough good replicas to write.");
