@@ -231,7 +231,9 @@ fn a_connection_that_ends_or_is_reset_listens_to_nothing() {
 
 /// What a client may leave unread that listens to channels.
 fn limit_subscribers(shell: &Shell, hard_bytes: u64, soft_bytes: u64) {
-    let limit = shell.shared.server.tuning.output_limit(true);
+    let subscriber = redkeep::command::client::Entry::default();
+    subscriber.set_subscriber(true);
+    let limit = shell.shared.server.tuning.output_limit(&subscriber);
     limit.set(&OutputLimit {
         hard_bytes,
         soft_bytes,

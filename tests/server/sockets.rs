@@ -329,7 +329,11 @@ fn a_client_that_does_not_read_is_not_read() {
 #[test]
 fn output_beyond_the_limit_closes() {
     let shell = shell();
-    let limit = shell.shared.server.tuning.output_limit(false);
+    let limit = shell
+        .shared
+        .server
+        .tuning
+        .output_limit(&redkeep::command::client::Entry::default());
     limit.set(&OutputLimit {
         hard_bytes: 10_000,
         soft_bytes: 0,
