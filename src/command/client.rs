@@ -226,7 +226,7 @@ impl Client {
     pub fn set_subscriptions(&mut self, counts: Counts) {
         self.subscriptions = counts;
         // Read under the engine lock, as it is changed, or where a moment more or less does not matter.
-        self.entry.subscriber.store(counts.any(), Ordering::Relaxed);
+        self.entry.set_subscriber(counts.any());
     }
 
     /// What the running command had to say since `mark`, and what it subscribed to, did not happen.
@@ -506,6 +506,11 @@ impl Entry {
     /// It is a replica from now on.
     pub fn set_replica(&self) {
         self.replica.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has subscriptions from now on.
+    pub fn set_subscriber(&self, is_subscriber: bool) {
+        self.subscriber.store(is_subscriber, Ordering::Relaxed);
     }
 
     pub fn is_subscriber(&self) -> bool {
