@@ -23,6 +23,9 @@ const FREE_PAGES: usize = 64;
 /// The pause between two writes of a checkpoint that is in no hurry.
 const PACE: Duration = Duration::from_millis(2);
 
+/// Segments of so many bytes are few, however little is in each.
+const LIVE_BYTES_MIN: u64 = 32 << 20;
+
 /// How long the thread keeps away from a disk that was full.
 const REST: Duration = Duration::from_secs(1);
 
@@ -101,11 +104,17 @@ fn is_due(shared: &Shared, keeper: &LogKeeper) -> bool {
         return false;
     }
     let config = &shared.server.config;
-    if keeper.log().bytes_since_checkpoint() >= config.wal_autocheckpoint_bytes() {
+    let (written, limit) = (
+        keeper.log().bytes_since_checkpoint(),
+        config.wal_autocheckpoint_bytes(),
+    );
+    // Each life begins a segment: what counts after many short ones is not what this one has written.
+    let is_long = keeper.log().live_bytes() >= limit.max(LIVE_BYTES_MIN);
+    if written >= limit || (written > 0 && is_long) {
         return true;
     }
     let interval_us = config.checkpoint_interval_s() * 1_000_000;
-    if interval_us == 0 || keeper.log().bytes_since_checkpoint() == 0 {
+    if interval_us == 0 || written == 0 {
         return false;
     }
     let last_us = shared

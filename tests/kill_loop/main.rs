@@ -83,6 +83,32 @@ fn kills_lose_nothing_acknowledged_under_everysec() {
     kill_loop("everysec");
 }
 
+/// Each life begins a segment of the log. One that writes little makes no checkpoint for what it has written, and yet
+/// many of them do not fill the disk.
+#[test]
+fn the_log_of_many_short_lives_is_bounded() {
+    const LIVES: u64 = 24;
+    const LOG_BYTES_MAX: u64 = 48 << 20;
+    let files = Files::new("always");
+    for life in 0..LIVES {
+        let server = Server::start(&files);
+        let mut connection = server.connect();
+        let reply = connection.ask(&format!("SET life:{life} {life}\r\n"));
+        assert_eq!(reply, "+OK");
+        // Long enough for the server to look at its log.
+        std::thread::sleep(Duration::from_millis(250));
+        server.kill();
+    }
+    let bytes = files.wal_bytes();
+    assert!(bytes <= LOG_BYTES_MAX, "the log has {bytes} bytes");
+    let server = Server::start(&files);
+    let mut connection = server.connect();
+    for life in 0..LIVES {
+        assert_eq!(connection.ask(&format!("EXISTS life:{life}\r\n")), ":1");
+    }
+    server.stop();
+}
+
 #[test]
 fn libraries_of_functions_are_there_after_kills_and_in_saved_files() {
     let code = "#!lua name=kept\nredis.register_function('answer', function() return 42 end)";

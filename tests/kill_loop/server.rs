@@ -34,6 +34,12 @@ impl Files {
         self.dir.path().join("data.keep")
     }
 
+    /// Length of the write-ahead log.
+    pub fn wal_bytes(&self) -> u64 {
+        let path = self.dir.path().join("data.keep-wal");
+        fs::metadata(path).expect("the log is there").len()
+    }
+
     fn log(&self) -> PathBuf {
         self.dir.path().join("server.log")
     }
