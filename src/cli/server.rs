@@ -163,9 +163,6 @@ fn start(launch: Launch, serve: Serve, is_default: bool) -> ExitCode {
     }
 }
 
-/// Directives that protect a server. When they do nothing, that is worth a warning.
-const PROTECTIVE: [Key; 2] = [Key::Aclfile, Key::TlsPort];
-
 /// Says which parts of the configuration have no effect: a rule that nobody enforces must not look like one.
 fn warn_of_idle(config: &Config) {
     let startup = config.startup();
@@ -177,9 +174,6 @@ fn warn_of_idle(config: &Config) {
         }
         match row.effect {
             Effect::Acts => {}
-            Effect::Later if PROTECTIVE.contains(key) => {
-                tracing::warn!("'{}' has no effect in this version", row.name);
-            }
             Effect::Later => later.push(row.name),
             Effect::Absent => absent.push(row.name),
         }
@@ -203,7 +197,7 @@ fn warn_of_idle(config: &Config) {
 }
 
 fn logo(config: &Config, pid: u32) -> String {
-    let port = config.port();
+    let port = config.main_port();
     let file = config.dbfile().display().to_string();
     let version = env!("CARGO_PKG_VERSION");
     format!(

@@ -150,7 +150,7 @@ fn server(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
     };
     report.field("process_supervised", supervised);
     report.field("run_id", &machine.run_id);
-    report.field("tcp_port", config.port());
+    report.field("tcp_port", config.main_port());
     report.field("server_time_usec", server.clock.wall_us());
     report.field("uptime_in_seconds", uptime_s);
     report.field("uptime_in_days", uptime_s / (24 * 3600));
@@ -166,22 +166,26 @@ fn server(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// One line a kind of socket that is listened on; a kind has the same number whatever the others are.
 fn listeners(report: &mut Report, call: &Call<'_>) {
     let config = &call.server.config;
-    let mut listeners = Vec::new();
-    if config.port() != 0 {
-        let bind: String = config
-            .bind()
-            .iter()
-            .map(|address| format!("bind={},", String::from_utf8_lossy(address)))
-            .collect();
-        listeners.push(format!("name=tcp,{bind}port={}", config.port()));
-    }
-    if let Some(path) = config.unixsocket() {
-        listeners.push(format!("name=unix,bind={}", path.display()));
-    }
-    for (at, listener) in listeners.iter().enumerate() {
-        report.field(&format!("listener{at}"), listener);
+    let bind: String = config
+        .bind()
+        .iter()
+        .map(|address| format!("bind={},", String::from_utf8_lossy(address)))
+        .collect();
+    let over_ip =
+        |name: &str, port: u16| (port != 0).then(|| format!("name={name},{bind}port={port}"));
+    let unix = config.unixsocket();
+    let lines = [
+        over_ip("tcp", config.port()),
+        unix.map(|path| format!("name=unix,bind={}", path.display())),
+        over_ip("tls", config.tls_port()),
+    ];
+    for (at, line) in lines.iter().enumerate() {
+        if let Some(line) = line {
+            report.field(&format!("listener{at}"), line);
+        }
     }
 }
 

@@ -29,6 +29,6 @@ pub mod words;
 
 pub use directive::{Directive, Effect};
 pub use file::os_text;
-pub use reads::{AppendFsync, LogLevel, OnCorruption, Permission, Supervised};
+pub use reads::{AppendFsync, LogLevel, OnCorruption, Permission, Supervised, TlsClients};
 pub use store::{Caller, Config, Disk, Host, Refusal, RewriteError, SetError};
 pub use table::{Key, TABLE};

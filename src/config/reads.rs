@@ -53,6 +53,17 @@ pub enum Supervised {
     No,
 }
 
+/// What clients that come over TLS must show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsClients {
+    /// No certificate is asked for.
+    Any,
+    /// A certificate.
+    MustProve,
+    /// A certificate, if they have one.
+    MayProve,
+}
+
 macro_rules! reads {
     ($($(#[$doc:meta])* $name:ident: $type:ty = $key:ident;)*) => {
         impl Config {
@@ -67,6 +78,10 @@ macro_rules! reads {
 reads! {
     /// TCP port; 0 for none.
     port: u16 = Port;
+    /// TCP port for TLS; 0 for none.
+    tls_port: u16 = TlsPort;
+    /// TLS sessions that are remembered; 0 for no limit.
+    tls_session_cache_size: usize = TlsSessionCacheSize;
     databases: u32 = Databases;
     maxclients: u64 = Maxclients;
     /// Seconds of silence after which a connection is closed; 0 for never.
@@ -162,6 +177,22 @@ impl Config {
         match self.number(Key::OnCorruption) {
             0 => OnCorruption::Abort,
             _ => OnCorruption::Truncate,
+        }
+    }
+
+    pub fn tls_auth_clients(&self) -> TlsClients {
+        match self.number(Key::TlsAuthClients) {
+            0 => TlsClients::Any,
+            1 => TlsClients::MustProve,
+            _ => TlsClients::MayProve,
+        }
+    }
+
+    /// The port that stands for the server: that of TLS where there is no other.
+    pub fn main_port(&self) -> u16 {
+        match self.port() {
+            0 => self.tls_port(),
+            port => port,
         }
     }
 

@@ -5,7 +5,7 @@
 //! - `Acts`: it works.
 //! - `Later`: it is checked, kept and shown; it acts when its part of the server exists.
 //! - `Absent`: it is checked, kept and shown, and names a part that this server does not have: replication,
-//!   cluster, jemalloc, I/O threads, the forked children of Redis.
+//!   cluster, jemalloc, I/O threads, the forked children of Redis, and of TLS what rustls does not do.
 //!
 //! The order of the rows is the order of CONFIG GET and of lines that CONFIG REWRITE adds.
 
@@ -110,6 +110,19 @@ directives! {
         TcpBacklog, "tcp-backlog", number(511, 0, I32), IMMUTABLE;
         TcpKeepalive, "tcp-keepalive", number(300, 0, I32), NONE;
         Timeout, "timeout", number(0, 0, I32), NONE;
+        TlsAuthClients, "tls-auth-clients", choice(TLS_CLIENT_CHECKS, 1), NONE;
+        TlsCaCertDir, "tls-ca-cert-dir", optional(""), VOLATILE;
+        TlsCaCertFile, "tls-ca-cert-file", optional(""), VOLATILE;
+        TlsCertFile, "tls-cert-file", optional(""), VOLATILE;
+        TlsCiphers, "tls-ciphers", optional(""), NONE;
+        TlsCiphersuites, "tls-ciphersuites", optional(""), NONE;
+        TlsKeyFile, "tls-key-file", optional(""), VOLATILE;
+        TlsKeyFilePass, "tls-key-file-pass", optional(""), SENSITIVE;
+        TlsPort, "tls-port", number(0, 0, 65535), NONE;
+        TlsPreferServerCiphers, "tls-prefer-server-ciphers", yes_no(false), NONE;
+        TlsProtocols, "tls-protocols", optional(""), NONE;
+        TlsSessionCacheSize, "tls-session-cache-size", number(20480, 0, I32), NONE;
+        TlsSessionCaching, "tls-session-caching", yes_no(true), NONE;
         Unixsocket, "unixsocket", optional(""), IMMUTABLE;
         Unixsocketperm, "unixsocketperm", octal(0, 0, 511), IMMUTABLE;
         ZsetMaxListpackEntries, "zset-max-listpack-entries" | "zset-max-ziplist-entries", number(128, 0, I64), NONE;
@@ -151,24 +164,10 @@ directives! {
         SyslogEnabled, "syslog-enabled", yes_no(false), IMMUTABLE;
         SyslogFacility, "syslog-facility", choice(SYSLOG_FACILITIES, 1), IMMUTABLE;
         SyslogIdent, "syslog-ident", text("redis"), IMMUTABLE;
-        TlsAuthClients, "tls-auth-clients", choice(TLS_CLIENT_CHECKS, 1), NONE;
-        TlsCaCertDir, "tls-ca-cert-dir", optional(""), VOLATILE;
-        TlsCaCertFile, "tls-ca-cert-file", optional(""), VOLATILE;
-        TlsCertFile, "tls-cert-file", optional(""), VOLATILE;
-        TlsCiphers, "tls-ciphers", optional(""), NONE;
-        TlsCiphersuites, "tls-ciphersuites", optional(""), NONE;
         TlsClientCertFile, "tls-client-cert-file", optional(""), VOLATILE;
         TlsClientKeyFile, "tls-client-key-file", optional(""), VOLATILE;
         TlsClientKeyFilePass, "tls-client-key-file-pass", optional(""), SENSITIVE;
-        TlsDhParamsFile, "tls-dh-params-file", optional(""), VOLATILE;
-        TlsKeyFile, "tls-key-file", optional(""), VOLATILE;
-        TlsKeyFilePass, "tls-key-file-pass", optional(""), SENSITIVE;
-        TlsPort, "tls-port", number(0, 0, 65535), NONE;
-        TlsPreferServerCiphers, "tls-prefer-server-ciphers", yes_no(false), NONE;
-        TlsProtocols, "tls-protocols", optional(""), NONE;
-        TlsSessionCacheSize, "tls-session-cache-size", number(20480, 0, I32), NONE;
         TlsSessionCacheTimeout, "tls-session-cache-timeout", number(300, 0, I32), NONE;
-        TlsSessionCaching, "tls-session-caching", yes_no(true), NONE;
         TrackingTableMaxKeys, "tracking-table-max-keys", number(1000000, 0, I64), NONE;
         UseExitOnPanic, "use-exit-on-panic", yes_no(false), HIDDEN;
     }
@@ -246,6 +245,7 @@ directives! {
         ServerCpulist, "server-cpulist" | "server_cpulist", optional(""), IMMUTABLE;
         StopWritesOnBgsaveError, "stop-writes-on-bgsave-error", yes_no(true), NONE;
         TlsCluster, "tls-cluster", yes_no(false), NONE;
+        TlsDhParamsFile, "tls-dh-params-file", optional(""), VOLATILE;
         TlsReplication, "tls-replication", yes_no(false), NONE;
         WatchdogPeriod, "watchdog-period", number(0, 0, I32), HIDDEN;
     }

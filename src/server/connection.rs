@@ -88,6 +88,11 @@ impl Connection {
         .await;
         // The only way out is that the connection is over.
         let Err(Gone) = self.turns().await;
+        poll_fn(|cx| {
+            self.socket.say_end(cx);
+            Poll::Ready(())
+        })
+        .await;
         self.worker.shared.server.disconnect(&self.entry);
     }
 
@@ -455,7 +460,13 @@ impl Connection {
             bytes = &bytes[n..];
             self.entry.set_unsent(bytes.len());
         }
-        Ok(())
+        poll_fn(|cx| {
+            if self.is_killed() {
+                return Poll::Ready(Err(Gone));
+            }
+            self.socket.poll_flush(cx).map_err(|_| Gone)
+        })
+        .await
     }
 
     /// Sends a reply with parts that are produced while they are sent, a bounded piece at a time.

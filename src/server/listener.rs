@@ -19,6 +19,8 @@ pub struct ListenOptions {
     pub bind: Vec<String>,
     /// 0: no TCP, unless `any_port`.
     pub port: u16,
+    /// 0: no TLS.
+    pub tls_port: u16,
     /// Port 0 is a free port that the system chooses, as tests need it.
     pub any_port: bool,
     /// `tcp-backlog`.
@@ -33,10 +35,22 @@ impl Default for ListenOptions {
         Self {
             bind: vec!["*".to_owned(), "-::*".to_owned()],
             port: 6379,
+            tls_port: 0,
             any_port: false,
             backlog: 511,
             unixsocket: None,
             unixsocketperm: None,
+        }
+    }
+}
+
+impl ListenOptions {
+    /// The same for `tls-port` in place of `port`.
+    pub fn over_tls(&self) -> Self {
+        Self {
+            port: self.tls_port,
+            any_port: false,
+            ..self.clone()
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The shell: tokio, listeners, timers, signals, threads.
 //!
 //! ```text
-//! main thread   accepts, signals, the idle sweep               (run, doors, listener)
+//! main thread   accepts, signals, the idle sweep               (run, doors, listener, tls)
 //! worker 0..n   a runtime each: connections and their flush    (worker, connection, flush)
 //! background    hz times a second the jobs under the lock      (background)
 //! ```
@@ -23,6 +23,7 @@ pub mod machine;
 mod run;
 pub mod saver;
 mod socket;
+pub mod tls;
 mod worker;
 
 use std::io;
@@ -57,6 +58,8 @@ pub enum StartError {
     Listen { address: String, source: io::Error },
     #[error("none of the addresses to listen on exists here")]
     NoAddress,
+    #[error("Failed to configure TLS: {0}")]
+    Tls(#[from] tls::TlsError),
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
 }

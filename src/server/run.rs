@@ -14,9 +14,10 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal as on_signal};
 
 use super::background::{Background, Job};
-use super::doors::Doors;
+use super::doors::{Doors, Visitor};
 use super::listener::{ListenOptions, listen_unix, prepare_tcp};
 use super::socket::Accepted;
+use super::tls::Tls;
 use super::worker::{NewConnection, WorkerHandle};
 use super::{Shared, StartError};
 use crate::command::client::{Entry, Origin, signal};
@@ -67,6 +68,7 @@ impl Options {
                     .map(|address| String::from_utf8_lossy(address).into_owned())
                     .collect(),
                 port: config.port(),
+                tls_port: config.tls_port(),
                 any_port: false,
                 backlog: config.tcp_backlog(),
                 unixsocket: config.unixsocket(),
@@ -96,7 +98,11 @@ pub struct Listening {
 impl Listening {
     /// Opens the sockets.
     pub fn open(shared: Arc<Shared>, options: Options) -> Result<Self, StartError> {
-        let doors = Arc::new(Doors::open(&options.listen)?);
+        let tls = Arc::new(Tls::default());
+        if options.listen.tls_port != 0 {
+            tls.load(&shared.server.config)?;
+        }
+        let doors = Arc::new(Doors::open(&options.listen, tls)?);
         let unix = match &options.listen.unixsocket {
             Some(path) => Some((path.clone(), listen_unix(path, &options.listen)?)),
             None => None,
@@ -170,7 +176,7 @@ struct Sources {
 }
 
 enum Event {
-    Tcp(std::net::TcpStream, SocketAddr),
+    Tcp(Visitor),
     Unix(std::os::unix::net::UnixStream),
     AcceptFailed(io::Error),
     Signal,
@@ -216,7 +222,7 @@ impl Sources {
         }
         if let Poll::Ready(accepted) = self.doors.poll_accept(cx) {
             return Poll::Ready(match accepted {
-                Ok((stream, peer)) => Event::Tcp(stream, peer),
+                Ok(visitor) => Event::Tcp(visitor),
                 Err(error) => Event::AcceptFailed(error),
             });
         }
@@ -245,7 +251,7 @@ impl Acceptor {
     async fn accept_until_shutdown(&self, sources: &mut Sources, lifecycle: &mut dyn Lifecycle) {
         loop {
             match poll_fn(|cx| sources.poll(&self.shared, cx)).await {
-                Event::Tcp(stream, peer) => self.accept_tcp(stream, peer),
+                Event::Tcp(visitor) => self.accept_tcp(visitor),
                 Event::Unix(stream) => self.accept_unix(stream),
                 Event::AcceptFailed(error) => {
                     tracing::warn!(%error, "accepting a connection failed");
@@ -303,7 +309,8 @@ impl Acceptor {
         registry.signal_all(signal::KILL);
     }
 
-    fn accept_tcp(&self, stream: std::net::TcpStream, peer: SocketAddr) {
+    fn accept_tcp(&self, visitor: Visitor) {
+        let (stream, peer) = (visitor.stream, visitor.peer);
         let keepalive_s = self
             .shared
             .server
@@ -318,7 +325,11 @@ impl Acceptor {
             .local_addr()
             .map_or_else(|_| "?:0".to_owned(), |at| at.to_string());
         let local = peer.ip().to_canonical().is_loopback();
-        self.admit(Accepted::Tcp(stream), peer.to_string(), laddr, local);
+        let socket = match visitor.handshake {
+            Some(handshake) => Accepted::Tls(stream, handshake),
+            None => Accepted::Tcp(stream),
+        };
+        self.admit(socket, peer.to_string(), laddr, local);
     }
 
     fn accept_unix(&self, stream: std::os::unix::net::UnixStream) {

@@ -1,4 +1,4 @@
-//! TCP and unix sockets as one type.
+//! TCP and unix sockets, and TLS over TCP, as one type.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -7,26 +7,36 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::server::TlsStream;
+
+use super::tls::Handshake;
+use crate::command::client::Entry;
 
 /// A connected socket that belongs to no runtime yet.
 #[derive(Debug)]
 pub enum Accepted {
     Tcp(std::net::TcpStream),
+    /// Nothing may be sent before the handshake.
+    Tls(std::net::TcpStream, Handshake),
     Unix(std::os::unix::net::UnixStream),
 }
 
 impl Accepted {
-    /// Hands it to the runtime of the current thread.
-    pub fn open(self) -> io::Result<Socket> {
+    /// Hands it to the runtime of the current thread, and gets it ready for requests of the client `entry`.
+    pub async fn open(self, entry: &Entry) -> io::Result<Socket> {
         Ok(match self {
             Self::Tcp(stream) => Socket::Tcp(TcpStream::from_std(stream)?),
+            Self::Tls(stream, handshake) => {
+                let stream = handshake.run(TcpStream::from_std(stream)?, entry).await?;
+                Socket::Tls(Box::new(stream))
+            }
             Self::Unix(stream) => Socket::Unix(UnixStream::from_std(stream)?),
         })
     }
 
     pub fn fd(&self) -> RawFd {
         match self {
-            Self::Tcp(stream) => stream.as_raw_fd(),
+            Self::Tcp(stream) | Self::Tls(stream, _) => stream.as_raw_fd(),
             Self::Unix(stream) => stream.as_raw_fd(),
         }
     }
@@ -37,6 +47,7 @@ impl Accepted {
         // The other end may be gone or slow; it is refused in any case.
         let _ = match self {
             Self::Tcp(stream) => stream.write(bytes),
+            Self::Tls(..) => return,
             Self::Unix(stream) => stream.write(bytes),
         };
     }
@@ -46,6 +57,7 @@ impl Accepted {
 #[derive(Debug)]
 pub enum Socket {
     Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
     Unix(UnixStream),
 }
 
@@ -54,6 +66,8 @@ impl Socket {
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(cx),
+            // Bytes may be there already, decrypted.
+            Self::Tls(_) => Poll::Ready(Ok(())),
             Self::Unix(stream) => stream.poll_read_ready(cx),
         }
     }
@@ -67,6 +81,7 @@ impl Socket {
         // The read futures keep no state between polls, so a fresh one each time is the same one.
         match self {
             Self::Tcp(stream) => std::pin::pin!(stream.read_buf(buffer)).poll(cx),
+            Self::Tls(stream) => std::pin::pin!(stream.read_buf(buffer)).poll(cx),
             Self::Unix(stream) => std::pin::pin!(stream.read_buf(buffer)).poll(cx),
         }
     }
@@ -75,7 +90,24 @@ impl Socket {
     pub fn poll_write(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    /// Sends what is encrypted and has not left yet.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tcp(_) | Self::Unix(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Tells the other end that nothing more comes, if that can be sent at once.
+    pub fn say_end(&mut self, cx: &mut Context<'_>) {
+        if let Self::Tls(stream) = self {
+            // The other end may be gone or slow; the connection is over in any case.
+            let _ = Pin::new(stream).poll_shutdown(cx);
         }
     }
 }

@@ -128,10 +128,13 @@ async fn work(
         // Reaps tasks that are over, so that the set stays as large as the number of connections.
         while tasks.try_join_next().is_some() {}
         tasks.spawn_local(async move {
-            match socket.open() {
+            match socket.open(&entry).await {
                 Ok(socket) => Connection::new(worker, socket, entry).serve().await,
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be served");
+                    let (addr, laddr) = (&entry.addr, &entry.laddr);
+                    tracing::warn!(
+                        "Error accepting a client connection: {error} (addr={addr} laddr={laddr})"
+                    );
                     worker.shared.server.disconnect(&entry);
                 }
             }
