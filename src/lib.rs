@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! cli         subcommands and flags
+//! db          the database inside another program: no sockets, no threads
 //! server      tokio: listeners, timers, signals, threads
 //! session     one connection, sans-IO: RESP in, replies out
 //! command     the command table and one file per group of commands
@@ -22,6 +23,8 @@
 pub mod cli;
 pub mod command;
 pub mod config;
+#[cfg(not(loom))]
+pub mod db;
 pub mod interchange;
 pub mod keyspace;
 pub mod resp;
@@ -32,3 +35,6 @@ pub mod session;
 pub mod storage;
 pub mod sync;
 pub mod vfs;
+
+#[cfg(not(loom))]
+pub use db::Db;

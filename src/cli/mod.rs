@@ -1,13 +1,17 @@
 //! Subcommands and flags.
 //!
-//! Exit codes: 0 done, 1 something failed, 2 the command line cannot be understood. `check` has its own.
+//! Exit codes: 0 done, 1 something failed, 2 the command line cannot be understood. `check`, `import` and `dump` have more.
 
 mod bench;
 mod check;
 mod config_files;
 mod daemon;
+mod dump;
+mod import;
 mod json;
+mod key_source;
 mod logging;
+mod remote;
 mod seed;
 mod seed_aof;
 pub mod serve;
@@ -34,6 +38,10 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Verify a database that no server has open
     Check(check::CheckArgs),
+    /// Put the keys of an RDB file or of lines of JSON into a database
+    Import(import::ImportArgs),
+    /// Write the keys of a database as an RDB file or as lines of JSON
+    Dump(dump::DumpArgs),
 }
 
 /// The arguments are Redis's own, so clap hands them on unread.
@@ -59,5 +67,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, serve: server::Serve) 
         Command::Server(args) => server::run(args.arguments, serve),
         Command::Bench(args) => bench::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Dump(args) => dump::run(&args),
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 
 use super::rdb::encode::Output;
-use super::rdb::file::Writer;
+use super::rdb::file::{Key, Writer};
 use super::rdb::{Consumer, Group, Pending, Stream, StreamEntry, encode_stream, kind, payload};
 use crate::keyspace::hash::small::Small;
 use crate::keyspace::header::{Header, Kind};
@@ -163,6 +163,69 @@ fn write_command(sink: &mut dyn Write, words: &[&[u8]]) -> io::Result<()> {
         sink.write_all(b"\r\n")?;
     }
     Ok(())
+}
+
+/// Visits the keys of a snapshot that are not due, with their values, by database and in order, until `visit` says
+/// false. Each value is in memory as a whole.
+pub fn each_key(
+    snapshot: &Snapshot,
+    databases: u32,
+    now_ms: u64,
+    visit: &mut dyn FnMut(&Key) -> bool,
+) -> Result<(), Error> {
+    for db in 0..databases {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let mut reader = snapshot.reader();
+            let keys = reader.root(root_ids(db)[0])?;
+            let batch = names(&mut reader, keys, after.as_deref())?;
+            for (name, header) in &batch {
+                if !header.is_due(now_ms) && !visit(&read(&mut reader, db, name, header)?) {
+                    return Ok(());
+                }
+            }
+            match batch.into_iter().next_back() {
+                Some((last, _)) => after = Some(last),
+                None => break,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A key of a snapshot with its value; None if it is not there or due.
+pub fn key(snapshot: &Snapshot, db: u32, name: &[u8], now_ms: u64) -> Result<Option<Key>, Error> {
+    let mut reader = snapshot.reader();
+    let keys = reader.root(root_ids(db)[0])?;
+    let Some(cell) = reader.get(keys, name)? else {
+        return Ok(None);
+    };
+    let header = Header::parse(cell.head());
+    if header.is_due(now_ms) {
+        return Ok(None);
+    }
+    read(&mut reader, db, name, &header).map(Some)
+}
+
+/// A key that is there, with its value.
+fn read<R: Read>(reader: &mut R, db: u32, name: &[u8], header: &Header) -> Result<Key, Error> {
+    let keys = reader.root(root_ids(db)[0])?;
+    let bytes = dump(
+        reader,
+        keys,
+        name,
+        *super::rdb::VERSIONS_WRITTEN.end(),
+        false,
+    )?;
+    let value = payload::open(&bytes).and_then(payload::read);
+    Ok(Key {
+        db: u64::from(db),
+        name: name.to_vec(),
+        value: value.expect("a payload that was written a moment ago"),
+        expires_ms: header.expires_ms,
+        idle_s: None,
+        frequency: None,
+    })
 }
 
 /// The next keys behind `after`, and their headers.

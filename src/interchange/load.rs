@@ -38,6 +38,11 @@ pub enum LoadError {
     Database { at: u64, db: u64 },
     #[error(transparent)]
     Storage(#[from] Error),
+    #[error("line {number}: {what}")]
+    Line { number: u64, what: String },
+    /// Whoever takes the keys does not take this one.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// Reads a file of `len` bytes to its end and hands every key that is kept to `put`. `on_progress` is called with

@@ -50,6 +50,7 @@ use cursor::CursorTable;
 use header::Header;
 pub use txn::{Slot, Txn};
 
+use crate::storage::checkpoint::EngineLock;
 use crate::storage::{Body, Cell, Engine, Error, OnMiss, Plan, Read, RootId, TreeId};
 
 /// The root tree of the keyspace's own records.
@@ -211,6 +212,12 @@ pub struct Keyspace {
     library_epoch: library::LibraryEpoch,
     /// Memory for the body of a collection that is being changed.
     scratch: Vec<u8>,
+}
+
+impl EngineLock for parking_lot::Mutex<Keyspace> {
+    fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
+        work(&mut self.lock().engine)
+    }
 }
 
 impl Keyspace {

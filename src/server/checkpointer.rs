@@ -5,12 +5,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use super::Shared;
 use super::log_keeper::LogKeeper;
 use crate::command::checkpoint::{Ring, Wish};
-use crate::keyspace::Keyspace;
 use crate::storage::checkpoint::{Checkpoint, EngineLock};
 use crate::storage::{Engine, Error};
 
@@ -28,12 +25,6 @@ const LIVE_BYTES_MIN: u64 = 32 << 20;
 
 /// How long the thread keeps away from a disk that was full.
 const REST: Duration = Duration::from_secs(1);
-
-impl EngineLock for Mutex<Keyspace> {
-    fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
-        work(&mut self.lock().engine)
-    }
-}
 
 /// The running thread.
 pub struct Checkpointer {

@@ -5,10 +5,11 @@ use crate::tree::{File, Tree};
 use crate::{Findings, assert_fault, judge};
 
 /// A layer, and the layers that it may import beside itself, from the top down.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     (
         "cli",
         &[
+            "db",
             "server",
             "session",
             "command",
@@ -19,6 +20,19 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "resp",
             "vfs",
             "sync",
+        ],
+    ),
+    (
+        "db",
+        &[
+            "session",
+            "command",
+            "interchange",
+            "keyspace",
+            "storage",
+            "config",
+            "resp",
+            "vfs",
         ],
     ),
     (

@@ -13,7 +13,8 @@ use std::time::Duration;
 use clap::Args;
 
 use keys::Distribution;
-use load::{Load, LoadError, Target, Until};
+pub(super) use load::Target;
+use load::{Load, LoadError, Until};
 use report::{Format, Report};
 use template::{Mix, TemplateError};
 

@@ -1,0 +1,278 @@
+//! `redkeep import`: keys out of an RDB file or lines of JSON into a database file or a running server.
+//!
+//! Exit codes: 0 every key is in, 1 failed, 2 the command line cannot be understood, 3 done, but keys were left out.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::bench::Target;
+use super::key_source::{Census, KeySource};
+use super::remote::{Remote, RemoteError};
+use crate::command::settings;
+use crate::config::Config;
+use crate::db::{Db, DbError, Options, Sync};
+use crate::interchange::load::{self, LoadError};
+use crate::interchange::rdb::decode::Decoded;
+use crate::interchange::rdb::file::Key;
+use crate::interchange::rdb::payload;
+use crate::keyspace::Look;
+use crate::resp::value::Value;
+use crate::storage::OnMiss;
+
+/// Keys that the kernel gets together.
+const KEYS_TOGETHER: u64 = 256;
+/// Requests, and bytes of them, that a server gets together.
+const REQUESTS_TOGETHER: u64 = 256;
+const REQUEST_BYTES: usize = 1 << 20;
+
+const LEFT_OUT: u8 = 3;
+
+/// Put the keys of an RDB file or of lines of JSON into a database.
+///
+/// Exit codes: 0 every key is in, 1 failed, 2 wrong usage, 3 done, but keys were left out
+#[derive(Debug, Args)]
+#[group(id = "destination", required = true, args = ["target", "addr"])]
+pub struct ImportArgs {
+    /// dump.rdb, or what `redkeep dump --format jsonl` wrote
+    file: PathBuf,
+    /// The database file, made if it is not there; no server may have it open
+    #[arg(long, value_name = "FILE")]
+    target: Option<PathBuf>,
+    /// A running server: HOST:PORT, or the path of a unix socket
+    #[arg(long)]
+    addr: Option<Target>,
+    /// Password for AUTH
+    #[arg(long, requires = "addr")]
+    password: Option<String>,
+    /// Only keys of this database
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..1 << 20))]
+    db: Option<u64>,
+    /// Put keys in the place of those that are there; without it those stay
+    #[arg(long)]
+    replace: bool,
+    /// Read the file to its end and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// One JSON object instead of lines
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why keys were not imported.
+#[derive(Debug, thiserror::Error)]
+enum ImportError {
+    #[error("{0}. Nothing was changed")]
+    Source(LoadError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error(transparent)]
+    Storage(#[from] crate::storage::Error),
+    #[error("{target}: {error}")]
+    Remote { target: Target, error: RemoteError },
+}
+
+/// Runs the subcommand.
+pub fn run(args: &ImportArgs) -> ExitCode {
+    match import(args) {
+        Ok((census, existing)) => {
+            report(args, &census, existing);
+            let left_out = existing + census.summary.skipped.values().sum::<u64>();
+            ExitCode::from(if left_out > 0 { LEFT_OUT } else { 0 })
+        }
+        Err(error) => {
+            eprintln!("redkeep import: {}: {error}", args.file.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What the file has, and how many keys were left out because they are there. The file is read twice: a damaged one
+/// changes nothing.
+fn import(args: &ImportArgs) -> Result<(Census, u64), ImportError> {
+    let source = KeySource::new(&args.file, args.db);
+    let census = source
+        .read("Checking", &mut |_, _| Ok(()))
+        .map_err(ImportError::Source)?;
+    let existing = match (&args.target, &args.addr) {
+        _ if args.dry_run => 0,
+        (Some(path), _) => into_file(args, &source, path, census.db_max)?,
+        (None, Some(target)) => into_server(args, &source, target)?,
+        (None, None) => unreachable!("one of the two is required"),
+    };
+    Ok((census, existing))
+}
+
+fn into_file(
+    args: &ImportArgs,
+    source: &KeySource,
+    path: &PathBuf,
+    db_max: u64,
+) -> Result<u64, ImportError> {
+    let is_new = !path.exists();
+    let mut options = Options {
+        sync: Sync::Manual,
+        cache_bytes: super::server::cache_bytes(&Config::default()),
+        ..Options::default()
+    };
+    options.databases = options.databases.max(db_max as u32 + 1);
+    let db = Db::open(path, options)?;
+    if is_new {
+        // A life that ends before the end leaves a file that says so.
+        db.keyspace().begin_seeding()?;
+        db.settle()?;
+    }
+    let limits = settings::import_limits(db.server());
+    let (mut done, mut existing) = (0_u64, 0);
+    let mut put = |at: u64, key: &Key| {
+        let mut keyspace = db.keyspace();
+        if !args.replace && !is_new {
+            keyspace.engine.begin_command(OnMiss::Read);
+            let found = keyspace.lookup(key.db as u32, &key.name, source.now_ms, Look::UNSEEN)?;
+            if found.is_some() {
+                existing += 1;
+                return Ok(());
+            }
+        }
+        load::put(&mut keyspace, at, key, source.now_ms, &limits)?;
+        drop(keyspace);
+        done += 1;
+        if done.is_multiple_of(KEYS_TOGETHER) {
+            db.settle()
+                .map_err(|error| LoadError::Refused(error.to_string()))?;
+        }
+        Ok(())
+    };
+    source.read("Importing", &mut put)?;
+    if is_new {
+        db.keyspace().end_seeding()?;
+    }
+    db.settle()?;
+    db.close()?;
+    Ok(existing)
+}
+
+fn into_server(args: &ImportArgs, source: &KeySource, target: &Target) -> Result<u64, ImportError> {
+    let failed = |error| ImportError::Remote {
+        target: target.clone(),
+        error,
+    };
+    let remote = Remote::connect(target, args.password.as_deref()).map_err(failed)?;
+    let mut restorer = Restorer {
+        remote,
+        version: 10,
+        replace: args.replace,
+        db: None,
+        asked: 0,
+        existing: 0,
+    };
+    restorer.version = restorer.remote.rdb_version().map_err(failed)?;
+    source.read("Importing", &mut |_, key| {
+        restorer
+            .put(key)
+            .map_err(|error| LoadError::Refused(error.to_string()))
+    })?;
+    restorer.settle().map_err(failed)?;
+    Ok(restorer.existing)
+}
+
+/// Sends keys as RESTORE, many at a time.
+struct Restorer {
+    remote: Remote,
+    version: u16,
+    replace: bool,
+    /// The database that is selected.
+    db: Option<u64>,
+    /// Requests without a reply.
+    asked: u64,
+    existing: u64,
+}
+
+impl Restorer {
+    fn put(&mut self, key: &Key) -> Result<(), RemoteError> {
+        let Decoded::Value(value) = &key.value else {
+            return Ok(());
+        };
+        if self.db != Some(key.db) {
+            self.settle()?;
+            self.remote.call(&["SELECT", &key.db.to_string()])?;
+            self.db = Some(key.db);
+        }
+        let expires_ms = key.expires_ms.unwrap_or(0).to_string();
+        let payload = payload::write(value, self.version, true);
+        let mut words: Vec<&[u8]> = vec![
+            b"RESTORE",
+            &key.name,
+            expires_ms.as_bytes(),
+            &payload,
+            b"ABSTTL",
+        ];
+        if self.replace {
+            words.push(b"REPLACE");
+        }
+        self.remote.ask(&words);
+        self.asked += 1;
+        if self.asked >= REQUESTS_TOGETHER || self.remote.queued_bytes() >= REQUEST_BYTES {
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    /// Takes the replies that are missing.
+    fn settle(&mut self) -> Result<(), RemoteError> {
+        for _ in 0..std::mem::take(&mut self.asked) {
+            match self.remote.answer()? {
+                Value::Error(text) if text.starts_with("BUSYKEY") => self.existing += 1,
+                Value::Error(text) => {
+                    return Err(RemoteError::Refused {
+                        command: "RESTORE".to_owned(),
+                        text,
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn report(args: &ImportArgs, census: &Census, existing: u64) {
+    let summary = &census.summary;
+    if args.json {
+        let report = json!({
+            "dry_run": args.dry_run,
+            "keys": summary.keys - existing,
+            "types": census.types,
+            "existing": existing,
+            "expired": summary.expired,
+            "skipped": summary.skipped,
+            "module_fields": summary.module_fields,
+            "functions_skipped": summary.functions.len(),
+        });
+        println!("{report}");
+        return;
+    }
+    let verb = if args.dry_run { "readable" } else { "imported" };
+    println!("{verb}: {}", summary.keys - existing);
+    for (kind, count) in &census.types {
+        println!("type {kind}: {count}");
+    }
+    println!("expired: {}", summary.expired);
+    println!("existing, left as they are: {existing}");
+    for (what, count) in &summary.skipped {
+        println!("skipped, {what}: {count}");
+    }
+    for (what, count) in &summary.module_fields {
+        println!("skipped, fields of module {what}: {count}");
+    }
+    if !summary.functions.is_empty() {
+        println!(
+            "skipped, libraries of functions: {}",
+            summary.functions.len()
+        );
+    }
+}
