@@ -2,6 +2,8 @@
 //!
 //! Exit codes: 0 every key is in, 1 failed, 2 the command line cannot be understood, 3 done, but keys were left out.
 
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,6 +13,8 @@ use serde_json::json;
 use super::bench::Target;
 use super::key_source::{Census, KeySource};
 use super::remote::{Remote, RemoteError};
+use super::seed::put_libraries;
+use crate::command::libraries::{Libraries, Policy};
 use crate::command::settings;
 use crate::config::Config;
 use crate::db::{Db, DbError, Options, Sync};
@@ -27,6 +31,9 @@ const KEYS_TOGETHER: u64 = 256;
 /// Requests, and bytes of them, that a server gets together.
 const REQUESTS_TOGETHER: u64 = 256;
 const REQUEST_BYTES: usize = 1 << 20;
+
+/// Databases that a file may have.
+const DATABASES_MAX: u64 = 1 << 20;
 
 const LEFT_OUT: u8 = 3;
 
@@ -48,7 +55,7 @@ pub struct ImportArgs {
     #[arg(long, requires = "addr")]
     password: Option<String>,
     /// Only keys of this database
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..1 << 20))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..DATABASES_MAX))]
     db: Option<u64>,
     /// Put keys in the place of those that are there; without it those stay
     #[arg(long)]
@@ -72,16 +79,30 @@ enum ImportError {
     Db(#[from] DbError),
     #[error(transparent)]
     Storage(#[from] crate::storage::Error),
+    #[error("it has keys of database {0}, and the highest is {max}. Nothing was changed", max = DATABASES_MAX - 1)]
+    Database(u64),
+    #[error("its libraries of functions cannot be loaded: {0}. Nothing was changed")]
+    Library(String),
     #[error("{target}: {error}")]
     Remote { target: Target, error: RemoteError },
+}
+
+/// What was left out because it is there.
+#[derive(Clone, Copy, Debug, Default)]
+struct Existing {
+    keys: u64,
+    libraries: u64,
 }
 
 /// Runs the subcommand.
 pub fn run(args: &ImportArgs) -> ExitCode {
     match import(args) {
         Ok((census, existing)) => {
-            report(args, &census, existing);
-            let left_out = existing + census.summary.skipped.values().sum::<u64>();
+            let out = report(args, &census, existing);
+            // A reader that went away has what it wanted; the exit code tells the rest.
+            io::stdout().write_all(out.as_bytes()).unwrap_or_default();
+            let skipped = census.summary.skipped.values().sum::<u64>();
+            let left_out = existing.keys + existing.libraries + skipped;
             ExitCode::from(if left_out > 0 { LEFT_OUT } else { 0 })
         }
         Err(error) => {
@@ -91,17 +112,23 @@ pub fn run(args: &ImportArgs) -> ExitCode {
     }
 }
 
-/// What the file has, and how many keys were left out because they are there. The file is read twice: a damaged one
-/// changes nothing.
-fn import(args: &ImportArgs) -> Result<(Census, u64), ImportError> {
+/// What the file has, and what was left out because it is there. The file is read twice: a damaged one changes nothing.
+fn import(args: &ImportArgs) -> Result<(Census, Existing), ImportError> {
     let source = KeySource::new(&args.file, args.db);
-    let census = source
+    let mut census = source
         .read("Checking", &mut |_, _| Ok(()))
         .map_err(ImportError::Source)?;
+    if census.db_max >= DATABASES_MAX {
+        return Err(ImportError::Database(census.db_max));
+    }
+    if args.db.is_some() {
+        // They belong to no database.
+        census.summary.functions.clear();
+    }
     let existing = match (&args.target, &args.addr) {
-        _ if args.dry_run => 0,
-        (Some(path), _) => into_file(args, &source, path, census.db_max)?,
-        (None, Some(target)) => into_server(args, &source, target)?,
+        _ if args.dry_run => Existing::default(),
+        (Some(path), _) => into_file(args, &source, path, &census)?,
+        (None, Some(target)) => into_server(args, &source, target, &census)?,
         (None, None) => unreachable!("one of the two is required"),
     };
     Ok((census, existing))
@@ -111,30 +138,34 @@ fn into_file(
     args: &ImportArgs,
     source: &KeySource,
     path: &PathBuf,
-    db_max: u64,
-) -> Result<u64, ImportError> {
+    census: &Census,
+) -> Result<Existing, ImportError> {
     let is_new = !path.exists();
     let mut options = Options {
         sync: Sync::Manual,
         cache_bytes: super::server::cache_bytes(&Config::default()),
         ..Options::default()
     };
-    options.databases = options.databases.max(db_max as u32 + 1);
+    options.databases = options.databases.max(census.db_max as u32 + 1);
     let db = Db::open(path, options)?;
+    let codes = &census.summary.functions;
+    let compiled = Libraries::default().compile_all(codes, Policy::Append, db.server());
+    let mut libraries = compiled
+        .map_err(|text| ImportError::Library(String::from_utf8_lossy(&text).into_owned()))?;
     if is_new {
         // A life that ends before the end leaves a file that says so.
         db.keyspace().begin_seeding()?;
         db.settle()?;
     }
     let limits = settings::import_limits(db.server());
-    let (mut done, mut existing) = (0_u64, 0);
+    let (mut done, mut existing) = (0_u64, Existing::default());
     let mut put = |at: u64, key: &Key| {
         let mut keyspace = db.keyspace();
         if !args.replace && !is_new {
             keyspace.engine.begin_command(OnMiss::Read);
             let found = keyspace.lookup(key.db as u32, &key.name, source.now_ms, Look::UNSEEN)?;
             if found.is_some() {
-                existing += 1;
+                existing.keys += 1;
                 return Ok(());
             }
         }
@@ -148,6 +179,13 @@ fn into_file(
         Ok(())
     };
     source.read("Importing", &mut put)?;
+    if !args.replace {
+        let there = db.keyspace().libraries()?;
+        let found = libraries.len();
+        libraries.retain(|library| there.iter().all(|(name, _)| *name != library.name));
+        existing.libraries = (found - libraries.len()) as u64;
+    }
+    put_libraries(&mut db.keyspace(), &libraries)?;
     if is_new {
         db.keyspace().end_seeding()?;
     }
@@ -156,7 +194,12 @@ fn into_file(
     Ok(existing)
 }
 
-fn into_server(args: &ImportArgs, source: &KeySource, target: &Target) -> Result<u64, ImportError> {
+fn into_server(
+    args: &ImportArgs,
+    source: &KeySource,
+    target: &Target,
+    census: &Census,
+) -> Result<Existing, ImportError> {
     let failed = |error| ImportError::Remote {
         target: target.clone(),
         error,
@@ -168,7 +211,7 @@ fn into_server(args: &ImportArgs, source: &KeySource, target: &Target) -> Result
         replace: args.replace,
         db: None,
         asked: 0,
-        existing: 0,
+        existing: Existing::default(),
     };
     restorer.version = restorer.remote.rdb_version().map_err(failed)?;
     source.read("Importing", &mut |_, key| {
@@ -177,6 +220,9 @@ fn into_server(args: &ImportArgs, source: &KeySource, target: &Target) -> Result
             .map_err(|error| LoadError::Refused(error.to_string()))
     })?;
     restorer.settle().map_err(failed)?;
+    for code in &census.summary.functions {
+        restorer.put_library(code).map_err(failed)?;
+    }
     Ok(restorer.existing)
 }
 
@@ -189,7 +235,7 @@ struct Restorer {
     db: Option<u64>,
     /// Requests without a reply.
     asked: u64,
-    existing: u64,
+    existing: Existing,
 }
 
 impl Restorer {
@@ -222,11 +268,31 @@ impl Restorer {
         Ok(())
     }
 
+    fn put_library(&mut self, code: &[u8]) -> Result<(), RemoteError> {
+        let mut words: Vec<&[u8]> = vec![b"FUNCTION", b"LOAD"];
+        if self.replace {
+            words.push(b"REPLACE");
+        }
+        words.push(code);
+        self.remote.ask(&words);
+        match self.remote.answer()? {
+            Value::Error(text) if text.ends_with("already exists") => self.existing.libraries += 1,
+            Value::Error(text) => {
+                return Err(RemoteError::Refused {
+                    command: "FUNCTION LOAD".to_owned(),
+                    text,
+                });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Takes the replies that are missing.
     fn settle(&mut self) -> Result<(), RemoteError> {
         for _ in 0..std::mem::take(&mut self.asked) {
             match self.remote.answer()? {
-                Value::Error(text) if text.starts_with("BUSYKEY") => self.existing += 1,
+                Value::Error(text) if text.starts_with("BUSYKEY") => self.existing.keys += 1,
                 Value::Error(text) => {
                     return Err(RemoteError::Refused {
                         command: "RESTORE".to_owned(),
@@ -240,39 +306,43 @@ impl Restorer {
     }
 }
 
-fn report(args: &ImportArgs, census: &Census, existing: u64) {
+fn report(args: &ImportArgs, census: &Census, existing: Existing) -> String {
     let summary = &census.summary;
+    let libraries = summary.functions.len() as u64 - existing.libraries;
     if args.json {
         let report = json!({
             "dry_run": args.dry_run,
-            "keys": summary.keys - existing,
+            "keys": summary.keys - existing.keys,
             "types": census.types,
-            "existing": existing,
+            "existing": existing.keys,
             "expired": summary.expired,
             "skipped": summary.skipped,
             "module_fields": summary.module_fields,
-            "functions_skipped": summary.functions.len(),
+            "libraries": libraries,
+            "existing_libraries": existing.libraries,
         });
-        println!("{report}");
-        return;
+        return format!("{report}\n");
     }
+    let mut out = String::new();
+    let mut line = |what: &str, count: u64| {
+        writeln!(out, "{what}: {count}").expect("written to memory");
+    };
     let verb = if args.dry_run { "readable" } else { "imported" };
-    println!("{verb}: {}", summary.keys - existing);
+    line(verb, summary.keys - existing.keys);
     for (kind, count) in &census.types {
-        println!("type {kind}: {count}");
+        line(&format!("type {kind}"), *count);
     }
-    println!("expired: {}", summary.expired);
-    println!("existing, left as they are: {existing}");
+    line("libraries of functions", libraries);
+    line("expired", summary.expired);
+    line("existing, left as they are", existing.keys);
+    if existing.libraries > 0 {
+        line("existing libraries, left as they are", existing.libraries);
+    }
     for (what, count) in &summary.skipped {
-        println!("skipped, {what}: {count}");
+        line(&format!("skipped, {what}"), *count);
     }
     for (what, count) in &summary.module_fields {
-        println!("skipped, fields of module {what}: {count}");
+        line(&format!("skipped, fields of module {what}"), *count);
     }
-    if !summary.functions.is_empty() {
-        println!(
-            "skipped, libraries of functions: {}",
-            summary.functions.len()
-        );
-    }
+    out
 }

@@ -147,7 +147,8 @@ impl Read for Counted<'_> {
     }
 }
 
-fn put_libraries(keyspace: &mut Keyspace, libraries: &[Library]) -> Result<(), Error> {
+/// Keeps libraries, whatever was there under their names.
+pub(super) fn put_libraries(keyspace: &mut Keyspace, libraries: &[Library]) -> Result<(), Error> {
     keyspace.engine.begin_command(OnMiss::Read);
     keyspace.write(Plan::Savepoint, |txn| {
         libraries

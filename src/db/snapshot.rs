@@ -54,6 +54,7 @@ impl Snapshot {
             compresses: true,
             checksums: true,
             databases: self.databases,
+            is_aof_base: false,
             now_ms: self.now_ms,
         };
         export::write_file(&self.taken, &facts, out, on_progress)

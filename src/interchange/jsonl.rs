@@ -1,6 +1,7 @@
 //! Keys as lines of JSON, which `docs/JSONL.md` describes: one object a line, in UTF-8; bytes that are no text are
 //! `{"base64": ".."}`.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, Write};
 
 use serde_json::{Map, Value as Json, json};
@@ -202,15 +203,24 @@ fn get_value(kind: &str, json: &Json) -> Result<Value, Fault> {
     }
     Ok(match kind {
         "list" => Value::List(all(elements, get_bytes)?),
-        "set" => Value::Set(all(elements, get_bytes)?),
-        "zset" => Value::SortedSet(all(elements, member)?),
-        "hash" => Value::Hash(all(elements, field)?),
+        "set" => Value::Set(distinct(all(elements, get_bytes)?, |member| member)?),
+        "zset" => Value::SortedSet(distinct(all(elements, member)?, |(member, _)| member)?),
+        "hash" => Value::Hash(distinct(all(elements, field)?, |field| &field.name)?),
         _ => return Err("'type' is none of string, list, set, zset, hash and stream"),
     })
 }
 
 fn all<T>(elements: &[Json], read: impl Fn(&Json) -> Result<T, Fault>) -> Result<Vec<T>, Fault> {
     elements.iter().map(read).collect()
+}
+
+/// The elements, if no two have the same name.
+fn distinct<T>(elements: Vec<T>, name: impl Fn(&T) -> &Vec<u8>) -> Result<Vec<T>, Fault> {
+    let names: BTreeSet<&Vec<u8>> = elements.iter().map(&name).collect();
+    if names.len() < elements.len() {
+        return Err("a member or field stands there twice");
+    }
+    Ok(elements)
 }
 
 fn list(json: &Json) -> Result<&Vec<Json>, Fault> {
