@@ -1,0 +1,300 @@
+//! The requests that are not sent: to some servers, or inside MULTI.
+
+use super::{MODELLED, Pending, Version, full_name};
+use crate::Protocol;
+use crate::state::Value;
+
+/// Requests that some servers answer otherwise, and are not sent to them.
+struct Withheld {
+    before: Version,
+    applies: fn(command: &str, pending: &Pending) -> bool,
+    #[expect(dead_code, reason = "it is for the reader of the table")]
+    reason: &'static str,
+}
+
+const FIELD_EXPIRY: &[&str] = &[
+    "hexpire",
+    "hexpireat",
+    "hexpiretime",
+    "hpersist",
+    "hpexpire",
+    "hpexpireat",
+    "hpexpiretime",
+    "hpttl",
+    "httl",
+];
+
+const WITHHELD: &[Withheld] = &[
+    Withheld {
+        before: Version(u32::MAX, u32::MAX, u32::MAX),
+        applies: |command, pending| {
+            let is_three = pending.model.selected(pending.connection).1 == Protocol::Resp3;
+            let becomes_three = pending.request.get(1).is_some_and(|word| word == b"3");
+            match command {
+                "client|tracking" => is_three,
+                "hello" => becomes_three && pending.model.is_tracking(pending.connection),
+                _ => false,
+            }
+        },
+        reason: "what tracking sends to connections of RESP3 is not modelled",
+    },
+    Withheld {
+        before: Version(u32::MAX, u32::MAX, u32::MAX),
+        applies: |command, pending| {
+            let prefixes = pending.request.iter();
+            let prefixes = prefixes.filter(|word| word.eq_ignore_ascii_case(b"PREFIX"));
+            command == "client|tracking" && prefixes.count() > 2
+        },
+        reason: "Redis answers an overlap of the later of three prefixes with an error and with OK",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            command.ends_with("publish") && pending.model.is_subscribed(pending.connection)
+        },
+        reason: "7.0 sends a client its own message before the reply",
+    },
+    Withheld {
+        before: Version(u32::MAX, 0, 0),
+        applies: |command, pending| {
+            command == "waitaof" && pending.expected.ends_with(b"appendonly is disabled.\r\n")
+        },
+        reason: "a server whose log is always on has nothing to complain about",
+    },
+    Withheld {
+        before: Version(u32::MAX, 0, 0),
+        applies: |command, pending| {
+            let last = format!(":{}\r\n", i64::MAX / 1000 + 1);
+            command == "expiretime" && pending.expected == last.as_bytes()
+        },
+        reason: "rounding up the last half second of 63 bits overflows, as the compiler likes",
+    },
+    Withheld {
+        before: MODELLED,
+        applies: |command, _| {
+            matches!(command, "xread" | "xreadgroup" | "xclaim" | "xautoclaim")
+                || command.starts_with("xinfo")
+        },
+        reason: "7.2 and 7.4 changed when consumers are made and what is shown of them, and error texts",
+    },
+    Withheld {
+        before: Version(u32::MAX, 0, 0),
+        applies: |command, pending| {
+            command == "waitaof" && pending.expected.starts_with(b"-ERR WAITAOF cannot be used")
+        },
+        reason: "a server that always has a log has nothing to complain about",
+    },
+    Withheld {
+        before: Version(u32::MAX, 0, 0),
+        applies: |command, pending| {
+            let key = pending.request.get(2);
+            let short_sketch = key.is_some_and(|key| {
+                let entry = pending.model.entry(pending.database, key);
+                matches!(entry.map(|entry| &entry.value), Some(Value::Text(text))
+                    if text.bytes.starts_with(b"HYLL") && text.bytes.len() <= 44)
+            });
+            command == "object|encoding" && short_sketch
+        },
+        reason: "Redis holds a sketch otherwise once it has read it, even if it is damaged or nothing changes",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| command == "hello" && pending.expected.starts_with(b"-"),
+        reason: "7.0 authenticates before it has read all options",
+    },
+    Withheld {
+        before: Version(u32::MAX, 0, 0),
+        applies: |command, pending| {
+            let overlong = |key| pending.model.holds_overlong_sketch(pending.database, key);
+            command.starts_with("pf") && pending.request[1..].iter().any(|key| overlong(key))
+        },
+        reason: "7.4.1 overlooks runs beyond the last register, servers patched since refuse them",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            matches!(command, "client|setname" | "hello") && pending.request.concat().contains(&0)
+        },
+        reason: "7.0 checks a name beyond its first zero byte",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |_, pending| pending.expected == b"-ERR timeout is out of range\r\n",
+        reason: "7.0 adds the timeout to the time unchecked",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            command == "scan" && pending.expected == b"-ERR invalid cursor\r\n"
+        },
+        reason: "7.0 reads more cursors than it should",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, _| command.ends_with("|help"),
+        reason: "the frame of a help was worded otherwise",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, _| matches!(command, "waitaof" | "client|no-touch" | "client|setinfo"),
+        reason: "the command came with 7.2",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            matches!(command, "bitcount" | "bitpos") && pending.expected.starts_with(b"-")
+        },
+        reason: "7.0 looks the key up before it reads the arguments",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            command == "lcs" && pending.expected.starts_with(b"-ERR Insufficient memory")
+        },
+        reason: "7.0 has no bound on the table and would allocate gigabytes",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            command == "object|encoding" && pending.expected == b"$8\r\nlistpack\r\n"
+        },
+        reason: "7.0 calls every list a quicklist",
+    },
+    Withheld {
+        before: Version(u32::MAX, 0, 0),
+        applies: |command, pending| {
+            let by_member = command.contains("lex") || pending.has_word("BYLEX");
+            let unpredictable = |key| pending.model.is_unpredictable(pending.database, key);
+            by_member && pending.request[1..].iter().any(|key| unpredictable(key))
+        },
+        reason: "a range of members of a skiplist with different scores depends on chance",
+    },
+    Withheld {
+        before: Version(u32::MAX, 0, 0),
+        applies: |command, pending| command == "spop" && pending.expected.is_empty(),
+        reason: "what was popped is learned from the reply, and replies are switched off",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            let is_exact = |byte: &u8| !matches!(byte, b'.' | b'e');
+            let mut numbers = pending.expected.split(|byte| !byte.is_ascii_digit());
+            let is_long = numbers.any(|number| number.len() > 16);
+            is_of_sorted_sets(command) && (is_long || !pending.expected.iter().all(is_exact))
+        },
+        reason: "7.0 prints scores with seventeen digits in RESP2",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| command.ends_with("rank") && pending.request.len() > 3,
+        reason: "WITHSCORE came with 7.2",
+    },
+    Withheld {
+        before: MODELLED,
+        applies: |command, pending| {
+            let is_limit = |word: &Vec<u8>| word.eq_ignore_ascii_case(b"LIMIT");
+            let at = pending.request.iter().position(is_limit);
+            let offset = at.and_then(|at| pending.request.get(at + 1));
+            is_of_sorted_sets(command) && offset.is_some_and(|offset| offset.starts_with(b"-"))
+        },
+        reason: "before 7.4 a negative offset finds nothing in a skiplist too",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            matches!(command, "sscan" | "srandmember" | "spop")
+                && pending.expected.starts_with(b"-")
+        },
+        reason: "7.0 reads more cursors than it should, and words the range of counts otherwise",
+    },
+    Withheld {
+        before: MODELLED,
+        applies: |command, pending| command == "sscan" && pending.has_word("NOVALUES"),
+        reason: "NOVALUES came with 7.4",
+    },
+    Withheld {
+        before: MODELLED,
+        applies: |command, _| FIELD_EXPIRY.contains(&command),
+        reason: "fields expire since 7.4",
+    },
+    Withheld {
+        before: MODELLED,
+        applies: |command, pending| command == "hscan" && pending.has_word("NOVALUES"),
+        reason: "NOVALUES came with 7.4",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            matches!(command, "hscan" | "hrandfield" | "zscan" | "zrandmember")
+                && pending.expected.starts_with(b"-")
+        },
+        reason: "7.0 reads more cursors than it should, and another range of counts",
+    },
+    Withheld {
+        before: MODELLED,
+        applies: |_, pending| pending.has_word("MAXAGE"),
+        reason: "CLIENT KILL MAXAGE came with 7.4",
+    },
+    Withheld {
+        before: MODELLED,
+        applies: |command, pending| command == "scan" && pending.has_word("NOVALUES"),
+        reason: "NOVALUES came with 7.4",
+    },
+];
+
+/// Whether a server of this version knows HSCAN's NOVALUES.
+pub fn knows_novalues(version: Version) -> bool {
+    version >= MODELLED
+}
+
+fn is_of_sorted_sets(command: &str) -> bool {
+    command.starts_with('z') || command.starts_with("bz")
+}
+
+/// Whether a server of this version is spared this request.
+pub fn is_withheld(version: Version, pending: &Pending) -> bool {
+    let command = full_name(pending.request);
+    WITHHELD
+        .iter()
+        .any(|it| version < it.before && (it.applies)(&command, pending))
+}
+
+/// Requests that are not sent inside MULTI: what they answer is compared with the model at that very moment, or
+/// depends on the server's reading of the clock, or is silence in the middle of a reply, as that of Redis to a wrong
+/// password is.
+const NOT_QUEUED: &[&str] = &[
+    "spop",
+    "auth",
+    "client|reply",
+    "dbsize",
+    "expiretime",
+    "hexpire",
+    "hexpiretime",
+    "hgetall",
+    "hkeys",
+    "hpexpire",
+    "hpexpiretime",
+    "hrandfield",
+    "hscan",
+    "hvals",
+    "memory|usage",
+    "object|refcount",
+    "pexpiretime",
+    "randomkey",
+    "zrandmember",
+    "zscan",
+];
+
+/// Whether a request is not sent inside MULTI.
+pub fn is_never_queued(request: &[Vec<u8>]) -> bool {
+    let words = ["GT", "LT", "AUTH"];
+    let has_word = request.iter().any(|argument| {
+        let is = |word: &&str| argument.eq_ignore_ascii_case(word.as_bytes());
+        words.iter().any(is)
+    });
+    let name = full_name(request);
+    let is_about_messages = ["subscribe", "client|tracking", "client|caching", "pubsub"]
+        .iter()
+        .any(|part| name.contains(part));
+    has_word || is_about_messages || name.starts_with('x') || NOT_QUEUED.contains(&name.as_str())
+}
