@@ -267,6 +267,7 @@ mod tests {
     #[test]
     fn a_torn_tail_is_told_from_damage() {
         const SET: &[u8] = b"*2\r\n$3\r\nDEL\r\n$1\r\na\r\n";
+        const END: u64 = SET.len() as u64;
         assert!(matches!(
             read(&[SET, b"#TS:1\r\n", SET].concat()),
             (3, None)
@@ -275,19 +276,19 @@ mod tests {
             let (count, error) = read(&[SET, &SET[..cut]].concat());
             assert_eq!(count, 1);
             assert!(
-                matches!(error, Some(AofError::Torn { at: 23 })),
+                matches!(error, Some(AofError::Torn { at: END })),
                 "{cut}: {error:?}"
             );
         }
         let zeroes = [SET, &[0; 100]].concat();
         assert!(matches!(
             read(&zeroes),
-            (1, Some(AofError::Torn { at: 23 }))
+            (1, Some(AofError::Torn { at: END }))
         ));
         let middle = [SET, b"junk\r\n", SET].concat();
         assert!(matches!(
             read(&middle),
-            (1, Some(AofError::Damaged { at: 23 }))
+            (1, Some(AofError::Damaged { at: END }))
         ));
     }
 }
