@@ -111,3 +111,53 @@ fn a_configuration_that_cannot_be_used_is_1() {
         assert!(error.contains(expect), "{arguments:?}: {error}");
     }
 }
+
+/// The names that `redkeep --help` lists.
+fn subcommands() -> Vec<String> {
+    let (_, help, _) = redkeep(&["--help"], "");
+    let listed = help.split("Commands:\n").nth(1).expect("a list");
+    let lines = listed.lines().take_while(|line| !line.is_empty());
+    let names = lines.filter_map(|line| line.split_whitespace().next());
+    let names: Vec<String> = names.map(str::to_owned).collect();
+    assert!(names.iter().any(|name| name == "server"), "{help}");
+    assert!(names.len() >= 5, "{help}");
+    names
+}
+
+#[test]
+fn completions_name_every_subcommand_and_its_flags() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let (code, out, error) = redkeep(&["completions", shell], "");
+        assert_eq!((code, error.as_str()), (0, ""), "{shell}");
+        for name in subcommands() {
+            assert!(out.contains(&name), "{shell} {name}");
+        }
+        for flag in ["against", "max-findings"] {
+            assert!(out.contains(flag), "{shell} {flag}");
+        }
+    }
+    let (code, out, error) = redkeep(&["completions", "nothing"], "");
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(error.contains("zsh"), "{error}");
+}
+
+#[test]
+fn manual_pages_name_every_subcommand_and_its_flags() {
+    let (code, out, error) = redkeep(&["man"], "");
+    assert_eq!((code, error.as_str()), (0, ""));
+    assert!(out.contains(".TH redkeep 1"), "{out}");
+    for name in subcommands() {
+        assert!(
+            out.contains(&format!("redkeep\\-{name}(1)")),
+            "{name}: {out}"
+        );
+        let (code, page, _) = redkeep(&["man", &name], "");
+        assert_eq!(code, 0, "{name}");
+        assert!(page.contains(&format!(".TH redkeep-{name} 1")), "{page}");
+    }
+    let (_, page, _) = redkeep(&["man", "check"], "");
+    assert!(page.contains("\\-\\-max\\-findings"), "{page}");
+    let (code, out, error) = redkeep(&["man", "nothing"], "");
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(error.contains("'nothing'"), "{error}");
+}

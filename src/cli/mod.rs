@@ -11,6 +11,7 @@ mod import;
 mod json;
 mod key_source;
 mod logging;
+mod manual;
 mod remote;
 mod seed;
 mod seed_aof;
@@ -20,7 +21,7 @@ pub mod server;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 /// A durable Redis server in one file.
 #[derive(Debug, Parser)]
@@ -42,6 +43,10 @@ enum Command {
     Import(import::ImportArgs),
     /// Write the keys of a database as an RDB file or as lines of JSON
     Dump(dump::DumpArgs),
+    /// Print completions for a shell
+    Completions(manual::CompletionsArgs),
+    /// Print a manual page: the program's, or that of one of its subcommands
+    Man(manual::ManArgs),
 }
 
 /// The arguments are Redis's own, so clap hands them on unread.
@@ -69,5 +74,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, serve: server::Serve) 
         Command::Check(args) => check::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Dump(args) => dump::run(&args),
+        Command::Completions(args) => manual::complete(&args, Cli::command()),
+        Command::Man(args) => manual::describe(&args, Cli::command()),
     }
 }
