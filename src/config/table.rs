@@ -46,9 +46,26 @@ macro_rules! directives {
 
 directives! {
     Acts {
+        AofLoadTruncated, "aof-load-truncated", yes_no(true), NONE;
+        AofTimestampEnabled, "aof-timestamp-enabled", yes_no(false), NONE;
+        AofUseRdbPreamble, "aof-use-rdb-preamble", yes_no(true), NONE;
+        Appenddirname, "appenddirname", ruled("appendonlydir", TextRule::AppendDir, false), IMMUTABLE;
+        Appendfilename, "appendfilename", ruled("appendonly.aof", TextRule::AppendFile, false), IMMUTABLE;
+        Appendonly, "appendonly", yes_no(false), DENY_LOADING;
+        AutoAofRewriteMinSize, "auto-aof-rewrite-min-size", memory(64 * MIB, 0, I64), NONE;
+        AutoAofRewritePercentage, "auto-aof-rewrite-percentage", number(100, 0, I32), NONE;
+        BusyReplyThreshold, "busy-reply-threshold" | "lua-time-limit", number(5000, 0, I64), NONE;
         Dbfile, "dbfile", text("data.keep"), IMMUTABLE;
         CacheSize, "cache-size", memory(0, 0, I64), NONE;
+        MinReplicasMaxLag, "min-replicas-max-lag" | "min-slaves-max-lag", number(10, 0, I32), NONE;
+        MinReplicasToWrite, "min-replicas-to-write" | "min-slaves-to-write", number(0, 0, I32), NONE;
+        NoAppendfsyncOnRewrite, "no-appendfsync-on-rewrite", yes_no(false), NONE;
+        NotifyKeyspaceEvents, "notify-keyspace-events", EVENTS, NONE;
         PageSize, "page-size", page(4096, 4096, 65536), IMMUTABLE;
+        ReplPingReplicaPeriod, "repl-ping-replica-period" | "repl-ping-slave-period", number(10, 1, I32), NONE;
+        StreamNodeMaxBytes, "stream-node-max-bytes", memory(4096, 0, I64), NONE;
+        StreamNodeMaxEntries, "stream-node-max-entries", number(100, 0, I64), NONE;
+        TrackingTableMaxKeys, "tracking-table-max-keys", number(1000000, 0, I64), NONE;
         WalAutocheckpoint, "wal-autocheckpoint", memory(64 * MIB, 4096, I64), NONE;
         CheckpointInterval, "checkpoint-interval", number(300, 0, I32), NONE;
         OnCorruption, "on-corruption", choice(CORRUPTION_ANSWERS, 0), IMMUTABLE;
@@ -130,16 +147,7 @@ directives! {
     }
     Later {
         ActiveExpireEffort, "active-expire-effort", number(1, 1, 10), NONE;
-        AofLoadTruncated, "aof-load-truncated", yes_no(true), NONE;
-        AofTimestampEnabled, "aof-timestamp-enabled", yes_no(false), NONE;
-        AofUseRdbPreamble, "aof-use-rdb-preamble", yes_no(true), NONE;
-        Appenddirname, "appenddirname", ruled("appendonlydir", TextRule::AppendDir, false), IMMUTABLE;
-        Appendfilename, "appendfilename", ruled("appendonly.aof", TextRule::AppendFile, false), IMMUTABLE;
-        Appendonly, "appendonly", yes_no(false), DENY_LOADING;
-        AutoAofRewriteMinSize, "auto-aof-rewrite-min-size", memory(64 * MIB, 0, I64), NONE;
-        AutoAofRewritePercentage, "auto-aof-rewrite-percentage", number(100, 0, I32), NONE;
         BindSourceAddr, "bind-source-addr", optional(""), NONE;
-        BusyReplyThreshold, "busy-reply-threshold" | "lua-time-limit", number(5000, 0, I64), NONE;
         ClientDefaultResp, "client-default-resp", number(2, 2, 3), IMMUTABLE | HIDDEN;
         CrashLogEnabled, "crash-log-enabled", yes_no(true), NONE;
         HideUserDataFromLog, "hide-user-data-from-log", yes_no(false), NONE;
@@ -148,7 +156,6 @@ directives! {
         LocaleCollate, "locale-collate", text(""), NONE;
         MaxNewConnectionsPerCycle, "max-new-connections-per-cycle", number(10, 1, 1000), NONE;
         MaxNewTlsConnectionsPerCycle, "max-new-tls-connections-per-cycle", number(1, 1, 1000), NONE;
-        NotifyKeyspaceEvents, "notify-keyspace-events", EVENTS, NONE;
         OomScoreAdj, "oom-score-adj", choice(OOM_SCORE_MODES, 0), NONE;
         OomScoreAdjValues, "oom-score-adj-values", OOM_SCORES, SEVERAL;
         ProcTitleTemplate, "proc-title-template", ruled("{title} {listen-addr} {server-mode}", TextRule::ProcTitle, false), NONE;
@@ -159,8 +166,6 @@ directives! {
         ShutdownOnSigterm, "shutdown-on-sigterm", choices(SHUTDOWN_OPTIONS), SEVERAL;
         ShutdownTimeout, "shutdown-timeout", number(10, 0, I32), NONE;
         SocketMarkId, "socket-mark-id", number(0, 0, U32), IMMUTABLE;
-        StreamNodeMaxBytes, "stream-node-max-bytes", memory(4096, 0, I64), NONE;
-        StreamNodeMaxEntries, "stream-node-max-entries", number(100, 0, I64), NONE;
         SyslogEnabled, "syslog-enabled", yes_no(false), IMMUTABLE;
         SyslogFacility, "syslog-facility", choice(SYSLOG_FACILITIES, 1), IMMUTABLE;
         SyslogIdent, "syslog-ident", text("redis"), IMMUTABLE;
@@ -168,7 +173,6 @@ directives! {
         TlsClientKeyFile, "tls-client-key-file", optional(""), VOLATILE;
         TlsClientKeyFilePass, "tls-client-key-file-pass", optional(""), SENSITIVE;
         TlsSessionCacheTimeout, "tls-session-cache-timeout", number(300, 0, I32), NONE;
-        TrackingTableMaxKeys, "tracking-table-max-keys", number(1000000, 0, I64), NONE;
         UseExitOnPanic, "use-exit-on-panic", yes_no(false), HIDDEN;
     }
     Absent {
@@ -216,9 +220,6 @@ directives! {
         LoadingProcessEventsIntervalBytes, "loading-process-events-interval-bytes", number(2097152, 1024, I32), HIDDEN;
         Masterauth, "masterauth", optional(""), SENSITIVE;
         Masteruser, "masteruser", optional(""), SENSITIVE;
-        MinReplicasMaxLag, "min-replicas-max-lag" | "min-slaves-max-lag", number(10, 0, I32), NONE;
-        MinReplicasToWrite, "min-replicas-to-write" | "min-slaves-to-write", number(0, 0, I32), NONE;
-        NoAppendfsyncOnRewrite, "no-appendfsync-on-rewrite", yes_no(false), NONE;
         PropagationErrorBehavior, "propagation-error-behavior", choice(PROPAGATION_ERRORS, 0), NONE;
         RdbDelSyncFiles, "rdb-del-sync-files", yes_no(false), NONE;
         RdbKeySaveDelay, "rdb-key-save-delay", number(0, -I32 - 1, I32), HIDDEN;
@@ -230,7 +231,6 @@ directives! {
         ReplDisklessSync, "repl-diskless-sync", yes_no(true), DEBUG;
         ReplDisklessSyncDelay, "repl-diskless-sync-delay", number(5, 0, I32), NONE;
         ReplDisklessSyncMaxReplicas, "repl-diskless-sync-max-replicas", number(0, 0, I32), NONE;
-        ReplPingReplicaPeriod, "repl-ping-replica-period" | "repl-ping-slave-period", number(10, 1, I32), NONE;
         ReplTimeout, "repl-timeout", number(60, 1, I32), NONE;
         ReplicaAnnounceIp, "replica-announce-ip" | "slave-announce-ip", optional(""), NONE;
         ReplicaAnnouncePort, "replica-announce-port" | "slave-announce-port", number(0, 0, 65535), NONE;

@@ -219,7 +219,7 @@ impl<'a> Commands<'a> {
             return Ok(None);
         }
         if line.pop_if(|last| *last == b'\n').is_none() {
-            if line.iter().any(|byte| *byte == 0) || read as u64 == LINE_BYTES_MAX {
+            if line.contains(&0) || read as u64 == LINE_BYTES_MAX {
                 return Err(self.not_a_command(begin, &line));
             }
             return Err(AofError::Torn { at: begin });

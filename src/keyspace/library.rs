@@ -11,6 +11,9 @@ use crate::storage::{Error, Read, Seek};
 /// What the keys of their records begin with; the name follows.
 const PREFIX: &[u8] = b"library:";
 
+/// The name of a library, and its code.
+pub type NameAndCode = (Vec<u8>, Vec<u8>);
+
 /// Counts changes of the libraries.
 #[derive(Debug, Default)]
 pub(super) struct LibraryEpoch {
@@ -47,13 +50,13 @@ impl Keyspace {
     }
 
     /// Names and codes of all libraries, in the order of their names.
-    pub fn libraries(&mut self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    pub fn libraries(&mut self) -> Result<Vec<NameAndCode>, Error> {
         read_all(&mut self.engine)
     }
 }
 
 /// Names and codes of all libraries that a reader sees, in the order of their names.
-pub fn read_all<R: Read>(reader: &mut R) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+pub fn read_all<R: Read>(reader: &mut R) -> Result<Vec<NameAndCode>, Error> {
     let own = reader.root(OWN_ROOT)?;
     let mut names = Vec::new();
     reader.scan(

@@ -263,7 +263,7 @@ impl Writer<'_> {
             }
         }
         let base = self.write_base(&snapshot, &facts)?;
-        let old = std::mem::replace(&mut self.manifest.base, Some(base));
+        let old = self.manifest.base.replace(base);
         self.manifest
             .increments
             .retain(|part| !before.contains(part));

@@ -11,14 +11,14 @@ use crate::storage::{self, Error, Plan};
 
 /// A collection that is there.
 #[derive(Debug)]
-pub enum Sorted {
+pub enum Collection {
     List(Elements),
     /// All members.
     Set(Vec<Vec<u8>>),
     SortedSet(Header, Members),
 }
 
-impl Sorted {
+impl Collection {
     /// What stands at `key`; None: nothing.
     pub fn lookup(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Self>, Failure> {
         let (db, now_ms) = (call.client.db, call.now_ms);

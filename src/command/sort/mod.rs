@@ -14,7 +14,7 @@ use crate::keyspace::hash::due::Telling;
 use crate::keyspace::integer::until_nul;
 use crate::keyspace::partial_sort;
 use crate::storage::Plan;
-use elements::Sorted;
+use elements::Collection;
 use options::Options;
 use pattern::{Lookups, Pattern};
 
@@ -47,8 +47,8 @@ fn run(call: &mut Call, stores: bool) -> Outcome {
     let reads_every_key = call.client.account.user().reads_every_key();
     let mut options = Options::parse(&call.args[2..], stores, reads_every_key)?;
     let key = call.args[1];
-    let sorted = Sorted::lookup(call, key)?;
-    let has_order = sorted.as_ref().is_some_and(Sorted::has_order);
+    let sorted = Collection::lookup(call, key)?;
+    let has_order = sorted.as_ref().is_some_and(Collection::has_order);
     if options.keeps_order()
         && !has_order
         && (options.destination.is_some() || call.client.in_script)
