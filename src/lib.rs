@@ -10,7 +10,7 @@
 //! session     one connection, sans-IO: RESP in, replies out
 //! command     the command table and one file per group of commands
 //! script      Lua: the machine, its sandbox and libraries
-//! interchange RDB: formats that other programs write and read
+//! interchange RDB, append-only files, JSON lines: what other programs write and read
 //! keyspace    Redis values on trees: headers, types, expiry
 //! storage     engine: trees, pages, log, snapshots, checkpoint, recovery
 //! config      the directives of redis.conf as a table
