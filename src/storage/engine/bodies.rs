@@ -150,6 +150,7 @@ impl Engine {
     }
 }
 
-fn slots_of(cell: &Cell<'_>) -> Vec<Desc> {
+/// The trees that hang at a cell.
+pub(super) fn slots_of(cell: &Cell<'_>) -> Vec<Desc> {
     (0..cell.slots()).map(|i| cell.slot(i)).collect()
 }

@@ -1,6 +1,7 @@
 //! Changes to whole cells: put, delete, move, copy, and roots.
 
-use super::{Engine, Read, RootId, TreeId};
+use super::bodies::slots_of;
+use super::{Engine, Read, RootId, TreeId, finger_of};
 use crate::storage::Error;
 use crate::storage::blob;
 use crate::storage::cell::{self, Body, Cell};
@@ -67,7 +68,7 @@ impl Engine {
         self.write_nested_of(tree)?;
         let old = self.value_of(tree, key)?;
         let cell = Cell::new(&old);
-        let slots: Vec<Desc> = (0..cell.slots()).map(|i| cell.slot(i)).collect();
+        let slots = slots_of(&cell);
         let mut value = Vec::new();
         match cell.body() {
             Body::Inline(body) if self.fits_inline(key, head, slots.len(), body.len() as u64) => {
@@ -93,21 +94,32 @@ impl Engine {
         if !self.find(tree, key)? {
             return Ok(false);
         }
-        self.mark_changed();
-        let mut desc = self.desc(tree);
         let mut gone = Gone::new();
-        let finger = &mut self.fingers[usize::from(tree.is_nested())];
-        finger.tree = None;
-        tree::delete_along(&mut self.pager, &mut desc, &mut finger.path, &mut |value| {
+        self.take_found(tree, key, &mut |value| {
             gone.extend(Cell::new(value).attachments());
         })?;
-        self.set_desc(tree, desc);
-        self.close_nested(tree, Some(key));
         if !gone.is_empty() {
             self.drop_all(gone);
         }
         self.note(tree, &Change::Delete { key });
         Ok(true)
+    }
+
+    /// Takes out the cell at `key`, where the finger is, and hands its value to `removed`.
+    fn take_found(
+        &mut self,
+        tree: TreeId,
+        key: &[u8],
+        removed: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Error> {
+        self.mark_changed();
+        let mut desc = self.desc(tree);
+        let finger = &mut self.fingers[finger_of(tree)];
+        finger.tree = None;
+        tree::delete_along(&mut self.pager, &mut desc, &mut finger.path, removed)?;
+        self.set_desc(tree, desc);
+        self.close_nested(tree, Some(key));
+        Ok(())
     }
 
     /// Takes out every key from `from` up to `to` (exclusive; None: to the end). Returns how many.
@@ -156,12 +168,7 @@ impl Engine {
             to: place,
             to_key,
         });
-        self.mark_changed();
-        self.finger_mut(tree).forget(tree);
-        let mut desc = self.desc(tree);
-        tree::delete(&mut self.pager, &mut desc, key, &mut |_| {})?;
-        self.set_desc(tree, desc);
-        self.close_nested(tree, Some(key));
+        self.take_found(tree, key, &mut |_| {})?;
         self.put_moved(to, to_key, value)?;
         Ok(true)
     }
@@ -172,7 +179,7 @@ impl Engine {
         if let Body::Inline(body) = cell.body()
             && !self.fits_inline(to_key, cell.head(), cell.slots(), body.len() as u64)
         {
-            let slots: Vec<Desc> = (0..cell.slots()).map(|i| cell.slot(i)).collect();
+            let slots = slots_of(&cell);
             let blob = self.make_blob(0, body)?;
             let mut moved = Vec::new();
             cell::encode(&mut moved, cell.head(), Some(blob), &slots, &[]);
@@ -399,7 +406,7 @@ impl Engine {
         };
         let mut replaced = |old: &[u8]| gone.extend(Cell::new(old).attachments());
         let pager = &mut self.pager;
-        let finger = &mut self.fingers[usize::from(tree.is_nested())];
+        let finger = &mut self.fingers[finger_of(tree)];
         let is_there = finger.is_in(tree, pager.operation())
             && (finger.key == key || finger.reach_beyond(pager, key));
         finger.forget(tree);
@@ -438,7 +445,7 @@ impl Engine {
             overflow: None,
             value,
         };
-        let finger = &mut self.fingers[usize::from(tree.is_nested())];
+        let finger = &mut self.fingers[finger_of(tree)];
         finger.forget(tree);
         let path = &mut finger.path;
         tree::insert_along(&mut self.pager, &mut desc, &entry, path, true, &mut |_| {})?;
@@ -460,7 +467,7 @@ impl Engine {
         let mut desc = self.desc(parent);
         let cell = Cell::new(self.value_at_finger(parent));
         let (at, old_bytes) = (cell.slot_offset(slot), cell.slot(slot).bytes);
-        let path = &mut self.fingers[usize::from(parent.is_nested())].path;
+        let path = &mut self.fingers[finger_of(parent)].path;
         let value = tree::value_along(&mut self.pager, &mut desc, path)?;
         value[at..at + DESC_BYTES].copy_from_slice(&nested.encode());
         desc.bytes = desc

@@ -94,6 +94,11 @@ struct Finger {
     found: bool,
 }
 
+/// Which of the fingers is for this tree.
+fn finger_of(tree: TreeId) -> usize {
+    usize::from(tree.is_nested())
+}
+
 impl Finger {
     /// Whether it is where `key` is or would be.
     #[inline]
@@ -134,10 +139,8 @@ impl Finger {
                 return false;
             }
             leaf.index = len;
-        } else {
-            if leaf.index != 0 || nodes().any(|(step, _)| step.index != 0) {
-                return false;
-            }
+        } else if leaf.index != 0 || nodes().any(|(step, _)| step.index != 0) {
+            return false;
         }
         self.found = false;
         true
@@ -606,7 +609,7 @@ impl Engine {
     }
 
     fn finger_mut(&mut self, tree: TreeId) -> &mut Finger {
-        &mut self.fingers[usize::from(tree.is_nested())]
+        &mut self.fingers[finger_of(tree)]
     }
 
     /// Puts the finger of its kind of tree where `key` is or would be; whether it is there.
@@ -617,7 +620,7 @@ impl Engine {
             return Ok(self.finger_mut(tree).found);
         }
         let desc = self.desc(tree);
-        let finger = &mut self.fingers[usize::from(tree.is_nested())];
+        let finger = &mut self.fingers[finger_of(tree)];
         finger.tree = None;
         let version = self.pager.version();
         let found = match self.ahead.take(tree, desc.root, version, key) {
@@ -648,7 +651,7 @@ impl Engine {
     /// The value under the finger, which has found it.
     #[inline]
     fn value_at_finger(&self, tree: TreeId) -> &[u8] {
-        let finger = &self.fingers[usize::from(tree.is_nested())];
+        let finger = &self.fingers[finger_of(tree)];
         let leaf = finger.path.last().expect("a path ends in a leaf");
         Node::new(self.pager.bytes(leaf.slot)).value(leaf.index)
     }
@@ -814,7 +817,7 @@ impl Read for Engine {
         key_out: &mut Vec<u8>,
     ) -> Result<Option<Cell<'_>>, Error> {
         let desc = self.desc(tree);
-        let finger = &mut self.fingers[usize::from(tree.is_nested())];
+        let finger = &mut self.fingers[finger_of(tree)];
         finger.tree = None;
         let operation = self.pager.operation();
         if !tree::seek_into(&mut self.pager, &desc, from, key_out, &mut finger.path)? {

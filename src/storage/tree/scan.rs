@@ -177,14 +177,11 @@ pub fn seek<P: Pages>(
     from: Seek<'_>,
     key_out: &mut Vec<u8>,
 ) -> Result<Option<(P::Slot, usize)>, Error> {
-    let Some(mut place) = begin(pages, desc, from)? else {
+    let mut path = Path::new();
+    if !seek_into(pages, desc, from, key_out, &mut path)? {
         return Ok(None);
-    };
-    let Some((slot, index)) = advance(pages, &mut place, from.is_forward())? else {
-        return Ok(None);
-    };
-    key_over(pages, slot, index, key_out)?;
-    Ok(Some((slot, index)))
+    }
+    Ok(path.last().map(|leaf| (leaf.slot, leaf.index)))
 }
 
 /// Visits entries from `from` on in its direction until `visit` says stop.
