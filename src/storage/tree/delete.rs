@@ -16,21 +16,6 @@ use crate::storage::pager::{FrameNo, Pager};
 /// A page that uses less than this share of its room looks for a neighbour to join: one in this many.
 const SMALL_SHARE: usize = 4;
 
-/// Takes `key` out, handing its value to `removed` first. False: it was not there.
-pub fn delete(
-    pager: &mut Pager,
-    desc: &mut Desc,
-    key: &[u8],
-    removed: &mut dyn FnMut(&[u8]),
-) -> Result<bool, Error> {
-    pager.reserve(pages_needed(desc.height))?;
-    let Some((mut path, true)) = descend(pager, desc, key)? else {
-        return Ok(false);
-    };
-    delete_along(pager, desc, &mut path, removed)?;
-    Ok(true)
-}
-
 /// Takes out the entry at the end of the way that a descent in this operation has found, with no change since.
 pub fn delete_along(
     pager: &mut Pager,

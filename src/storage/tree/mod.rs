@@ -17,7 +17,7 @@ pub use self::ahead::{Ahead, TOGETHER_MAX, descend_together};
 pub use self::change::{
     Entry, insert, insert_along, insert_over, make_key_overflow, pages_needed, value_along,
 };
-pub use self::delete::{delete, delete_along, delete_range};
+pub use self::delete::{delete_along, delete_range};
 pub use self::scan::{Seek, scan, seek, seek_into};
 use super::Error;
 use super::blob;

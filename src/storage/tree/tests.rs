@@ -106,7 +106,11 @@ fn put(pager: &mut Pager, desc: &mut Desc, key: &[u8], body: &[u8]) {
 
 fn remove(pager: &mut Pager, desc: &mut Desc, key: &[u8]) -> bool {
     pager.begin_operation(OnMiss::Read);
-    delete(pager, desc, key, &mut |_| {}).expect("readable")
+    let Some((mut path, true)) = descend(pager, desc, key).expect("readable") else {
+        return false;
+    };
+    delete_along(pager, desc, &mut path, &mut |_| {}).expect("room");
+    true
 }
 
 #[derive(Clone, Debug)]
