@@ -1,16 +1,21 @@
 //! The body of a small collection while it is being changed: in memory, to be written when all changes are made.
 
+use super::Look;
+use super::header::{Header, Kind};
+use super::txn::{Slot, Txn};
+use crate::storage::{Body, Error};
+
 /// A replaced part of a body: what the log gets if it is the only one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Splice {
-    pub at: usize,
-    pub removed: usize,
-    pub added: usize,
+struct Splice {
+    at: usize,
+    removed: usize,
+    added: usize,
 }
 
 /// What was changed of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edits {
+enum Edits {
     None,
     One(Splice),
     Many,
@@ -20,7 +25,7 @@ pub enum Edits {
 #[derive(Debug)]
 pub struct Draft {
     pub body: Vec<u8>,
-    pub edits: Edits,
+    edits: Edits,
 }
 
 impl Draft {
@@ -66,5 +71,51 @@ impl Draft {
             removed: 0,
             added: self.body.len() - at,
         });
+    }
+}
+
+impl Txn<'_> {
+    /// Looks at the key for changes; the body of a small collection of this kind comes in memory that
+    /// [`Txn::write_draft`] takes back.
+    pub(super) fn open_small(
+        &mut self,
+        db: u32,
+        key: &[u8],
+        now_ms: u64,
+        kind: Kind,
+    ) -> Result<(Slot, Vec<u8>), Error> {
+        let mut body = self.keyspace().take_scratch();
+        let (slot, ()) = self.inspect(db, key, now_ms, Look::WRITE, |entry| {
+            if let Some(Body::Inline(bytes)) = entry
+                .filter(|entry| entry.header.kind == kind && !entry.is_large())
+                .map(|entry| entry.cell.body())
+            {
+                body.extend_from_slice(bytes);
+            }
+        })?;
+        Ok((slot, body))
+    }
+
+    /// Writes what was changed of the collection at the key, which has elements, and its header: one change as a
+    /// splice, several as a whole.
+    pub(super) fn write_draft(
+        &mut self,
+        slot: &mut Slot,
+        key: &[u8],
+        header: Header,
+        draft: Draft,
+    ) -> Result<(), Error> {
+        let stays = slot.header() == Some(header);
+        match draft.edits {
+            Edits::None if stays => {}
+            Edits::None if slot.exists() => self.set_header(slot, key, header, &[])?,
+            Edits::One(splice) if stays && !slot.is_large() => {
+                let added = &draft.body[splice.at..splice.at + splice.added];
+                self.splice(slot, key, splice.at, splice.removed, added)?;
+            }
+            _ => self.put_value(slot, key, header, &[], &draft.body)?,
+        }
+        self.keyspace().give_scratch(draft.body);
+        Ok(())
     }
 }

@@ -7,8 +7,7 @@
 
 use super::small::{Small, expiry_bytes, push_three, read_expiry, three_bytes};
 use super::{FIELDS, Found, Limits, TIMES, TREES, is_due};
-use crate::keyspace::Look;
-use crate::keyspace::draft::{Draft, Edits};
+use crate::keyspace::draft::Draft;
 use crate::keyspace::expiry::index_key;
 use crate::keyspace::header::{Encoding, Header, Kind};
 use crate::keyspace::txn::{Slot, Txn};
@@ -57,15 +56,7 @@ impl<'k> Txn<'k> {
         limits: Limits,
         steps: usize,
     ) -> Result<Option<HashEditor<'t, 'k, 'w>>, Error> {
-        let mut body = self.keyspace().take_scratch();
-        let (slot, ()) = self.inspect(db, key, now_ms, Look::WRITE, |entry| {
-            if let Some(Body::Inline(bytes)) = entry
-                .filter(|entry| entry.header.kind == Kind::Hash && !entry.is_large())
-                .map(|entry| entry.cell.body())
-            {
-                body.extend_from_slice(bytes);
-            }
-        })?;
+        let (slot, body) = self.open_small(db, key, now_ms, Kind::Hash)?;
         let header = slot
             .header()
             .unwrap_or(Header::new(Kind::Hash, Encoding::Packed));
@@ -426,31 +417,29 @@ impl<'t, 'k> HashEditor<'t, 'k, '_> {
 
     /// Writes what was changed and what follows from it. False: no field is left, and the key is gone.
     pub fn finish(mut self) -> Result<bool, Error> {
-        let is_empty = self.is_empty();
-        if is_empty && !self.slot.exists() {
+        if self.is_empty() {
+            if self.exists() {
+                self.delete()?;
+            }
             return Ok(false);
         }
-        if is_empty {
-            self.txn.delete(&self.slot, self.key)?;
-            return Ok(false);
+        if let Form::Large { fields, .. } = self.form
+            && self.removed
+            && let Some(draft) = self.shrunk(fields)?
+        {
+            self.form = Form::Small(draft);
+            self.times_changed = true;
         }
-        if let Form::Large { fields, times } = self.form {
-            if !self.removed {
-                self.finish_large(times)?;
-                return Ok(true);
-            }
-            match self.shrunk(fields)? {
-                None => {
-                    self.finish_large(times)?;
-                    return Ok(true);
+        match self.form {
+            Form::Small(draft) => {
+                if self.times_changed {
+                    self.header.fields_expire_ms = draft.fields().first_expiry_ms();
                 }
-                Some(draft) => {
-                    self.form = Form::Small(draft);
-                    self.times_changed = true;
-                }
+                let (slot, key, header) = (&mut self.slot, self.key, self.header);
+                self.txn.write_draft(slot, key, header, draft)?;
             }
+            Form::Large { times, .. } => self.finish_large(times)?,
         }
-        self.finish_small()?;
         Ok(true)
     }
 
@@ -465,30 +454,6 @@ impl<'t, 'k> HashEditor<'t, 'k, '_> {
             let (header, key) = (self.header, self.key);
             self.txn.set_header(&mut self.slot, key, header, &[])?;
         }
-        Ok(())
-    }
-
-    fn finish_small(&mut self) -> Result<(), Error> {
-        let Form::Small(draft) = &mut self.form else {
-            unreachable!("the caller has seen that it is small");
-        };
-        if self.times_changed {
-            self.header.fields_expire_ms = draft.fields().first_expiry_ms();
-        }
-        let (slot, key, header) = (&mut self.slot, self.key, self.header);
-        let body = std::mem::take(&mut draft.body);
-        let header_stays = slot.header() == Some(header);
-        match draft.edits {
-            Edits::None if header_stays => {}
-            Edits::None if slot.exists() => self.txn.set_header(slot, key, header, &[])?,
-            Edits::One(splice) if header_stays && !slot.is_large() => {
-                let added = &body[splice.at..splice.at + splice.added];
-                self.txn
-                    .splice(slot, key, splice.at, splice.removed, added)?;
-            }
-            _ => self.txn.put_value(slot, key, header, &[], &body)?,
-        }
-        self.txn.keyspace().give_scratch(body);
         Ok(())
     }
 }

@@ -6,13 +6,12 @@
 use std::ops::ControlFlow;
 
 use super::{Limits, MEMBERS, TREES, naming, sort_integers};
-use crate::keyspace::Look;
-use crate::keyspace::draft::{Draft, Edits};
+use crate::keyspace::draft::Draft;
 use crate::keyspace::header::{Encoding, Header, Kind};
 use crate::keyspace::integer::parse_i64;
 use crate::keyspace::packed::{self, Packed};
 use crate::keyspace::txn::{Slot, Txn};
-use crate::storage::{Body, Error, Read, Seek, TreeId};
+use crate::storage::{Error, Read, Seek, TreeId};
 
 /// A large set of at most this many members becomes small if they fit half of what a small one may have.
 const SMALL_AGAIN_MEMBERS: u64 = 16;
@@ -47,15 +46,7 @@ impl<'k> Txn<'k> {
         limits: Limits,
         steps: usize,
     ) -> Result<Option<SetEditor<'t, 'k, 'w>>, Error> {
-        let mut body = self.keyspace().take_scratch();
-        let (slot, ()) = self.inspect(db, key, now_ms, Look::WRITE, |entry| {
-            if let Some(Body::Inline(bytes)) = entry
-                .filter(|entry| entry.header.kind == Kind::Set && !entry.is_large())
-                .map(|entry| entry.cell.body())
-            {
-                body.extend_from_slice(bytes);
-            }
-        })?;
+        let (slot, body) = self.open_small(db, key, now_ms, Kind::Set)?;
         let header = slot
             .header()
             .unwrap_or(Header::new(Kind::Set, Encoding::Integers));
@@ -317,24 +308,13 @@ impl SetEditor<'_, '_, '_> {
             self.form = Form::Small(draft);
         }
         let (slot, key, header) = (&mut self.slot, self.key, self.header);
-        let stays = slot.header() == Some(header);
-        let Form::Small(draft) = self.form else {
-            if !stays {
+        match self.form {
+            Form::Small(draft) => self.txn.write_draft(slot, key, header, draft)?,
+            Form::Large(_) if slot.header() != Some(header) => {
                 self.txn.set_header(slot, key, header, &[])?;
             }
-            return Ok(true);
-        };
-        match draft.edits {
-            Edits::None if stays => {}
-            Edits::None if slot.exists() => self.txn.set_header(slot, key, header, &[])?,
-            Edits::One(splice) if stays && !slot.is_large() => {
-                let added = &draft.body[splice.at..splice.at + splice.added];
-                self.txn
-                    .splice(slot, key, splice.at, splice.removed, added)?;
-            }
-            _ => self.txn.put_value(slot, key, header, &[], &draft.body)?,
+            Form::Large(_) => {}
         }
-        self.txn.keyspace().give_scratch(draft.body);
         Ok(true)
     }
 }
