@@ -16,7 +16,7 @@ use crate::keyspace::stream::entries::Direction;
 use crate::keyspace::stream::group as stored_group;
 use crate::keyspace::stream::id::StreamId;
 use crate::keyspace::{hash, library, root_ids, set, stream};
-use crate::storage::{Body, Cell, Error, Read, Seek, Snapshot, TreeId};
+use crate::storage::{Body, Cell, Error, Read, Reader, Seek, Snapshot, TreeId};
 
 /// Keys that are looked at before what was read of them is forgotten.
 const KEYS_AT_ONCE: usize = 256;
@@ -59,8 +59,8 @@ pub struct Facts {
     pub now_ms: u64,
 }
 
-/// Writes the libraries of functions and all keys of a snapshot that are not due as an RDB file. `on_progress` is called with how many keys are
-/// written.
+/// Writes the libraries of functions and all keys of a snapshot that are not due as an RDB file. `on_progress` is called
+/// with how many keys are written.
 pub fn write_file(
     snapshot: &Snapshot,
     facts: &Facts,
@@ -89,26 +89,16 @@ pub fn write_file(
             continue;
         }
         writer.database(db, reader.count(keys), reader.count(expiries))?;
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            // Trees opened on the way are forgotten with their reader.
-            let mut reader = snapshot.reader();
-            let keys = reader.root(root_ids(db)[0]).map_err(ExportError::from)?;
-            let batch = names(&mut reader, keys, after.as_deref()).map_err(ExportError::from)?;
-            for (name, header) in &batch {
-                if !header.is_due(facts.now_ms) {
-                    let kind = kind_of(header, facts.version);
-                    writer.key(name, kind, header.expires_ms)?;
-                    put_value(&mut writer.out, &mut reader, keys, name, facts.version)?;
-                }
-                done += 1;
+        each_batch::<ExportError>(snapshot, db, &mut |reader, keys, batch| {
+            for (name, header) in batch.iter().filter(|(_, it)| !it.is_due(facts.now_ms)) {
+                let kind = kind_of(header, facts.version);
+                writer.key(name, kind, header.expires_ms)?;
+                put_value(&mut writer.out, reader, keys, name, facts.version)?;
             }
+            done += batch.len() as u64;
             on_progress(done);
-            match batch.into_iter().next_back() {
-                Some((last, _)) => after = Some(last),
-                None => break,
-            }
-        }
+            Ok(true)
+        })?;
     }
     writer.end()
 }
@@ -126,33 +116,49 @@ pub fn write_commands(
     }
     let mut done = 0;
     for db in 0..facts.databases {
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let mut reader = snapshot.reader();
-            let keys = reader.root(root_ids(db)[0]).map_err(ExportError::from)?;
-            let batch = names(&mut reader, keys, after.as_deref()).map_err(ExportError::from)?;
-            if after.is_none() && !batch.is_empty() {
+        let mut is_selected = false;
+        each_batch::<ExportError>(snapshot, db, &mut |reader, keys, batch| {
+            if !std::mem::replace(&mut is_selected, true) {
                 write_command(sink, &[b"SELECT", db.to_string().as_bytes()])?;
             }
-            for (name, header) in &batch {
-                if !header.is_due(facts.now_ms) {
-                    let payload = dump(&mut reader, keys, name, facts.version, facts.compresses)
-                        .map_err(ExportError::from)?;
-                    let moment = header.expires_ms.unwrap_or(0).to_string();
-                    let words: [&[u8]; 5] =
-                        [b"RESTORE", name, moment.as_bytes(), &payload, b"ABSTTL"];
-                    write_command(sink, &words)?;
-                }
-                done += 1;
+            for (name, header) in batch.iter().filter(|(_, it)| !it.is_due(facts.now_ms)) {
+                let payload = dump(reader, keys, name, facts.version, facts.compresses)?;
+                let moment = header.expires_ms.unwrap_or(0).to_string();
+                let words: [&[u8]; 5] = [b"RESTORE", name, moment.as_bytes(), &payload, b"ABSTTL"];
+                write_command(sink, &words)?;
             }
+            done += batch.len() as u64;
             on_progress(done);
-            match batch.into_iter().next_back() {
-                Some((last, _)) => after = Some(last),
-                None => break,
-            }
-        }
+            Ok(true)
+        })?;
     }
     Ok(())
+}
+
+/// What is done with some keys of a database: their reader, their tree, their names and headers. False ends the visit.
+type VisitBatch<'a, E> =
+    dyn FnMut(&mut Reader, TreeId, &[(Vec<u8>, Header)]) -> Result<bool, E> + 'a;
+
+/// Visits the keys of a database in order, some at a time, due ones included, until `visit` says false; so does it then.
+/// Each time has a reader of its own: trees opened on the way are forgotten with it.
+fn each_batch<E: From<Error>>(
+    snapshot: &Snapshot,
+    db: u32,
+    visit: &mut VisitBatch<'_, E>,
+) -> Result<bool, E> {
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let mut reader = snapshot.reader();
+        let keys = reader.root(root_ids(db)[0])?;
+        let mut batch = names(&mut reader, keys, after.as_deref())?;
+        if batch.is_empty() {
+            return Ok(true);
+        }
+        if !visit(&mut reader, keys, &batch)? {
+            return Ok(false);
+        }
+        after = batch.pop().map(|(last, _)| last);
+    }
 }
 
 fn write_command(sink: &mut dyn Write, words: &[&[u8]]) -> io::Result<()> {
@@ -174,20 +180,16 @@ pub fn each_key(
     visit: &mut dyn FnMut(&Key) -> bool,
 ) -> Result<(), Error> {
     for db in 0..databases {
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let mut reader = snapshot.reader();
-            let keys = reader.root(root_ids(db)[0])?;
-            let batch = names(&mut reader, keys, after.as_deref())?;
-            for (name, header) in &batch {
-                if !header.is_due(now_ms) && !visit(&read(&mut reader, db, name, header)?) {
-                    return Ok(());
+        let went_on = each_batch::<Error>(snapshot, db, &mut |reader, _, batch| {
+            for (name, header) in batch.iter().filter(|(_, it)| !it.is_due(now_ms)) {
+                if !visit(&read(reader, db, name, header)?) {
+                    return Ok(false);
                 }
             }
-            match batch.into_iter().next_back() {
-                Some((last, _)) => after = Some(last),
-                None => break,
-            }
+            Ok(true)
+        })?;
+        if !went_on {
+            break;
         }
     }
     Ok(())
