@@ -13,8 +13,7 @@ use serde_json::json;
 use super::bench::Target;
 use super::key_source::{Census, KeySource};
 use super::remote::{Remote, RemoteError};
-use super::seed::put_libraries;
-use crate::command::libraries::{Libraries, Policy};
+use super::seed::{compile, put_libraries};
 use crate::command::settings;
 use crate::config::Config;
 use crate::db::{Db, DbError, Options, Sync};
@@ -81,7 +80,7 @@ enum ImportError {
     Storage(#[from] crate::storage::Error),
     #[error("it has keys of database {0}, and the highest is {max}. Nothing was changed", max = DATABASES_MAX - 1)]
     Database(u64),
-    #[error("its libraries of functions cannot be loaded: {0}. Nothing was changed")]
+    #[error("its libraries of functions cannot be loaded: {0}. Nothing was imported")]
     Library(String),
     #[error("{target}: {error}")]
     Remote { target: Target, error: RemoteError },
@@ -149,9 +148,8 @@ fn into_file(
     options.databases = options.databases.max(census.db_max as u32 + 1);
     let db = Db::open(path, options)?;
     let codes = &census.summary.functions;
-    let compiled = Libraries::default().compile_all(codes, Policy::Append, db.server());
-    let mut libraries = compiled
-        .map_err(|text| ImportError::Library(String::from_utf8_lossy(&text).into_owned()))?;
+    let compiled = compile(codes, db.server());
+    let mut libraries = compiled.map_err(ImportError::Library)?;
     if is_new {
         // A life that ends before the end leaves a file that says so.
         db.keyspace().begin_seeding()?;

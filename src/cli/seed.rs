@@ -77,11 +77,10 @@ pub fn seed(keyspace: &mut Keyspace, server: &Server, path: &Path) -> Result<(),
     let mut source = BufReader::with_capacity(BUFFER_BYTES, &file);
     let found = load::read(&mut source, len, now_ms, &mut |_, _| Ok(()), &mut |_| {});
     let codes = found.map_err(failed)?.functions;
-    // What is compiled here shows that it can be; the server compiles what the file has.
-    let compiled = Libraries::default().compile_all(&codes, Policy::Append, server);
+    let compiled = compile(&codes, server);
     let libraries = compiled.map_err(|text| SeedError::Library {
         path: shown.clone(),
-        text: String::from_utf8_lossy(&text).into_owned(),
+        text,
     })?;
     file.rewind().map_err(open)?;
     let mut source = BufReader::with_capacity(BUFFER_BYTES, &file);
@@ -123,10 +122,10 @@ pub(super) fn put_all(
     let mut source = Counted { source, at: 0 };
     let mut put = |at, key: &_| load::put(keyspace, at, key, now_ms, &limits);
     let summary = load::read(&mut source, len, now_ms, &mut put, &mut |_| {}).map_err(failed)?;
-    let compiled = Libraries::default().compile_all(&summary.functions, Policy::Append, server);
+    let compiled = compile(&summary.functions, server);
     let libraries = compiled.map_err(|text| SeedError::Library {
         path: shown.to_owned(),
-        text: String::from_utf8_lossy(&text).into_owned(),
+        text,
     })?;
     put_libraries(keyspace, &libraries).map_err(|error| failed(error.into()))?;
     report(shown, &summary);
@@ -145,6 +144,12 @@ impl Read for Counted<'_> {
         self.at += read as u64;
         Ok(read)
     }
+}
+
+/// Compiles libraries by themselves, which shows that it can be done: the server compiles what the file has.
+pub(super) fn compile(codes: &[Vec<u8>], server: &Server) -> Result<Vec<Library>, String> {
+    let compiled = Libraries::default().compile_all(codes, Policy::Append, server);
+    compiled.map_err(|text| String::from_utf8_lossy(&text).into_owned())
 }
 
 /// Keeps libraries, whatever was there under their names.
