@@ -1,36 +1,18 @@
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::label::LABEL_BYTES_MAX;
 use super::*;
-use crate::keyspace::Keyspace;
-use crate::storage::{Engine, OnMiss, OpenOptions, Plan, open};
-use crate::vfs::{OsClock, OsVfs};
+use crate::keyspace::rig::{self, NOW_MS};
+use crate::storage::Plan;
 
 const KEY: &[u8] = b"list";
-const NOW_MS: u64 = 1_000_000;
-
-fn engine(dir: &std::path::Path, page_bytes: usize) -> Engine {
-    let options = OpenOptions {
-        page_bytes,
-        cache_bytes: 1 << 20,
-        segment_bytes: 64 << 10,
-        ..OpenOptions::new([7; 16])
-    };
-    let clock = Arc::new(OsClock::default());
-    let path = dir.join("data.keep");
-    let opened = open(&OsVfs, clock, &path, &options, &mut |_, _| {});
-    opened.expect("a database").0
-}
 
 struct Rig {
-    keyspace: Keyspace,
+    base: rig::Rig,
     limits: Limits,
-    dir: tempfile::TempDir,
-    page_bytes: usize,
 }
 
 /// How the list stands in the keyspace.
@@ -43,30 +25,18 @@ enum Stands {
 
 impl Rig {
     fn new(page_bytes: usize, fill: i32) -> Self {
-        let dir = tempfile::tempdir().expect("a directory for the test");
-        let engine = engine(dir.path(), page_bytes);
-        let limits = Limits {
-            fill,
-            plain_bytes_min: None,
-        };
         Self {
-            keyspace: Keyspace::new(engine, 16, 1, NOW_MS).expect("a keyspace"),
-            limits,
-            dir,
-            page_bytes,
+            base: rig::Rig::new(page_bytes),
+            limits: Limits {
+                fill,
+                plain_bytes_min: None,
+            },
         }
     }
 
-    /// As a kill does it: what the log has written is there, memory is gone.
     fn restart(self) -> Self {
-        if let Some(log) = self.keyspace.engine.log() {
-            let last = self.keyspace.engine.last_lsn();
-            log.write_to(last).expect("a log");
-        }
-        drop(self.keyspace);
-        let engine = engine(self.dir.path(), self.page_bytes);
         Self {
-            keyspace: Keyspace::new(engine, 16, 1, NOW_MS).expect("a keyspace"),
+            base: self.base.restart(),
             ..self
         }
     }
@@ -75,9 +45,8 @@ impl Rig {
         &mut self,
         work: impl FnOnce(&mut List<'_>, &mut Txn<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        self.keyspace.engine.begin_command(OnMiss::Read);
         let limits = self.limits;
-        self.keyspace.write(Plan::Simple, |txn| {
+        self.base.write(Plan::Simple, |txn| {
             let list = List::open(txn, 0, KEY, NOW_MS, limits)?;
             let mut list = list.expect("no other kind of value");
             let done = work(&mut list, txn)?;
@@ -87,8 +56,8 @@ impl Rig {
     }
 
     fn elements(&mut self) -> Vec<Vec<u8>> {
-        self.keyspace.engine.begin_command(OnMiss::Read);
-        let keyspace = &mut self.keyspace;
+        self.base.begin();
+        let keyspace = &mut self.base.keyspace;
         let elements = Elements::open(keyspace, 0, KEY, NOW_MS, Look::UNSEEN);
         let elements = elements.expect("storage that works").expect("a list");
         let mut found = Vec::new();
@@ -111,9 +80,9 @@ impl Rig {
 
     /// Checks what holds of every list, and says how it stands.
     fn check(&mut self) -> Stands {
-        self.keyspace.engine.begin_command(OnMiss::Read);
-        let bytes_max = self.keyspace.packed_bytes_max();
-        let entry = self.keyspace.lookup(0, KEY, NOW_MS, Look::UNSEEN);
+        self.base.begin();
+        let bytes_max = self.base.keyspace.packed_bytes_max();
+        let entry = self.base.keyspace.lookup(0, KEY, NOW_MS, Look::UNSEEN);
         let Some(entry) = entry.expect("storage that works") else {
             return Stands::Nowhere;
         };
@@ -124,7 +93,7 @@ impl Rig {
             assert_eq!(fill, None, "a quicklist is large");
             return Stands::Small;
         }
-        let keyspace = &mut self.keyspace;
+        let keyspace = &mut self.base.keyspace;
         let tree = keyspace.tree(0, KEY, 0).expect("a tree");
         assert!(keyspace.engine.count(tree) > 0, "no empty list is kept");
         let walked = walk(
@@ -326,7 +295,7 @@ proptest! {
 fn a_list_changes_its_form_at_the_threshold_and_back_below_half() {
     for page_bytes in [512, 4096] {
         let mut rig = Rig::new(page_bytes, -2);
-        let bytes_max = rig.keyspace.packed_bytes_max();
+        let bytes_max = rig.base.keyspace.packed_bytes_max();
         // An item of ten bytes is its length and nine more.
         let item: &[u8] = b"nine byte";
         for n in 0..bytes_max / 10 {
@@ -377,9 +346,9 @@ fn labels_that_have_become_long_are_replaced() {
         at += usize::from(side == Side::After);
         model.insert(at, element);
         rig.check();
-        let tree = rig.keyspace.tree(0, KEY, 0).expect("a tree");
+        let tree = rig.base.keyspace.tree(0, KEY, 0).expect("a tree");
         let walked = walk(
-            &mut rig.keyspace.engine,
+            &mut rig.base.keyspace.engine,
             tree,
             Seek::First,
             &mut |label, _, _| {
@@ -407,7 +376,7 @@ fn a_long_list_streams_from_a_snapshot_in_both_directions() {
     let mut left = 0..3000;
     for backward in [false, true] {
         let count = left.len() as u64 - 10;
-        let mut stream = rig.keyspace.stream_list(0, KEY, None, backward, count);
+        let mut stream = rig.base.keyspace.stream_list(0, KEY, None, backward, count);
         let cut = rig.change(|list, txn| {
             let len = list.len();
             list.keep(txn, 100..len - 100)

@@ -1,20 +1,17 @@
 //! Sorted sets against a plain list, small, large, and on the way between, with rollback and restart.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
 use super::*;
 use crate::keyspace::header::Encoding;
+use crate::keyspace::rig::{self, NOW_MS};
 use crate::keyspace::{Keyspace, Look};
-use crate::storage::{Engine, Error, OnMiss, OpenOptions, Plan, Read, open};
-use crate::vfs::{OsClock, OsVfs};
+use crate::storage::{Engine, Error, OnMiss, Plan, Read};
 
 const KEY: &[u8] = b"set";
-const NOW_MS: u64 = 1_000_000;
 const LIMITS: Limits = Limits {
     entries_max: 8,
     value_bytes_max: 20,
@@ -67,36 +64,18 @@ fn in_order(model: &BTreeMap<Vec<u8>, f64>) -> Vec<(Vec<u8>, f64)> {
 }
 
 struct Rig {
-    dir: tempfile::TempDir,
-    page_bytes: usize,
-    keyspace: Option<Keyspace>,
+    /// None while it is opened again.
+    base: Option<rig::Rig>,
     model: BTreeMap<Vec<u8>, f64>,
     is_large: bool,
     grown: usize,
     shrunk: usize,
 }
 
-fn engine(dir: &Path, page_bytes: usize) -> Engine {
-    let options = OpenOptions {
-        page_bytes,
-        segment_bytes: 64 << 10,
-        ..OpenOptions::new([7; 16])
-    };
-    let clock = Arc::new(OsClock::default());
-    let path = dir.join("data.keep");
-    open(&OsVfs, clock, &path, &options, &mut |_, _| {})
-        .expect("a database")
-        .0
-}
-
 impl Rig {
     fn new(page_bytes: usize) -> Self {
-        let dir = tempfile::tempdir().expect("a directory for the test");
-        let engine = engine(dir.path(), page_bytes);
         Self {
-            keyspace: Some(Keyspace::new(engine, 16, 1, NOW_MS).expect("a keyspace")),
-            dir,
-            page_bytes,
+            base: Some(rig::Rig::new(page_bytes)),
             model: BTreeMap::new(),
             is_large: false,
             grown: 0,
@@ -105,17 +84,11 @@ impl Rig {
     }
 
     fn keyspace(&mut self) -> &mut Keyspace {
-        self.keyspace.as_mut().expect("it is open")
+        &mut self.base.as_mut().expect("it is open").keyspace
     }
 
     fn restart(&mut self) {
-        let keyspace = self.keyspace.take().expect("it is open");
-        if let Some(log) = keyspace.engine.log() {
-            log.write_to(keyspace.engine.last_lsn()).expect("a log");
-        }
-        drop(keyspace);
-        let engine = engine(self.dir.path(), self.page_bytes);
-        self.keyspace = Some(Keyspace::new(engine, 16, 1, NOW_MS).expect("a keyspace"));
+        self.base = self.base.take().map(rig::Rig::restart);
     }
 
     /// Carries a step out, in the set and in the model unless it `fails` at its end.
@@ -177,7 +150,7 @@ impl Rig {
     fn check(&mut self) {
         let list = in_order(&self.model);
         let bytes_max = self.keyspace().packed_bytes_max();
-        let keyspace = self.keyspace.as_mut().expect("it is open");
+        let keyspace = &mut self.base.as_mut().expect("it is open").keyspace;
         keyspace.engine.begin_command(OnMiss::Read);
         let found = keyspace
             .sorted_set(0, KEY, NOW_MS, Look::UNSEEN)

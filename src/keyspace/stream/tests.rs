@@ -1,7 +1,6 @@
 //! Streams against plain maps: in both forms, on the way between them, with small pages, after rollbacks and restarts.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -10,30 +9,15 @@ use super::group::{Group, GroupHead, Pending};
 use super::node::NodeLimits;
 use super::trim::{Threshold, Trim};
 use super::*;
+use crate::keyspace::rig::{self, NOW_MS};
 use crate::keyspace::{Look, Txn};
-use crate::storage::{Engine, OnMiss, OpenOptions, Plan, open};
-use crate::vfs::{OsClock, OsVfs};
+use crate::storage::{Engine, Plan};
 
 const KEY: &[u8] = b"stream";
-const NOW_MS: u64 = 1_000_000;
 const LIMITS: NodeLimits = NodeLimits {
     entries: 7,
     bytes: 4096,
 };
-
-fn engine(dir: &std::path::Path, page_bytes: usize) -> Engine {
-    let options = OpenOptions {
-        page_bytes,
-        cache_bytes: 1 << 20,
-        segment_bytes: 64 << 10,
-        ..OpenOptions::new([7; 16])
-    };
-    let clock = Arc::new(OsClock::default());
-    let path = dir.join("data.keep");
-    open(&OsVfs, clock, &path, &options, &mut |_, _| {})
-        .expect("a database")
-        .0
-}
 
 /// What a group is in the model: the last ID, and who has which entry, and how often it was delivered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,38 +37,19 @@ struct Plain {
 }
 
 struct Rig {
-    keyspace: Keyspace,
-    dir: tempfile::TempDir,
-    page_bytes: usize,
+    base: rig::Rig,
 }
 
 impl Rig {
     fn new(page_bytes: usize) -> Self {
-        let dir = tempfile::tempdir().expect("a directory for the test");
-        let engine = engine(dir.path(), page_bytes);
         Self {
-            keyspace: Keyspace::new(engine, 16, 1, NOW_MS).expect("a keyspace"),
-            dir,
-            page_bytes,
+            base: rig::Rig::new(page_bytes),
         }
     }
 
-    /// As a kill does it: what the log has written is there, memory is gone.
     fn restart(self) -> Self {
-        let Self {
-            keyspace,
-            dir,
-            page_bytes,
-        } = self;
-        if let Some(log) = keyspace.engine.log() {
-            log.write_to(keyspace.engine.last_lsn()).expect("a log");
-        }
-        drop(keyspace);
-        let engine = engine(dir.path(), page_bytes);
         Self {
-            keyspace: Keyspace::new(engine, 16, 1, NOW_MS).expect("a keyspace"),
-            dir,
-            page_bytes,
+            base: self.base.restart(),
         }
     }
 
@@ -93,8 +58,7 @@ impl Rig {
         plan: Plan,
         work: impl FnOnce(&mut Txn<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        self.keyspace.engine.begin_command(OnMiss::Read);
-        self.keyspace.write(plan, work)
+        self.base.write(plan, work)
     }
 
     /// Changes entries.
@@ -134,8 +98,8 @@ impl Rig {
     }
 
     fn is_there(&mut self) -> bool {
-        self.keyspace.engine.begin_command(OnMiss::Read);
-        let entry = self.keyspace.lookup(0, KEY, NOW_MS, Look::UNSEEN);
+        self.base.begin();
+        let entry = self.base.keyspace.lookup(0, KEY, NOW_MS, Look::UNSEEN);
         entry.expect("storage that works").is_some()
     }
 
@@ -145,9 +109,9 @@ impl Rig {
         if !self.is_there() {
             return (plain, false);
         }
-        let bytes_max = self.keyspace.packed_bytes_max();
-        let stream = self.keyspace.stream(0, KEY).expect("a stream");
-        let engine = &mut self.keyspace.engine;
+        let bytes_max = self.base.keyspace.packed_bytes_max();
+        let stream = self.base.keyspace.stream(0, KEY).expect("a stream");
+        let engine = &mut self.base.keyspace.engine;
         if let Entries::Small(body) = &stream.entries {
             assert!(body.len() <= bytes_max, "a small stream fits its cell");
         }
@@ -532,7 +496,7 @@ proptest! {
 fn a_stream_grows_and_shrinks_with_room_between() {
     let mut rig = Rig::new(4096);
     let mut model = Plain::default();
-    let bytes_max = rig.keyspace.packed_bytes_max();
+    let bytes_max = rig.base.keyspace.packed_bytes_max();
     while !rig.check(&model) {
         rig = apply(rig, &Op::Append(1, 3), &mut model);
     }
@@ -583,11 +547,11 @@ fn a_tree_of_entries_has_several_levels() {
     rig = apply(rig, &Op::CreateGroup(0), &mut model);
     rig = apply(rig, &Op::Deliver(0, 1, 1000), &mut model);
     rig.check(&model);
-    let stream = rig.keyspace.stream(0, KEY).expect("a stream");
+    let stream = rig.base.keyspace.stream(0, KEY).expect("a stream");
     let Entries::Large(tree) = stream.entries else {
         panic!("a large stream");
     };
-    let height = crate::storage::Read::desc(&rig.keyspace.engine, tree).height;
+    let height = crate::storage::Read::desc(&rig.base.keyspace.engine, tree).height;
     assert!(height >= 2, "{height}");
     let mut rig = rig.restart();
     rig.check(&model);
