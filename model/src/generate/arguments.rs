@@ -305,6 +305,24 @@ pub fn element_scan_choices() -> Vec<Arguments> {
     ]
 }
 
+/// HSCAN or SSCAN, over elements like `element`, with every option and every error.
+pub fn element_scan(element: One) -> Arguments {
+    let mut choices = element_scan_choices();
+    choices.extend([
+        option(&["COUNT"], small(-2..3)),
+        option(&["MATCH"], element),
+        option(&["TYPE"], key()),
+        one(word(&["NOVALUES"])),
+        one(word(&["FOO"])),
+    ]);
+    let cursor = prop_oneof![
+        5 => Just("0"),
+        1 => select(vec!["abc", "", "-1", "1.5", "18446744073709551616", "0x1"]),
+    ];
+    let from = all(vec![key(), cursor.prop_map(Argument::text).boxed()]);
+    sequence(vec![from, some(choices, 3)])
+}
+
 /// Fixed arguments.
 pub fn none() -> Arguments {
     Just(Vec::new()).boxed()

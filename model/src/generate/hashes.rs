@@ -108,20 +108,7 @@ fn random() -> Arguments {
 }
 
 fn scan() -> Arguments {
-    let mut choices = element_scan_choices();
-    choices.extend([
-        option(&["COUNT"], small(-2..3)),
-        option(&["MATCH"], field()),
-        option(&["TYPE"], key()),
-        one(word(&["NOVALUES"])),
-        one(word(&["FOO"])),
-    ]);
-    let cursor = prop_oneof![
-        5 => Just("0"),
-        1 => select(vec!["abc", "", "-1", "1.5", "18446744073709551616", "0x1"]),
-    ];
-    let from = all(vec![key(), cursor.prop_map(Argument::text).boxed()]);
-    sequence(vec![from, some(choices, 3)])
+    element_scan(field())
 }
 
 /// FIELDS, a number that mostly fits, and fields.
