@@ -72,13 +72,12 @@ pub fn seed(keyspace: &mut Keyspace, server: &Server, path: &Path) -> Result<(),
     let mut file = File::open(path).map_err(open)?;
     let len = file.metadata().map_err(open)?.len();
     let now_ms = server.clock.wall_ms();
-    let limits = settings::import_limits(server);
     tracing::info!("Checking {shown}: {len} bytes");
     let mut source = BufReader::with_capacity(BUFFER_BYTES, &file);
     let found = load::read(&mut source, len, now_ms, &mut |_, _| Ok(()), &mut |_| {});
     let codes = found.map_err(failed)?.functions;
     let compiled = compile(&codes, server);
-    let libraries = compiled.map_err(|text| SeedError::Library {
+    compiled.map_err(|text| SeedError::Library {
         path: shown.clone(),
         text,
     })?;
@@ -87,22 +86,8 @@ pub fn seed(keyspace: &mut Keyspace, server: &Server, path: &Path) -> Result<(),
     keyspace
         .begin_seeding()
         .map_err(|error| failed(error.into()))?;
-    let mut put = |at, key: &_| load::put(keyspace, at, key, now_ms, &limits);
-    let mut told = 0;
-    let mut tell = |at: u64| {
-        let percent = at * 100 / len.max(1);
-        if percent >= told + 10 {
-            told = percent;
-            tracing::info!("Loading {shown}: {percent} %");
-        }
-    };
-    let summary = load::read(&mut source, len, now_ms, &mut put, &mut tell).map_err(failed)?;
-    put_libraries(keyspace, &libraries).map_err(|error| failed(error.into()))?;
-    keyspace
-        .end_seeding()
-        .map_err(|error| failed(error.into()))?;
-    report(&shown, &summary);
-    Ok(())
+    put_all(keyspace, server, &shown, &mut source, len)?;
+    keyspace.end_seeding().map_err(|error| failed(error.into()))
 }
 
 /// Puts everything of an RDB file into the keyspace; returns where it ends in `source`.
@@ -121,7 +106,15 @@ pub(super) fn put_all(
     let limits = settings::import_limits(server);
     let mut source = Counted { source, at: 0 };
     let mut put = |at, key: &_| load::put(keyspace, at, key, now_ms, &limits);
-    let summary = load::read(&mut source, len, now_ms, &mut put, &mut |_| {}).map_err(failed)?;
+    let mut told = 0;
+    let mut tell = |at: u64| {
+        let percent = at * 100 / len.max(1);
+        if percent >= told + 10 {
+            told = percent;
+            tracing::info!("Loading {shown}: {percent} %");
+        }
+    };
+    let summary = load::read(&mut source, len, now_ms, &mut put, &mut tell).map_err(failed)?;
     let compiled = compile(&summary.functions, server);
     let libraries = compiled.map_err(|text| SeedError::Library {
         path: shown.to_owned(),
