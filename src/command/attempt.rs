@@ -3,8 +3,9 @@
 use super::{Call, Failure, Outcome};
 use crate::keyspace::change::Listener;
 
-/// Runs `handler`, and keeps its words for those who repeat what commands do. If it fails, what it had written of a reply is taken back; if storage failed it, so are
-/// statistics, changes told, messages, subscriptions and random draws, so that it can run again.
+/// Runs `handler`, and keeps its words for those who repeat what commands do. If it fails, what it had written of a
+/// reply is taken back; if storage failed it, so are statistics, changes told, messages, subscriptions and random
+/// draws, so that it can run again.
 pub fn carry_out(call: &mut Call<'_>, handler: fn(&mut Call<'_>) -> Outcome) -> Outcome {
     let reply = call.out.mark();
     let mark = call.keyspace.mark();

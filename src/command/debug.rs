@@ -124,7 +124,8 @@ fn digest_value(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// Keys that are due are shown too, as long as they are there. The length is that of Redis's dump format without compression. There is no address: the value is in a page.
+/// Keys that are due are shown too, as long as they are there. The length is that of Redis's dump format without
+/// compression. There is no address: the value is in a page.
 fn object(call: &mut Call<'_>) -> Outcome {
     let (db, key) = (call.client.db, call.args[2]);
     let shares = settings::shares_integers(call);

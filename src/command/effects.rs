@@ -94,8 +94,8 @@ pub(super) fn tell(
     changes
 }
 
-/// Lets the keyspace keep what keyspace notifications, client tracking, replicas and the append-only file need to hear of, as things are now. To be
-/// called before a command or a job changes keys.
+/// Lets the keyspace keep what keyspace notifications, client tracking, replicas and the append-only file need to
+/// hear of, as things are now. To be called before a command or a job changes keys.
 pub fn listen(keyspace: &mut Keyspace, server: &Server) {
     keyspace.changes.notify(notification::wanted(server));
     keyspace
