@@ -110,7 +110,7 @@ reads! {
     wal_autocheckpoint_bytes: u64 = WalAutocheckpoint;
     /// Seconds; 0 for none by time.
     checkpoint_interval_s: u64 = CheckpointInterval;
-    /// Threads; 0 for one a core.
+    /// Threads; 0 for one for every two cores.
     workers: usize = Workers;
     maxmemory: u64 = Maxmemory;
     hash_max_listpack_entries: u64 = HashMaxListpackEntries;

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Shared;
 use super::flush::Goal;
 use super::socket::Socket;
+use super::turn::{Engine, Lent, Panicked, Place};
 use super::worker::Worker;
 use crate::command::client::{Block, BlockKind, Entry, signal};
 use crate::command::serving::{Ending, end_wait};
@@ -24,9 +24,6 @@ use crate::session::{Fetch, Session, Step, Unblocked};
 
 /// Bytes of a streamed reply that are in memory at a time.
 const STREAM_BYTES: usize = 512 * 1024;
-
-/// How long a thread waits for the engine before it looks whether a script is late.
-const ENGINE_WAIT: Duration = Duration::from_millis(10);
 
 /// The connection is over: there is nobody to answer any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,27 +42,14 @@ enum Event {
     Reached,
 }
 
-/// Carries out what is complete, in one hold of the engine lock, or without it while a script is late.
-fn execute_in(shared: &Shared, session: &mut Session) -> Step {
-    let (server, store) = (&shared.server, &*shared.store);
-    loop {
-        let now_us = server.clock.wall_us();
-        if let Some(mut keyspace) = shared.engine.try_lock_for(ENGINE_WAIT) {
-            return session.execute(&mut keyspace, server, store, now_us);
-        }
-        if server.scripting.running.is_late() {
-            let mut nothing = shared.nothing.lock();
-            return session.execute_busy(&mut nothing, server, store, now_us);
-        }
-    }
-}
-
 /// One connection and its socket.
 pub struct Connection {
     worker: Rc<Worker>,
     socket: Socket,
     entry: Arc<Entry>,
-    session: Session,
+    session: Lent,
+    /// Where the session is found after a turn.
+    place: Rc<Place>,
 }
 
 impl Connection {
@@ -75,7 +59,8 @@ impl Connection {
             worker,
             socket,
             entry,
-            session,
+            session: Lent::new(session),
+            place: Rc::default(),
         }
     }
 
@@ -102,7 +87,7 @@ impl Connection {
                 return Err(Gone);
             }
             let mut step = if self.session.prepare(&self.worker.shared.server) {
-                self.execute()
+                self.execute().await?
             } else {
                 Step::Read
             };
@@ -123,28 +108,30 @@ impl Connection {
         }
     }
 
-    /// Carries out what is complete, in one hold of the engine lock.
-    fn execute(&mut self) -> Step {
+    /// Carries out what is complete, in one hold of the engine lock with all connections that are ready.
+    async fn execute(&mut self) -> Result<Step, Gone> {
         if self.session.reply.capacity() == 0 {
             self.session.reply.give_buffer(self.worker.take_buffer());
         }
-        execute_in(&self.worker.shared, &mut self.session)
+        let turn = &self.worker.turn;
+        // What panicked leaves no session to go on with.
+        turn.execute(&mut self.session, &self.place)
+            .await
+            .map_err(|Panicked| Gone)
     }
 
     /// The same on a thread that serves no other connection, because it takes long.
     async fn execute_apart(&mut self) -> Result<Step, Gone> {
         let shared = Arc::clone(&self.worker.shared);
-        let empty = Session::new(Arc::clone(&self.entry), &shared.server);
-        let mut session = std::mem::replace(&mut self.session, empty);
+        let mut session = self.session.lend();
         let executing = tokio::task::spawn_blocking(move || {
             session.client.patient = true;
-            let step = execute_in(&shared, &mut session);
+            let step = Engine::of(&shared).execute(&mut session, &shared);
             session.client.patient = false;
             (session, step)
         });
-        // What panicked leaves no session to go on with.
         let (session, step) = executing.await.map_err(|_| Gone)?;
-        self.session = session;
+        self.session.take_back(session);
         Ok(step)
     }
 

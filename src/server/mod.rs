@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! main thread   accepts, signals, the idle sweep               (run, doors, listener, tls)
-//! worker 0..n   a runtime each: connections and their flush    (worker, connection, flush)
+//! worker 0..n   a runtime each: connections, turns, flush      (worker, connection, turn, flush)
 //! background    hz times a second the jobs under the lock      (background)
 //! ```
 //!
-//! A connection's turn: read, parse, take the engine lock, execute what is complete, give the lock back, wait for
-//! the log (one write for all connections of the worker that are ready), write the replies.
+//! A connection's turn: read, parse, execute what is complete (one hold of the engine lock and one write to the log
+//! for all connections of the worker that are ready), wait for the log if it is to be synced, write the replies.
 
 pub mod appender;
 pub mod background;
@@ -24,6 +24,7 @@ mod run;
 pub mod saver;
 mod socket;
 pub mod tls;
+mod turn;
 mod worker;
 
 use std::io;

@@ -135,7 +135,8 @@ impl Listening {
             .enable_all()
             .build()?;
         let count = match self.options.workers {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            // They meet at the engine lock; the threads around the log and the checkpoints need the other cores.
+            0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)),
             n => n,
         };
         let workers: Vec<_> = (0..count)

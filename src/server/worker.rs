@@ -14,6 +14,7 @@ use super::Shared;
 use super::connection::Connection;
 use super::flush::Flush;
 use super::socket::Accepted;
+use super::turn::Turn;
 use crate::command::client::Entry;
 
 /// Buffers kept for connections that wake up, and the largest that is kept.
@@ -23,6 +24,7 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// What the connections of one worker thread share.
 pub struct Worker {
     pub shared: Arc<Shared>,
+    pub turn: Turn,
     pub flush: Flush,
     buffers: RefCell<Vec<Vec<u8>>>,
 }
@@ -116,9 +118,12 @@ async fn work(
     let flush = Flush::new(Arc::clone(&shared.durability));
     let worker = Rc::new(Worker {
         shared,
+        turn: Turn::default(),
         flush,
         buffers: RefCell::default(),
     });
+    let taker = Rc::clone(&worker);
+    let turn_task = tokio::task::spawn_local(async move { taker.turn.run(&taker.shared).await });
     let flusher = Rc::clone(&worker);
     let flush_task = tokio::task::spawn_local(async move { flusher.flush.run().await });
     let mut tasks = tokio::task::JoinSet::new();
@@ -142,5 +147,6 @@ async fn work(
         });
     }
     while tasks.join_next().await.is_some() {}
+    turn_task.abort();
     flush_task.abort();
 }

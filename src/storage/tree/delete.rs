@@ -166,6 +166,11 @@ fn join(pager: &mut Pager, path: &Path<FrameNo>, level: usize) -> Result<bool, E
         }
         let a_frame = fetch_node(pager, a.ptr, height)?;
         let b_frame = fetch_node(pager, b.ptr, height)?;
+        let used = |frame| Node::new(pager.bytes(frame)).used_bytes();
+        // Joined pages share a shorter prefix, if any: the cells take at least what they take now.
+        if used(a_frame) + used(b_frame) > spread::room(pager) {
+            continue;
+        }
         let (a_page, b_page) = (pager.bytes(a_frame).to_vec(), pager.bytes(b_frame).to_vec());
         let branch = pager.bytes(above.slot).to_vec();
         let separator: CellRef<'_> = Node::new(&branch).cell(left + 1);

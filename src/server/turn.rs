@@ -1,0 +1,201 @@
+//! Carries out the requests of all connections of a worker that are ready, in one hold of the engine lock.
+//!
+//! Each worker thread has one [`Turn`]. A connection that has read complete requests takes a seat and gives its
+//! session away. The first to sit down wakes the turn's task, which the runtime puts behind all connections that
+//! are ready now: when it runs, they have all read. It takes the engine lock once, executes them one after the
+//! other, gives the lock back, writes to the log what they all did, and wakes them to send their replies. So
+//! threads meet at the lock, and at the log, once for many connections.
+
+use std::cell::{Cell, RefCell};
+use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use parking_lot::MutexGuard;
+use tokio::sync::Notify;
+
+use super::Shared;
+use crate::keyspace::Keyspace;
+use crate::session::{Session, Step};
+
+/// How long a thread waits for the engine before it looks whether a script is late.
+const ENGINE_WAIT: Duration = Duration::from_millis(10);
+/// A hold of the engine lock ends after the session that is under way at this time, in microseconds.
+const HOLD_US: u64 = 250;
+
+/// A session that is executed by one at a time: it is away while others have it.
+pub struct Lent(Option<Box<Session>>);
+
+const AWAY: &str = "nobody asks for a session that is away";
+
+impl Lent {
+    pub fn new(session: Session) -> Self {
+        Self(Some(Box::new(session)))
+    }
+
+    /// Gives the session away.
+    pub fn lend(&mut self) -> Box<Session> {
+        self.0.take().expect(AWAY)
+    }
+
+    /// Takes it back.
+    pub fn take_back(&mut self, session: Box<Session>) {
+        self.0 = Some(session);
+    }
+}
+
+impl Deref for Lent {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        self.0.as_deref().expect(AWAY)
+    }
+}
+
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut Session {
+        self.0.as_deref_mut().expect(AWAY)
+    }
+}
+
+/// The command that was carried out panicked, and its session is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Panicked;
+
+/// Where a connection finds its session again.
+#[derive(Default)]
+pub struct Place(Cell<Option<Result<(Box<Session>, Step), Panicked>>>);
+
+/// A session that waits to be executed.
+struct Seat {
+    session: Option<Box<Session>>,
+    place: Rc<Place>,
+    waker: Waker,
+}
+
+/// The connections of one worker thread that wait for the engine.
+#[derive(Default)]
+pub struct Turn {
+    seats: RefCell<Vec<Seat>>,
+    /// Memory of the list of seats that is not in use.
+    spare: RefCell<Vec<Seat>>,
+    wake: Notify,
+}
+
+impl Turn {
+    /// Carries out what a session has complete, together with all others that are ready.
+    pub async fn execute(&self, session: &mut Lent, place: &Rc<Place>) -> Result<Step, Panicked> {
+        let mut lent = Some(session.lend());
+        let (executed, step) = std::future::poll_fn(|cx| {
+            if let Some(session) = lent.take() {
+                self.sit(session, Rc::clone(place), cx.waker().clone());
+                return Poll::Pending;
+            }
+            // Signals wake a connection too; its session may not be back then.
+            place.0.take().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await?;
+        session.take_back(executed);
+        Ok(step)
+    }
+
+    fn sit(&self, session: Box<Session>, place: Rc<Place>, waker: Waker) {
+        let mut seats = self.seats.borrow_mut();
+        seats.push(Seat {
+            session: Some(session),
+            place,
+            waker,
+        });
+        if seats.len() == 1 {
+            self.wake.notify_one();
+        }
+    }
+
+    /// The task of the turns: runs until it is dropped.
+    pub async fn run(&self, shared: &Arc<Shared>) {
+        loop {
+            self.wake.notified().await;
+            let mut seats = self.seats.replace(self.spare.take());
+            execute_all(shared, &mut seats);
+            for seat in seats.drain(..) {
+                seat.waker.wake();
+            }
+            self.spare.replace(seats);
+        }
+    }
+}
+
+/// The engine, or what stands in for it.
+pub enum Engine<'a> {
+    Whole(MutexGuard<'a, Keyspace>),
+    /// A script that is late has the engine.
+    Busy(MutexGuard<'a, Keyspace>),
+}
+
+impl<'a> Engine<'a> {
+    /// Waits for the engine lock, but not for a script that is late.
+    pub fn of(shared: &'a Shared) -> Self {
+        loop {
+            if let Some(keyspace) = shared.engine.try_lock_for(ENGINE_WAIT) {
+                return Self::Whole(keyspace);
+            }
+            if shared.server.scripting.running.is_late() {
+                return Self::Busy(shared.nothing.lock());
+            }
+        }
+    }
+
+    /// Carries out what is complete.
+    pub fn execute(&mut self, session: &mut Session, shared: &Shared) -> Step {
+        let (server, store) = (&shared.server, &*shared.store);
+        let now_us = server.clock.wall_us();
+        match self {
+            Self::Whole(keyspace) => session.execute(keyspace, server, store, now_us),
+            Self::Busy(nothing) => session.execute_busy(nothing, server, store, now_us),
+        }
+    }
+
+    /// Gives the lock to a thread that waits for it, if there is one.
+    fn give_way(self) {
+        let (Self::Whole(guard) | Self::Busy(guard)) = self;
+        MutexGuard::unlock_fair(guard);
+    }
+}
+
+impl Seat {
+    /// Carries out what the session has complete and puts it into its place: the LSN that its replies wait for.
+    fn execute(&mut self, engine: &mut Engine<'_>, shared: &Shared) -> u64 {
+        let mut session = self.session.take().expect("a seat is executed once");
+        let executed = catch_unwind(AssertUnwindSafe(|| engine.execute(&mut session, shared)));
+        let lsn = session.lsn_seen();
+        let outcome = executed.map(|step| (session, step)).map_err(|_| Panicked);
+        self.place.0.set(Some(outcome));
+        lsn
+    }
+}
+
+/// Executes every seat, and writes to the log what they did.
+fn execute_all(shared: &Shared, seats: &mut [Seat]) {
+    let clock = &shared.server.clock;
+    let mut lsn = 0;
+    let mut engine = Engine::of(shared);
+    let mut since_us = clock.mono_us();
+    let mut left = seats.iter_mut();
+    while let Some(seat) = left.next() {
+        lsn = lsn.max(seat.execute(&mut engine, shared));
+        let now_us = clock.mono_us();
+        if now_us.saturating_sub(since_us) >= HOLD_US && left.len() > 0 {
+            engine.give_way();
+            engine = Engine::of(shared);
+            since_us = clock.mono_us();
+        }
+    }
+    drop(engine);
+    if lsn > shared.durability.written_lsn() {
+        // A log that fails says so to whoever waits for it.
+        let _ = shared.durability.write_to(lsn);
+    }
+}
