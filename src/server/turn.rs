@@ -65,9 +65,12 @@ impl DerefMut for Lent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Panicked;
 
+/// A session that was executed, and what it needs next.
+type Outcome = Result<(Box<Session>, Step), Panicked>;
+
 /// Where a connection finds its session again.
 #[derive(Default)]
-pub struct Place(Cell<Option<Result<(Box<Session>, Step), Panicked>>>);
+pub struct Place(Cell<Option<Outcome>>);
 
 /// A session that waits to be executed.
 struct Seat {
