@@ -7,7 +7,8 @@ use std::fmt;
 use std::process::{Command, ExitCode};
 
 use redkeep::storage::planted::Planted;
-use redkeep_sim::engine::exhaust::{Effort, explore};
+use redkeep_sim::commands;
+use redkeep_sim::engine::exhaust::{Effort, Subject, explore};
 use redkeep_sim::engine::{random, scripts};
 use redkeep_sim::explore::{Coverage, HARNESS, LIVENESS};
 use redkeep_sim::seed::Seed;
@@ -19,7 +20,7 @@ const NOT_LIVE: u8 = 2;
 const NOT_DETERMINISTIC: u8 = 3;
 const HARNESS_ERROR: u8 = 4;
 
-const USAGE: &str = "usage: simulate --profile self-test|planted|engine|engine-scripts --seed NUMBER|COMMIT [--count N] [--trace]";
+const USAGE: &str = "usage: simulate --profile self-test|planted|engine|engine-scripts|types|types-scripts --seed NUMBER|COMMIT [--count N] [--trace]";
 
 /// What a run exercises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,14 +33,20 @@ enum Profile {
     Engine,
     /// The storage engine in every scripted scenario, a crash at every change.
     EngineScripts,
+    /// A random run of commands of all types.
+    Types,
+    /// Commands of all types in every scripted scenario, a crash at every change.
+    TypesScripts,
 }
 
 impl Profile {
-    const ALL: [Profile; 4] = [
+    const ALL: [Profile; 6] = [
         Profile::SelfTest,
         Profile::Planted,
         Profile::Engine,
         Profile::EngineScripts,
+        Profile::Types,
+        Profile::TypesScripts,
     ];
 
     fn name(self) -> &'static str {
@@ -48,6 +55,8 @@ impl Profile {
             Profile::Planted => "planted",
             Profile::Engine => "engine",
             Profile::EngineScripts => "engine-scripts",
+            Profile::Types => "types",
+            Profile::TypesScripts => "types-scripts",
         }
     }
 
@@ -56,16 +65,20 @@ impl Profile {
             Profile::SelfTest => selftest::run(seed),
             Profile::Planted => selftest::planted(seed),
             Profile::Engine => random::run(seed, Planted::none()),
-            Profile::EngineScripts => {
-                let effort = Effort::usual(seed);
-                let mut total = Coverage::default();
-                for scenario in scripts::all() {
-                    total.add(&explore(&scenario, &effort)?);
-                }
-                Ok(total)
-            }
+            Profile::EngineScripts => explore_all(&scripts::all(), seed),
+            Profile::Types => commands::random::run(seed, Planted::none()),
+            Profile::TypesScripts => explore_all(&commands::scripts::all(), seed),
         }
     }
+}
+
+fn explore_all<X: Subject>(scenarios: &[X], seed: Seed) -> Outcome {
+    let effort = Effort::usual(seed);
+    let mut total = Coverage::default();
+    for scenario in scenarios {
+        total.add(&explore(scenario, &effort)?);
+    }
+    Ok(total)
 }
 
 /// The arguments of a run.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::life::{self, Act, History, Life, Script, Shape, Stop, run_script};
-use super::model::Step as Change;
+use super::model::{Model, Step as Change};
 use super::tap::Watcher;
 use crate::disk::{
     CrashPoint, CrashState, Disk, DiskProfile, Files, Phase, Policy, Resolution, Setup, SimVfs,
@@ -20,6 +20,62 @@ use crate::watch::{self, standard};
 use redkeep::storage::Plan as TxnPlan;
 use redkeep::vfs::Clock;
 
+/// What is explored: work on the disk, and the processes that open what a crash leaves of it.
+pub trait Subject {
+    /// A state that a database went through.
+    type State: Clone + Default;
+    /// A process that has opened the files.
+    type Life;
+
+    /// For people and for the replay.
+    fn name(&self) -> &str;
+
+    /// The disk.
+    fn profile(&self) -> &DiskProfile;
+
+    /// The monitor of a life.
+    fn watcher(&self) -> Watcher;
+
+    /// What is done before, without a crash, and how that life ends; None: nothing is.
+    fn base(&self) -> Option<BaseEnd>;
+
+    /// Does what comes before.
+    fn run_base(
+        &self,
+        vfs: &SimVfs,
+        watcher: &Watcher,
+        history: &mut History<Self::State>,
+    ) -> Result<(), Stop>;
+
+    /// Does the work from the opening of the files on.
+    fn run(
+        &self,
+        vfs: &SimVfs,
+        watcher: &Watcher,
+        history: &mut History<Self::State>,
+    ) -> Result<(), Stop>;
+
+    /// Opens the files and finds what they show in the history, which is cut there.
+    fn open(
+        &self,
+        vfs: &SimVfs,
+        watcher: &Watcher,
+        history: History<Self::State>,
+    ) -> Result<Self::Life, Stop>;
+
+    /// What was issued and acknowledged so far.
+    fn history(life: &Self::Life) -> History<Self::State>;
+
+    /// O8 and O9 on the durable checkpoint.
+    fn account(life: &Self::Life) -> Result<(), Stop>;
+
+    /// Faults have ended: it works.
+    fn goes_on(life: &mut Self::Life) -> Result<(), Stop>;
+
+    /// O8 in the end: after deleting everything, what is in use is the base line.
+    fn empties(life: &mut Self::Life) -> Result<(), Stop>;
+}
+
 /// A scripted scenario.
 #[derive(Clone, Debug)]
 pub struct Scenario {
@@ -31,6 +87,55 @@ pub struct Scenario {
     /// How the life of `base` ends.
     pub base_end: BaseEnd,
     pub script: Script,
+}
+
+impl Subject for Scenario {
+    type State = Model;
+    type Life = Life;
+
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn profile(&self) -> &DiskProfile {
+        &self.profile
+    }
+
+    fn watcher(&self) -> Watcher {
+        life::watcher(&self.shape)
+    }
+
+    fn base(&self) -> Option<BaseEnd> {
+        (!self.base.acts.is_empty()).then_some(self.base_end)
+    }
+
+    fn run_base(&self, vfs: &SimVfs, watcher: &Watcher, history: &mut History) -> Result<(), Stop> {
+        run_script(vfs, self.shape, watcher, &self.base, 0, history)
+    }
+
+    fn run(&self, vfs: &SimVfs, watcher: &Watcher, history: &mut History) -> Result<(), Stop> {
+        run_script(vfs, self.shape, watcher, &self.script, 0, history)
+    }
+
+    fn open(&self, vfs: &SimVfs, watcher: &Watcher, history: History) -> Result<Life, Stop> {
+        Life::open(vfs, self.shape, watcher, history)
+    }
+
+    fn history(life: &Life) -> History {
+        life.history()
+    }
+
+    fn account(life: &Life) -> Result<(), Stop> {
+        life.account()
+    }
+
+    fn goes_on(life: &mut Life) -> Result<(), Stop> {
+        goes_on(life)
+    }
+
+    fn empties(life: &mut Life) -> Result<(), Stop> {
+        life.empties()
+    }
 }
 
 /// How the life before a scenario ends.
@@ -139,8 +244,8 @@ pub fn drop_all() -> Termination {
     })
 }
 
-struct Search<'a> {
-    scenario: &'a Scenario,
+struct Search<'a, X> {
+    scenario: &'a X,
     effort: &'a Effort,
     coverage: Coverage,
     memo: BTreeMap<u128, Shown>,
@@ -151,7 +256,7 @@ struct Search<'a> {
 }
 
 /// Explores a scenario. Ends with the first finding.
-pub fn explore(scenario: &Scenario, effort: &Effort) -> Result<Coverage, Box<Failure>> {
+pub fn explore<X: Subject>(scenario: &X, effort: &Effort) -> Result<Coverage, Box<Failure>> {
     let mut search = Search {
         scenario,
         effort,
@@ -170,10 +275,10 @@ pub fn explore(scenario: &Scenario, effort: &Effort) -> Result<Coverage, Box<Fai
     Ok(search.coverage)
 }
 
-impl Search<'_> {
+impl<X: Subject> Search<'_, X> {
     fn failure(&self, broken: Broken, vfs: &SimVfs) -> Box<Failure> {
         Box::new(Failure {
-            scenario: self.scenario.name.to_owned(),
+            scenario: self.scenario.name().to_owned(),
             broken,
             steps: self.steps.clone(),
             io: vfs.ios(),
@@ -187,29 +292,20 @@ impl Search<'_> {
         setup.clock.advance_us(life * 3_600_000_000);
         let vfs = SimVfs::boot(disk, &setup);
         observe(&vfs);
-        (vfs, life::watcher(&self.scenario.shape))
+        (vfs, self.scenario.watcher())
     }
 
     /// The disk and the history that the script begins with.
-    fn base(&mut self) -> Result<(Disk, History), Box<Failure>> {
-        let disk = Disk::new(self.scenario.profile.clone(), &[life::DIR]);
+    fn base(&mut self) -> Result<(Disk, History<X::State>), Box<Failure>> {
+        let disk = Disk::new(self.scenario.profile().clone(), &[life::DIR]);
         let mut history = History::default();
-        if self.scenario.base.acts.is_empty() {
+        let Some(end) = self.scenario.base() else {
             return Ok((disk, history));
-        }
+        };
         let (vfs, watcher) = self.boot(disk, 0);
-        let done = unpanicked(|| {
-            run_script(
-                &vfs,
-                self.scenario.shape,
-                &watcher,
-                &self.scenario.base,
-                0,
-                &mut history,
-            )
-        });
+        let done = unpanicked(|| self.scenario.run_base(&vfs, &watcher, &mut history));
         self.finished(done, &vfs, &watcher)?;
-        let end = match self.scenario.base_end {
+        let end = match end {
             BaseEnd::Kill => Termination::ProcessKill(crate::disk::Progress::Nothing),
             BaseEnd::PowerLoss => drop_all(),
         };
@@ -241,7 +337,12 @@ impl Search<'_> {
 
     /// Runs the script up to the crash in the middle of a change and judges all that it can leave.
     /// False if the script ended before.
-    fn life(&mut self, disk: &Disk, base: &History, change: u64) -> Result<bool, Box<Failure>> {
+    fn life(
+        &mut self,
+        disk: &Disk,
+        base: &History<X::State>,
+        change: u64,
+    ) -> Result<bool, Box<Failure>> {
         let (vfs, watcher) = self.boot(disk.clone(), 1);
         let point = CrashPoint {
             change,
@@ -249,10 +350,7 @@ impl Search<'_> {
         };
         vfs.crash_at(point);
         let mut history = base.clone();
-        let done = unpanicked(|| {
-            let script = &self.scenario.script;
-            run_script(&vfs, self.scenario.shape, &watcher, script, 0, &mut history)
-        });
+        let done = unpanicked(|| self.scenario.run(&vfs, &watcher, &mut history));
         self.coverage.points += 1;
         self.mark(&vfs);
         let crashed = vfs.crashed();
@@ -317,7 +415,7 @@ impl Search<'_> {
         &mut self,
         state: &CrashState,
         point: Option<CrashPoint>,
-        history: &History,
+        history: &History<X::State>,
     ) -> Result<(), Box<Failure>> {
         self.coverage.undecided_max = self.coverage.undecided_max.max(state.undecided() as u64);
         let salt = point.map_or(u64::MAX, |p| p.change);
@@ -351,7 +449,7 @@ impl Search<'_> {
         &self,
         shown: &Shown,
         is_kill: bool,
-        history: &History,
+        history: &History<X::State>,
         image: &Disk,
     ) -> Result<(), Box<Failure>> {
         let durable = history.acked_durable;
@@ -380,7 +478,9 @@ impl Search<'_> {
                 let detail = format!("{what} {lsn}; acknowledged {low}, issued {issued}");
                 let (vfs, watcher) = self.boot(image.clone(), 2);
                 let again = unpanicked(|| {
-                    Life::open(&vfs, self.scenario.shape, &watcher, history.clone()).map(|_| ())
+                    self.scenario
+                        .open(&vfs, &watcher, history.clone())
+                        .map(|_| ())
                 });
                 let detail = format!(
                     "{detail} (opened again: {:?})",
@@ -397,10 +497,9 @@ impl Search<'_> {
         &self,
         vfs: &SimVfs,
         watcher: &Watcher,
-        history: &History,
-    ) -> Result<Life, Box<Failure>> {
-        let shape = self.scenario.shape;
-        let opened = unpanicked(|| Life::open(vfs, shape, watcher, history.clone()));
+        history: &History<X::State>,
+    ) -> Result<X::Life, Box<Failure>> {
+        let opened = unpanicked(|| self.scenario.open(vfs, watcher, history.clone()));
         let broken = match opened {
             Err(panic) => panic,
             Ok(Err(Stop::Broken(broken))) => broken,
@@ -437,21 +536,25 @@ impl Search<'_> {
         &mut self,
         image: &Disk,
         digest: u128,
-        history: &History,
+        history: &History<X::State>,
     ) -> Result<Shown, Box<Failure>> {
         let (vfs, watcher) = self.boot(image.clone(), 2);
         let mut life = self.opened(&vfs, &watcher, history)?;
-        let lsn = life.history().issued();
+        let lsn = X::history(&life).issued();
         let kind = vfs.changes_hash() ^ u128::from(lsn);
-        self.check(&vfs, &watcher, "O8", || life.account())?;
-        self.still_shown(&vfs.crash_state(), lsn, &life.history())?;
+        self.check(&vfs, &watcher, "O8", || X::account(&life))?;
+        self.still_shown(&vfs.crash_state(), lsn, &X::history(&life))?;
         let is_due = |every: u128| every > 0 && (digest >> 7).is_multiple_of(every);
         if is_due(self.effort.goes_on_every) {
-            self.check(&vfs, &watcher, LIVENESS, || goes_on(&mut life))?;
-            self.still_shown(&vfs.crash_state(), life.history().issued(), &life.history())?;
+            self.check(&vfs, &watcher, LIVENESS, || X::goes_on(&mut life))?;
+            self.still_shown(
+                &vfs.crash_state(),
+                X::history(&life).issued(),
+                &X::history(&life),
+            )?;
         }
         if is_due(self.effort.empties_every) {
-            self.check(&vfs, &watcher, LIVENESS, || life.empties())?;
+            self.check(&vfs, &watcher, LIVENESS, || X::empties(&mut life))?;
         }
         drop(life);
         self.mark(&vfs);
@@ -474,7 +577,7 @@ impl Search<'_> {
         &self,
         state: &CrashState,
         lsn: u64,
-        history: &History,
+        history: &History<X::State>,
     ) -> Result<(), Box<Failure>> {
         let (vfs, watcher) = self.boot(state.image(drop_all()), 3);
         let life = match self.opened(&vfs, &watcher, history) {
@@ -490,7 +593,7 @@ impl Search<'_> {
                 return Err(failure);
             }
         };
-        let again = life.history().issued();
+        let again = X::history(&life).issued();
         if again != lsn {
             let detail = format!("showed {lsn}, and after a power loss {again}");
             return Err(self.failure(Broken::new("O3", detail), &vfs));
@@ -502,7 +605,7 @@ impl Search<'_> {
     fn crash_recovery(
         &mut self,
         image: &Disk,
-        history: &History,
+        history: &History<X::State>,
         shown: &mut Shown,
     ) -> Result<(), Box<Failure>> {
         for change in 0.. {
@@ -512,9 +615,11 @@ impl Search<'_> {
                 phase: Phase::Middle,
             };
             vfs.crash_at(point);
-            let shape = self.scenario.shape;
-            let opened =
-                unpanicked(|| Life::open(&vfs, shape, &watcher, history.clone()).map(|_| ()));
+            let opened = unpanicked(|| {
+                self.scenario
+                    .open(&vfs, &watcher, history.clone())
+                    .map(|_| ())
+            });
             if !vfs.crashed() {
                 break;
             }
@@ -559,11 +664,15 @@ impl Search<'_> {
     }
 
     /// Recovers what a crashed recovery left.
-    fn recover_again(&mut self, image: &Disk, history: &History) -> Result<u64, Box<Failure>> {
+    fn recover_again(
+        &mut self,
+        image: &Disk,
+        history: &History<X::State>,
+    ) -> Result<u64, Box<Failure>> {
         let (vfs, watcher) = self.boot(image.clone(), 3);
         let life = self.opened(&vfs, &watcher, history)?;
-        let lsn = life.history().issued();
-        self.still_shown(&vfs.crash_state(), lsn, &life.history())?;
+        let lsn = X::history(&life).issued();
+        self.still_shown(&vfs.crash_state(), lsn, &X::history(&life))?;
         Ok(lsn)
     }
 }

@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use redkeep::storage::checkpoint::{Checkpoint, EngineLock};
-use redkeep::storage::log::{Log, LogError};
-use redkeep::storage::meta::Meta;
+use redkeep::storage::checkpoint::EngineLock;
+use redkeep::storage::log::LogError;
 use redkeep::storage::page::PagePtr;
 use redkeep::storage::pager::PoolShape;
 use redkeep::storage::planted::Planted;
@@ -14,14 +13,16 @@ use redkeep::storage::{
 };
 use redkeep::vfs::{Clock, VfsError, VfsErrorKind};
 
+pub use super::history::History;
+use super::history::{Shown, peek};
 use super::model::{self, Model, Step};
 use super::monitor::Monitor;
+use super::process::Process;
 use super::tap::{Tap, Watcher};
 use super::walk;
 use crate::disk::SimVfs;
 use crate::explore::Broken;
 use crate::trace::IoKind;
-use crate::watch::{AckPolicy, Note};
 
 /// The directory of the database.
 pub const DIR: &str = "/db";
@@ -75,94 +76,14 @@ impl Shape {
     }
 }
 
-/// Every state that was committed, and how far clients were told.
-#[derive(Clone, Debug)]
-pub struct History {
-    /// The state after each transaction; the first one is the empty database.
-    states: Vec<Arc<Model>>,
-    /// A kill of the process must not lose this.
-    pub acked_kill: u64,
-    /// A power loss must not lose this.
-    pub acked_durable: u64,
-}
-
-impl Default for History {
-    fn default() -> Self {
-        Self {
-            states: vec![Arc::default()],
-            acked_kill: 0,
-            acked_durable: 0,
-        }
-    }
-}
-
-impl History {
-    /// The last transaction that was committed.
-    pub fn issued(&self) -> u64 {
-        self.states.len() as u64 - 1
-    }
-
-    /// The state after a transaction.
-    pub fn state(&self, lsn: u64) -> Option<&Arc<Model>> {
-        self.states.get(lsn as usize)
-    }
-
-    /// The state now.
-    pub fn last(&self) -> &Arc<Model> {
-        self.states.last().expect("there is the empty database")
-    }
-
-    fn push(&mut self, state: Model) {
-        self.states.push(Arc::new(state));
-    }
-
-    /// A recovery shows transaction `lsn`: what follows never happened, and this is durable.
-    pub fn cut(&mut self, lsn: u64) {
-        self.states.truncate(lsn as usize + 1);
-        self.acked_kill = lsn;
-        self.acked_durable = lsn;
-    }
-
-    /// O1, O2, O6: which transaction `shown` is; the engine says `lsn`.
-    pub fn find(&self, shown: &Model, lsn: u64) -> Result<u64, Broken> {
-        if self.state(lsn).is_some_and(|s| **s == *shown) {
-            return Ok(lsn);
-        }
-        let hash = model::state_hash(shown);
-        let found = self
-            .states
-            .iter()
-            .rposition(|s| model::state_hash(s) == hash && **s == *shown);
-        match (found, self.state(lsn)) {
-            (Some(k), _) => Err(Broken::new(
-                "O2",
-                format!("the content is that after {k} and the engine says {lsn}"),
-            )),
-            (None, Some(expected)) => Err(Broken::new(
-                "O6",
-                format!(
-                    "no prefix has this content; against {lsn}: {}",
-                    model::difference(expected, shown)
-                ),
-            )),
-            (None, None) => Err(Broken::new(
-                "O1",
-                format!(
-                    "the engine says {lsn}, only {} were issued; against the last: {}",
-                    self.issued(),
-                    model::difference(self.last(), shown)
-                ),
-            )),
-        }
-    }
-}
-
 /// Why a life did not come to the end of its script.
 #[derive(Debug)]
 pub enum Stop {
     Storage(Error),
     Log(LogError),
     Open(OpenError),
+    /// A command was answered with an error of the disk.
+    Refused(String),
     Broken(Broken),
 }
 
@@ -196,6 +117,7 @@ impl std::fmt::Display for Stop {
             Self::Storage(e) => write!(f, "storage: {e}"),
             Self::Log(e) => write!(f, "log: {e}"),
             Self::Open(e) => write!(f, "open: {e}"),
+            Self::Refused(text) => write!(f, "refused: {text}"),
             Self::Broken(b) => write!(f, "{}: {}", b.oracle, b.detail),
         }
     }
@@ -254,13 +176,6 @@ impl EngineLock for Shared {
     }
 }
 
-/// What the window of a sync and the script share.
-type Shown = Arc<Mutex<History>>;
-
-fn peek(history: &Shown) -> MutexGuard<'_, History> {
-    history.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A held snapshot, its name, and what it must show.
 struct Held {
     id: u64,
@@ -270,15 +185,9 @@ struct Held {
 
 /// A running process.
 pub struct Life {
-    vfs: SimVfs,
-    watcher: Watcher,
-    engine: Shared,
-    log: Arc<Log>,
-    clock: Arc<dyn Clock>,
-    checkpoint: Option<Checkpoint>,
+    process: Process<Shared, Model>,
     snapshots: Vec<Held>,
     next_snapshot: u64,
-    history: Shown,
     /// Whether a full disk is part of the script.
     tolerates_full: bool,
     /// How often the disk was full.
@@ -303,7 +212,8 @@ pub fn is_refusal(error: &OpenError) -> bool {
     )
 }
 
-fn open_engine(
+/// Opens the files of a database of this shape.
+pub fn open_engine(
     vfs: &SimVfs,
     shape: &Shape,
     watcher: &Watcher,
@@ -361,23 +271,16 @@ impl Life {
     fn over(
         vfs: &SimVfs,
         watcher: &Watcher,
-        mut history: History,
+        history: History,
         engine: Engine,
         report: OpenReport,
         lsn: u64,
     ) -> Self {
-        history.cut(lsn);
-        let log = engine.log().expect("an open file has a log").clone();
+        let engine = Shared(Arc::new(Mutex::new(engine)));
         Self {
-            vfs: vfs.clone(),
-            watcher: watcher.clone(),
-            engine: Shared(Arc::new(Mutex::new(engine))),
-            log,
-            clock: Arc::new(vfs.clock()),
-            checkpoint: None,
+            process: Process::new(vfs, watcher, history, engine, lsn),
             snapshots: Vec::new(),
             next_snapshot: 1,
-            history: Arc::new(Mutex::new(history)),
             tolerates_full: false,
             full: 0,
             report,
@@ -386,18 +289,18 @@ impl Life {
 
     /// What was issued and acknowledged so far.
     pub fn history(&self) -> History {
-        peek(&self.history).clone()
+        peek(&self.process.history).clone()
     }
 
     /// Whether the engine refuses writes for good.
     pub fn is_poisoned(&self) -> bool {
-        self.engine.with(|e| e.pager().is_poisoned()) || self.log.poison().is_some()
+        self.process.engine.with(|e| e.pager().is_poisoned()) || self.process.log.poison().is_some()
     }
 
     /// A full disk is an outcome that the script expects.
     pub fn tolerate_full_disk(&mut self) {
         self.tolerates_full = true;
-        self.watcher.lock().expect_full_disk();
+        self.process.watcher.lock().expect_full_disk();
     }
 
     /// Does one thing.
@@ -407,7 +310,7 @@ impl Life {
                 if self.tolerates_full =>
             {
                 self.full += 1;
-                self.checkpoint = None;
+                self.process.abandon_checkpoint();
                 Ok(())
             }
             done => done,
@@ -416,37 +319,42 @@ impl Life {
 
     fn attempt(&mut self, act: &Act) -> Result<(), Stop> {
         match act {
-            Act::Txn(plan, steps) => Ok(transact(&self.engine, &self.history, *plan, steps)?),
+            Act::Txn(plan, steps) => Ok(transact(
+                &self.process.engine,
+                &self.process.history,
+                *plan,
+                steps,
+            )?),
             Act::Rollback(steps) => Ok(self.roll_back(steps)?),
-            Act::Ack => self.acknowledge_kill(),
-            Act::Sync => self.sync(),
+            Act::Ack => self.process.acknowledge_kill(),
+            Act::Sync => self.process.sync(),
             Act::SyncBeside(batches) => self.sync_beside(batches),
-            Act::CheckpointSteps(steps) => self.checkpoint_steps(*steps),
-            Act::Checkpoint => self.checkpoint_steps(u32::MAX),
+            Act::CheckpointSteps(steps) => self.process.checkpoint_steps(*steps),
+            Act::Checkpoint => self.process.checkpoint_steps(u32::MAX),
             Act::Snapshot => self.snapshot(),
             Act::ReadSnapshots => self.read_snapshots(),
             Act::DropSnapshot => {
                 self.drop_snapshots(1);
                 Ok(())
             }
-            Act::FreeDropped(pages) => Ok(self.engine.with(|e| e.free_dropped(*pages))?),
+            Act::FreeDropped(pages) => Ok(self.process.engine.with(|e| e.free_dropped(*pages))?),
             Act::Read => self.read(),
             Act::Shutdown => self.shut_down(),
             Act::Reopen => unreachable!("whoever owns the process ends it"),
             Act::Capacity(room) => {
-                let used = self.vfs.disk().used();
-                self.vfs.set_capacity(room.map(|r| used + r));
+                let used = self.process.vfs.disk().used();
+                self.process.vfs.set_capacity(room.map(|r| used + r));
                 Ok(())
             }
             Act::Wait(us) => {
-                self.vfs.clock().advance_us(*us);
+                self.process.vfs.clock().advance_us(*us);
                 Ok(())
             }
         }
     }
 
     fn roll_back(&self, steps: &[Step]) -> Result<(), Error> {
-        self.engine.with(|engine| {
+        self.process.engine.with(|engine| {
             engine.begin_command(OnMiss::Read);
             engine.set_urgent(false);
             engine.begin(Plan::Savepoint)?;
@@ -458,38 +366,13 @@ impl Life {
         })
     }
 
-    fn acknowledge_kill(&self) -> Result<(), Stop> {
-        let lsn = self.log.last_lsn();
-        self.log.write_to(lsn)?;
-        let mut history = peek(&self.history);
-        history.acked_kill = history.acked_kill.max(lsn.0);
-        self.watcher.lock().acknowledged(lsn.0, false);
-        self.vfs.note(Note::Ack {
-            lsn: lsn.0,
-            policy: AckPolicy::EverySec,
-        });
-        Ok(())
-    }
-
-    fn sync(&self) -> Result<(), Stop> {
-        let lsn = self.log.last_lsn();
-        self.log.sync_to(lsn)?;
-        let mut history = peek(&self.history);
-        history.acked_kill = history.acked_kill.max(lsn.0);
-        history.acked_durable = history.acked_durable.max(lsn.0);
-        let mut monitor = self.watcher.lock();
-        monitor.acknowledged(lsn.0, true);
-        monitor.acknowledged(self.log.synced_lsn().0, true);
-        self.vfs.note(Note::Ack {
-            lsn: lsn.0,
-            policy: AckPolicy::Always,
-        });
-        Ok(())
-    }
-
     /// Commits and writes while the log is being synced: the sync does not cover them.
     fn sync_beside(&self, batches: &[Vec<Step>]) -> Result<(), Stop> {
-        let (engine, history, log) = (self.engine.clone(), self.history.clone(), self.log.clone());
+        let (engine, history, log) = (
+            self.process.engine.clone(),
+            self.process.history.clone(),
+            self.process.log.clone(),
+        );
         let mut waiting: Vec<Vec<Step>> = batches.iter().rev().cloned().collect();
         let window = move |kind: IoKind, path: &Path| {
             if kind != IoKind::Sync || path != Path::new(LOG) {
@@ -507,58 +390,22 @@ impl Life {
                 peek(&history).acked_kill = log.last_lsn().0;
             }
         };
-        self.vfs.set_window(Some(Box::new(window)));
-        let done = self.sync();
-        self.vfs.set_window(None);
+        self.process.vfs.set_window(Some(Box::new(window)));
+        let done = self.process.sync();
+        self.process.vfs.set_window(None);
         done?;
         // What came beside it waits for a sync of its own.
-        self.sync()
-    }
-
-    fn checkpoint_steps(&mut self, steps: u32) -> Result<(), Stop> {
-        if self.checkpoint.is_none() {
-            let begun = self
-                .engine
-                .with(|e| Checkpoint::begin(e, self.clock.clone()));
-            self.checkpoint = begun?;
-        }
-        for _ in 0..steps {
-            let Some(checkpoint) = &mut self.checkpoint else {
-                return Ok(());
-            };
-            match checkpoint.step(&self.engine) {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.checkpoint = None;
-                    self.account()?;
-                }
-                Err(e) => {
-                    self.checkpoint = None;
-                    return Err(e.into());
-                }
-            }
-        }
-        Ok(())
+        self.process.sync()
     }
 
     /// O8 and O9 on the durable checkpoint.
     pub fn account(&self) -> Result<(), Stop> {
-        self.engine.with(|engine| {
-            let meta: Meta = engine.checkpoint_state().meta;
-            let source = engine.source().clone();
-            let mut buffer = vec![0; source.page_bytes()];
-            let mut pages = |ptr: PagePtr| {
-                source.read(ptr, &mut buffer)?;
-                Ok(buffer.clone())
-            };
-            walk::checkpoint(&mut pages, &meta).map(|_| ())?;
-            Ok(())
-        })
+        self.process.account()
     }
 
     fn snapshot(&mut self) -> Result<(), Stop> {
-        let state = peek(&self.history).last().clone();
-        let (snapshot, reached) = self.engine.with(|engine| {
+        let state = peek(&self.process.history).last().clone();
+        let (snapshot, reached) = self.process.engine.with(|engine| {
             engine.begin_command(OnMiss::Read);
             let snapshot = engine.snapshot();
             let source = engine.source().clone();
@@ -572,7 +419,7 @@ impl Life {
         })?;
         let id = self.next_snapshot;
         self.next_snapshot += 1;
-        self.watcher.lock().snapshot_opened(id, reached);
+        self.process.watcher.lock().snapshot_opened(id, reached);
         self.snapshots.push(Held {
             id,
             reader: snapshot.reader(),
@@ -585,7 +432,7 @@ impl Life {
     fn drop_snapshots(&mut self, count: usize) {
         let count = count.min(self.snapshots.len());
         for gone in self.snapshots.drain(..count) {
-            self.watcher.lock().snapshot_closed(gone.id);
+            self.process.watcher.lock().snapshot_closed(gone.id);
         }
     }
 
@@ -606,8 +453,8 @@ impl Life {
 
     /// Reads everything and compares it with the model.
     pub fn read(&self) -> Result<(), Stop> {
-        let expected = peek(&self.history).last().clone();
-        let found = self.engine.with(|engine| {
+        let expected = peek(&self.process.history).last().clone();
+        let found = self.process.engine.with(|engine| {
             engine.begin_command(OnMiss::Read);
             model::contents(engine)
         })?;
@@ -619,8 +466,8 @@ impl Life {
 
     /// Reads what can be read: how many reads failed, and whether all others were right (O10).
     pub fn read_around_damage(&self) -> Result<u64, Broken> {
-        let expected = peek(&self.history).last().clone();
-        let (failed, found) = self.engine.with(|engine| {
+        let expected = peek(&self.process.history).last().clone();
+        let (failed, found) = self.process.engine.with(|engine| {
             engine.begin_command(OnMiss::Read);
             model::readable(engine, &expected)
         });
@@ -638,16 +485,8 @@ impl Life {
     }
 
     fn shut_down(&mut self) -> Result<(), Stop> {
-        self.sync()?;
-        for _ in 0..3 {
-            self.checkpoint_steps(u32::MAX)?;
-        }
         self.drop_snapshots(usize::MAX);
-        let cleared = self.engine.with(|e| e.clear_log_required(&*self.clock))?;
-        if !cleared {
-            return Err(Broken::new("O1", "a clean shutdown still requires the log").into());
-        }
-        Ok(())
+        self.process.shut_down()
     }
 
     /// O8 in the end: after dropping everything, what is in use is the base line.
@@ -655,14 +494,14 @@ impl Life {
         self.drop_snapshots(usize::MAX);
         let steps: Vec<Step> = model::ROOTS.into_iter().map(Step::DropRoot).collect();
         self.act(&Act::Txn(Plan::Savepoint, steps))?;
-        while self.engine.with(|e| e.has_dropped()) {
+        while self.process.engine.with(|e| e.has_dropped()) {
             self.act(&Act::FreeDropped(100))?;
         }
         for _ in 0..3 {
             self.act(&Act::Checkpoint)?;
             self.act(&Act::Txn(Plan::Simple, vec![Step::DropRoot(0)]))?;
         }
-        self.engine.with(|engine| {
+        self.process.engine.with(|engine| {
             engine.begin_command(OnMiss::Read);
             let space = engine.pager().space();
             let fixed = redkeep::storage::pager::META_REGION_BYTES

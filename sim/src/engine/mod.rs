@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! model     what a database holds, as maps; the changes of a workload
+//! history   what was committed and acknowledged
+//! process   what every process does to the engine: acknowledges, syncs, checkpoints
 //! life      one process: opens the engine, does a script, keeps the model beside it
 //! tap       shows every call to the monitor
 //! monitor   the ordering assertions that know the formats
@@ -13,10 +15,12 @@
 
 pub mod damage;
 pub mod exhaust;
+pub mod history;
 pub mod life;
 pub mod model;
 pub mod monitor;
 pub mod planted;
+pub mod process;
 pub mod random;
 pub mod scripts;
 pub mod tap;

@@ -31,7 +31,7 @@ pub struct Knobs {
     /// Which kinds of acts and steps are in: each with an even chance.
     features: u64,
     /// Which classes of faults are in: each with one chance in three; none in one run of ten.
-    faults: u64,
+    pub faults: u64,
     /// Bodies are below this.
     body_max: u64,
 }
@@ -225,7 +225,7 @@ impl Workload {
 }
 
 /// The faults of a life.
-fn inject(vfs: &SimVfs, knobs: &Knobs, stream: &mut Stream) {
+pub fn inject(vfs: &SimVfs, knobs: &Knobs, stream: &mut Stream) {
     let chance = |fault, per_million| Injection {
         fault,
         when: When::Chance(per_million),
@@ -259,6 +259,44 @@ fn inject(vfs: &SimVfs, knobs: &Knobs, stream: &mut Stream) {
     if has(class::READ) {
         vfs.inject(Injection::once(Fault::ReadFails, n));
     }
+}
+
+/// How a life ends, and what the next one must show at least.
+pub fn ending(
+    vfs: &SimVfs,
+    stream: &mut Stream,
+    point: Option<CrashPoint>,
+    acked_kill: u64,
+    acked_durable: u64,
+) -> (Crash, u64) {
+    let state = vfs.crash_state();
+    let termination = match stream.below(4) {
+        0 => {
+            let part = stream.next_u64() as u16;
+            let all = [Progress::Nothing, Progress::Part(part), Progress::Whole];
+            Termination::ProcessKill(*stream.pick(&all))
+        }
+        1 => drop_all(),
+        _ => {
+            let seed = stream.next_u64();
+            let all = state.resolutions(&Tear::ALL, 6, seed);
+            Termination::PowerLoss(*stream.pick(&all))
+        }
+    };
+    let low = match termination {
+        Termination::ProcessKill(_) => acked_kill.max(acked_durable),
+        Termination::PowerLoss(_) => acked_durable,
+    };
+    let survivors = match termination {
+        Termination::PowerLoss(resolution) => state.describe(resolution),
+        Termination::ProcessKill(_) => String::new(),
+    };
+    let crash = Crash {
+        point,
+        termination,
+        survivors,
+    };
+    (crash, low)
 }
 
 /// One run.
@@ -342,37 +380,14 @@ impl Run {
 
     /// Ends the life and begins the next one on what is left.
     fn end(&mut self, point: Option<CrashPoint>) {
-        let state = self.vfs.crash_state();
-        let termination = match self.crash.below(4) {
-            0 => {
-                let part = self.crash.next_u64() as u16;
-                let all = [Progress::Nothing, Progress::Part(part), Progress::Whole];
-                Termination::ProcessKill(*self.crash.pick(&all))
-            }
-            1 => drop_all(),
-            _ => {
-                let seed = self.crash.next_u64();
-                let all = state.resolutions(&Tear::ALL, 6, seed);
-                Termination::PowerLoss(*self.crash.pick(&all))
-            }
-        };
-        self.low = match termination {
-            Termination::ProcessKill(_) => self.history.acked_kill.max(self.history.acked_durable),
-            Termination::PowerLoss(_) => self.history.acked_durable,
-        };
+        let (acked_kill, acked_durable) = (self.history.acked_kill, self.history.acked_durable);
+        let (crash, low) = ending(&self.vfs, &mut self.crash, point, acked_kill, acked_durable);
+        self.low = low;
         // A life that does not even open leaves this as it is.
-        self.history.acked_kill = self.low;
-        let survivors = match termination {
-            Termination::PowerLoss(resolution) => state.describe(resolution),
-            Termination::ProcessKill(_) => String::new(),
-        };
-        self.steps.push(Crash {
-            point,
-            termination,
-            survivors,
-        });
+        self.history.acked_kill = low;
+        self.vfs.restart(crash.termination);
+        self.steps.push(crash);
         self.coverage.ends += 1;
-        self.vfs.restart(termination);
     }
 
     /// No faults any more: it opens, goes on, empties, and shows the same after a power loss.

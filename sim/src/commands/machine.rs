@@ -1,0 +1,217 @@
+//! A server without sockets and threads: words in, a reply out.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redkeep::command::client::{Entry, Origin};
+use redkeep::command::effects;
+use redkeep::command::server::Server;
+use redkeep::config::{Caller, Config};
+use redkeep::keyspace::{Keyspace, Look};
+use redkeep::resp::value::{self, Value};
+use redkeep::session::{OwnEngine, Session, Step};
+use redkeep::storage::checkpoint::EngineLock;
+use redkeep::storage::{Engine, Error, OnMiss};
+use redkeep::vfs::Clock;
+
+/// Words of a command.
+pub type Words = Vec<Vec<u8>>;
+
+/// How many databases there are.
+pub const DATABASES: u32 = 16;
+
+/// What the random draws of every simulated server depend on.
+const DRAWS: u64 = 1;
+
+/// Due keys and fields that are removed in one turn in the background.
+const EXPIRED_A_TURN: usize = 1000;
+
+/// Bytes of a streamed reply that are asked for at a time.
+const STREAM_BYTES: usize = 1 << 20;
+
+/// The keyspace behind its lock.
+#[derive(Clone, Debug)]
+pub struct Held(Arc<Mutex<Keyspace>>);
+
+impl Held {
+    /// The keyspace, for as long as the guard lives.
+    pub fn lock(&self) -> MutexGuard<'_, Keyspace> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EngineLock for Held {
+    fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
+        work(&mut self.lock().engine)
+    }
+}
+
+/// A configuration in which these directives are not the usual ones.
+pub fn configured(directives: &[(&str, &str)]) -> Arc<Config> {
+    let config = Config::default();
+    let caller = Caller {
+        is_local: true,
+        is_loading: false,
+    };
+    for (name, value) in directives {
+        config
+            .set(&[(name.as_bytes(), value.as_bytes())], caller)
+            .expect("a directive of a scenario");
+    }
+    Arc::new(config)
+}
+
+/// Keyspace, server and one connection.
+pub struct Machine {
+    pub keyspace: Held,
+    pub server: Arc<Server>,
+    session: Option<Session>,
+    /// Hears which keys are given up.
+    listener: Option<Session>,
+}
+
+impl Machine {
+    /// A server over an open engine.
+    pub fn new(engine: Engine, config: Arc<Config>, clock: &Arc<dyn Clock>) -> Result<Self, Error> {
+        let keyspace = Keyspace::new(engine, DATABASES, DRAWS, clock.wall_ms())?;
+        let evicts = config.maxmemory() > 0;
+        let server = Arc::new(Server::new(config, Arc::clone(clock)));
+        let session = Some(connect(&server));
+        let mut machine = Self {
+            keyspace: Held(Arc::new(Mutex::new(keyspace))),
+            server,
+            session,
+            listener: None,
+        };
+        if evicts {
+            let mut listener = connect(&machine.server);
+            let words: Words = ["PSUBSCRIBE", "__keyevent@*__:evicted"]
+                .iter()
+                .map(|word| word.as_bytes().to_vec())
+                .collect();
+            machine.unbounded(|machine| machine.carry_out(&mut listener, &words, clock.wall_us()));
+            machine.listener = Some(listener);
+        }
+        Ok(machine)
+    }
+
+    /// Does something for which no key is given up.
+    pub fn unbounded<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> R {
+        let maxmemory = |bytes| self.server.tuning.maxmemory.swap(bytes, Ordering::Relaxed);
+        let before = maxmemory(0);
+        let done = work(self);
+        self.server
+            .tuning
+            .maxmemory
+            .store(before, Ordering::Relaxed);
+        done
+    }
+
+    /// Carries out one command at a wall time in microseconds; its reply.
+    pub fn call(&mut self, words: &Words, now_us: u64) -> Value {
+        let mut session = self.session.take().expect("one call at a time");
+        let reply = self.carry_out(&mut session, words, now_us);
+        self.session = Some(session);
+        reply
+    }
+
+    fn carry_out(&self, session: &mut Session, words: &Words, now_us: u64) -> Value {
+        value::put_request(session.input.room(), words);
+        loop {
+            let step = {
+                let mut keyspace = self.keyspace.lock();
+                session.execute(&mut keyspace, &self.server, &OwnEngine, now_us)
+            };
+            session.client.patient = false;
+            match step {
+                Step::Again if session.reply.has_streams() => break,
+                Step::Again | Step::Park(None) => {}
+                Step::Park(Some(mut fetch)) => {
+                    fetch.fetch();
+                    fetch.land(&mut self.keyspace.lock());
+                }
+                Step::Move => session.client.patient = true,
+                _ => break,
+            }
+        }
+        reply_of(session)
+    }
+
+    /// The keys that were given up since the last call, the first one first: database and name.
+    pub fn take_evicted(&mut self) -> Vec<(u32, Vec<u8>)> {
+        let Some(listener) = &mut self.listener else {
+            return Vec::new();
+        };
+        let mut bytes = Vec::new();
+        listener.client.entry.take_posted(&mut bytes);
+        let mut evicted = Vec::new();
+        let mut rest = &bytes[..];
+        while let Ok(Some((message, len))) = value::read(rest) {
+            rest = &rest[len..];
+            evicted.extend(evicted_by(&message));
+        }
+        evicted
+    }
+
+    /// Removes some of what is due, as the background does.
+    pub fn expire(&self, now_ms: u64) -> Result<(), Error> {
+        let mut keyspace = self.keyspace.lock();
+        keyspace.engine.begin_command(OnMiss::Read);
+        keyspace.engine.set_urgent(true);
+        let done = keyspace.expire_due(now_ms, EXPIRED_A_TURN);
+        keyspace.engine.set_urgent(false);
+        effects::distribute(&mut keyspace, &self.server, None, now_ms);
+        done.map(|_| ())
+    }
+
+    /// Whether the collection at a key of database 0 is large, and so has trees of its own; None: there is none.
+    pub fn is_large(&self, key: &[u8], now_ms: u64) -> Result<Option<bool>, Error> {
+        let mut keyspace = self.keyspace.lock();
+        keyspace.engine.begin_command(OnMiss::Read);
+        let entry = keyspace.lookup(0, key, now_ms, Look::UNSEEN)?;
+        Ok(entry.map(|entry| entry.is_large()))
+    }
+}
+
+fn connect(server: &Server) -> Session {
+    let origin = Origin {
+        addr: "simulated:0".to_owned(),
+        local: true,
+        ..Origin::default()
+    };
+    let entry = Entry::new(server.registry.next_id(), origin, server.clock.wall_ms());
+    let entry = Arc::new(entry);
+    server.registry.insert(Arc::clone(&entry));
+    let mut session = Session::new(entry, server);
+    session.client.deny_blocking = true;
+    session
+}
+
+fn reply_of(session: &mut Session) -> Value {
+    let (bytes, streams) = session.reply.take();
+    let mut whole = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    for (place, mut stream) in streams {
+        whole.extend_from_slice(&bytes[at..place]);
+        at = place;
+        while let Ok(true) = stream.fill(&mut whole, STREAM_BYTES) {}
+    }
+    whole.extend_from_slice(&bytes[at..]);
+    match value::read(&whole) {
+        Ok(Some((value, _))) => value,
+        _ => Value::Error("harness: the reply is not whole".to_owned()),
+    }
+}
+
+/// What a message says of a key that was given up.
+fn evicted_by(message: &Value) -> Option<(u32, Vec<u8>)> {
+    let Value::Array(parts) = message else {
+        return None;
+    };
+    let [_, _, Value::Bulk(channel), Value::Bulk(key)] = &parts[..] else {
+        return None;
+    };
+    let channel = std::str::from_utf8(channel).ok()?;
+    let db = channel.strip_prefix("__keyevent@")?.split('_').next()?;
+    Some((db.parse().ok()?, key.clone()))
+}

@@ -1,0 +1,18 @@
+//! Redis commands over the simulated disk: raw words through a session, as a server without sockets and threads
+//! carries them out, beside the plain model of Redis that the other tests use as well.
+//!
+//! ```text
+//! machine   keyspace, server and session of one process: words in, a reply out
+//! oracle    what a database holds according to the model; what one shows; the two compared
+//! life      one process: opens the files, does a script, keeps the oracle beside it
+//! scripts   the scripted scenarios, by type
+//! workload  commands that a seed draws
+//! random    runs that one seed decides
+//! ```
+
+pub mod life;
+pub mod machine;
+pub mod oracle;
+pub mod random;
+pub mod scripts;
+pub mod workload;

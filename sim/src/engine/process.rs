@@ -1,0 +1,142 @@
+//! What every process does to the engine, whatever it keeps in it: acknowledge, sync, checkpoint, shut down.
+
+use std::sync::{Arc, Mutex};
+
+use redkeep::storage::checkpoint::{Checkpoint, EngineLock};
+use redkeep::storage::log::Log;
+use redkeep::storage::meta::Meta;
+use redkeep::storage::page::PagePtr;
+use redkeep::vfs::Clock;
+
+use super::history::{History, Shown, peek};
+use super::life::Stop;
+use super::tap::Watcher;
+use super::walk;
+use crate::disk::SimVfs;
+use crate::explore::Broken;
+use crate::watch::{AckPolicy, Note};
+
+/// A running process: the engine behind the lock `L`, and the states `S` that it went through.
+pub struct Process<L, S> {
+    pub vfs: SimVfs,
+    pub watcher: Watcher,
+    pub engine: L,
+    pub log: Arc<Log>,
+    pub clock: Arc<dyn Clock>,
+    pub history: Shown<S>,
+    checkpoint: Option<Checkpoint>,
+}
+
+impl<L: EngineLock, S: Clone> Process<L, S> {
+    /// A process that has opened the files, which show transaction `lsn`.
+    pub fn new(
+        vfs: &SimVfs,
+        watcher: &Watcher,
+        mut history: History<S>,
+        engine: L,
+        lsn: u64,
+    ) -> Self {
+        history.cut(lsn);
+        let log = engine.with(|e| e.log().expect("an open file has a log").clone());
+        Self {
+            vfs: vfs.clone(),
+            watcher: watcher.clone(),
+            engine,
+            log,
+            clock: Arc::new(vfs.clock()),
+            history: Arc::new(Mutex::new(history)),
+            checkpoint: None,
+        }
+    }
+
+    /// The kernel has the log, and everything is acknowledged.
+    pub fn acknowledge_kill(&self) -> Result<(), Stop> {
+        let lsn = self.log.last_lsn();
+        self.log.write_to(lsn)?;
+        let mut history = peek(&self.history);
+        history.acked_kill = history.acked_kill.max(lsn.0);
+        self.watcher.lock().acknowledged(lsn.0, false);
+        self.vfs.note(Note::Ack {
+            lsn: lsn.0,
+            policy: AckPolicy::EverySec,
+        });
+        Ok(())
+    }
+
+    /// The disk has the log, and everything is acknowledged.
+    pub fn sync(&self) -> Result<(), Stop> {
+        let lsn = self.log.last_lsn();
+        self.log.sync_to(lsn)?;
+        let mut history = peek(&self.history);
+        history.acked_kill = history.acked_kill.max(lsn.0);
+        history.acked_durable = history.acked_durable.max(lsn.0);
+        let mut monitor = self.watcher.lock();
+        monitor.acknowledged(lsn.0, true);
+        monitor.acknowledged(self.log.synced_lsn().0, true);
+        self.vfs.note(Note::Ack {
+            lsn: lsn.0,
+            policy: AckPolicy::Always,
+        });
+        Ok(())
+    }
+
+    /// Takes so many steps of the checkpoint, beginning one if none runs.
+    pub fn checkpoint_steps(&mut self, steps: u32) -> Result<(), Stop> {
+        if self.checkpoint.is_none() {
+            let begun = self
+                .engine
+                .with(|e| Checkpoint::begin(e, self.clock.clone()));
+            self.checkpoint = begun?;
+        }
+        for _ in 0..steps {
+            let Some(checkpoint) = &mut self.checkpoint else {
+                return Ok(());
+            };
+            match checkpoint.step(&self.engine) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.checkpoint = None;
+                    self.account()?;
+                }
+                Err(e) => {
+                    self.checkpoint = None;
+                    return Err(e.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up the checkpoint that runs, if one does.
+    pub fn abandon_checkpoint(&mut self) {
+        self.checkpoint = None;
+    }
+
+    /// O8 and O9 on the durable checkpoint.
+    pub fn account(&self) -> Result<(), Stop> {
+        self.engine.with(|engine| {
+            let meta: Meta = engine.checkpoint_state().meta;
+            let source = engine.source().clone();
+            let mut buffer = vec![0; source.page_bytes()];
+            let mut pages = |ptr: PagePtr| {
+                source.read(ptr, &mut buffer)?;
+                Ok(buffer.clone())
+            };
+            walk::checkpoint(&mut pages, &meta).map(|_| ())?;
+            Ok(())
+        })
+    }
+
+    /// A clean shutdown.
+    pub fn shut_down(&mut self) -> Result<(), Stop> {
+        self.sync()?;
+        for _ in 0..3 {
+            self.checkpoint_steps(u32::MAX)?;
+        }
+        let cleared = self.engine.with(|e| e.clear_log_required(&*self.clock))?;
+        if !cleared {
+            return Err(Broken::new("O1", "a clean shutdown still requires the log").into());
+        }
+        Ok(())
+    }
+}
