@@ -3,9 +3,9 @@
 use crate::errors::{self, Failure};
 use crate::state::{Call, Outcome};
 use crate::{
-    bitfields, bitmaps, connection, counters, databases, expiry, hash_expiry, hashes, hyperloglog,
-    keys, lists, object, pubsub, scan, server, sets, sorted_sets, streams, strings, subsequence,
-    tracking, transactions,
+    administration, bitfields, bitmaps, configuration, connection, counters, databases, expiry,
+    geo, hash_expiry, hashes, hyperloglog, introspection, keys, lists, object, pubsub, scan,
+    server, sets, sort, sorted_sets, streams, strings, subsequence, tracking, transactions,
 };
 
 /// A command or, with a bar in its name, a subcommand.
@@ -22,8 +22,8 @@ const fn row(name: &'static str, arity: isize, run: fn(&mut Call) -> Outcome) ->
 
 /// Commands that only have subcommands.
 const CONTAINERS: &[&str] = &[
-    "acl", "client", "cluster", "latency", "memory", "module", "object", "pubsub", "slowlog",
-    "xgroup", "xinfo",
+    "acl", "client", "cluster", "command", "config", "latency", "memory", "module", "object",
+    "pubsub", "script", "slowlog", "xgroup", "xinfo",
 ];
 
 const COMMANDS: &[Command] = &[
@@ -148,6 +148,83 @@ const COMMANDS: &[Command] = &[
     row("rpoplpush", 3, lists::rpoplpush),
     row("rpush", -3, lists::rpush),
     row("rpushx", -3, lists::rpushx),
+    row("acl|genpass", -2, administration::genpass),
+    row("acl|help", 2, object::help),
+    row("acl|load", 2, administration::acl_file),
+    row("acl|log", -2, administration::acl_log),
+    row("acl|save", 2, administration::acl_file),
+    row("bgrewriteaof", 1, administration::bgrewriteaof),
+    row("bgsave", -1, administration::bgsave),
+    row("cluster|addslots", -3, server::cluster),
+    row("cluster|addslotsrange", -4, server::cluster),
+    row("cluster|bumpepoch", 2, server::cluster),
+    row("cluster|count-failure-reports", 3, server::cluster),
+    row("cluster|countkeysinslot", 3, server::cluster),
+    row("cluster|delslots", -3, server::cluster),
+    row("cluster|delslotsrange", -4, server::cluster),
+    row("cluster|failover", -2, server::cluster),
+    row("cluster|flushslots", 2, server::cluster),
+    row("cluster|forget", 3, server::cluster),
+    row("cluster|getkeysinslot", 4, server::cluster),
+    row("cluster|help", 2, server::cluster),
+    row("cluster|keyslot", 3, server::cluster),
+    row("cluster|links", 2, server::cluster),
+    row("cluster|meet", -4, server::cluster),
+    row("cluster|myshardid", 2, server::cluster),
+    row("cluster|replicas", 3, server::cluster),
+    row("cluster|replicate", 3, server::cluster),
+    row("cluster|reset", -2, server::cluster),
+    row("cluster|saveconfig", 2, server::cluster),
+    row("cluster|set-config-epoch", 3, server::cluster),
+    row("cluster|setslot", -4, server::cluster),
+    row("cluster|shards", 2, server::cluster),
+    row("cluster|slaves", 3, server::cluster),
+    row("command", -1, introspection::command),
+    row("command|count", 2, introspection::count),
+    row("command|docs", -2, introspection::docs),
+    row("command|getkeys", -3, introspection::getkeys),
+    row("command|getkeysandflags", -3, introspection::getkeys),
+    row("command|help", 2, object::help),
+    row("command|info", -2, introspection::info),
+    row("command|list", -2, introspection::list),
+    row("config|get", -3, configuration::get),
+    row("config|help", 2, object::help),
+    row("config|resetstat", 2, server::ok),
+    row("config|rewrite", 2, configuration::rewrite),
+    row("config|set", -4, configuration::set),
+    row("debug", -2, administration::debug),
+    row("geoadd", -5, geo::geoadd),
+    row("geodist", -4, geo::geodist),
+    row("geohash", -2, geo::geohash),
+    row("geopos", -2, geo::geopos),
+    row("georadius", -6, geo::searches::run),
+    row("georadius_ro", -6, geo::searches::run),
+    row("georadiusbymember", -5, geo::searches::run),
+    row("georadiusbymember_ro", -5, geo::searches::run),
+    row("geosearch", -7, geo::searches::run),
+    row("geosearchstore", -8, geo::searches::run),
+    row("info", -1, administration::info),
+    row("lastsave", 1, administration::lastsave),
+    row("latency|doctor", 2, administration::text),
+    row("latency|graph", 3, administration::latency_graph),
+    row("latency|help", 2, object::help),
+    row("latency|histogram", -2, administration::empty_map),
+    row("memory|doctor", 2, administration::text),
+    row("memory|help", 2, object::help),
+    row("memory|malloc-stats", 2, administration::text),
+    row("memory|purge", 2, server::ok),
+    row("memory|stats", 2, administration::empty_map),
+    row("module|help", 2, object::help),
+    row("pfdebug", 3, administration::pfdebug),
+    row("pfselftest", 1, server::ok),
+    row("replconf", -1, administration::replconf),
+    row("replicaof", 3, administration::replicaof),
+    row("save", 1, server::ok),
+    row("shutdown", -1, administration::shutdown),
+    row("slaveof", 3, administration::replicaof),
+    row("slowlog|help", 2, object::help),
+    row("sort", -2, sort::sort),
+    row("sort_ro", -2, sort::sort),
     row("zadd", -4, sorted_sets::zadd),
     row("zcard", 2, sorted_sets::zcard),
     row("zcount", 4, sorted_sets::ranges::zcount),
@@ -309,7 +386,9 @@ pub fn run(call: &mut Call) -> Outcome {
 /// Finds the command and checks its arity.
 fn find(call: &mut Call) -> Result<&'static Command, Failure> {
     let first = lower(call.arg(0));
-    let container = CONTAINERS.contains(&first.as_str());
+    // COMMAND without a subcommand is a command.
+    let container =
+        CONTAINERS.contains(&first.as_str()) && (first != "command" || call.args.len() > 1);
     if container && call.args.len() == 1 {
         return Err(errors::wrong_arity(&first));
     }

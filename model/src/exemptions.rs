@@ -1,7 +1,10 @@
 //! The replies that are not compared byte for byte: by which rule instead, and why. Everything that
 //! is not named here is compared raw, and so is every error.
 
+mod geo;
+mod introspection;
 mod moments;
+mod reasons;
 mod sets;
 mod sorted_sets;
 mod withheld;
@@ -83,6 +86,8 @@ enum Rule {
     SharedOrNot,
     /// A text, of the same kind of reply.
     AnyText,
+    /// A text, whatever the kind of reply.
+    AnyBlob,
     /// The same first line and the same last two.
     HelpFrame,
     /// An array.
@@ -94,249 +99,31 @@ enum Rule {
     NoError,
     /// Confirmations whose names may come in any order.
     AnyNames,
+    /// The same pairs in any order.
+    AnyPairs,
+    /// The same status, or the complaint that one is going on already.
+    Background,
+    /// A text of as many hexadecimal digits.
+    Digits,
+    /// The same number of such texts.
+    EachDigits,
+    /// A text with the same titles of sections.
+    Titles,
+    /// Any status.
+    AnyStatus,
+    /// At least the commands that the model knows.
+    Includes,
+    /// What is declared of the same commands, without key specifications and tips.
+    Declared,
+    /// A map of the same names.
+    SameKeys,
+    /// The same keys, with something behind each.
+    KeysWithFlags,
+    /// Members in range, in the order asked for.
+    Found,
+    /// The same items in any order, where what they are sorted by is the same.
+    Ties,
 }
-
-struct Exemption {
-    /// The command, with its subcommand behind a bar.
-    command: &'static str,
-    rule: Rule,
-    #[expect(dead_code, reason = "it is for the reader of the table")]
-    reason: &'static str,
-}
-
-const fn exempt(command: &'static str, rule: Rule, reason: &'static str) -> Exemption {
-    Exemption {
-        command,
-        rule,
-        reason,
-    }
-}
-
-const EXEMPTIONS: &[Exemption] = &[
-    exempt(
-        "smembers",
-        Rule::SetOrder,
-        "Redis returns members in the order of its hash table, unless the set is small",
-    ),
-    exempt(
-        "sinter",
-        Rule::SetOrder,
-        "Redis returns members in the order of its hash table, unless the sets are small",
-    ),
-    exempt(
-        "sunion",
-        Rule::SetOrder,
-        "Redis returns members in the order of its hash table, unless the sets are small",
-    ),
-    exempt(
-        "sdiff",
-        Rule::SetOrder,
-        "Redis returns members in the order of its hash table, unless the sets are small",
-    ),
-    exempt("srandmember", Rule::DrawnMembers, "the choice is random"),
-    exempt("spop", Rule::PoppedMembers, "the choice is random"),
-    exempt(
-        "sscan",
-        Rule::ElementPage,
-        "cursors, page sizes and the order of large sets are the server's own; whole walks are judged apart",
-    ),
-    exempt(
-        "hgetall",
-        Rule::HashOrder,
-        "Redis returns fields in the order of its hash table, unless the hash is small",
-    ),
-    exempt(
-        "hkeys",
-        Rule::HashOrder,
-        "Redis returns fields in the order of its hash table, unless the hash is small",
-    ),
-    exempt(
-        "hvals",
-        Rule::HashOrder,
-        "Redis returns fields in the order of its hash table, unless the hash is small",
-    ),
-    exempt(
-        "hscan",
-        Rule::ElementPage,
-        "cursors, page sizes and the order of large hashes are the server's own; whole walks are judged apart",
-    ),
-    exempt("hrandfield", Rule::RandomFields, "the choice is random"),
-    exempt(
-        "zscan",
-        Rule::MemberPage,
-        "cursors, page sizes and the order of large sets are the server's own; whole walks are judged apart",
-    ),
-    exempt("zrandmember", Rule::RandomMembers, "the choice is random"),
-    exempt(
-        "httl",
-        Rule::EachBetweenTimes,
-        "time passes between the model's answer and the server's",
-    ),
-    exempt(
-        "hpttl",
-        Rule::EachBetweenTimes,
-        "time passes between the model's answer and the server's",
-    ),
-    exempt(
-        "keys",
-        Rule::AnyOrder,
-        "Redis returns keys in the order of its hash table",
-    ),
-    exempt(
-        "scan",
-        Rule::ScanPage,
-        "cursors and page sizes are the server's own; whole scans are judged apart",
-    ),
-    exempt("randomkey", Rule::AnyKey, "the choice is random"),
-    exempt(
-        "dbsize",
-        Rule::CountWithExpired,
-        "Redis counts expired keys until it removes them",
-    ),
-    exempt(
-        "ttl",
-        Rule::BetweenTimes,
-        "time passes between the model's answer and the server's",
-    ),
-    exempt(
-        "pttl",
-        Rule::BetweenTimes,
-        "time passes between the model's answer and the server's",
-    ),
-    exempt(
-        "time",
-        Rule::Clock,
-        "the server reads its clock later than the model",
-    ),
-    exempt(
-        "hello",
-        Rule::Greeting,
-        "the version and the connection's id are the server's own",
-    ),
-    exempt(
-        "unsubscribe",
-        Rule::AnyNames,
-        "Redis ends all subscriptions in the order of its hash table",
-    ),
-    exempt(
-        "punsubscribe",
-        Rule::AnyNames,
-        "Redis ends all subscriptions in the order of its hash table",
-    ),
-    exempt(
-        "sunsubscribe",
-        Rule::AnyNames,
-        "Redis ends all subscriptions in the order of its hash table",
-    ),
-    exempt(
-        "pubsub|channels",
-        Rule::AnyOrder,
-        "Redis lists channels in the order of its hash table",
-    ),
-    exempt(
-        "pubsub|shardchannels",
-        Rule::AnyOrder,
-        "Redis lists channels in the order of its hash table",
-    ),
-    exempt(
-        "pubsub|help",
-        Rule::HelpFrame,
-        "the texts between the first line and the last two are the server's own",
-    ),
-    exempt("client|id", Rule::Positive, "ids are the server's own"),
-    exempt(
-        "client|info",
-        Rule::AnyText,
-        "addresses, ages and buffer sizes are the server's own",
-    ),
-    exempt(
-        "client|list",
-        Rule::AnyText,
-        "addresses, ages and buffer sizes are the server's own",
-    ),
-    exempt(
-        "client|help",
-        Rule::HelpFrame,
-        "the prose between the frame is each server's own",
-    ),
-    exempt(
-        "object|help",
-        Rule::HelpFrame,
-        "the prose between the frame is each server's own",
-    ),
-    exempt("object|idletime", Rule::Natural, "seconds pass"),
-    exempt(
-        "object|refcount",
-        Rule::SharedOrNot,
-        "whether a small integer is a shared object depends on its way into memory",
-    ),
-    exempt(
-        "memory|usage",
-        Rule::Size,
-        "sizes depend on the server's memory layout",
-    ),
-    exempt("lolwut", Rule::AnyText, "the picture is random"),
-    exempt(
-        "slowlog|get",
-        Rule::AnyArray,
-        "which commands are slow depends on the machine",
-    ),
-    exempt(
-        "slowlog|len",
-        Rule::Natural,
-        "which commands are slow depends on the machine",
-    ),
-    exempt(
-        "latency|latest",
-        Rule::AnyArray,
-        "which events are slow depends on the machine",
-    ),
-    exempt(
-        "latency|history",
-        Rule::AnyArray,
-        "which events are slow depends on the machine",
-    ),
-    exempt(
-        "latency|reset",
-        Rule::Natural,
-        "which events are slow depends on the machine",
-    ),
-    exempt(
-        "role",
-        Rule::AnyArray,
-        "the replication offset is the server's own",
-    ),
-    exempt(
-        "waitaof",
-        Rule::NoError,
-        "whether the local log is synced depends on the machine",
-    ),
-    exempt(
-        "xpending",
-        Rule::Moments,
-        "an idle time counts from when the server ran an earlier request",
-    ),
-    exempt(
-        "xinfo|consumers",
-        Rule::Moments,
-        "idle times count from when the server ran earlier requests",
-    ),
-    exempt(
-        "xinfo|stream",
-        Rule::Moments,
-        "times are those at which the server ran earlier requests, and the index is not modelled",
-    ),
-    exempt(
-        "xinfo|help",
-        Rule::HelpFrame,
-        "the prose between the frame is each server's own",
-    ),
-    exempt(
-        "xgroup|help",
-        Rule::HelpFrame,
-        "the prose between the frame is each server's own",
-    ),
-];
 
 /// A request before it is sent, and the model's answer to it.
 pub struct Pending<'a> {
@@ -405,8 +192,14 @@ pub fn accepts(observation: &Observation) -> bool {
     if is_exec(observation.request) {
         return accepts_each(observation);
     }
-    if rule(observation.request) == Some(Rule::AnyNames) {
-        return messages::confirm_the_same(observation.expected, observation.actual);
+    match rule(observation.request) {
+        Some(Rule::AnyNames) => {
+            return messages::confirm_the_same(observation.expected, observation.actual);
+        }
+        Some(Rule::Background) if observation.expected.starts_with(b"+") => {
+            return introspection::is_in_background(observation.actual);
+        }
+        _ => {}
     }
     let (Some(expected), Some(actual)) = (parse(observation.expected), parse(observation.actual))
     else {
@@ -446,7 +239,7 @@ fn accepts_each(observation: &Observation) -> bool {
 
 fn rule(request: &[Vec<u8>]) -> Option<Rule> {
     let name = full_name(request);
-    EXEMPTIONS
+    reasons::EXEMPTIONS
         .iter()
         .find(|it| it.command == name)
         .map(|it| it.rule)
@@ -457,7 +250,8 @@ fn full_name(request: &[Vec<u8>]) -> String {
     let lower = |word: &[u8]| String::from_utf8_lossy(word).to_ascii_lowercase();
     let first = lower(&request[0]);
     let container = [
-        "client", "object", "memory", "pubsub", "slowlog", "latency", "xgroup", "xinfo",
+        "acl", "client", "command", "config", "debug", "function", "latency", "memory", "module",
+        "object", "pubsub", "script", "slowlog", "xgroup", "xinfo",
     ]
     .contains(&first.as_str());
     match request.get(1) {
@@ -515,13 +309,31 @@ fn judge(rule: Rule, observation: &Observation, expected: &Node, actual: &Node) 
             (Node::Blob(kind, _), Node::Blob(other, _)) => kind == other,
             _ => false,
         },
+        Rule::AnyBlob => matches!((expected, actual), (Node::Blob(..), Node::Blob(..))),
         Rule::HelpFrame => has_frame(expected, actual),
         Rule::AnyArray => {
             matches!((expected, actual), (Node::Items(kind, _), Node::Items(other, _)) if kind == other)
         }
         Rule::Moments => moments::are_near(expected, actual),
         Rule::NoError => true,
-        Rule::AnyNames => false,
+        Rule::AnyNames | Rule::Background => false,
+        Rule::AnyPairs => pairs(expected).is_some() && pairs(expected) == pairs(actual),
+        Rule::Digits => is_digits(expected, actual),
+        Rule::EachDigits => expected
+            .items()
+            .zip(actual.items())
+            .is_some_and(|(own, theirs)| {
+                own.len() == theirs.len()
+                    && own.iter().zip(theirs).all(|(own, it)| is_digits(own, it))
+            }),
+        Rule::Titles => introspection::has_titles(expected, actual),
+        Rule::AnyStatus => matches!(actual, Node::Line(b'+', _)),
+        Rule::Includes => introspection::includes(expected, actual),
+        Rule::Declared => introspection::is_declared_so(expected, actual),
+        Rule::SameKeys => introspection::has_same_keys(expected, actual),
+        Rule::KeysWithFlags => introspection::are_flagged(expected, actual),
+        Rule::Found => geo::are_found(observation, expected, actual),
+        Rule::Ties => introspection::are_ties(observation, expected, actual),
     }
 }
 
@@ -644,6 +456,28 @@ fn are_random_fields(observation: &Observation, expected: &Node, actual: &Node) 
         .get(2)
         .is_some_and(|count| count.starts_with(b"-"));
     count == own && known && (repeats || pairs.len() == drawn)
+}
+
+/// A text, or a status, of as many hexadecimal digits as the other has bytes.
+fn is_digits(expected: &Node, actual: &Node) -> bool {
+    match (expected, actual) {
+        (Node::Blob(kind, own), Node::Blob(other, theirs))
+        | (Node::Line(kind, own), Node::Line(other, theirs)) => {
+            let digits = theirs.iter().all(u8::is_ascii_hexdigit);
+            kind == other && own.len() == theirs.len() && digits
+        }
+        _ => false,
+    }
+}
+
+/// The pairs of a map, or of the flat array it is in RESP2, sorted.
+fn pairs(node: &Node) -> Option<(u8, Vec<&[Node]>)> {
+    let Node::Items(kind, items) = node else {
+        return None;
+    };
+    let mut pairs: Vec<&[Node]> = items.chunks(2).collect();
+    pairs.sort();
+    Some((*kind, pairs))
 }
 
 fn sorted(node: &Node) -> Option<Vec<&[u8]>> {

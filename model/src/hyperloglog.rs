@@ -3,7 +3,8 @@
 mod estimate;
 mod registers;
 
-use crate::errors::Failure;
+use crate::commands::up_to_nul;
+use crate::errors::{self, Failure};
 use crate::hyperloglog::registers::{Registers, Sketch};
 use crate::reply::Reply;
 use crate::state::{Call, Encoding, Model, Outcome, Text, Value};
@@ -107,6 +108,39 @@ pub fn pfmerge(call: &mut Call) -> Outcome {
     store(call, key, &target);
     call.touch(key);
     Ok(Reply::ok())
+}
+
+/// PFDEBUG of a string.
+pub fn debug(call: &mut Call) -> Outcome {
+    let key = call.arg(2);
+    let mut sketch = sketch(call, key)?.expect("it was found");
+    let known = ["GETREG", "DECODE", "ENCODING", "TODENSE"];
+    let shown = up_to_nul(call.arg(1), usize::MAX);
+    if !known.iter().any(|word| call.says(1, word)) {
+        return Err(errors::err_bytes(&[
+            b"Unknown PFDEBUG subcommand '",
+            shown,
+            b"'",
+        ]));
+    }
+    let was_dense = sketch.is_dense();
+    let name = if was_dense { "dense" } else { "sparse" };
+    if call.says(1, "ENCODING") {
+        return Ok(Reply::Status(name.as_bytes().to_vec()));
+    }
+    if call.says(1, "DECODE") {
+        let runs = sketch.shown_runs();
+        let runs = runs.ok_or_else(|| errors::err("HLL encoding is not sparse"))?;
+        return Ok(Reply::Bulk(runs.into_bytes()));
+    }
+    sketch.make_dense().ok_or_else(corrupted)?;
+    store(call, key, &sketch);
+    if call.says(1, "TODENSE") {
+        return Ok(Reply::flag(!was_dense));
+    }
+    let registers = sketch.registers().ok_or_else(corrupted)?;
+    let registers = registers.iter().map(|rank| Reply::Integer(i64::from(rank)));
+    Ok(Reply::Array(registers.collect()))
 }
 
 impl Model {

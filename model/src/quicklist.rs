@@ -89,6 +89,24 @@ pub struct List {
 }
 
 impl List {
+    /// A list that is made as a whole.
+    pub fn stored(elements: &[Vec<u8>]) -> List {
+        let mut list = List {
+            nodes: Vec::new(),
+            quick: true,
+        };
+        elements
+            .iter()
+            .for_each(|element| list.push(false, element));
+        if let [node] = &list.nodes[..]
+            && !node.plain
+            && node.bytes() <= NODE_BYTES_MAX
+        {
+            list.quick = false;
+        }
+        list
+    }
+
     /// What OBJECT ENCODING answers.
     pub fn encoding(&self) -> &'static str {
         if self.quick { "quicklist" } else { "listpack" }

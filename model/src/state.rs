@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::commands;
+use crate::configuration::Configuration;
 use crate::errors::{self, Failure};
 use crate::hashes::{Field, Hash};
 use crate::numbers;
@@ -168,6 +169,7 @@ pub struct Model {
     posted: BTreeMap<ConnectionId, Vec<u8>>,
     /// The keys that the current request touched, with their databases.
     pub(crate) touched: BTreeSet<(usize, Vec<u8>)>,
+    pub(crate) configuration: Configuration,
 }
 
 impl Default for Model {
@@ -177,6 +179,7 @@ impl Default for Model {
             connections: BTreeMap::new(),
             posted: BTreeMap::new(),
             touched: BTreeSet::new(),
+            configuration: Configuration::new(),
         }
     }
 }
@@ -256,6 +259,13 @@ impl Model {
     pub fn disconnect(&mut self, connection: ConnectionId) {
         self.connections.remove(&connection);
         self.posted.remove(&connection);
+    }
+
+    /// Forgets what a server does not keep when it is killed.
+    pub fn restart(&mut self) {
+        self.connections.clear();
+        self.posted.clear();
+        self.configuration.clear();
     }
 
     /// The database that a connection has selected, and its protocol.

@@ -11,6 +11,7 @@ use crate::errors::{self, Failure};
 use crate::hashes::Hash;
 use crate::reply::Reply;
 use crate::state::{Call, ConnectionId, Entry, Model, Outcome, Value};
+use crate::table;
 
 /// An open transaction.
 #[derive(Clone, Debug, Default)]
@@ -34,14 +35,16 @@ pub struct Watches {
 /// Commands that an open transaction does not queue.
 const AT_ONCE: &[&str] = &["exec", "discard", "multi", "watch", "quit", "reset"];
 
-/// Commands that are refused inside MULTI.
-const NEVER: &[&str] = &["checkpoint"];
+/// Whether a command is refused inside MULTI.
+fn is_never_queued(name: &str) -> bool {
+    name == "checkpoint" || table::find(name).is_some_and(|it| it.has_flag("no_multi"))
+}
 
 /// Queues a request that is well formed, if a transaction is open.
 pub fn queue(call: &mut Call) -> Option<Outcome> {
     let (name, request) = (call.name, call.args.to_vec());
     let transaction = call.connection().transaction.as_mut()?;
-    if NEVER.contains(&name) {
+    if is_never_queued(name) {
         transaction.aborted = true;
         let text = "Command not allowed inside a transaction";
         return Some(Err(errors::err(text)));

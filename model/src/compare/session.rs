@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::socket::Socket;
 use super::transcript::{Transcript, quoted};
 use super::{Failure, messages, wire};
+use crate::configuration;
 use crate::exemptions::{self, Observation, Pending, Version};
 use crate::generate::{Argument, CONNECTIONS, Request, Step};
 use crate::state::DATABASES;
@@ -81,6 +82,9 @@ impl Session {
         };
         session.connect_all()?;
         session.send_words(0, &["FLUSHALL"])?;
+        for (name, value) in configuration::defaults() {
+            session.send_words(0, &["CONFIG", "SET", name, value])?;
+        }
         for connection in (0..CONNECTIONS).filter(|connection| connection % 2 == 1) {
             session.send_words(connection, &["HELLO", "3"])?;
         }
@@ -104,7 +108,7 @@ impl Session {
         self.transcript
             .note("the server was killed and started again");
         self.sockets.clear();
-        (0..CONNECTIONS).for_each(|connection| self.model.disconnect(connection));
+        self.model.restart();
         self.connect_all()
     }
 

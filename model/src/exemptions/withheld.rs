@@ -2,6 +2,7 @@
 
 use super::{MODELLED, Pending, Version, full_name};
 use crate::Protocol;
+use crate::sort::depends_on_order;
 use crate::state::Value;
 
 /// Requests that some servers answer otherwise, and are not sent to them.
@@ -25,6 +26,38 @@ const FIELD_EXPIRY: &[&str] = &[
 ];
 
 const WITHHELD: &[Withheld] = &[
+    Withheld {
+        before: Version(u32::MAX, u32::MAX, u32::MAX),
+        applies: |command, pending| command == "shutdown" && !pending.expected.starts_with(b"-"),
+        reason: "it ends the server",
+    },
+    Withheld {
+        before: Version(u32::MAX, u32::MAX, u32::MAX),
+        applies: |command, pending| {
+            command.starts_with("sort")
+                && pending.request.len() > 2
+                && depends_on_order(pending.request)
+        },
+        reason: "what is stored or cut off depends on an order that Redis does not define",
+    },
+    Withheld {
+        before: Version(u32::MAX, u32::MAX, u32::MAX),
+        applies: |command, pending| {
+            let is_elsewhere = |key| pending.model.holds_other_scores(pending.database, key);
+            command.starts_with("geo") && pending.request[1..].iter().any(|key| is_elsewhere(key))
+        },
+        reason: "what C makes of a score that is no position is undefined",
+    },
+    Withheld {
+        before: Version(u32::MAX, u32::MAX, u32::MAX),
+        applies: |command, pending| {
+            let stores = command == "geosearchstore"
+                || pending.has_word("STORE")
+                || pending.has_word("STOREDIST");
+            command.starts_with("geo") && stores && pending.has_word("COUNT")
+        },
+        reason: "which of the members at the same distance are stored is not defined",
+    },
     Withheld {
         before: Version(u32::MAX, u32::MAX, u32::MAX),
         applies: |command, pending| {

@@ -17,6 +17,13 @@ pub const ROWS: &[Row] = &[
     row("pfadd", 6, pfadd),
     row("pfcount", 4, keys),
     row("pfmerge", 3, keys),
+    row("pfdebug", 2, || {
+        all(vec![
+            word(&["GETREG", "DECODE", "ENCODING", "TODENSE", "FOO"]),
+            key(),
+        ])
+    }),
+    row("pfselftest", 1, none),
 ];
 
 fn unit() -> One {

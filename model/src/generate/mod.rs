@@ -1,14 +1,18 @@
 //! Generated requests: one row a command, with every option and every documented error of it.
 
+mod administration;
 mod arguments;
 mod bitmaps;
+mod cluster;
 mod connection;
+mod geo;
 mod hashes;
 mod keys;
 mod lists;
 mod pubsub;
 mod server;
 mod sets;
+mod sort;
 mod sorted_sets;
 mod streams;
 mod strings;
@@ -122,6 +126,8 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         bitmaps::ROWS,
         streams::ROWS,
         sorted_sets::ROWS,
+        geo::ROWS,
+        sort::ROWS,
         keys::ROWS,
         hashes::ROWS,
         sets::ROWS,
@@ -130,6 +136,8 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         pubsub::ROWS,
         tracking::ROWS,
         server::ROWS,
+        administration::ROWS,
+        cluster::ROWS,
         transactions::ROWS,
     ]
     .into_iter()
@@ -155,7 +163,7 @@ pub fn covered() -> &'static [&'static str] {
 
 /// Rows that a sequence may mostly keep to, so that its requests meet: what was read from a group is acknowledged, and
 /// what was acknowledged is asked for.
-const THEMES: &[&[Row]] = &[streams::ROWS];
+const THEMES: &[&[Row]] = &[streams::ROWS, geo::ROWS];
 
 /// Sequences of up to `length` steps, of all commands or on a theme.
 pub fn steps(length: usize, features: Features) -> BoxedStrategy<Vec<Step>> {

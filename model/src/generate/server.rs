@@ -7,10 +7,6 @@ use super::{Argument, Arguments, Needs, Row, row};
 
 pub const ROWS: &[Row] = &[
     row("acl|whoami", 1, none),
-    row("cluster|info", 1, none),
-    row("cluster|myid", 1, none),
-    row("cluster|nodes", 1, none),
-    row("cluster|slots", 1, none),
     row("latency|history", 1, || one(word(&["command", "nothing"]))),
     row("latency|latest", 1, none),
     row("latency|reset", 1, || {

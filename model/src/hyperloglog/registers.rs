@@ -266,6 +266,19 @@ impl Sketch {
         }
     }
 
+    /// The runs as PFDEBUG shows them; nothing if the sketch is dense.
+    pub fn shown_runs(&self) -> Option<String> {
+        let Body::Sparse(runs) = &self.body else {
+            return None;
+        };
+        let shown = runs.iter().map(|run| match run {
+            Run::Zeroes(length) => format!("z:{length}"),
+            Run::ManyZeroes(length) | Run::CutOff(length) => format!("Z:{length}"),
+            Run::Ranks(rank, length) => format!("v:{rank},{length}"),
+        });
+        Some(shown.collect::<Vec<_>>().join(" "))
+    }
+
     pub fn make_dense(&mut self) -> Option<()> {
         if self.is_dense() {
             return Some(());

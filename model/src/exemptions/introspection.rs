@@ -1,0 +1,112 @@
+//! What servers say of themselves: lists of commands, sections of INFO, background work; and SORT.
+
+use super::Observation;
+use crate::compare::Node;
+use crate::sort;
+use crate::table;
+
+/// A reply that background work begins, or that some is going on.
+pub fn is_in_background(actual: &[u8]) -> bool {
+    let complaints: [&[u8]; 4] = [
+        b"-ERR Background save already in progress",
+        b"-ERR Background append only file rewriting already in progress",
+        b"-ERR Another child process is active",
+        b"-ERR Another child",
+    ];
+    actual.starts_with(b"+") || complaints.iter().any(|it| actual.starts_with(it))
+}
+
+/// Whether a text has the lines of another, in the same order.
+pub fn has_titles(expected: &Node, actual: &Node) -> bool {
+    let (Node::Blob(kind, own), Node::Blob(other, theirs)) = (expected, actual) else {
+        return false;
+    };
+    let titles = |text: &[u8]| -> Vec<Vec<u8>> {
+        let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        let is_title = |line: &&[u8]| {
+            let line = line.strip_prefix(b"txt:").unwrap_or(line);
+            line.starts_with(b"# ")
+        };
+        let titles = lines.filter(is_title);
+        titles
+            .map(|line| line.strip_prefix(b"txt:").unwrap_or(line).to_vec())
+            .collect()
+    };
+    let theirs = titles(theirs);
+    let mut rest = theirs.iter();
+    kind == other && titles(own).iter().all(|title| rest.any(|it| it == title))
+}
+
+/// Whether all names are there, and no other that the model knows.
+pub fn includes(expected: &Node, actual: &Node) -> bool {
+    let (Some(own), Some(theirs)) = (expected.items(), actual.items()) else {
+        return false;
+    };
+    let is_known = |node: &Node| {
+        let name = node.text().map(String::from_utf8_lossy);
+        name.is_none_or(|name| table::find(&name).is_some())
+    };
+    own.iter().all(|name| theirs.contains(name))
+        && theirs
+            .iter()
+            .all(|name| own.contains(name) || !is_known(name))
+}
+
+/// The name, the arity, the flags, the places of keys and the categories of each command.
+pub fn is_declared_so(expected: &Node, actual: &Node) -> bool {
+    let (Some(own), Some(theirs)) = (expected.items(), actual.items()) else {
+        return false;
+    };
+    let sorted = |node: &Node| -> Vec<Node> {
+        let mut items = node.items().unwrap_or_default().to_vec();
+        items.sort();
+        items
+    };
+    let same = |own: &Node, it: &Node| match (own.items(), it.items()) {
+        (Some(own), Some(it)) => {
+            own.len() == 7
+                && it.len() == 10
+                && (0..7).all(|at| own[at] == it[at] || sorted(&own[at]) == sorted(&it[at]))
+        }
+        _ => own == it,
+    };
+    if own.len() == theirs.len() && own.iter().zip(theirs).all(|(own, it)| same(own, it)) {
+        return true;
+    }
+    own.len() > 20 && own.iter().all(|own| theirs.iter().any(|it| same(own, it)))
+}
+
+/// Maps, flat in RESP2, of the same names.
+pub fn has_same_keys(expected: &Node, actual: &Node) -> bool {
+    let names = |node: &Node| -> Option<Vec<Node>> {
+        let mut names: Vec<Node> = node.items()?.iter().step_by(2).cloned().collect();
+        names.sort();
+        Some(names)
+    };
+    names(expected).is_some() && names(expected) == names(actual)
+}
+
+/// A list of keys, and one of the same keys with flags.
+pub fn are_flagged(expected: &Node, actual: &Node) -> bool {
+    let (Some(own), Some(theirs)) = (expected.items(), actual.items()) else {
+        return false;
+    };
+    let key = |node: &Node| node.items().and_then(|it| it.first().cloned());
+    own.len() == theirs.len()
+        && own
+            .iter()
+            .zip(theirs)
+            .all(|(own, it)| key(it).as_ref() == Some(own))
+}
+
+/// Replies of SORT with the same items.
+pub fn are_ties(observation: &Observation, expected: &Node, actual: &Node) -> bool {
+    let sorted = |node: &Node| -> Option<Vec<Node>> {
+        let mut items = node.items()?.to_vec();
+        items.sort();
+        Some(items)
+    };
+    sort::leaves_order_open(observation.request)
+        && sorted(expected).is_some()
+        && sorted(expected) == sorted(actual)
+}

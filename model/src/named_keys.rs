@@ -1,0 +1,106 @@
+//! Which words of a request are keys.
+
+use crate::numbers;
+use crate::table::Declared;
+
+/// Why COMMAND GETKEYS finds none.
+pub enum NoKeys {
+    Invalid,
+    Optional,
+}
+
+/// Commands with a number of keys, and where it stands.
+const COUNTED: &[(&str, usize)] = &[
+    ("eval", 2),
+    ("eval_ro", 2),
+    ("evalsha", 2),
+    ("evalsha_ro", 2),
+    ("fcall", 2),
+    ("fcall_ro", 2),
+    ("blmpop", 2),
+    ("bzmpop", 2),
+    ("lmpop", 1),
+    ("zmpop", 1),
+    ("sintercard", 1),
+    ("zdiff", 1),
+    ("zinter", 1),
+    ("zintercard", 1),
+    ("zunion", 1),
+    ("zdiffstore", 2),
+    ("zinterstore", 2),
+    ("zunionstore", 2),
+];
+
+/// Whether a command takes keys at all.
+pub fn has_keys(declared: &Declared) -> bool {
+    declared.positions[0] > 0 || declared.has_flag("movablekeys")
+}
+
+/// The places of the keys in a request of this command.
+pub fn places(declared: &Declared, request: &[Vec<u8>]) -> Result<Vec<usize>, NoKeys> {
+    let mut places = fixed(declared, request.len());
+    let name = declared.name;
+    if let Some((_, at)) = COUNTED.iter().find(|(counted, _)| *counted == name) {
+        let is_script = name.starts_with("eval") || name.starts_with("fcall");
+        return match counted(request, *at) {
+            Some(found) if !found.is_empty() => {
+                places.extend(found);
+                Ok(places)
+            }
+            _ if is_script => Err(NoKeys::Optional),
+            _ => Err(NoKeys::Invalid),
+        };
+    }
+    match name {
+        "xread" | "xreadgroup" => places = of_streams(request).ok_or(NoKeys::Invalid)?,
+        "sort" => places.extend(behind(request, "STORE", 2)),
+        "georadius" | "georadiusbymember" => {
+            let from = if name == "georadius" { 6 } else { 5 };
+            let stores = ["STORE", "STOREDIST"];
+            places.extend(
+                stores
+                    .iter()
+                    .filter_map(|word| behind(request, word, from))
+                    .next_back(),
+            );
+        }
+        _ => {}
+    }
+    Ok(places)
+}
+
+fn fixed(declared: &Declared, words: usize) -> Vec<usize> {
+    let [first, last, step] = declared.positions;
+    if first == 0 {
+        return Vec::new();
+    }
+    let last = if last < 0 { words as i64 + last } else { last };
+    (first..=last)
+        .step_by(step.max(1) as usize)
+        .map(|place| place as usize)
+        .collect()
+}
+
+/// As many keys as the word at `at` says.
+fn counted(request: &[Vec<u8>], at: usize) -> Option<std::ops::Range<usize>> {
+    let count = numbers::canonical(request.get(at)?).unwrap_or(0);
+    let count = usize::try_from(count).ok()?;
+    let end = (at + 1).checked_add(count)?;
+    (end <= request.len()).then_some(at + 1..end)
+}
+
+/// The first half of what stands behind STREAMS.
+fn of_streams(request: &[Vec<u8>]) -> Option<Vec<usize>> {
+    let at = request
+        .iter()
+        .position(|word| word.eq_ignore_ascii_case(b"STREAMS"))?;
+    let behind = request.len() - at - 1;
+    (behind > 0 && behind.is_multiple_of(2)).then(|| (at + 1..=at + behind / 2).collect())
+}
+
+/// The place behind the last such word.
+fn behind(request: &[Vec<u8>], word: &str, from: usize) -> Option<usize> {
+    let places = from..request.len().saturating_sub(1);
+    let is_word = |at: &usize| request[*at].eq_ignore_ascii_case(word.as_bytes());
+    places.filter(is_word).next_back().map(|at| at + 1)
+}
