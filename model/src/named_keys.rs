@@ -100,7 +100,7 @@ fn of_streams(request: &[Vec<u8>]) -> Option<Vec<usize>> {
 
 /// The place behind the last such word.
 fn behind(request: &[Vec<u8>], word: &str, from: usize) -> Option<usize> {
-    let places = from..request.len().saturating_sub(1);
+    let mut places = from..request.len().saturating_sub(1);
     let is_word = |at: &usize| request[*at].eq_ignore_ascii_case(word.as_bytes());
-    places.filter(is_word).next_back().map(|at| at + 1)
+    places.rfind(is_word).map(|at| at + 1)
 }

@@ -73,6 +73,7 @@ pub fn resetstat(call: &mut Call<'_>) -> Outcome {
     call.server.config.reset_statistics();
     call.keyspace.stats = keyspace::Stats {
         dirty: call.keyspace.stats.dirty,
+        forms: call.keyspace.stats.forms,
         ..keyspace::Stats::default()
     };
     call.out.ok();

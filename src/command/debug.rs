@@ -141,10 +141,12 @@ fn object(call: &mut Call<'_>) -> Outcome {
     } else {
         String::new()
     };
+    let levels = call.keyspace.levels(db, key)?;
+    let levels = levels.map_or(String::new(), |levels| format!(" tree_levels:{levels}"));
     let idle_s = call.keyspace.access.idle_seconds(db, key, call.now_ms);
     let used_s = (call.now_ms / 1000).saturating_sub(idle_s);
     call.out.simple(&format!(
-        "Value at:0x0 refcount:{} encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}{nodes}",
+        "Value at:0x0 refcount:{} encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}{nodes}{levels}",
         seen.references(shares),
         seen.encoding(),
         seen.dump_bytes(),

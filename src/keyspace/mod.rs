@@ -22,6 +22,7 @@ pub mod draw;
 pub mod elements;
 pub mod eviction;
 pub mod expiry;
+pub mod forms;
 pub mod geo;
 pub mod glob;
 pub mod hash;
@@ -77,6 +78,8 @@ pub struct Stats {
     pub evicted_keys: u64,
     /// Changes, as Redis counts them for `rdb_changes_since_last_save`. CONFIG RESETSTAT leaves them.
     pub dirty: u64,
+    /// Changes of form of collections. CONFIG RESETSTAT leaves them.
+    pub forms: forms::Forms,
 }
 
 /// How a look-up counts.
@@ -303,6 +306,19 @@ impl Keyspace {
         Ok(tree.expect("a large collection is there"))
     }
 
+    /// The most levels that a tree of the collection at `key` has; None if it is small, or no collection.
+    pub fn levels(&mut self, db: u32, key: &[u8]) -> Result<Option<u8>, Error> {
+        let trees = self.trees(db)?;
+        let cell = self.engine.get(trees.keys, key)?;
+        let mut levels = None;
+        for n in 0..cell.map_or(0, |cell| cell.slots()) {
+            if let Some(tree) = self.engine.nested(trees.keys, key, n)? {
+                levels = levels.max(Some(self.engine.levels(tree)));
+            }
+        }
+        Ok(levels)
+    }
+
     /// Memory to change a body in, empty.
     fn take_scratch(&mut self) -> Vec<u8> {
         let mut scratch = std::mem::take(&mut self.scratch);
@@ -446,12 +462,14 @@ impl Keyspace {
         self.begin(plan)?;
         let (dirty, changes) = (self.stats.dirty, self.changes.len());
         let expired = (self.stats.expired_keys, self.stats.expired_fields);
+        let forms = self.stats.forms;
         let result = change(&mut Txn::new(self));
         if result.is_ok() {
             self.commit();
         } else {
             self.stats.dirty = dirty;
             (self.stats.expired_keys, self.stats.expired_fields) = expired;
+            self.stats.forms = forms;
             self.changes.cut(changes);
             self.rollback();
         }

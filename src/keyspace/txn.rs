@@ -241,6 +241,7 @@ impl<'a> Txn<'a> {
         let engine = &mut self.keyspace.engine;
         engine.put(slot.trees.keys, key, &header.to_bytes(added), body)?;
         self.replaced(slot, key, times)?;
+        self.count_form(slot, header, false);
         slot.becomes(header, body.len(), 0);
         Ok(())
     }
@@ -261,8 +262,17 @@ impl<'a> Txn<'a> {
         let head = header.to_bytes(added);
         engine.put_nested(slot.trees.keys, key, &head, tree_count)?;
         self.replaced(slot, key, times)?;
+        self.count_form(slot, header, true);
         slot.becomes(header, 0, tree_count);
         Ok(())
+    }
+
+    /// The value at the slot is replaced by one of this header.
+    fn count_form(&mut self, slot: &Slot, header: Header, is_large: bool) {
+        if slot.header().is_some_and(|old| old.kind == header.kind) {
+            let forms = &mut self.keyspace.stats.forms;
+            forms.changed(header.kind, slot.is_large(), is_large);
+        }
     }
 
     /// What was at the slot is gone and something else is there.

@@ -54,6 +54,11 @@ pub trait Read {
         self.desc(tree).count
     }
 
+    /// From the root to the leaves.
+    fn levels(&self, tree: TreeId) -> u8 {
+        self.desc(tree).height + 1
+    }
+
     /// The cell at `key`.
     #[inline]
     fn get(&mut self, tree: TreeId, key: &[u8]) -> Result<Option<Cell<'_>>, Error> {

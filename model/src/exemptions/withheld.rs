@@ -27,6 +27,13 @@ const FIELD_EXPIRY: &[&str] = &[
 
 const WITHHELD: &[Withheld] = &[
     Withheld {
+        before: MODELLED,
+        applies: |command, _| {
+            command.starts_with("command") || command.starts_with("config|") || command == "info"
+        },
+        reason: "each version declares commands otherwise, and knows other directives and sections",
+    },
+    Withheld {
         before: Version(u32::MAX, u32::MAX, u32::MAX),
         applies: |command, pending| command == "shutdown" && !pending.expected.starts_with(b"-"),
         reason: "it ends the server",

@@ -2,6 +2,7 @@
 
 use super::Report;
 use crate::command::Call;
+use crate::keyspace::forms::{Forms, KINDS};
 use crate::storage::{Engine, Error};
 
 pub(super) fn storage(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
@@ -11,10 +12,20 @@ pub(super) fn storage(report: &mut Report, call: &mut Call<'_>) -> Result<(), Er
     }
     let engine = &call.keyspace.engine;
     report.field("file", engine.source().file().path().display());
+    forms(report, &call.keyspace.stats.forms);
     pages(report, engine);
     log(report, engine);
     checkpoints(report, engine, call.server.clock.mono_us());
     Ok(())
+}
+
+/// Collections that outgrew their body, and those that fit into one again, by kind.
+fn forms(report: &mut Report, forms: &Forms) {
+    for kind in KINDS {
+        let name = kind.name();
+        report.field(&format!("grown_{name}"), forms.grown(kind).unwrap_or(0));
+        report.field(&format!("shrunk_{name}"), forms.shrunk(kind).unwrap_or(0));
+    }
 }
 
 fn pages(report: &mut Report, engine: &Engine) {
