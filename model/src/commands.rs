@@ -3,9 +3,10 @@
 use crate::errors::{self, Failure};
 use crate::state::{Call, Outcome};
 use crate::{
-    administration, bitfields, bitmaps, configuration, connection, counters, databases, expiry,
-    geo, hash_expiry, hashes, hyperloglog, introspection, keys, lists, object, pubsub, scan,
-    server, sets, sort, sorted_sets, streams, strings, subsequence, tracking, transactions,
+    administration, bitfields, bitmaps, configuration, connection, counters, databases, dumps,
+    expiry, geo, hash_expiry, hashes, hyperloglog, introspection, keys, lists, object, pubsub,
+    scan, scripts, server, sets, sort, sorted_sets, streams, strings, subsequence, tracking,
+    transactions, users,
 };
 
 /// A command or, with a bar in its name, a subcommand.
@@ -22,8 +23,8 @@ const fn row(name: &'static str, arity: isize, run: fn(&mut Call) -> Outcome) ->
 
 /// Commands that only have subcommands.
 const CONTAINERS: &[&str] = &[
-    "acl", "client", "cluster", "command", "config", "latency", "memory", "module", "object",
-    "pubsub", "script", "slowlog", "xgroup", "xinfo",
+    "acl", "client", "cluster", "command", "config", "function", "latency", "memory", "module",
+    "object", "pubsub", "script", "slowlog", "xgroup", "xinfo",
 ];
 
 const COMMANDS: &[Command] = &[
@@ -225,6 +226,38 @@ const COMMANDS: &[Command] = &[
     row("slowlog|help", 2, object::help),
     row("sort", -2, sort::sort),
     row("sort_ro", -2, sort::sort),
+    row("eval", -3, scripts::eval),
+    row("eval_ro", -3, scripts::eval),
+    row("evalsha", -3, scripts::evalsha),
+    row("evalsha_ro", -3, scripts::evalsha),
+    row("script|load", 3, scripts::load),
+    row("script|exists", -3, scripts::exists),
+    row("script|flush", -2, scripts::flush),
+    row("script|kill", 2, scripts::kill),
+    row("script|help", 2, object::help),
+    row("script|debug", 3, scripts::debug),
+    row("function|load", -3, scripts::functions::load),
+    row("function|delete", 3, scripts::functions::delete),
+    row("function|flush", -2, scripts::functions::flush),
+    row("function|list", -2, scripts::functions::list),
+    row("function|stats", 2, scripts::functions::stats),
+    row("function|dump", 2, scripts::functions::dump),
+    row("function|restore", -3, scripts::functions::restore),
+    row("function|kill", 2, scripts::kill),
+    row("function|help", 2, object::help),
+    row("fcall", -3, scripts::functions::fcall),
+    row("fcall_ro", -3, scripts::functions::fcall),
+    row("dump", 2, dumps::dump),
+    row("restore", -4, dumps::restore),
+    row("restore-asking", -4, dumps::restore),
+    row("acl|cat", -2, users::commands::cat),
+    row("acl|deluser", -3, users::commands::deluser),
+    row("acl|dryrun", -4, users::commands::dryrun),
+    row("acl|getuser", 3, users::commands::getuser),
+    row("acl|list", 2, users::commands::list),
+    row("acl|setuser", -3, users::commands::setuser),
+    row("acl|users", 2, users::commands::users),
+    row("acl|whoami", 2, users::commands::whoami),
     row("zadd", -4, sorted_sets::zadd),
     row("zcard", 2, sorted_sets::zcard),
     row("zcount", 4, sorted_sets::ranges::zcount),
@@ -299,7 +332,6 @@ const COMMANDS: &[Command] = &[
     row("object|help", 2, object::help),
     row("object|idletime", 3, object::idletime),
     row("object|refcount", 3, object::refcount),
-    row("acl|whoami", 2, server::whoami),
     row("checkpoint", 1, server::ok),
     row("cluster|info", 2, server::cluster),
     row("cluster|myid", 2, server::cluster),
@@ -359,11 +391,22 @@ const COMMANDS: &[Command] = &[
 
 /// Finds the command, checks its arity, and queues or runs it.
 pub fn dispatch(call: &mut Call) -> Outcome {
-    let command = match find(call).and_then(|command| confine(call, command)) {
+    let allowed = find(call).and_then(|command| permit(call, command));
+    let command = match allowed.and_then(|command| confine(call, command)) {
         Ok(command) => command,
         Err(failure) => return Err(transactions::refuse(call, failure)),
     };
     transactions::queue(call).unwrap_or_else(|| (command.run)(call))
+}
+
+/// A user may not send everything.
+fn permit(call: &mut Call, command: &'static Command) -> Result<&'static Command, Failure> {
+    let Err(denied) = call.check_permission(call.args) else {
+        return Ok(command);
+    };
+    let user = call.connection().user.clone();
+    let text = denied.text(&user);
+    Err(Failure([b"NOPERM ", text.as_slice()].concat()))
 }
 
 /// A subscriber may not send everything.

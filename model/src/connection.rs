@@ -48,13 +48,14 @@ fn wrong_password() -> Failure {
     Failure(b"WRONGPASS invalid username-password pair or user is disabled.".to_vec())
 }
 
-/// No password is set, so any password opens the default user.
-fn check_user(user: &[u8]) -> Result<(), Failure> {
-    if user == b"default" {
-        Ok(())
-    } else {
-        Err(wrong_password())
+/// Makes the connection that of a user.
+fn authenticate(call: &mut Call, name: &[u8], password: &[u8]) -> Result<(), Failure> {
+    let user = call.model.users.get(name);
+    if !user.is_some_and(|user| user.accepts(password)) {
+        return Err(wrong_password());
     }
+    call.connection().user = name.to_vec();
+    Ok(())
 }
 
 pub fn auth(call: &mut Call) -> Outcome {
@@ -63,7 +64,8 @@ pub fn auth(call: &mut Call) -> Outcome {
             "AUTH <password> called without any password configured for the default user. Are you sure \
              your configuration is correct?",
         )),
-        3 => check_user(call.arg(1)).map(|()| Reply::ok()),
+        3 => authenticate(call, call.args[1].as_slice(), call.args[2].as_slice())
+            .map(|()| Reply::ok()),
         _ => Err(errors::syntax()),
     }
 }
@@ -98,7 +100,7 @@ pub fn hello(call: &mut Call) -> Outcome {
     while index < call.args.len() {
         let after = call.args.len() - index - 1;
         if call.says(index, "AUTH") && after >= 2 {
-            user = Some(call.arg(index + 1));
+            user = Some([call.arg(index + 1), call.arg(index + 2)]);
             index += 3;
         } else if call.says(index, "SETNAME") && after >= 1 {
             check_name(call.arg(index + 1))?;
@@ -113,7 +115,9 @@ pub fn hello(call: &mut Call) -> Outcome {
             ]));
         }
     }
-    user.map_or(Ok(()), check_user)?;
+    if let Some([name, password]) = user {
+        authenticate(call, name, password)?;
+    }
     let connection = call.connection();
     connection.name = name.map_or_else(|| connection.name.clone(), <[u8]>::to_vec);
     connection.protocol = protocol.unwrap_or(connection.protocol);
@@ -235,6 +239,10 @@ pub fn kill(call: &mut Call) -> Outcome {
         if index + 1 == call.args.len() {
             return Err(errors::syntax());
         }
+        if call.says(index, "USER") && call.model.users.contains_key(call.arg(index + 1)) {
+            index += 2;
+            continue;
+        }
         check_kill_option(&call.arg(index).to_ascii_uppercase(), call.arg(index + 1))?;
         index += 2;
     }
@@ -258,7 +266,6 @@ fn check_kill_option(option: &[u8], value: &[u8]) -> Result<(), Failure> {
         }
         b"TYPE" => check_type(value),
         b"ADDR" | b"LADDR" => Ok(()),
-        b"USER" if value == b"default" => Ok(()),
         b"USER" => {
             let shown = commands::up_to_nul(value, usize::MAX);
             Err(errors::err_bytes(&[b"No such user '", shown, b"'"]))

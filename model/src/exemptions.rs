@@ -7,6 +7,7 @@ mod moments;
 mod reasons;
 mod sets;
 mod sorted_sets;
+mod ungenerated;
 mod withheld;
 
 use crate::Model;
@@ -14,6 +15,7 @@ use crate::compare::{Node, elements, messages, parse};
 use crate::hashes::{Hash, HashEncoding};
 use crate::sets::SetEncoding;
 use crate::state::Value;
+pub use ungenerated::{idle, uncovered};
 pub use withheld::{is_never_queued, is_withheld, knows_novalues};
 
 /// The version a server says it has.
@@ -121,6 +123,8 @@ enum Rule {
     KeysWithFlags,
     /// Members in range, in the order asked for.
     Found,
+    /// The same items in any order, those of items too.
+    AnyPlace,
     /// The same items in any order, where what they are sorted by is the same.
     Ties,
 }
@@ -333,6 +337,7 @@ fn judge(rule: Rule, observation: &Observation, expected: &Node, actual: &Node) 
         Rule::SameKeys => introspection::has_same_keys(expected, actual),
         Rule::KeysWithFlags => introspection::are_flagged(expected, actual),
         Rule::Found => geo::are_found(observation, expected, actual),
+        Rule::AnyPlace => introspection::in_order(expected) == introspection::in_order(actual),
         Rule::Ties => introspection::are_ties(observation, expected, actual),
     }
 }

@@ -61,6 +61,21 @@ impl Default for Hash {
 }
 
 impl Hash {
+    /// What is read from a dump: one in a hash table is filled anew.
+    pub fn reloaded(mut hash: Hash) -> Hash {
+        let texts = hash.fields.iter().flat_map(|it| [&it.name, &it.value]);
+        let are_short = texts.map(Vec::len).all(|bytes| bytes <= VALUE_BYTES_MAX);
+        let expire = hash.fields.iter().any(|it| it.expires_at_ms.is_some());
+        hash.encoding = match hash.encoding {
+            HashEncoding::Table if are_short && hash.fields.len() <= ENTRIES_MAX => {
+                HashEncoding::Listpack
+            }
+            HashEncoding::ListpackEx if !expire => HashEncoding::Listpack,
+            encoding => encoding,
+        };
+        hash
+    }
+
     pub fn find(&self, name: &[u8]) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)
     }

@@ -51,13 +51,16 @@ pub fn count(_: &mut Call) -> Outcome {
 
 /// COMMAND DOCS: the names of the commands that are described; what is said of them is the server's own.
 pub fn docs(call: &mut Call) -> Outcome {
-    let names = call.args[2..].iter();
-    let found = names.filter_map(|name| named(name));
+    let everything = table::all().iter().filter(|it| !it.name.contains('|'));
+    let found: Vec<&Declared> = match &call.args[2..] {
+        [] => everything.collect(),
+        names => names.iter().filter_map(|name| named(name)).collect(),
+    };
     let pair = |declared: &Declared| {
         let nothing = Reply::Map(Vec::new());
         (Reply::bulk(declared.name.as_bytes()), nothing)
     };
-    Ok(Reply::Map(found.map(pair).collect()))
+    Ok(Reply::Map(found.into_iter().map(pair).collect()))
 }
 
 pub fn list(call: &mut Call) -> Outcome {

@@ -441,12 +441,21 @@ fn pop_or_wait(call: &mut Call, left: bool) -> Outcome {
 pub fn blmove(call: &mut Call) -> Outcome {
     let (from, to) = (side(call, 3)?, side(call, 4)?);
     wait(call.arg(5))?;
-    Ok(move_element(call, from, to)?.unwrap_or(Reply::NullArray))
+    Ok(move_element(call, from, to)?.unwrap_or_else(|| nothing_to_move(call)))
+}
+
+/// What is answered once the time is over, or at once where nobody waits.
+fn nothing_to_move(call: &mut Call) -> Reply {
+    if call.connection().executing {
+        Reply::Null
+    } else {
+        Reply::NullArray
+    }
 }
 
 pub fn brpoplpush(call: &mut Call) -> Outcome {
     wait(call.arg(3))?;
-    Ok(move_element(call, false, true)?.unwrap_or(Reply::NullArray))
+    Ok(move_element(call, false, true)?.unwrap_or_else(|| nothing_to_move(call)))
 }
 
 pub fn blmpop(call: &mut Call) -> Outcome {

@@ -98,13 +98,16 @@ impl List {
         elements
             .iter()
             .for_each(|element| list.push(false, element));
-        if let [node] = &list.nodes[..]
-            && !node.plain
-            && node.bytes() <= NODE_BYTES_MAX
-        {
-            list.quick = false;
-        }
-        list
+        list.reloaded()
+    }
+
+    /// The list with the same nodes; a single one that fits is a listpack.
+    pub fn reloaded(mut self) -> List {
+        self.quick = match &self.nodes[..] {
+            [node] => node.plain || node.bytes() > NODE_BYTES_MAX,
+            _ => true,
+        };
+        self
     }
 
     /// What OBJECT ENCODING answers.

@@ -17,10 +17,6 @@ pub fn empty_array(_: &mut Call) -> Outcome {
     Ok(Reply::Array(Vec::new()))
 }
 
-pub fn whoami(_: &mut Call) -> Outcome {
-    Ok(Reply::bulk(b"default"))
-}
-
 pub fn cluster(_: &mut Call) -> Outcome {
     Err(errors::err("This instance has cluster support disabled"))
 }

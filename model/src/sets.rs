@@ -100,6 +100,22 @@ impl Set {
         self.members.len() < before
     }
 
+    /// What is read from a dump: one in a hash table is filled anew.
+    pub fn reloaded(set: Set) -> Set {
+        if set.encoding != SetEncoding::Table {
+            return set;
+        }
+        let mut filled = Set::new(match set.members.len() {
+            count if count <= INTEGERS_MAX => SetEncoding::Intset,
+            _ => SetEncoding::Table,
+        });
+        filled.forgotten = true;
+        set.members.iter().for_each(|member| {
+            filled.add(member);
+        });
+        filled
+    }
+
     /// What SADD makes of a key that is not there.
     fn for_members(members: &[Vec<u8>]) -> Set {
         let integer = numbers::canonical(&members[0]).is_some();

@@ -32,7 +32,14 @@ impl Wish {
     }
 }
 
-fn wish(call: &Call) -> Result<Wish, errors::Failure> {
+fn wish(call: &mut Call) -> Result<Wish, errors::Failure> {
+    let user = call.connection().user.clone();
+    let sees_all = call.model.users[&user].may_touch_all();
+    let denied = |option: &str| {
+        errors::err(&format!(
+            "{option} option of SORT denied due to insufficient ACL permissions."
+        ))
+    };
     let mut wish = Wish::default();
     let mut at = 2;
     while at < call.args.len() {
@@ -51,9 +58,16 @@ fn wish(call: &Call) -> Result<Wish, errors::Failure> {
             wish.store = Some(call.arg(at + 1).to_vec());
             at += 1;
         } else if call.says(at, "BY") && more >= 1 {
-            wish.by = Some(call.arg(at + 1).to_vec());
+            let pattern = call.arg(at + 1);
+            if !sees_all && cut(pattern).contains(&b'*') {
+                return Err(denied("BY"));
+            }
+            wish.by = Some(pattern.to_vec());
             at += 1;
         } else if call.says(at, "GET") && more >= 1 {
+            if !sees_all {
+                return Err(denied("GET"));
+            }
             wish.get.push(call.arg(at + 1).to_vec());
             at += 1;
         } else {

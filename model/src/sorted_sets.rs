@@ -43,6 +43,14 @@ impl SortedSet {
         }
     }
 
+    /// What is read from a dump.
+    pub fn reloaded(mut self) -> SortedSet {
+        let longest = self.members.iter().map(|(member, _)| member.len()).max();
+        let fits = self.members.len() <= SMALL_MEMBERS && longest.unwrap_or(0) <= SMALL_BYTES;
+        self.small |= fits;
+        self
+    }
+
     pub fn score(&self, member: &[u8]) -> Option<f64> {
         let found = self.members.iter().find(|(own, _)| own == member);
         found.map(|(_, score)| *score)

@@ -4,17 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::commands;
 use crate::configuration::Configuration;
+use crate::dumps::Dumps;
 use crate::errors::{self, Failure};
 use crate::hashes::{Field, Hash};
 use crate::numbers;
 use crate::pubsub::{self, Subscriptions};
 use crate::quicklist::List;
 use crate::reply::{Protocol, Reply};
+use crate::scripts::Cache;
+use crate::scripts::functions::Loaded;
 use crate::sets::Set;
 use crate::sorted_sets::SortedSet;
 use crate::streams::Stream;
 use crate::tracking::Tracking;
 use crate::transactions::{Transaction, Watches};
+use crate::users::{self, Users};
 
 /// The number of databases, as Redis starts with by default.
 pub const DATABASES: usize = 16;
@@ -130,6 +134,7 @@ pub struct Connection {
     pub database: usize,
     pub protocol: Protocol,
     pub name: Vec<u8>,
+    pub user: Vec<u8>,
     /// CLIENT REPLY OFF: nothing is answered until ON.
     pub silenced: bool,
     /// CLIENT REPLY SKIP came just before: the current request is not answered.
@@ -141,6 +146,8 @@ pub struct Connection {
     /// MULTI: requests are queued.
     pub transaction: Option<Transaction>,
     pub watches: Watches,
+    /// EXEC runs its requests, which do not wait.
+    pub executing: bool,
 }
 
 impl Default for Connection {
@@ -149,6 +156,7 @@ impl Default for Connection {
             database: 0,
             protocol: Protocol::Resp2,
             name: Vec::new(),
+            user: b"default".to_vec(),
             silenced: false,
             skipped: false,
             skip_next: false,
@@ -156,6 +164,7 @@ impl Default for Connection {
             tracking: Tracking::default(),
             transaction: None,
             watches: Watches::default(),
+            executing: false,
         }
     }
 }
@@ -170,6 +179,10 @@ pub struct Model {
     /// The keys that the current request touched, with their databases.
     pub(crate) touched: BTreeSet<(usize, Vec<u8>)>,
     pub(crate) configuration: Configuration,
+    pub(crate) scripts: Cache,
+    pub(crate) libraries: Loaded,
+    pub(crate) dumps: Dumps,
+    pub(crate) users: Users,
 }
 
 impl Default for Model {
@@ -180,6 +193,10 @@ impl Default for Model {
             posted: BTreeMap::new(),
             touched: BTreeSet::new(),
             configuration: Configuration::new(),
+            scripts: Cache::new(),
+            libraries: Loaded::new(),
+            dumps: Dumps::new(),
+            users: users::first(),
         }
     }
 }
@@ -224,6 +241,19 @@ impl Model {
         bytes
     }
 
+    /// What a request would be answered if it were not queued.
+    pub fn answer_alone(&mut self, connection: ConnectionId, request: &[Vec<u8>]) -> Vec<u8> {
+        let mut call = Call {
+            model: self,
+            connection,
+            args: request,
+            name: "",
+            now_ms: 0,
+        };
+        let reply = commands::run(&mut call).unwrap_or_else(Reply::from);
+        reply.encode(Protocol::Resp2)
+    }
+
     /// Sends a message to a connection.
     pub(crate) fn post(&mut self, connection: ConnectionId, message: &Reply) {
         let protocol = self.connection(connection).protocol;
@@ -249,6 +279,12 @@ impl Model {
         it.is_some_and(|it| it.subscriptions.any())
     }
 
+    /// Whether nothing is answered to the next request of a connection.
+    pub fn is_silenced(&self, connection: ConnectionId) -> bool {
+        let it = self.connections.get(&connection);
+        it.is_some_and(|it| it.silenced || it.skipped || it.skip_next)
+    }
+
     /// Whether a connection tracks keys.
     pub fn is_tracking(&self, connection: ConnectionId) -> bool {
         let it = self.connections.get(&connection);
@@ -266,6 +302,8 @@ impl Model {
         self.connections.clear();
         self.posted.clear();
         self.configuration.clear();
+        self.scripts.clear();
+        self.users = users::first();
     }
 
     /// The database that a connection has selected, and its protocol.

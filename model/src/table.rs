@@ -17,10 +17,40 @@ pub struct Declared {
 }
 
 impl Declared {
+    pub fn is_in(&self, category: &str) -> bool {
+        category == "all" || self.categories.contains(&category)
+    }
+
     pub fn has_flag(&self, flag: &str) -> bool {
         self.flags.contains(&flag)
     }
 }
+
+/// The categories of commands, in the order in which ACL CAT lists them; and the one of all.
+pub const CATEGORIES: &[&str] = &[
+    "keyspace",
+    "read",
+    "write",
+    "set",
+    "sortedset",
+    "list",
+    "hash",
+    "string",
+    "bitmap",
+    "hyperloglog",
+    "geo",
+    "stream",
+    "pubsub",
+    "admin",
+    "fast",
+    "slow",
+    "blocking",
+    "dangerous",
+    "connection",
+    "transaction",
+    "scripting",
+    "all",
+];
 
 static DECLARED: LazyLock<Vec<Declared>> =
     LazyLock::new(|| include_str!("table.txt").lines().map(declared).collect());

@@ -127,6 +127,7 @@ pub fn exec(call: &mut Call) -> Outcome {
         return Ok(Reply::NullArray);
     }
     let mut replies = Vec::new();
+    call.connection().executing = true;
     for request in &transaction.queue {
         // A request before may have given a key an expiry in the past.
         call.model.remove_expired(call.now_ms);
@@ -137,12 +138,24 @@ pub fn exec(call: &mut Call) -> Outcome {
             name: "",
             now_ms: call.now_ms,
         };
-        let reply = commands::run(&mut inner).unwrap_or_else(Reply::from);
+        let reply = match inner.check_permission(request) {
+            Ok(()) => commands::run(&mut inner).unwrap_or_else(Reply::from),
+            Err(denied) => Reply::Error(no_longer_allowed(denied.reason())),
+        };
         // HELLO changes the protocol of the replies that follow.
         let protocol = inner.connection().protocol;
         replies.push(Reply::Encoded(reply.encode(protocol)));
     }
+    call.connection().executing = false;
     Ok(Reply::Array(replies))
+}
+
+fn no_longer_allowed(reason: &str) -> Vec<u8> {
+    let text = format!(
+        "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command \
+         is no longer allowed for the following reason: {reason}"
+    );
+    text.into_bytes()
 }
 
 /// The entries at all watched keys.
@@ -235,7 +248,10 @@ fn may_touch(request: &[Vec<u8>], key: &[u8]) -> bool {
         .iter()
         .any(|start| name.starts_with(start));
     let stores = name.starts_with(b"s") && name.ends_with(b"store") || name == b"smove";
-    (first || blocks || stores)
+    let is_script = [&b"eval"[..], b"fcall"]
+        .iter()
+        .any(|start| name.starts_with(start));
+    (first || blocks || stores || is_script)
         && !told.contains(&&*name)
         && request[1..].iter().any(|word| word == key)
 }

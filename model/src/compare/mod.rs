@@ -8,15 +8,46 @@ mod transcript;
 mod trial;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 
 use thiserror::Error;
 
 pub use process::{ArgumentsOf, Process};
+use socket::Socket;
+
 pub use session::{Options, Session};
 pub use transcript::quoted;
 pub use trial::{Counterexample, Trial};
 pub use wire::{Node, elements, parse, read_reply};
+
+/// The fields of a section of INFO.
+///
+/// # Errors
+/// If the server cannot be reached.
+pub fn information(address: SocketAddr, section: &str) -> io::Result<BTreeMap<String, String>> {
+    let reply = Socket::connect(address)?.ask(&["INFO", section])?;
+    let text = String::from_utf8_lossy(&reply).into_owned();
+    let fields = text.lines().filter_map(|line| line.trim().split_once(':'));
+    Ok(fields
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect())
+}
+
+/// The names of all commands and subcommands that a server lists.
+///
+/// # Errors
+/// If the server cannot be reached, or answers no list.
+pub fn commands(address: SocketAddr) -> io::Result<Vec<String>> {
+    let reply = Socket::connect(address)?.ask(&["COMMAND", "LIST"])?;
+    let names = parse(&reply).and_then(|node| {
+        let names = node.items()?.iter().map(Node::text);
+        let names = names.map(|name| Some(String::from_utf8_lossy(name?).into_owned()));
+        names.collect()
+    });
+    names.ok_or_else(|| io::Error::other("COMMAND LIST answers no list"))
+}
 
 /// Why a sequence did not pass.
 #[derive(Debug, Error)]

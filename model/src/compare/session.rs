@@ -1,6 +1,6 @@
 //! One sequence against one server.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::thread;
@@ -12,6 +12,7 @@ use super::{Failure, messages, wire};
 use crate::configuration;
 use crate::exemptions::{self, Observation, Pending, Version};
 use crate::generate::{Argument, CONNECTIONS, Request, Step};
+use crate::scripts;
 use crate::state::DATABASES;
 use crate::{Model, Protocol, glob_matches};
 
@@ -46,6 +47,8 @@ const REFUSED_MAX: usize = 4;
 pub struct Options {
     /// Sends CHECKPOINT after this many requests.
     pub checkpoint_every: Option<usize>,
+    /// Asks for the levels of the trees of large collections.
+    pub measures: bool,
 }
 
 /// A sequence in progress: the sockets and the model in step.
@@ -59,6 +62,8 @@ pub struct Session {
     sweeper: Option<Socket>,
     transcript: Transcript,
     requests_sent: usize,
+    /// The most levels that a tree of a collection had, by type.
+    levels: BTreeMap<&'static str, u64>,
     /// How many requests each connection has sent that may send nothing but commands about its subscriptions.
     refused: [usize; CONNECTIONS],
 }
@@ -78,10 +83,14 @@ impl Session {
             sweeper: None,
             transcript: Transcript::default(),
             requests_sent: 0,
+            levels: BTreeMap::new(),
             refused: [0; CONNECTIONS],
         };
         session.connect_all()?;
         session.send_words(0, &["FLUSHALL"])?;
+        session.bare(0, &["ACL", "DELUSER", "alice", "bob"])?;
+        session.send_words(0, &["SCRIPT", "FLUSH"])?;
+        session.send_words(0, &["FUNCTION", "FLUSH"])?;
         for (name, value) in configuration::defaults() {
             session.send_words(0, &["CONFIG", "SET", name, value])?;
         }
@@ -165,6 +174,7 @@ impl Session {
                 }
                 self.scan_elements(*connection, (command, key), options, between)
             }
+            Step::Measure { connection, key } => self.measure(*connection, key),
             Step::AwaitExpiry => {
                 let now = now_ms();
                 let soon = self
@@ -181,10 +191,37 @@ impl Session {
         }
     }
 
+    /// The most levels that a tree of a collection of each type had.
+    pub fn levels(&self) -> &BTreeMap<&'static str, u64> {
+        &self.levels
+    }
+
+    fn measure(&mut self, connection: usize, key: &'static str) -> Result<(), Failure> {
+        let is_free =
+            self.model.queued(connection).is_none() && !self.model.is_confined(connection);
+        if !self.options.measures || !is_free || self.model.is_silenced(connection) {
+            return Ok(());
+        }
+        let reply = self.bare(connection, &["DEBUG", "OBJECT", key])?;
+        let (database, _) = self.model.selected(connection);
+        let reply = String::from_utf8_lossy(&reply);
+        let words = reply.split_whitespace();
+        let levels: Option<u64> = words
+            .filter_map(|word| word.strip_prefix("tree_levels:"))
+            .find_map(|levels| levels.parse().ok());
+        if let (Some(levels), Some(entry)) = (levels, self.model.entry(database, key.as_bytes())) {
+            let most = self.levels.entry(entry.value.type_name()).or_default();
+            *most = levels.max(*most);
+        }
+        Ok(())
+    }
+
     /// Resets a subscriber that may send nothing but commands about its subscriptions, and who is inside MULTI.
     fn let_go(&mut self, connection: usize) -> Result<(), Failure> {
         self.refused[connection] = 0;
-        if self.model.is_confined(connection) || self.model.queued(connection).is_some() {
+        let is_free =
+            self.model.user(connection) == b"default" && !self.model.is_confined(connection);
+        if !is_free || self.model.queued(connection).is_some() {
             self.send_words(connection, &["RESET"])?;
         }
         Ok(())
@@ -199,7 +236,7 @@ impl Session {
         let now = now_ms();
         let words: Vec<Vec<u8>> = request
             .iter()
-            .map(|argument| argument.resolve(now))
+            .map(|argument| argument.resolve(now, self.model.dumps()))
             .collect();
         self.exchange(connection, &words)?;
         self.checkpoint_if_due()
@@ -211,7 +248,9 @@ impl Session {
             Argument::Bytes(bytes) => {
                 bytes.eq_ignore_ascii_case(b"GT") || bytes.eq_ignore_ascii_case(b"LT")
             }
-            Argument::SecondsFromNow(_) | Argument::MillisecondsFromNow(_) => false,
+            Argument::SecondsFromNow(_) | Argument::MillisecondsFromNow(_) | Argument::Dump(_) => {
+                false
+            }
         });
         if compares_expiries {
             thread::sleep(Duration::from_millis(2));
@@ -349,7 +388,12 @@ impl Session {
         if request[0].eq_ignore_ascii_case(b"SPOP") {
             self.adopt_popped(database, request, &actual, &before);
         }
-        if exemptions::is_exec(request) {
+        if let (b"dump", Some(wire::Node::Blob(_, dump))) =
+            (&*request[0].to_ascii_lowercase(), wire::parse(&actual))
+        {
+            self.model.learn_dump(database, &request[1], &dump);
+        }
+        if exemptions::is_exec(request) || scripts::inner_request(request).is_some() {
             return self.adopt_expiries(connection, after_ms - before_ms);
         }
         self.adopt_field_expiries(connection, database, request, after_ms - before_ms)?;
@@ -387,27 +431,22 @@ impl Session {
 
     /// Learns the exact expiries that an EXEC set from the server's reading of the clock.
     fn adopt_expiries(&mut self, connection: usize, took_ms: i64) -> Result<(), Failure> {
-        let (own, _) = self.model.selected(connection);
-        let mut selected = own;
         for (database, key) in self.model.relative_expiries() {
-            self.select(connection, &mut selected, database)?;
             self.adopt_expiry(connection, database, &key, took_ms)?;
         }
-        self.select(connection, &mut selected, own)
+        Ok(())
     }
 
-    fn select(
-        &mut self,
-        connection: usize,
-        selected: &mut usize,
-        database: usize,
-    ) -> Result<(), Failure> {
-        if *selected == database {
-            return Ok(());
-        }
-        *selected = database;
-        self.bare(connection, &["SELECT", &database.to_string()])
-            .map(drop)
+    /// Asks on a connection of its own, whose user may see everything.
+    fn ask_aside(&mut self, database: usize, question: &[Vec<u8>]) -> Result<Vec<u8>, Failure> {
+        let aside = self.sweeper.as_mut().expect("it is connected");
+        let select = [b"SELECT".to_vec(), database.to_string().into_bytes()];
+        let answered = aside
+            .send(&select)
+            .and_then(|()| aside.receive())
+            .and_then(|_| aside.send(question))
+            .and_then(|()| aside.receive());
+        answered.map_err(|error| self.broken(error))
     }
 
     /// Compares what the request of one connection sends to the others.
@@ -467,9 +506,7 @@ impl Session {
             let question = ["HPEXPIRETIME", "FIELDS", "1"].map(|word| word.as_bytes().to_vec());
             let [command, fields, one] = question;
             let question = [command, request[1].clone(), fields, one, name.clone()];
-            let socket = &mut self.sockets[connection];
-            let answered = socket.send(&question).and_then(|()| socket.receive());
-            let answer = answered.map_err(|error| self.broken(error))?;
+            let answer = self.ask_aside(database, &question)?;
             let theirs = wire::parse(&answer).and_then(|node| node.items()?.first()?.integer());
             match theirs {
                 Some(theirs) if (own..=own + took_ms).contains(&theirs) => {
@@ -504,10 +541,7 @@ impl Session {
         };
         let own = own.expires_at_ms.unwrap_or(-1);
         let question = [b"PEXPIRETIME".to_vec(), key.to_vec()];
-        let asked = self.sockets[connection].send(&question);
-        asked.map_err(|error| self.broken(error))?;
-        let answered = self.sockets[connection].receive();
-        let answer = answered.map_err(|error| self.broken(error))?;
+        let answer = self.ask_aside(database, &question)?;
         let theirs = wire::parse(&answer).and_then(|node| node.integer());
         match theirs {
             Some(theirs) if own != -1 && (own..=own + took_ms).contains(&theirs) => {
@@ -541,7 +575,11 @@ impl Session {
         for _ in 0..SCAN_PAGES_MAX {
             self.let_expire(options);
             let mut words: Vec<Vec<u8>> = vec![b"SCAN".to_vec(), cursor.clone()];
-            words.extend(options.iter().map(|argument| argument.resolve(0)));
+            words.extend(
+                options
+                    .iter()
+                    .map(|argument| argument.resolve(0, std::iter::empty())),
+            );
             let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
             let reply = self.bare_bytes(connection, &words)?;
             let Some((next, page)) = exemptions::scan_page(&reply) else {
@@ -571,7 +609,10 @@ impl Session {
         between: &[Request],
     ) -> Result<(), Failure> {
         let (database, _) = self.model.selected(connection);
-        let resolved: Vec<Vec<u8>> = options.iter().map(|argument| argument.resolve(0)).collect();
+        let resolved: Vec<Vec<u8>> = options
+            .iter()
+            .map(|argument| argument.resolve(0, std::iter::empty()))
+            .collect();
         let pattern = last_option(&resolved, "MATCH");
         let has_values = command != "SSCAN"
             && !resolved
@@ -641,7 +682,10 @@ impl Session {
 
     /// The keys of a database that a SCAN with these options is to return.
     fn matching(&self, database: usize, options: &Request) -> BTreeSet<Vec<u8>> {
-        let words: Vec<Vec<u8>> = options.iter().map(|argument| argument.resolve(0)).collect();
+        let words: Vec<Vec<u8>> = options
+            .iter()
+            .map(|argument| argument.resolve(0, std::iter::empty()))
+            .collect();
         let (pattern, kind) = (last_option(&words, "MATCH"), last_option(&words, "TYPE"));
         let now = now_ms();
         let keys = self.model.keys(database).filter(|key| {

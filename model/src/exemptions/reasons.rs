@@ -419,4 +419,29 @@ pub const EXEMPTIONS: &[Exemption] = &[
         Rule::Ties,
         "elements that are sorted by the same text, and those of a set that is not sorted, come in any order",
     ),
+    exempt(
+        "script|help",
+        Rule::HelpFrame,
+        "the prose between the frame is each server's own",
+    ),
+    exempt(
+        "function|help",
+        Rule::HelpFrame,
+        "the prose between the frame is each server's own",
+    ),
+    exempt(
+        "function|dump",
+        Rule::AnyBlob,
+        "the bytes of a dump are the server's own",
+    ),
+    exempt(
+        "function|list",
+        Rule::AnyPlace,
+        "Redis lists libraries in the order of its hash table",
+    ),
+    exempt(
+        "dump",
+        Rule::AnyBlob,
+        "the bytes of a dump are the server's own; what RESTORE makes of them is compared",
+    ),
 ];

@@ -2,6 +2,7 @@
 
 use super::{MODELLED, Pending, Version, full_name};
 use crate::Protocol;
+use crate::scripts;
 use crate::sort::depends_on_order;
 use crate::state::Value;
 
@@ -26,6 +27,39 @@ const FIELD_EXPIRY: &[&str] = &[
 ];
 
 const WITHHELD: &[Withheld] = &[
+    Withheld {
+        before: Version(u32::MAX, u32::MAX, u32::MAX),
+        applies: |command, pending| {
+            let mut users = pending.request.get(2..).unwrap_or_default().iter();
+            match command {
+                "acl|deluser" => users.any(|user| pending.model.is_in_use(user)),
+                "acl|setuser" => users.next().is_some_and(|user| pending.model.listens(user)),
+                _ => false,
+            }
+        },
+        reason: "the server closes connections of users that are gone, or that may not hear what they listen to",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            command.starts_with("acl") || command == "auth" && !pending.has_word("default")
+        },
+        reason: "7.0 shows rules otherwise",
+    },
+    Withheld {
+        before: MODELLED,
+        applies: |command, _| command.starts_with("restore"),
+        reason: "each version reads dumps into encodings of its own",
+    },
+    Withheld {
+        before: Version(u32::MAX, u32::MAX, u32::MAX),
+        applies: |command, pending| {
+            let dump = pending.request.get(3);
+            command.starts_with("restore")
+                && dump.is_some_and(|dump| pending.model.is_dump_of_expiring(dump))
+        },
+        reason: "fields may be due when they are read",
+    },
     Withheld {
         before: MODELLED,
         applies: |command, _| {
@@ -297,12 +331,33 @@ pub fn is_withheld(version: Version, pending: &Pending) -> bool {
     WITHHELD
         .iter()
         .any(|it| version < it.before && (it.applies)(&command, pending))
+        || runs_withheld(version, pending)
+}
+
+/// Whether a request is a script that may run another which is not compared raw, or not sent.
+fn runs_withheld(version: Version, pending: &Pending) -> bool {
+    let Some(request) = scripts::inner_request(pending.request) else {
+        return false;
+    };
+    if super::rule(request).is_some() || is_never_queued(request) {
+        return true;
+    }
+    let mut model = pending.model.clone();
+    let expected = model.answer_alone(pending.connection, request);
+    let inner = Pending {
+        request,
+        expected: &expected,
+        ..*pending
+    };
+    is_withheld(version, &inner)
 }
 
 /// Requests that are not sent inside MULTI: what they answer is compared with the model at that very moment, or
 /// depends on the server's reading of the clock, or is silence in the middle of a reply, as that of Redis to a wrong
 /// password is.
 const NOT_QUEUED: &[&str] = &[
+    "script|debug",
+    "dump",
     "spop",
     "auth",
     "client|reply",

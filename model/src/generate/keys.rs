@@ -31,6 +31,9 @@ pub const ROWS: &[Row] = &[
     row("expiretime", 3, || one(key())),
     row("pexpiretime", 3, || one(key())),
     row("persist", 3, || one(key())),
+    row("dump", 3, || one(key())),
+    row("restore", 4, restore),
+    row("restore-asking", 1, restore),
     row("object|encoding", 5, || one(key())),
     row("object|refcount", 2, || one(key())),
     row("object|idletime", 1, || one(key())),
@@ -123,6 +126,28 @@ fn expire(amount: One) -> Arguments {
     );
     let amount = all(vec![key(), amount]);
     prop_oneof![1 => amount.clone(), 1 => sequence(vec![amount, conditions])].boxed()
+}
+
+fn restore() -> Arguments {
+    let dump = prop_oneof![
+        12 => (0..1000_usize).prop_map(Argument::Dump),
+        1 => value(),
+    ];
+    let ttl = prop_oneof![
+        4 => Just(Argument::text("0")),
+        2 => milliseconds(),
+        1 => milliseconds_at(),
+    ];
+    let options = vec![
+        one(word(&["REPLACE"])),
+        one(word(&["REPLACE"])),
+        one(word(&["ABSTTL", "FOO"])),
+        option(&["IDLETIME", "FREQ"], small(-1..300)),
+    ];
+    sequence(vec![
+        all(vec![key(), ttl.boxed(), dump.boxed()]),
+        some(options, 3),
+    ])
 }
 
 /// Simple changes, to run between the pages of a SCAN or without a reply.

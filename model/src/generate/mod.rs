@@ -10,14 +10,17 @@ mod hashes;
 mod keys;
 mod lists;
 mod pubsub;
+mod scripting;
 mod server;
 mod sets;
+mod sizes;
 mod sort;
 mod sorted_sets;
 mod streams;
 mod strings;
 mod tracking;
 mod transactions;
+mod users;
 
 use std::sync::LazyLock;
 
@@ -32,6 +35,8 @@ pub enum Argument {
     SecondsFromNow(i64),
     /// The Unix time in milliseconds, this many from now.
     MillisecondsFromNow(i64),
+    /// One of the dumps that the server made, or none of it.
+    Dump(usize),
 }
 
 impl Argument {
@@ -39,12 +44,17 @@ impl Argument {
         Argument::Bytes(text.as_bytes().to_vec())
     }
 
-    /// The bytes to send when the clock shows `now_ms`, in milliseconds since 1970.
-    pub fn resolve(&self, now_ms: i64) -> Vec<u8> {
+    /// The bytes to send when the clock shows `now_ms`, in milliseconds since 1970, and the server has made these dumps.
+    pub fn resolve<'a>(&self, now_ms: i64, dumps: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
         match self {
             Argument::Bytes(bytes) => bytes.clone(),
             Argument::SecondsFromNow(delta) => (now_ms / 1000 + delta).to_string().into_bytes(),
             Argument::MillisecondsFromNow(delta) => (now_ms + delta).to_string().into_bytes(),
+            Argument::Dump(number) => {
+                let dumps: Vec<&[u8]> = dumps.collect();
+                let chosen = number.checked_rem(dumps.len()).map(|at| dumps[at].to_vec());
+                chosen.unwrap_or_else(|| b"no dump".to_vec())
+            }
         }
     }
 }
@@ -78,6 +88,11 @@ pub enum Step {
         key: &'static str,
         options: Request,
         between: Vec<Request>,
+    },
+    /// Asks the server how many levels the trees of a collection have.
+    Measure {
+        connection: usize,
+        key: &'static str,
     },
     /// Sleeps until the next key expires, if that is soon.
     AwaitExpiry,
@@ -128,6 +143,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         sorted_sets::ROWS,
         geo::ROWS,
         sort::ROWS,
+        scripting::ROWS,
         keys::ROWS,
         hashes::ROWS,
         sets::ROWS,
@@ -138,6 +154,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         server::ROWS,
         administration::ROWS,
         cluster::ROWS,
+        users::ROWS,
         transactions::ROWS,
     ]
     .into_iter()
@@ -188,6 +205,7 @@ fn groups(
     let one = prop_oneof![
         12 => step(features, request).prop_map(|step| vec![step]),
         1 => transactions::steps(features),
+        1 => sizes::steps(),
     ];
     collection::vec(one, 1..=length)
         .prop_map(|groups| groups.concat())
@@ -254,6 +272,20 @@ fn request(features: Features) -> BoxedStrategy<Request> {
         Needs::Checkpoint => features.checkpoint,
     };
     of_rows(rows().filter(available))
+}
+
+/// Requests about values, as scripts make them: none that runs another.
+fn plain() -> BoxedStrategy<Request> {
+    let groups = [
+        strings::ROWS,
+        keys::ROWS,
+        hashes::ROWS,
+        sets::ROWS,
+        lists::ROWS,
+        sorted_sets::ROWS,
+        connection::ROWS,
+    ];
+    of_rows(groups.into_iter().flatten())
 }
 
 fn of_rows(rows: impl Iterator<Item = &'static Row>) -> BoxedStrategy<Request> {

@@ -6,7 +6,6 @@ use super::arguments::*;
 use super::{Argument, Arguments, Needs, Row, row};
 
 pub const ROWS: &[Row] = &[
-    row("acl|whoami", 1, none),
     row("latency|history", 1, || one(word(&["command", "nothing"]))),
     row("latency|latest", 1, none),
     row("latency|reset", 1, || {

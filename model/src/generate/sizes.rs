@@ -1,0 +1,137 @@
+//! Collections that grow beyond what fits beside their key, are changed, and shrink again.
+
+use proptest::collection;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::{
+    Argument, CONNECTIONS, Request, Row, Step, hashes, lists, of_rows, sets, sorted_sets, streams,
+};
+
+/// A kind of collection, and how one is filled and emptied.
+struct Shape {
+    rows: &'static [Row],
+    /// The words for element `n` of a request that adds several.
+    add: &'static str,
+    element: fn(usize, usize) -> Vec<Argument>,
+    /// How many elements a request adds.
+    together: usize,
+    /// Leaves the first few.
+    shrink: fn(&'static str, usize) -> Request,
+}
+
+fn words(words: &[&str]) -> Request {
+    words.iter().map(|word| Argument::text(word)).collect()
+}
+
+/// A text of about so many bytes that no other number has.
+fn text(number: usize, bytes: usize) -> Argument {
+    Argument::text(&format!("{number:04}{}", "x".repeat(bytes)))
+}
+
+/// How many elements are left of a collection that shrinks.
+const LEFT: usize = 3;
+
+fn remove(command: &str, key: &str, count: usize) -> Request {
+    let mut request = words(&[command, key]);
+    request.extend((LEFT..count).map(|number| Argument::text(&format!("m{number}"))));
+    request
+}
+
+fn member(number: usize) -> Argument {
+    Argument::text(&format!("m{number}"))
+}
+
+const SHAPES: &[Shape] = &[
+    Shape {
+        rows: lists::ROWS,
+        add: "RPUSH",
+        element: |number, bytes| vec![text(number, bytes)],
+        together: 40,
+        shrink: |key, _| words(&["LTRIM", key, "0", "2"]),
+    },
+    Shape {
+        rows: hashes::ROWS,
+        add: "HSET",
+        element: |number, bytes| vec![member(number), text(number, bytes)],
+        together: 40,
+        shrink: |key, count| remove("HDEL", key, count),
+    },
+    Shape {
+        rows: sets::ROWS,
+        add: "SADD",
+        element: |number, _| vec![member(number)],
+        together: 40,
+        shrink: |key, count| remove("SREM", key, count),
+    },
+    Shape {
+        rows: sorted_sets::ROWS,
+        add: "ZADD",
+        element: |number, _| vec![Argument::text(&(number % 7).to_string()), member(number)],
+        together: 40,
+        shrink: |key, count| remove("ZREM", key, count),
+    },
+    Shape {
+        rows: streams::ROWS,
+        add: "XADD",
+        element: |number, bytes| {
+            let id = format!("1-{}", number + 1);
+            vec![
+                Argument::text(&id),
+                Argument::text("f"),
+                text(number, bytes),
+            ]
+        },
+        together: 1,
+        shrink: |key, _| words(&["XTRIM", key, "MAXLEN", "3"]),
+    },
+];
+
+/// Fills a key, changes what it holds, and takes most of it out again.
+pub fn steps() -> BoxedStrategy<Vec<Step>> {
+    let shape = (0..SHAPES.len()).prop_flat_map(|at| {
+        let changes = collection::vec(of_rows(SHAPES[at].rows.iter()), 0..6);
+        (Just(at), changes)
+    });
+    let sizes = (
+        select(vec![20_usize, 60, 60, 250, 600]),
+        select(vec![10_usize, 50, 70]),
+    );
+    (shape, 0..CONNECTIONS, select(vec!["a", "b"]), sizes)
+        .prop_map(|((shape, changes), connection, key, (count, bytes))| {
+            let shape = &SHAPES[shape];
+            // An entry of a stream comes by itself.
+            let count = if shape.together == 1 {
+                count.min(60)
+            } else {
+                count
+            };
+            let of = |requests| Step::Requests {
+                connection,
+                requests,
+            };
+            let measure = Step::Measure { connection, key };
+            let begin = of(vec![words(&["DEL", key])]);
+            let fill = of(fill(shape, key, count, bytes));
+            let shrink = of(vec![(shape.shrink)(key, count)]);
+            vec![begin, fill, measure, of(changes), shrink]
+        })
+        .boxed()
+}
+
+fn fill(shape: &Shape, key: &str, count: usize, bytes: usize) -> Vec<Request> {
+    // So few entries must be long ones to take several pages.
+    let bytes = if shape.together == 1 {
+        bytes * 3
+    } else {
+        bytes
+    };
+    let numbers: Vec<usize> = (0..count).collect();
+    let requests = numbers.chunks(shape.together).map(|numbers| {
+        let mut request = words(&[shape.add, key]);
+        let elements = numbers.iter().map(|number| (shape.element)(*number, bytes));
+        request.extend(elements.flatten());
+        request
+    });
+    requests.collect()
+}

@@ -1,0 +1,152 @@
+//! ACL: users are made, shown and tried.
+
+use super::{User, shown};
+use crate::commands::{misused_subcommand, up_to_nul};
+use crate::errors::{self, Failure};
+use crate::reply::Reply;
+use crate::state::{Call, Outcome};
+use crate::table;
+
+pub fn setuser(call: &mut Call) -> Outcome {
+    let name = call.arg(2);
+    if name
+        .iter()
+        .any(|byte| byte.is_ascii_whitespace() || *byte == 0)
+    {
+        return Err(errors::err(
+            "Usernames can't contain spaces or null characters",
+        ));
+    }
+    let mut user = call.model.users.get(name).cloned().unwrap_or_default();
+    for word in &call.args[3..] {
+        if let Err(complaint) = user.apply(word) {
+            return Err(errors::err_bytes(&[
+                b"Error in ACL SETUSER modifier '",
+                up_to_nul(word, usize::MAX),
+                b"': ",
+                complaint.as_bytes(),
+            ]));
+        }
+    }
+    call.model.users.insert(name.to_vec(), user);
+    Ok(Reply::ok())
+}
+
+pub fn deluser(call: &mut Call) -> Outcome {
+    let mut removed = 0;
+    for name in &call.args[2..] {
+        if name == b"default" {
+            return Err(errors::err("The 'default' user cannot be removed"));
+        }
+        removed += usize::from(call.model.users.remove(name).is_some());
+    }
+    Ok(Reply::count(removed))
+}
+
+pub fn users(call: &mut Call) -> Outcome {
+    let names = call.model.users.keys().map(|name| Reply::bulk(name));
+    Ok(Reply::Array(names.collect()))
+}
+
+pub fn list(call: &mut Call) -> Outcome {
+    let lines = call.model.users.iter().map(|(name, user)| {
+        let mut parts = vec![
+            b"user".to_vec(),
+            name.clone(),
+            user.flags().join(" ").into_bytes(),
+        ];
+        let passwords = user.passwords.iter();
+        parts.extend(passwords.map(|digest| format!("#{digest}").into_bytes()));
+        if !user.keys.is_empty() {
+            parts.push(shown(&user.keys, b'~'));
+        }
+        let hears_all = user.channels.iter().any(|it| it == b"*");
+        if !hears_all {
+            parts.push(b"resetchannels".to_vec());
+        }
+        if !user.channels.is_empty() {
+            parts.push(shown(&user.channels, b'&'));
+        }
+        parts.push(user.shown_rules().into_bytes());
+        Reply::Bulk(parts.join(&b' '))
+    });
+    Ok(Reply::Array(lines.collect()))
+}
+
+pub fn getuser(call: &mut Call) -> Outcome {
+    let Some(user) = call.model.users.get(call.arg(2)) else {
+        return Ok(Reply::Null);
+    };
+    let pair = |name: &str, value: Reply| (Reply::bulk(name.as_bytes()), value);
+    let texts = |texts: Vec<&str>| -> Vec<Reply> {
+        texts
+            .iter()
+            .map(|text| Reply::bulk(text.as_bytes()))
+            .collect()
+    };
+    let passwords = user.passwords.iter().map(String::as_str).collect();
+    Ok(Reply::Map(vec![
+        pair("flags", Reply::Set(texts(user.flags()))),
+        pair("passwords", Reply::Array(texts(passwords))),
+        pair("commands", Reply::Bulk(user.shown_rules().into_bytes())),
+        pair("keys", Reply::Bulk(shown(&user.keys, b'~'))),
+        pair("channels", Reply::Bulk(shown(&user.channels, b'&'))),
+        pair("selectors", Reply::Array(Vec::new())),
+    ]))
+}
+
+pub fn whoami(call: &mut Call) -> Outcome {
+    Ok(Reply::Bulk(call.connection().user.clone()))
+}
+
+pub fn cat(call: &mut Call) -> Outcome {
+    let categories = table::CATEGORIES.iter().filter(|it| **it != "all");
+    match call.args.len() {
+        2 => Ok(Reply::Array(
+            categories.map(|it| Reply::bulk(it.as_bytes())).collect(),
+        )),
+        3 => {
+            let wanted = String::from_utf8_lossy(call.arg(2)).to_ascii_lowercase();
+            if !categories.clone().any(|it| *it == wanted) {
+                return Err(errors::err_bytes(&[
+                    b"Unknown category '",
+                    up_to_nul(call.arg(2), usize::MAX),
+                    b"'",
+                ]));
+            }
+            let commands = table::all().iter().filter(|it| it.is_in(&wanted));
+            Ok(Reply::Array(
+                commands.map(|it| Reply::bulk(it.name.as_bytes())).collect(),
+            ))
+        }
+        _ => Err(misused_subcommand(call)),
+    }
+}
+
+pub fn dryrun(call: &mut Call) -> Outcome {
+    let name = call.arg(2);
+    let user: User = match call.model.users.get(name) {
+        Some(user) => user.clone(),
+        None => return Err(quoted("User '", name, "' not found")),
+    };
+    let request = &call.args[3..];
+    let Some(declared) = table::of_request(request) else {
+        return Err(quoted("Command '", &request[0], "' not found"));
+    };
+    let words = request.len() as i64;
+    if declared.arity > 0 && declared.arity != words || words < -declared.arity {
+        return Err(errors::wrong_arity(declared.name));
+    }
+    Ok(match user.check(declared, request) {
+        Ok(()) => Reply::ok(),
+        Err(denied) => Reply::Bulk(denied.detail(name)),
+    })
+}
+
+fn quoted(before: &str, text: &[u8], behind: &str) -> Failure {
+    errors::err_bytes(&[
+        before.as_bytes(),
+        up_to_nul(text, usize::MAX),
+        behind.as_bytes(),
+    ])
+}
