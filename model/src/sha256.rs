@@ -2,7 +2,7 @@
 
 /// The first bits of the fractional parts of square and cube roots of primes.
 fn roots(count: usize, power: u32) -> Vec<u32> {
-    let is_prime = |number: &u128| (2..*number).all(|divisor| number % divisor != 0);
+    let is_prime = |number: &u128| (2..*number).all(|divisor| !number.is_multiple_of(divisor));
     let primes = (2_u128..).filter(is_prime).take(count);
     let fraction = |prime: u128| {
         // The root of the prime times 2^32, by bisection in whole numbers.
