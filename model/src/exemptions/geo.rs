@@ -2,7 +2,7 @@
 
 use super::Observation;
 use crate::compare::Node;
-use crate::geo::searches::{self, Answer};
+use crate::geo::searches::{self, Answer, Order};
 
 /// As many members in range as the model has, each shown as it shows them, in the order of their distances if one was
 /// asked for.
@@ -17,7 +17,11 @@ pub fn are_found(observation: &Observation, expected: &Node, actual: &Node) -> b
     ) else {
         return false;
     };
-    let Answer { ordered, members } = answer;
+    let Answer {
+        order,
+        any,
+        members,
+    } = answer;
     let distance = |node: &Node| {
         let found = members.iter().find(|(shown, _)| shown == node);
         found.map(|(_, meters)| *meters)
@@ -32,5 +36,10 @@ pub fn are_found(observation: &Observation, expected: &Node, actual: &Node) -> b
     distinct.len() == own.len()
         && theirs.len() == own.len()
         && distances.iter().all(Option::is_some)
-        && (!ordered || distances == wanted)
+        && match order {
+            Order::Any => true,
+            Order::Ascending if any => distances.is_sorted(),
+            Order::Descending if any => distances.iter().rev().is_sorted(),
+            Order::Ascending | Order::Descending => distances == wanted,
+        }
 }

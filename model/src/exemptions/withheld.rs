@@ -5,6 +5,7 @@ use crate::Protocol;
 use crate::scripts;
 use crate::sort::depends_on_order;
 use crate::state::Value;
+use crate::table;
 
 /// Requests that some servers answer otherwise, and are not sent to them.
 struct Withheld {
@@ -27,6 +28,19 @@ const FIELD_EXPIRY: &[&str] = &[
 ];
 
 const WITHHELD: &[Withheld] = &[
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| command == "cluster" && pending.has_word("MYSHARDID"),
+        reason: "CLUSTER MYSHARDID came with 7.2",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            matches!(command, "lrem" | "lpos")
+                && pending.expected.starts_with(b"-ERR value is out of range")
+        },
+        reason: "7.0 takes the least integer",
+    },
     Withheld {
         before: Version(u32::MAX, u32::MAX, u32::MAX),
         applies: |command, pending| {
@@ -339,7 +353,10 @@ fn runs_withheld(version: Version, pending: &Pending) -> bool {
     let Some(request) = scripts::inner_request(pending.request) else {
         return false;
     };
-    if super::rule(request).is_some() || is_never_queued(request) {
+    // 7.0 lets no script call what may block.
+    let blocks = table::of_request(request).is_some_and(|it| it.has_flag("blocking"));
+    let is_refused = blocks && version < Version(7, 2, 0);
+    if is_refused || super::rule(request).is_some() || is_never_queued(request) {
         return true;
     }
     let mut model = pending.model.clone();

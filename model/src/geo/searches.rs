@@ -13,7 +13,7 @@ use crate::state::{Call, ConnectionId, Model, Outcome};
 use crate::table;
 
 #[derive(Clone, Copy, Default, PartialEq)]
-enum Order {
+pub enum Order {
     #[default]
     Any,
     Ascending,
@@ -289,8 +289,9 @@ fn store(call: &mut Call, key: &[u8], search: &Search, found: Vec<Found>) -> Out
 
 /// What a search may answer.
 pub struct Answer {
-    /// By distance.
-    pub ordered: bool,
+    pub order: Order,
+    /// Any members may be chosen before they are put in order.
+    pub any: bool,
     /// Every member in range as the reply shows it in either protocol, and its distance.
     pub members: Vec<(Node, f64)>,
 }
@@ -317,7 +318,8 @@ pub fn answer(model: &Model, request: &[Vec<u8>], database: usize) -> Option<Ans
     };
     let members = [Protocol::Resp2, Protocol::Resp3].map(&shown).concat();
     Some(Answer {
-        ordered: search.order() != Order::Any,
+        order: search.order(),
+        any: search.any,
         members,
     })
 }
