@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use redkeep::storage::planted::Planted;
-use redkeep_sim::commands::{random, scripts};
+use redkeep_sim::commands::dump::Dumps;
+use redkeep_sim::commands::{random, repeat, scripts};
 use redkeep_sim::engine::exhaust::{Effort, explore};
 use redkeep_sim::explore::Coverage;
 use redkeep_sim::seed::Seed;
@@ -81,4 +82,26 @@ fn random_runs_keep_what_was_acknowledged_and_repeat_exactly() {
     let s = start.elapsed().as_secs_f64();
     println!("{count} seeds in {s:.1}s: {total:?}");
     assert!(failures.is_empty(), "seeds {failures:?} failed");
+}
+
+#[test]
+fn a_dump_is_the_old_one_or_the_new_one() {
+    let plan = Dumps::plan(Seed(1));
+    let dumps = Dumps::default();
+    match redkeep_sim::explore::explore(&dumps, &plan) {
+        Ok(coverage) => {
+            println!("dumps {coverage:?}");
+            assert!(coverage.points > 9 && coverage.images > 100);
+        }
+        Err(failure) => panic!("{failure}"),
+    }
+}
+
+#[test]
+fn what_is_said_to_the_append_only_file_gives_the_same_data_later() {
+    for n in 0..500 {
+        if let Err(failure) = repeat::run(Seed(n), Planted::none()) {
+            panic!("seed {n}: {failure}");
+        }
+    }
 }

@@ -2,21 +2,26 @@
 //! (`tests/engine.rs`).
 #![cfg(feature = "planted")]
 
+use std::time::Instant;
+
 use redkeep::storage::planted::{Bug, Planted};
 use redkeep_sim::engine::planted::hunt;
 
-const BUGS: [Bug; 18] = [
+const BUGS: [Bug; 23] = [
     Bug::M01AckBeforeSync,
     Bug::M02AckByEarlierSync,
     Bug::M03MetaBeforeDataSync,
     Bug::M04SameMetaSlot,
     Bug::M05LogCutBeforeMetaSync,
     Bug::M06NoDirSyncAtCreate,
+    Bug::M07NoDirSyncAtRename,
     Bug::M08SaltUnchanged,
     Bug::M09ChainNotChecked,
     Bug::M10ReuseTooEarly,
     Bug::M11ReuseUnderSnapshot,
     Bug::M12SyncRetried,
+    Bug::M14ShortWriteTakenAsWhole,
+    Bug::M15ShortReadZeroFilled,
     Bug::M16GrowthNotSynced,
     Bug::M17RecoveryDoesNotSync,
     Bug::M18TornSlotLaundered,
@@ -24,6 +29,8 @@ const BUGS: [Bug; 18] = [
     Bug::M20PageNumberNotChecked,
     Bug::M21PointerStampNotChecked,
     Bug::M22DirtyFlagLostAtSegmentSwitch,
+    Bug::M24TtlRepeatedRelative,
+    Bug::M25ExecInTwo,
 ];
 
 /// `SIM_BUG` names one.
@@ -36,10 +43,14 @@ fn every_planted_bug_is_found() {
         if only.as_ref().is_some_and(|o| !name.starts_with(o.as_str())) {
             continue;
         }
+        let start = Instant::now();
         match hunt(Planted::with(bug), 2000) {
             Some(found) => println!(
-                "{name}: {} after {} seeds, by {}",
-                found.oracle, found.seeds, found.by
+                "{name}: {} after {} seeds and {:.1} s, by {}",
+                found.oracle,
+                found.seeds,
+                start.elapsed().as_secs_f64(),
+                found.by
             ),
             None => missed.push(name),
         }

@@ -22,6 +22,7 @@ use super::table::{self, Command, CommandId, Flag, Flags, Group};
 use super::{Call, Failure, Outcome, accounting, attempt, client_tracking, errors, eval, monitor};
 use crate::keyspace::change::Listener;
 use crate::resp::ErrorReply;
+use crate::storage::planted::Bug;
 use crate::storage::{Error, OnMiss, Plan};
 
 /// A command that waits for EXEC.
@@ -291,6 +292,13 @@ fn run_all<'a>(call: &mut Call<'_>, multi: &'a Multi) -> Result<Vec<Done<'a>>, F
             failed,
             error,
         });
+        if call.keyspace.engine.planted().has(Bug::M25ExecInTwo)
+            && call.keyspace.in_transaction()
+            && done.len() == 1
+        {
+            call.keyspace.commit();
+            call.keyspace.begin(Plan::Savepoint)?;
+        }
         since_us = now_us;
     }
     Ok(done)

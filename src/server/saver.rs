@@ -16,6 +16,7 @@ use crate::command::save::Ring;
 use crate::command::settings;
 use crate::config::Key;
 use crate::interchange::export::{self, Facts};
+use crate::storage::planted::{Bug, Planted};
 use crate::vfs::{OpenMode, Vfs, VfsFile, write_all_at};
 
 /// How often the rules of `save` are looked at.
@@ -123,6 +124,16 @@ pub fn replace(
     path: &Path,
     fill: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
+    replace_planted(vfs, path, Planted::none(), fill)
+}
+
+/// [`replace`] in a build that may be told to forget a step.
+pub fn replace_planted(
+    vfs: &dyn Vfs,
+    path: &Path,
+    planted: Planted,
+    fill: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".tmp");
     let beside = PathBuf::from(beside);
@@ -139,6 +150,9 @@ pub fn replace(
     let done = written.and_then(|()| {
         file.sync_data().map_err(io::Error::other)?;
         vfs.rename(&beside, path).map_err(io::Error::other)?;
+        if planted.has(Bug::M07NoDirSyncAtRename) {
+            return Ok(());
+        }
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
         vfs.sync_dir(dir.unwrap_or(Path::new(".")))
             .map_err(io::Error::other)

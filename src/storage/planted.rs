@@ -18,6 +18,8 @@ pub enum Bug {
     M05LogCutBeforeMetaSync = 5,
     /// The directory is not synced after the files are made.
     M06NoDirSyncAtCreate = 6,
+    /// The directory is not synced after a file takes the place of another.
+    M07NoDirSyncAtRename = 7,
     /// The salt stays the same when a segment is used again.
     M08SaltUnchanged = 8,
     /// The chain from frame to frame is not checked.
@@ -28,6 +30,10 @@ pub enum Bug {
     M11ReuseUnderSnapshot = 11,
     /// A failed sync is tried again and believed.
     M12SyncRetried = 12,
+    /// A write that took only a part is taken for a whole one.
+    M14ShortWriteTakenAsWhole = 14,
+    /// What a short read did not bring counts as zeroes.
+    M15ShortReadZeroFilled = 15,
     /// Growth of the file is not synced before a meta slot mentions it.
     M16GrowthNotSynced = 16,
     /// Recovery does not sync what it accepted.
@@ -42,6 +48,10 @@ pub enum Bug {
     M21PointerStampNotChecked = 21,
     /// Starting a new segment forgets that the old one has bytes to sync.
     M22DirtyFlagLostAtSegmentSwitch = 22,
+    /// A time to live is repeated as it was given, counted from when it is repeated.
+    M24TtlRepeatedRelative = 24,
+    /// What EXEC does is two transactions.
+    M25ExecInTwo = 25,
 }
 
 /// Which bug, if any, is switched on.

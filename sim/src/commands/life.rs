@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use redkeep::command::server::Server;
 use redkeep::config::Config;
 use redkeep::resp::value::Value;
 use redkeep::storage::checkpoint::EngineLock;
@@ -157,6 +158,16 @@ impl Life {
     /// What was issued and acknowledged so far.
     pub fn history(&self) -> History {
         peek(&self.process.history).clone()
+    }
+
+    /// The server that carries the commands out.
+    pub fn server(&self) -> &Server {
+        &self.machine.server
+    }
+
+    /// The data.
+    pub fn keyspace(&self) -> &Held {
+        &self.machine.keyspace
     }
 
     /// Does one thing.

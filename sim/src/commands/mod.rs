@@ -8,11 +8,15 @@
 //! scripts   the scripted scenarios, by type
 //! workload  commands that a seed draws
 //! random    runs that one seed decides
+//! repeat    what the append-only file is told, repeated later
+//! dump      a dump beside the database
 //! ```
 
+pub mod dump;
 pub mod life;
 pub mod machine;
 pub mod oracle;
 pub mod random;
+pub mod repeat;
 pub mod scripts;
 pub mod workload;

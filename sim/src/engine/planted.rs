@@ -1,12 +1,14 @@
 //! Looks for a planted bug with the ordinary scenarios, seeds and damage, none of which was made for it.
 
-use redkeep::storage::planted::Planted;
+use redkeep::storage::planted::{Bug, Planted};
 
 use super::damage;
 use super::exhaust::{Effort, explore};
 use super::life::Shape;
 use super::{random, scripts};
-use crate::explore::HARNESS;
+use crate::commands;
+use crate::commands::dump::Dumps;
+use crate::explore::{Coverage, Failure, HARNESS};
 use crate::seed::Seed;
 
 /// What found a bug, and how much was looked at before.
@@ -19,18 +21,44 @@ pub struct Found {
     pub seeds: u64,
 }
 
-/// Looks for the bug: first random seeds below `seeds`, then the damage of a small database, then the scenarios.
+/// Looks for the bug in the layer where it lies: dumps, what is repeated, commands, or the engine.
 pub fn hunt(planted: Planted, seeds: u64) -> Option<Found> {
-    for n in 0..seeds {
-        if let Err(failure) = random::run(Seed(n), planted)
-            && failure.broken.oracle != HARNESS
-        {
-            return Some(Found {
-                by: format!("seed {n}: {}", failure.broken.detail),
-                oracle: failure.broken.oracle,
-                seeds: n,
-            });
-        }
+    if planted.has(Bug::M07NoDirSyncAtRename) {
+        let plan = Dumps::plan(Seed(1));
+        return found(
+            "dumps",
+            0,
+            crate::explore::explore(&Dumps { planted }, &plan),
+        );
+    }
+    if planted.has(Bug::M24TtlRepeatedRelative) {
+        return by_seeds(seeds, |seed| commands::repeat::run(seed, planted));
+    }
+    if planted.has(Bug::M25ExecInTwo) {
+        return by_seeds(seeds, |seed| commands::random::run(seed, planted));
+    }
+    hunt_in_engine(planted, seeds)
+}
+
+/// What a run found, if anything but a mistake of the harness.
+fn found(by: &str, seeds: u64, run: Result<Coverage, Box<Failure>>) -> Option<Found> {
+    let failure = run.err().filter(|f| f.broken.oracle != HARNESS)?;
+    Some(Found {
+        by: format!("{by}: {}", failure.broken.detail),
+        oracle: failure.broken.oracle,
+        seeds,
+    })
+}
+
+fn by_seeds(seeds: u64, run: impl Fn(Seed) -> Result<Coverage, Box<Failure>>) -> Option<Found> {
+    (0..seeds).find_map(|n| found(&format!("seed {n}"), n, run(Seed(n))))
+}
+
+/// Looks for a bug of the engine: first random seeds below `seeds`, then the damage of a small database, then the scenarios.
+fn hunt_in_engine(planted: Planted, seeds: u64) -> Option<Found> {
+    let by_seed = by_seeds(seeds, |seed| random::run(seed, planted));
+    if by_seed.is_some() {
+        return by_seed;
     }
     let shape = Shape {
         planted,
@@ -45,14 +73,10 @@ pub fn hunt(planted: Planted, seeds: u64) -> Option<Found> {
     }
     for mut scenario in scripts::all() {
         scenario.shape.planted = planted;
-        if let Err(failure) = explore(&scenario, &Effort::usual(Seed(1)))
-            && failure.broken.oracle != HARNESS
-        {
-            return Some(Found {
-                by: format!("{}: {}", failure.scenario, failure.broken.detail),
-                oracle: failure.broken.oracle,
-                seeds,
-            });
+        let run = explore(&scenario, &Effort::usual(Seed(1)));
+        let by_scenario = found(scenario.name, seeds, run);
+        if by_scenario.is_some() {
+            return by_scenario;
         }
     }
     None

@@ -295,7 +295,11 @@ impl Disk {
         if cursor.out.is_empty() {
             return Ok(());
         }
-        write_all_at(&*self.setting.file, &cursor.out, cursor.out_offset)?;
+        if self.setting.planted.has(Bug::M14ShortWriteTakenAsWhole) {
+            self.setting.file.write_at(&cursor.out, cursor.out_offset)?;
+        } else {
+            write_all_at(&*self.setting.file, &cursor.out, cursor.out_offset)?;
+        }
         self.total_bytes
             .fetch_add(cursor.out.len() as u64, Ordering::Relaxed);
         cursor.out.clear();

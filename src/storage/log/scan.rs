@@ -8,7 +8,7 @@ use super::layout::{
 use super::search::{Found, Salts, search};
 use super::walk::Walk;
 use super::{CheckpointRef, LogDamage, LogError, Lsn};
-use crate::storage::planted::Planted;
+use crate::storage::planted::{Bug, Planted};
 use crate::vfs::{VfsFile, read_exact_at, read_up_to};
 
 /// What a scan concludes. `docs/FORMAT.md` has the decision table.
@@ -289,7 +289,14 @@ fn follow(
         let next = live.get(index + 1).filter(|n| n.pred.seq == header.seq);
         let limit = next.map_or(scan.segment_bytes, |n| n.pred.offset);
         let limit = limit.clamp(SEGMENT_HEADER_BYTES, scan.segment_bytes);
-        read_segment(file, header.slot, scan.segment_bytes, image)?;
+        if scan.planted.has(Bug::M15ShortReadZeroFilled) {
+            image.clear();
+            image.resize(scan.segment_bytes as usize, 0);
+            let offset = slot_offset(header.slot, scan.segment_bytes);
+            file.read_at(image, offset).map_err(LogError::Io)?;
+        } else {
+            read_segment(file, header.slot, scan.segment_bytes, image)?;
+        }
         let mut walk = Walk::new(&image[..limit as usize], header).planted(scan.planted);
         scan.durable_lsn = scan.durable_lsn.max(Lsn(header.durable_lsn));
         let fault = loop {
