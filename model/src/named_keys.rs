@@ -89,13 +89,13 @@ fn counted(request: &[Vec<u8>], at: usize) -> Option<std::ops::Range<usize>> {
     (end <= request.len()).then_some(at + 1..end)
 }
 
-/// The first half of what stands behind STREAMS.
+/// The first half of what stands behind STREAMS, without the middle one.
 fn of_streams(request: &[Vec<u8>]) -> Option<Vec<usize>> {
     let at = request
         .iter()
         .position(|word| word.eq_ignore_ascii_case(b"STREAMS"))?;
     let behind = request.len() - at - 1;
-    (behind > 0 && behind.is_multiple_of(2)).then(|| (at + 1..=at + behind / 2).collect())
+    (behind > 1).then(|| (at + 1..=at + behind / 2).collect())
 }
 
 /// The place behind the last such word.
