@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::progress::Progress;
 use crate::interchange::jsonl;
 use crate::interchange::load::{self, LoadError, Summary};
 use crate::interchange::rdb::decode::Decoded;
@@ -84,39 +85,4 @@ impl KeySource {
 pub(super) fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as u64)
-}
-
-/// How far something is: one line on a terminal that is drawn over itself, a line every tenth in a pipe.
-struct Progress<'a> {
-    title: &'a str,
-    total: u64,
-    is_terminal: bool,
-    tenths: u64,
-}
-
-impl<'a> Progress<'a> {
-    fn new(title: &'a str, total: u64) -> Self {
-        Self {
-            title,
-            total,
-            is_terminal: io::stderr().is_terminal(),
-            tenths: 0,
-        }
-    }
-
-    fn show(&mut self, at: u64) {
-        let percent = at.saturating_mul(100) / self.total.max(1);
-        if self.is_terminal {
-            eprint!("\r\x1b[K{}: {percent} %", self.title);
-        } else if percent / 10 > self.tenths {
-            self.tenths = percent / 10;
-            eprintln!("{}: {percent} %", self.title);
-        }
-    }
-
-    fn clear(&self) {
-        if self.is_terminal {
-            eprint!("\r\x1b[K");
-        }
-    }
 }

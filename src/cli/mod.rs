@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 something failed, 2 the command line cannot be understood. `check`, `import` and `dump` have more.
 
+mod backup;
 mod bench;
 mod check;
 mod config_files;
@@ -12,6 +13,7 @@ mod json;
 mod key_source;
 mod logging;
 mod manual;
+mod progress;
 mod remote;
 mod seed;
 mod seed_aof;
@@ -39,6 +41,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Verify a database that no server has open
     Check(check::CheckArgs),
+    /// Copy a database, open or not, to a file that is whole on its own
+    Backup(backup::BackupArgs),
     /// Put the keys of an RDB file or of lines of JSON into a database
     Import(import::ImportArgs),
     /// Write the keys of a database as an RDB file or as lines of JSON
@@ -72,6 +76,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, serve: server::Serve) 
         Command::Server(args) => server::run(args.arguments, serve),
         Command::Bench(args) => bench::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Backup(args) => backup::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Dump(args) => dump::run(&args),
         Command::Completions(args) => manual::complete(&args, Cli::command()),

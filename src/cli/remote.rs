@@ -25,8 +25,8 @@ pub(super) enum RemoteError {
     Unexpected(&'static str),
 }
 
-trait Wire: Read + Write {}
-impl<T: Read + Write> Wire for T {}
+trait Wire: Read + Write + Send {}
+impl<T: Read + Write + Send> Wire for T {}
 
 /// An open connection.
 pub(super) struct Remote {

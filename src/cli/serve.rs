@@ -27,7 +27,8 @@ use crate::interchange::aof::Manifest;
 use crate::keyspace::Keyspace;
 use crate::server::appender::{self, Appender, Place};
 use crate::server::background::Job;
-use crate::server::checkpointer::{self, Checkpointer};
+use crate::server::backups::Backups;
+use crate::server::checkpointer::{self, Checkpointer, MakeError};
 use crate::server::durability::{Durability, SyncPolicy};
 use crate::server::late_log::LateLog;
 use crate::server::log_keeper::{LogKeeper, SyncThread};
@@ -171,6 +172,7 @@ struct Threads {
     sync: SyncThread,
     checkpoints: Checkpointer,
     saves: Saver,
+    backups: Backups,
     appends: Appender,
 }
 
@@ -210,6 +212,7 @@ impl Loader {
         let checkpoints = Checkpointer::start(Arc::clone(&self.shared), keeper)?;
         server.saves.begin(server.clock.wall_ms());
         let saves = Saver::start(Arc::clone(&self.shared), Arc::new(OsVfs))?;
+        let backups = Backups::start(Arc::clone(&self.shared), Arc::new(OsVfs))?;
         server.append_only.want(config.is_on(Key::Appendonly));
         let appends = Appender::start(Arc::clone(&self.shared), Arc::new(OsVfs), manifest)?;
         tracing::info!("Ready to accept connections");
@@ -218,6 +221,7 @@ impl Loader {
             sync,
             checkpoints,
             saves,
+            backups,
             appends,
         })
     }
@@ -407,17 +411,29 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
         return Ok(());
     };
     threads.saves.stop();
+    threads.backups.stop();
     threads.appends.stop();
     threads.checkpoints.stop();
     threads.sync.stop();
     // Connections have ended: whatever they committed last is put into the file as well.
     let closed = checkpointer::make(&shared, true);
     served?;
-    closed?;
-    tracing::info!(
-        "Redkeep is done; {} is whole without its log",
-        config.dbfile().display()
-    );
+    let path = config.dbfile();
+    match closed {
+        Ok(()) => tracing::info!(
+            "Redkeep is done; {} is whole without its log",
+            path.display()
+        ),
+        // The file is being copied.
+        Err(MakeError::Held) => {
+            if let Some(keeper) = end.log.keeper() {
+                let log = keeper.log();
+                log.sync_to(log.last_lsn())?;
+            }
+            tracing::info!("Redkeep is done; {} needs its log", path.display());
+        }
+        Err(MakeError::Storage(error)) => return Err(error.into()),
+    }
     Ok(())
 }
 

@@ -49,6 +49,8 @@ pub enum BlockKind {
     Checkpoint { ticket: u64 },
     /// SAVE: the end of the save.
     Save,
+    /// A copy of the file, or the checkpoint that is on when checkpoints are held.
+    Backup,
 }
 
 /// A connection that has asked for something that is not there yet.

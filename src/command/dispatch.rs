@@ -2,9 +2,9 @@
 
 use super::table::{self, COUNT, CommandId, Flag};
 use super::{
-    Call, Outcome, acl, append_only, bitfield, bitmap, bitmap_operation, checkpoint, client_admin,
-    client_tracking, config, connection, debug, dump, eval, expire, function, geo, hash,
-    hash_expire, hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, instance,
+    Call, Outcome, acl, append_only, backup, bitfield, bitmap, bitmap_operation, checkpoint,
+    client_admin, client_tracking, config, connection, debug, dump, eval, expire, function, geo,
+    hash, hash_expire, hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, instance,
     introspect, keys, keys_database, latency, latency_report, list, list_move, list_search, memory,
     monitor, object, pubsub, replica_link, replication, save, scan, script, set, set_algebra,
     set_random, set_walk, shutdown, slowlog, sort, sorted_set, stream, string, string_lcs,
@@ -31,6 +31,7 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("acl|whoami", acl::commands::whoami),
     ("append", string_part::append),
     ("auth", connection::auth),
+    ("backup", backup::backup),
     ("bgrewriteaof", append_only::bgrewriteaof),
     ("bgsave", save::bgsave),
     ("bitcount", bitmap::bitcount),

@@ -8,6 +8,7 @@ pub mod acl;
 pub mod append_only;
 pub mod argument;
 pub mod attempt;
+pub mod backup;
 pub mod bitfield;
 pub mod bitmap;
 pub mod bitmap_operation;

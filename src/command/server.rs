@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::acl::{AclLog, Users};
 use super::append_only::FileBell;
+use super::backup::BackupBell;
 use super::blocking::BlockTable;
 use super::checkpoint::CheckpointBell;
 use super::client::{Entry, signal};
@@ -48,6 +49,7 @@ pub struct Server {
     pub shutdown: Shutdown,
     pub checkpoints: CheckpointBell,
     pub saves: SaveBell,
+    pub backups: BackupBell,
     pub users: Users,
     pub acl_log: AclLog,
     pub switches: Switches,
@@ -86,6 +88,7 @@ impl Server {
             shutdown: Shutdown::default(),
             checkpoints: CheckpointBell::default(),
             saves: SaveBell::default(),
+            backups: BackupBell::default(),
             users,
             acl_log: AclLog::default(),
             switches: Switches::default(),

@@ -16,7 +16,8 @@ const STREAM_BYTES: usize = 1 << 20;
 const NAP: Duration = Duration::from_millis(1);
 
 /// Commands that act on a server or on its other connections.
-const NEED_SERVER: [&str; 20] = [
+const NEED_SERVER: [&str; 21] = [
+    "backup",
     "bgrewriteaof",
     "bgsave",
     "checkpoint",

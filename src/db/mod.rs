@@ -49,6 +49,8 @@ pub use snapshot::Snapshot;
 use crate::command::server::Server;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
+use crate::storage::backup::BackupError;
+pub use crate::storage::backup::Copied;
 use crate::storage::checkpoint::{Checkpoint, EngineLock};
 use crate::storage::log::{Log, LogError};
 use crate::storage::{self, OnMiss, OpenError, OpenOptions, OpenReport};
@@ -120,6 +122,8 @@ pub enum DbError {
     Storage(#[from] storage::Error),
     #[error(transparent)]
     Log(#[from] LogError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     #[error("the system gives no random bytes: {0}")]
     Random(std::io::Error),
 }
@@ -258,6 +262,21 @@ impl Db {
             .keyspace
             .with(|engine| engine.clear_log_required(&**clock))?;
         Ok(())
+    }
+
+    /// Copies the file as it is now to `path`, where nothing may be: a file that is whole on its own, or none. Calls of other
+    /// threads go on meanwhile. `tell` hears how far it is.
+    pub fn backup(
+        &self,
+        path: impl AsRef<Path>,
+        mut tell: impl FnMut(Copied),
+    ) -> Result<(), DbError> {
+        self.checkpoint()?;
+        let held = self.inner.keyspace.with(storage::Engine::hold_checkpoint);
+        let written = held.write(&OsVfs, path.as_ref(), &mut tell);
+        let keyspace = &self.inner.keyspace;
+        keyspace.with(|engine| engine.release_checkpoint(held));
+        Ok(written?)
     }
 
     /// Removes due keys, frees the pages of what was dropped, and makes a checkpoint if the log is long. To be called now

@@ -26,6 +26,15 @@ const LIVE_BYTES_MIN: u64 = 32 << 20;
 /// How long the thread keeps away from a disk that was full.
 const REST: Duration = Duration::from_secs(1);
 
+/// Why there was no checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum MakeError {
+    #[error("checkpoints are held: BACKUP RELEASE ends that")]
+    Held,
+    #[error(transparent)]
+    Storage(#[from] Error),
+}
+
 /// The running thread.
 pub struct Checkpointer {
     shared: Arc<Shared>,
@@ -74,7 +83,7 @@ fn run(shared: &Shared, keeper: &LogKeeper) {
             }
             if let Err(e) = &made {
                 tracing::warn!("a checkpoint failed: {e}");
-                if matches!(e, Error::Poisoned | Error::Io(_)) {
+                if let MakeError::Storage(e @ (Error::Poisoned | Error::Io(_))) = e {
                     keeper.fail(e);
                 }
             }
@@ -91,7 +100,9 @@ fn run(shared: &Shared, keeper: &LogKeeper) {
 
 /// Whether the log is long enough, or the last checkpoint old enough.
 fn is_due(shared: &Shared, keeper: &LogKeeper) -> bool {
-    if super::durability::Durability::is_failed(keeper) {
+    if super::durability::Durability::is_failed(keeper)
+        || shared.server.backups.is_held(shared.server.clock.wall_ms())
+    {
         return false;
     }
     let config = &shared.server.config;
@@ -116,10 +127,13 @@ fn is_due(shared: &Shared, keeper: &LogKeeper) -> bool {
 
 /// Makes a checkpoint. One that was asked for does not pause, and if nothing was committed meanwhile, leaves a
 /// file that is whole without its log.
-pub fn make(shared: &Shared, in_a_hurry: bool) -> Result<(), Error> {
+pub fn make(shared: &Shared, in_a_hurry: bool) -> Result<(), MakeError> {
     let clock = Arc::clone(&shared.server.clock);
     let begun = {
         let mut keyspace = shared.engine.lock();
+        if shared.server.backups.is_held(clock.wall_ms()) {
+            return Err(MakeError::Held);
+        }
         if let Err(e) = keyspace.save_cursors() {
             tracing::debug!("the cursors of SCAN were not saved: {e}");
         }

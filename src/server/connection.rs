@@ -263,7 +263,8 @@ impl Connection {
             BlockKind::Keys
             | BlockKind::Replicas { .. }
             | BlockKind::Shutdown
-            | BlockKind::Save => (None, 0),
+            | BlockKind::Save
+            | BlockKind::Backup => (None, 0),
             BlockKind::Checkpoint { ticket } => (Some(Goal::Checkpoint(ticket)), 0),
         };
         let why = loop {
@@ -282,7 +283,8 @@ impl Connection {
                     break Unblocked::Answer { log_synced: true };
                 }
                 Event::Signal(bits)
-                    if bits & signal::SAVED != 0 && block.kind == BlockKind::Save =>
+                    if bits & signal::SAVED != 0
+                        && matches!(block.kind, BlockKind::Save | BlockKind::Backup) =>
                 {
                     break Unblocked::Answer { log_synced: true };
                 }

@@ -11,6 +11,7 @@
 
 pub mod appender;
 pub mod background;
+pub mod backups;
 pub mod checkpointer;
 mod connection;
 mod doors;

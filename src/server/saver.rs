@@ -16,8 +16,9 @@ use crate::command::save::Ring;
 use crate::command::settings;
 use crate::config::Key;
 use crate::interchange::export::{self, Facts};
-use crate::storage::planted::{Bug, Planted};
-use crate::vfs::{OpenMode, Vfs, VfsFile, write_all_at};
+use crate::storage::planted::Planted;
+use crate::storage::replace::replace_file;
+use crate::vfs::{Vfs, VfsFile, write_all_at};
 
 /// How often the rules of `save` are looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -118,7 +119,7 @@ fn serve(shared: &Shared, vfs: &dyn Vfs) {
     server.saves.ended(server.clock.wall_ms(), dirty, error);
 }
 
-/// Replaces the file at `path` by what `fill` writes: after a crash the old one is there, or the new one.
+/// Replaces the file at `path` by the bytes that `fill` writes: after a crash the old one is there, or the new one.
 pub fn replace(
     vfs: &dyn Vfs,
     path: &Path,
@@ -134,34 +135,15 @@ pub fn replace_planted(
     planted: Planted,
     fill: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".tmp");
-    let beside = PathBuf::from(beside);
-    let file = vfs
-        .open(&beside, OpenMode::Create)
-        .map_err(io::Error::other)?;
-    file.set_len(0).map_err(io::Error::other)?;
-    let mut out = FileWriter {
-        file: &*file,
-        buffer: Vec::with_capacity(BUFFER_BYTES),
-        at: 0,
+    let mut write = |file: &dyn VfsFile| {
+        let mut out = FileWriter {
+            file,
+            buffer: Vec::with_capacity(BUFFER_BYTES),
+            at: 0,
+        };
+        fill(&mut out).and_then(|()| out.flush())
     };
-    let written = fill(&mut out).and_then(|()| out.flush());
-    let done = written.and_then(|()| {
-        file.sync_data().map_err(io::Error::other)?;
-        vfs.rename(&beside, path).map_err(io::Error::other)?;
-        if planted.has(Bug::M07NoDirSyncAtRename) {
-            return Ok(());
-        }
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-        vfs.sync_dir(dir.unwrap_or(Path::new(".")))
-            .map_err(io::Error::other)
-    });
-    if done.is_err() {
-        // What is left of it is of no use; where even that fails, the next save writes over it.
-        let _ = vfs.unlink(&beside);
-    }
-    done
+    replace_file(vfs, path, planted, io::Error::other, &mut write)
 }
 
 /// A file being written from its start, in large pieces.

@@ -12,8 +12,8 @@
 //! 6. *Adopt* (engine lock): the new checkpoint is the durable one; frames of the log name it from now on.
 //! 7. *Write a marker frame* and *sync the log*: now a reader of the log knows of the new checkpoint even if both
 //!    copies of its slot are lost, and refuses instead of taking the older tree, whose pages are about to go.
-//! 8. *Retire* (engine lock): pages that only the previous checkpoint reached are free; the file is cut if its end
-//!    is free.
+//! 8. *Retire* (engine lock): pages that only previous checkpoints reached are free, unless one of them is being
+//!    copied; the file is cut if its end is free.
 //! 9. *Recycle* the log's segments up to the checkpoint.
 //!
 //! An error in steps 3 to 5 poisons the pages, one in steps 2 and 7 the log; both refuse writes from then on.
@@ -57,6 +57,8 @@ pub struct CheckpointState {
     map_pages: Vec<PagePtr>,
     /// Freezes and map pages of checkpoints that newer ones have replaced and that no synced frame has replaced yet.
     retiring: Vec<(Stamp, Vec<PagePtr>)>,
+    /// How many copies are being made of this checkpoint or an older one.
+    holds: usize,
     is_running: bool,
     /// When the last one ended, on the monotonic clock.
     pub finished_mono_us: u64,
@@ -73,6 +75,7 @@ impl CheckpointState {
             pin,
             map_pages,
             retiring: Vec::new(),
+            holds: 0,
             is_running: false,
             finished_mono_us: now_us,
             duration_us: 0,
@@ -83,6 +86,16 @@ impl CheckpointState {
 
     pub fn is_running(&self) -> bool {
         self.is_running
+    }
+
+    /// Nothing that the checkpoint in force reaches is given back before [`CheckpointState::release`].
+    pub(super) fn hold(&mut self) {
+        self.holds += 1;
+    }
+
+    /// One hold is over.
+    pub(super) fn release(&mut self) {
+        self.holds -= 1;
     }
 
     /// The stored free map's pages of the checkpoint in force.
@@ -390,7 +403,11 @@ impl Checkpoint {
         lock.with(|engine| {
             let state = engine.checkpoint_state_mut();
             state.is_running = false;
-            let retiring = std::mem::take(&mut state.retiring);
+            let retiring = if state.holds == 0 {
+                std::mem::take(&mut state.retiring)
+            } else {
+                Vec::new()
+            };
             for (pin, map_pages) in retiring {
                 engine.pager_mut().release(pin);
                 for ptr in map_pages {

@@ -1,6 +1,7 @@
 //! The storage engine: copy-on-write B+trees in pages, a logical write-ahead log, snapshots, checkpoints and
 //! recovery. It knows bytes, trees and transactions and not one word of Redis.
 
+pub mod backup;
 pub mod blob;
 pub mod cell;
 pub mod check;
@@ -16,6 +17,7 @@ pub mod pager;
 pub mod planted;
 pub mod read;
 pub mod record;
+pub mod replace;
 pub mod snapshot;
 pub mod tree;
 

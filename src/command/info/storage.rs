@@ -2,6 +2,7 @@
 
 use super::Report;
 use crate::command::Call;
+use crate::command::server::Server;
 use crate::keyspace::forms::{Forms, KINDS};
 use crate::storage::{Engine, Error};
 
@@ -15,7 +16,7 @@ pub(super) fn storage(report: &mut Report, call: &mut Call<'_>) -> Result<(), Er
     forms(report, &call.keyspace.stats.forms);
     pages(report, engine);
     log(report, engine);
-    checkpoints(report, engine, call.server.clock.mono_us());
+    checkpoints(report, engine, call.server);
     Ok(())
 }
 
@@ -73,7 +74,8 @@ fn log(report: &mut Report, engine: &Engine) {
     report.field("log_file_bytes", log.file_len());
 }
 
-fn checkpoints(report: &mut Report, engine: &Engine, now_us: u64) {
+fn checkpoints(report: &mut Report, engine: &Engine, server: &Server) {
+    let now_us = server.clock.mono_us();
     let state = engine.checkpoint_state();
     let age_ms = now_us.saturating_sub(state.finished_mono_us) / 1000;
     report.field("checkpoint_seq", state.meta.checkpoint.seq);
@@ -84,6 +86,17 @@ fn checkpoints(report: &mut Report, engine: &Engine, now_us: u64) {
     report.field("checkpoints", state.completed);
     report.field("checkpoint_pages_written", state.pages_written);
     report.flag("log_required", state.meta.log_required);
+    let backups = server.backups.state();
+    report.flag(
+        "checkpoints_held",
+        backups.held_until_ms > server.clock.wall_ms(),
+    );
+    report.flag("backup_in_progress", backups.is_running);
+    report.field("backup_pages", backups.copied.pages);
+    report.field("backup_pages_total", backups.copied.pages_total);
+    report.field("backups", backups.done);
+    let status = if backups.error.is_none() { "ok" } else { "err" };
+    report.field("backup_last_status", status);
     report.field("snapshots", engine.snapshots());
     let oldest_us = engine.oldest_snapshot_us().unwrap_or(now_us);
     let age_ms = now_us.saturating_sub(oldest_us) / 1000;

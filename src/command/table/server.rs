@@ -116,6 +116,25 @@ pub(super) const ROWS: Rows = Rows {
                     .complexity("O(1)"),
             ]),
         Row::new(
+            "backup",
+            "0.1.0",
+            -2,
+            &[Admin, NoScript, NoAsyncLoading, NoMulti],
+        )
+        .summary("Copies the file to another that is whole on its own, or holds checkpoints while files are copied.")
+        .complexity("O(N), N pages in use")
+        .args(&[Arg::one_of(
+            "what",
+            &[
+                Arg::string("name"),
+                Arg::block(
+                    "hold",
+                    &[Arg::word("hold", "HOLD"), Arg::integer("seconds").optional()],
+                ),
+                Arg::word("release", "RELEASE"),
+            ],
+        )]),
+        Row::new(
             "bgrewriteaof",
             "1.0.0",
             1,

@@ -1,0 +1,38 @@
+//! How far long work is, on standard error.
+
+use std::io::{self, IsTerminal};
+
+/// How far something is: one line on a terminal that is drawn over itself, a line every tenth in a pipe.
+pub(super) struct Progress<'a> {
+    title: &'a str,
+    total: u64,
+    is_terminal: bool,
+    tenths: u64,
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn new(title: &'a str, total: u64) -> Self {
+        Self {
+            title,
+            total,
+            is_terminal: io::stderr().is_terminal(),
+            tenths: 0,
+        }
+    }
+
+    pub(super) fn show(&mut self, at: u64) {
+        let percent = at.saturating_mul(100) / self.total.max(1);
+        if self.is_terminal {
+            eprint!("\r\x1b[K{}: {percent} %", self.title);
+        } else if percent / 10 > self.tenths {
+            self.tenths = percent / 10;
+            eprintln!("{}: {percent} %", self.title);
+        }
+    }
+
+    pub(super) fn clear(&self) {
+        if self.is_terminal {
+            eprint!("\r\x1b[K");
+        }
+    }
+}

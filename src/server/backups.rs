@@ -1,0 +1,121 @@
+//! The thread that copies the file while it is in use, and holds checkpoints.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::Shared;
+use crate::command::backup::{Ring, Wish};
+use crate::storage::checkpoint::EngineLock;
+use crate::storage::{self, Engine, backup};
+use crate::vfs::Vfs;
+
+/// How long the thread sleeps when nobody asks.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often it looks whether a checkpoint has ended.
+const WAIT: Duration = Duration::from_millis(5);
+
+/// Why there is no backup.
+#[derive(Debug, thiserror::Error)]
+enum BackupError {
+    #[error("the checkpoint before it failed: {0}")]
+    Checkpoint(String),
+    #[error("the server ends")]
+    Stopping,
+    #[error(transparent)]
+    Copy(#[from] backup::BackupError),
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+}
+
+/// The running thread.
+pub struct Backups {
+    shared: Arc<Shared>,
+    thread: JoinHandle<()>,
+}
+
+impl Backups {
+    pub fn start(shared: Arc<Shared>, vfs: Arc<dyn Vfs>) -> io::Result<Self> {
+        let of_thread = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("backup".to_owned())
+            .spawn(move || run(&of_thread, &*vfs))?;
+        Ok(Self { shared, thread })
+    }
+
+    /// Ends the thread after the copy that is on.
+    pub fn stop(self) {
+        self.shared.server.backups.stop();
+        if self.thread.join().is_err() {
+            tracing::error!("the backup thread panicked");
+        }
+    }
+}
+
+fn run(shared: &Shared, vfs: &dyn Vfs) {
+    let bell = &shared.server.backups;
+    loop {
+        let wish = match bell.wait(LOOK) {
+            Ring::Stop => return,
+            Ring::Time => continue,
+            Ring::Asked(wish) => wish,
+        };
+        let done = match &wish {
+            Wish::Copy(path) => copy(shared, vfs, path),
+            Wish::Hold { until_ms } => hold(shared, *until_ms),
+        };
+        match (&wish, &done) {
+            (Wish::Copy(path), Ok(())) => tracing::info!("{} is a backup", path.display()),
+            (Wish::Hold { .. }, Ok(())) => tracing::info!("Checkpoints are held"),
+            (_, Err(error)) => tracing::warn!("a backup failed: {error}"),
+        }
+        bell.ended(&wish, done.err().map(|error| error.to_string()));
+    }
+}
+
+fn copy(shared: &Shared, vfs: &dyn Vfs, path: &Path) -> Result<(), BackupError> {
+    let server = &shared.server;
+    backup::refuse_existing(vfs, path)?;
+    let ticket = server.checkpoints.ring();
+    while server.checkpoints.served() < ticket {
+        if server.backups.is_stopping() {
+            return Err(BackupError::Stopping);
+        }
+        std::thread::sleep(WAIT);
+    }
+    if let Some(why) = server.checkpoints.error() {
+        return Err(BackupError::Checkpoint(why));
+    }
+    let held = shared.engine.with(Engine::hold_checkpoint);
+    let copied = held.write(vfs, path, &mut |copied| server.backups.advanced(copied));
+    shared.engine.with(|engine| engine.release_checkpoint(held));
+    Ok(copied?)
+}
+
+/// Lets no checkpoint begin until this time, and waits for the end of the one that is on.
+fn hold(shared: &Shared, until_ms: u64) -> Result<(), BackupError> {
+    let server = &shared.server;
+    // Under the lock, where checkpoints begin.
+    shared.engine.with(|_| server.backups.hold(until_ms));
+    loop {
+        let ended = shared.engine.with(|engine| {
+            let ended = !engine.checkpoint_state().is_running();
+            if ended {
+                // The next change does not write a meta.
+                engine.require_log(&*server.clock)?;
+            }
+            Ok::<_, storage::Error>(ended)
+        });
+        match ended {
+            Ok(true) => return Ok(()),
+            Ok(false) if !server.backups.is_stopping() => std::thread::sleep(WAIT),
+            Ok(false) => return Err(BackupError::Stopping),
+            Err(error) => {
+                server.backups.hold(0);
+                return Err(error.into());
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! A copy of the file while it is in use.
+//!
+//! A checkpoint leaves a file that is whole by its meta: every page that the meta reaches lies on the disk and is not
+//! written again, because changes go to copies. While a checkpoint is *held*, newer ones go on, and the pages and the
+//! free map that it reaches are not given back. So they are copied without the engine lock, in the order of the file,
+//! each verified on the way; what is free is left out. The copy gets the same meta, saying that no log belongs to it.
+
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use super::engine::Engine;
+use super::freemap;
+use super::log::Lsn;
+use super::meta::{Meta, Slot};
+use super::page::{self, PageNo, PagePtr};
+use super::pager::{META_REGION_BYTES, PageSource, Space};
+use crate::vfs::{
+    OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, read_up_to, replace_file, write_all_at,
+};
+
+/// Bytes that are read and written together.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Why there is no copy.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error("{} exists already", .0.display())]
+    Exists(PathBuf),
+    #[error(transparent)]
+    Storage(#[from] Error),
+    #[error(transparent)]
+    Vfs(#[from] VfsError),
+}
+
+/// How far a copy is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Copied {
+    pub pages: u64,
+    /// Pages to be copied in all.
+    pub pages_total: u64,
+}
+
+/// A checkpoint whose pages stay as they are until [`Engine::release_checkpoint`].
+#[derive(Debug)]
+pub struct Held {
+    meta: Meta,
+    source: PageSource,
+}
+
+impl Engine {
+    /// Holds the checkpoint in force.
+    pub fn hold_checkpoint(&mut self) -> Held {
+        let source = self.source().clone();
+        let state = self.checkpoint_state_mut();
+        state.hold();
+        Held {
+            meta: state.meta,
+            source,
+        }
+    }
+
+    /// The checkpoint is held no longer: the next one gives its pages back.
+    pub fn release_checkpoint(&mut self, held: Held) {
+        drop(held);
+        self.checkpoint_state_mut().release();
+    }
+}
+
+impl Held {
+    /// The last transaction that is in the copy.
+    pub fn lsn(&self) -> Lsn {
+        self.meta.checkpoint.lsn
+    }
+
+    /// Writes the copy to `path`, where nothing may be: after a crash it is there whole, or not at all. `tell` hears how
+    /// far it is.
+    pub fn write(
+        &self,
+        vfs: &dyn Vfs,
+        path: &Path,
+        tell: &mut dyn FnMut(Copied),
+    ) -> Result<(), BackupError> {
+        refuse_existing(vfs, path)?;
+        replace_file(vfs, path, BackupError::from, &mut |file| {
+            Ok(self.copy(file, tell)?)
+        })
+    }
+
+    /// Writes the copy into an empty file and syncs it. `tell` hears how far it is.
+    ///
+    /// # Errors
+    /// A page that is damaged ends the copy; so does a disk that fails or is full.
+    fn copy(&self, file: &dyn VfsFile, tell: &mut dyn FnMut(Copied)) -> Result<(), Error> {
+        let (space, _) = freemap::read(&self.source, self.meta.free_map, self.meta.pages)?;
+        let page_bytes = self.source.page_bytes() as u64;
+        let mut copied = Copied {
+            pages: 0,
+            pages_total: used_runs(&space, page_bytes)
+                .map(|run| run.end - run.start)
+                .sum(),
+        };
+        let mut piece = vec![0; PIECE_BYTES.max(page_bytes as usize)];
+        let pages_a_piece = piece.len() as u64 / page_bytes;
+        for run in used_runs(&space, page_bytes) {
+            let mut at = run.start;
+            while at < run.end {
+                let pages = (run.end - at).min(pages_a_piece);
+                let bytes = &mut piece[..(pages * page_bytes) as usize];
+                let offset = at * page_bytes;
+                let read = read_up_to(self.source.file(), bytes, offset)?;
+                bytes[read..].fill(0);
+                self.verify(at, bytes)?;
+                write_all_at(file, bytes, offset)?;
+                at += pages;
+                copied.pages += pages;
+                tell(copied);
+            }
+        }
+        file.set_len(self.meta.pages * page_bytes)?;
+        file.sync_data()?;
+        let meta = Meta {
+            log_required: false,
+            durable_lsn: self.lsn(),
+            ..self.meta
+        };
+        // A file without a meta is refused, so the pages come first.
+        for copy in 0..2 {
+            meta.write_copy(file, Slot::A, copy)?;
+            file.sync_data()?;
+        }
+        Ok(())
+    }
+
+    /// Looks at pages that were read together, of which the first is number `first`. One that is damaged is read again:
+    /// a flip on the way heals.
+    fn verify(&self, first: u64, bytes: &mut [u8]) -> Result<(), Error> {
+        for (number, bytes) in (first..).zip(bytes.chunks_exact_mut(self.source.page_bytes())) {
+            let expected = PagePtr {
+                page: PageNo(number),
+                ..page::ptr_of(bytes)
+            };
+            if page::verify(bytes, expected).is_err() {
+                self.source.read(expected, bytes)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses to replace a file, or to lay one beside a log that is not its own.
+pub fn refuse_existing(vfs: &dyn Vfs, path: &Path) -> Result<(), BackupError> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    for path in [path, Path::new(&log)] {
+        match vfs.open(path, OpenMode::Read) {
+            Ok(_) => return Err(BackupError::Exists(path.to_path_buf())),
+            Err(error) if error.kind == VfsErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// What is not free behind the metas, as runs of pages.
+fn used_runs(space: &Space, page_bytes: u64) -> impl Iterator<Item = std::ops::Range<u64>> {
+    let first = META_REGION_BYTES.div_ceil(page_bytes);
+    let free = space.extents();
+    let starts = std::iter::once(first).chain(free.iter().map(|run| run.end).collect::<Vec<_>>());
+    let ends = free.into_iter().map(|run| run.start).chain([space.pages()]);
+    starts
+        .zip(ends)
+        .map(move |(start, end)| start.max(first)..end)
+        .filter(|run| run.start < run.end)
+}

@@ -1,0 +1,39 @@
+//! Putting a file in the place of another, whole or not at all.
+
+use std::path::{Path, PathBuf};
+
+use super::planted::{Bug, Planted};
+use crate::vfs::{OpenMode, Vfs, VfsError, VfsFile};
+
+/// Replaces the file at `path` by one that `fill` writes: beside its place, synced, renamed, its directory synced. After a
+/// crash the old one is there, or the new one, whole. `failed` is what becomes of an error here.
+pub fn replace_file<E>(
+    vfs: &dyn Vfs,
+    path: &Path,
+    planted: Planted,
+    failed: fn(VfsError) -> E,
+    fill: &mut dyn FnMut(&dyn VfsFile) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".tmp");
+    let beside = PathBuf::from(beside);
+    let file = vfs.open(&beside, OpenMode::Create).map_err(failed)?;
+    // Nobody else writes it, and no server has it open.
+    file.lock_exclusive().map_err(failed)?;
+    file.set_len(0).map_err(failed)?;
+    let name = || {
+        file.sync_data()?;
+        vfs.rename(&beside, path)?;
+        if planted.has(Bug::M07NoDirSyncAtRename) {
+            return Ok(());
+        }
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        vfs.sync_dir(dir.unwrap_or(Path::new(".")))
+    };
+    let done = fill(&*file).and_then(|()| name().map_err(failed));
+    if done.is_err() {
+        // What is left of it is of no use; where even that fails, the next one is written over it.
+        let _ = vfs.unlink(&beside);
+    }
+    done
+}
