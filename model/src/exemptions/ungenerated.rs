@@ -3,6 +3,10 @@
 /// Names, with subcommands behind a bar, and reasons.
 const UNGENERATED: &[(&str, &str)] = &[
     (
+        "backup",
+        "it makes a file and waits for it; tests/backup.rs opens what it makes",
+    ),
+    (
         "monitor",
         "it makes of its connection a stream of what all others send; tests of pushes read it",
     ),
