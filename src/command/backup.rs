@@ -19,6 +19,9 @@ use crate::storage::backup::Copied;
 const HOLD_S: u64 = 300;
 const HOLD_S_MAX: i64 = 86_400;
 
+/// Outcomes that are kept for clients.
+const OUTCOMES_MAX: usize = 64;
+
 /// What is asked of the thread that makes backups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
@@ -46,6 +49,8 @@ struct Inner {
     state: BackupState,
     wish: Option<Wish>,
     waiter: Option<Arc<Entry>>,
+    /// What clients that have not been answered yet are to hear: their ids and errors.
+    outcomes: Vec<(u64, Option<String>)>,
     stop: bool,
 }
 
@@ -117,10 +122,22 @@ impl BackupBell {
         if error.is_none() && matches!(wish, Wish::Copy(_)) {
             state.done += 1;
         }
-        state.error = error;
+        state.error.clone_from(&error);
         if let Some(waiter) = inner.waiter.take() {
+            if inner.outcomes.len() == OUTCOMES_MAX {
+                // Of a client that is gone.
+                inner.outcomes.remove(0);
+            }
+            inner.outcomes.push((waiter.id, error));
             waiter.signal(signal::SAVED);
         }
+    }
+
+    /// Why what this client asked for failed, if it did.
+    pub fn take_error(&self, client: u64) -> Option<String> {
+        let outcomes = &mut self.inner.lock().outcomes;
+        let at = outcomes.iter().position(|(id, _)| *id == client)?;
+        outcomes.remove(at).1
     }
 
     /// There are no checkpoints until this time; 0: there are.

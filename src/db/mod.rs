@@ -36,6 +36,7 @@ mod connection;
 mod snapshot;
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -273,7 +274,10 @@ impl Db {
     ) -> Result<(), DbError> {
         self.checkpoint()?;
         let held = self.inner.keyspace.with(storage::Engine::hold_checkpoint);
-        let written = held.write(&OsVfs, path.as_ref(), &mut tell);
+        let written = held.write(&OsVfs, path.as_ref(), &mut |copied| {
+            tell(copied);
+            ControlFlow::Continue(())
+        });
         let keyspace = &self.inner.keyspace;
         keyspace.with(|engine| engine.release_checkpoint(held));
         Ok(written?)

@@ -1,6 +1,7 @@
 //! The thread that copies the file while it is in use, and holds checkpoints.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -45,7 +46,7 @@ impl Backups {
         Ok(Self { shared, thread })
     }
 
-    /// Ends the thread after the copy that is on.
+    /// Ends the thread, and gives up the copy that is on.
     pub fn stop(self) {
         self.shared.server.backups.stop();
         if self.thread.join().is_err() {
@@ -89,7 +90,14 @@ fn copy(shared: &Shared, vfs: &dyn Vfs, path: &Path) -> Result<(), BackupError> 
         return Err(BackupError::Checkpoint(why));
     }
     let held = shared.engine.with(Engine::hold_checkpoint);
-    let copied = held.write(vfs, path, &mut |copied| server.backups.advanced(copied));
+    let copied = held.write(vfs, path, &mut |copied| {
+        server.backups.advanced(copied);
+        if server.backups.is_stopping() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
     shared.engine.with(|engine| engine.release_checkpoint(held));
     Ok(copied?)
 }

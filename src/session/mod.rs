@@ -218,13 +218,15 @@ impl Session {
                     self.reply.error(&ErrorReply(text.into()));
                 }
             },
-            (Unblocked::Answer { .. }, BlockKind::Backup) => match server.backups.state().error {
-                None => self.reply.ok(),
-                Some(why) => {
-                    let text = format!("ERR the backup failed: {why}");
-                    self.reply.error(&ErrorReply(text.into()));
+            (Unblocked::Answer { .. }, BlockKind::Backup) => {
+                match server.backups.take_error(self.client.id) {
+                    None => self.reply.ok(),
+                    Some(why) => {
+                        let text = format!("ERR the backup failed: {why}");
+                        self.reply.error(&ErrorReply(text.into()));
+                    }
                 }
-            },
+            }
             (Unblocked::Answer { .. }, BlockKind::Checkpoint { .. }) => {
                 match server.checkpoints.error() {
                     None => self.reply.ok(),

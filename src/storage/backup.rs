@@ -5,6 +5,7 @@
 //! free map that it reaches are not given back. So they are copied without the engine lock, in the order of the file,
 //! each verified on the way; what is free is left out. The copy gets the same meta, saying that no log belongs to it.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::Error;
@@ -13,19 +14,23 @@ use super::freemap;
 use super::log::Lsn;
 use super::meta::{Meta, Slot};
 use super::page::{self, PageNo, PagePtr};
-use super::pager::{META_REGION_BYTES, PageSource, Space};
-use crate::vfs::{
-    OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, read_up_to, replace_file, write_all_at,
-};
+use super::pager::{META_REGION_BYTES, PageSource, Space, check_inside};
+use super::planted::Planted;
+use super::replace::replace_file;
+use crate::vfs::{OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, read_up_to, write_all_at};
 
 /// Bytes that are read and written together.
 const PIECE_BYTES: usize = 1 << 20;
+/// How often a page is read before its damage is believed.
+const READ_ATTEMPTS: usize = 3;
 
 /// Why there is no copy.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     #[error("{} exists already", .0.display())]
     Exists(PathBuf),
+    #[error("it was told to stop")]
+    Stopped,
     #[error(transparent)]
     Storage(#[from] Error),
     #[error(transparent)]
@@ -73,24 +78,28 @@ impl Held {
     }
 
     /// Writes the copy to `path`, where nothing may be: after a crash it is there whole, or not at all. `tell` hears how
-    /// far it is.
+    /// far it is, and may stop it.
     pub fn write(
         &self,
         vfs: &dyn Vfs,
         path: &Path,
-        tell: &mut dyn FnMut(Copied),
+        tell: &mut dyn FnMut(Copied) -> ControlFlow<()>,
     ) -> Result<(), BackupError> {
         refuse_existing(vfs, path)?;
-        replace_file(vfs, path, BackupError::from, &mut |file| {
-            Ok(self.copy(file, tell)?)
+        replace_file(vfs, path, Planted::none(), BackupError::from, &mut |file| {
+            self.copy(file, tell)
         })
     }
 
-    /// Writes the copy into an empty file and syncs it. `tell` hears how far it is.
+    /// Writes the copy into an empty file and syncs it.
     ///
     /// # Errors
     /// A page that is damaged ends the copy; so does a disk that fails or is full.
-    fn copy(&self, file: &dyn VfsFile, tell: &mut dyn FnMut(Copied)) -> Result<(), Error> {
+    fn copy(
+        &self,
+        file: &dyn VfsFile,
+        tell: &mut dyn FnMut(Copied) -> ControlFlow<()>,
+    ) -> Result<(), BackupError> {
         let (space, _) = freemap::read(&self.source, self.meta.free_map, self.meta.pages)?;
         let page_bytes = self.source.page_bytes() as u64;
         let mut copied = Copied {
@@ -113,7 +122,9 @@ impl Held {
                 write_all_at(file, bytes, offset)?;
                 at += pages;
                 copied.pages += pages;
-                tell(copied);
+                if tell(copied).is_break() {
+                    return Err(BackupError::Stopped);
+                }
             }
         }
         file.set_len(self.meta.pages * page_bytes)?;
@@ -131,16 +142,27 @@ impl Held {
         Ok(())
     }
 
-    /// Looks at pages that were read together, of which the first is number `first`. One that is damaged is read again:
-    /// a flip on the way heals.
+    /// Looks at pages that were read together, of which the first is number `first`. One that is damaged is read again: a
+    /// flip on the way heals.
     fn verify(&self, first: u64, bytes: &mut [u8]) -> Result<(), Error> {
         for (number, bytes) in (first..).zip(bytes.chunks_exact_mut(self.source.page_bytes())) {
-            let expected = PagePtr {
-                page: PageNo(number),
-                ..page::ptr_of(bytes)
-            };
-            if page::verify(bytes, expected).is_err() {
-                self.source.read(expected, bytes)?;
+            let mut attempts = 1;
+            loop {
+                let expected = PagePtr {
+                    page: PageNo(number),
+                    ..page::ptr_of(bytes)
+                };
+                let Err(fault) = page::verify(bytes, expected).and_then(|()| check_inside(bytes))
+                else {
+                    break;
+                };
+                if attempts == READ_ATTEMPTS {
+                    return Err(self.source.corruption(expected, fault).into());
+                }
+                attempts += 1;
+                let offset = number * bytes.len() as u64;
+                let read = read_up_to(self.source.file(), bytes, offset)?;
+                bytes[read..].fill(0);
             }
         }
         Ok(())
