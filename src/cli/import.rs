@@ -1,4 +1,5 @@
-//! `redkeep import`: keys out of an RDB file or lines of JSON into a database file or a running server.
+//! `redkeep import`: keys out of an RDB file, an append-only file or lines of JSON into a database file or a running
+//! server. The commands of an append-only file are carried out in a database of their own, and its keys are taken.
 //!
 //! Exit codes: 0 every key is in, 1 failed, 2 the command line cannot be understood, 3 done, but keys were left out.
 
@@ -7,23 +8,27 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::append_only::{AppendOnly, AppendOnlyError, Manner, Origin, Played, Torn};
 use super::bench::Target;
 use super::key_source::{Census, KeySource};
+use super::moment::Moment;
 use super::remote::{Remote, RemoteError};
+use super::scratch::Scratch;
 use super::seed::{compile, put_libraries};
 use crate::command::settings;
 use crate::config::Config;
 use crate::db::{Db, DbError, Options, Sync};
-use crate::interchange::load::{self, LoadError};
+use crate::interchange::load::{self, LoadError, Summary};
 use crate::interchange::rdb::decode::Decoded;
 use crate::interchange::rdb::file::Key;
 use crate::interchange::rdb::payload;
 use crate::keyspace::Look;
 use crate::resp::value::Value;
 use crate::storage::OnMiss;
+use crate::storage::open::log_path;
 
 /// Keys that the kernel gets together.
 const KEYS_TOGETHER: u64 = 256;
@@ -36,13 +41,13 @@ const DATABASES_MAX: u64 = 1 << 20;
 
 const LEFT_OUT: u8 = 3;
 
-/// Put the keys of an RDB file or of lines of JSON into a database.
+/// Put the keys of an RDB file, an append-only file or lines of JSON into a database.
 ///
 /// Exit codes: 0 every key is in, 1 failed, 2 wrong usage, 3 done, but keys were left out
 #[derive(Debug, Args)]
 #[group(id = "destination", required = true, args = ["target", "addr"])]
 pub struct ImportArgs {
-    /// dump.rdb, or what `redkeep dump --format jsonl` wrote
+    /// dump.rdb, appendonlydir or its manifest, appendonly.aof, or what `redkeep dump --format jsonl` wrote
     file: PathBuf,
     /// The database file, made if it is not there; no server may have it open
     #[arg(long, value_name = "FILE")]
@@ -59,6 +64,12 @@ pub struct ImportArgs {
     /// Put keys in the place of those that are there; without it those stay
     #[arg(long)]
     replace: bool,
+    /// An append-only file as it was at this moment, by its time stamps: 2026-11-20T10:00:00Z
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+    /// Whether a command or transaction that is cut at the end of an append-only file is left out; `no`: an error
+    #[arg(long, value_enum, value_name = "YES|NO", default_value_t = YesNo::Yes, hide_possible_values = true)]
+    aof_load_truncated: YesNo,
     /// Read the file to its end and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -67,11 +78,25 @@ pub struct ImportArgs {
     json: bool,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum YesNo {
+    Yes,
+    No,
+}
+
 /// Why keys were not imported.
 #[derive(Debug, thiserror::Error)]
 enum ImportError {
     #[error("{0}. Nothing was changed")]
     Source(LoadError),
+    #[error("{0}. Nothing was imported")]
+    AppendOnly(#[from] AppendOnlyError),
+    #[error("--until is for append-only files, and this is none")]
+    NoMoments,
+    #[error(
+        "{0} is there, and the file whose log it is is not: put the file back, or move the log away"
+    )]
+    LogAlone(String),
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
@@ -93,15 +118,25 @@ struct Existing {
     libraries: u64,
 }
 
+/// What was in the file, and what became of it.
+struct Imported {
+    census: Census,
+    existing: Existing,
+    /// Of an append-only file.
+    played: Option<Played>,
+}
+
 /// Runs the subcommand.
 pub fn run(args: &ImportArgs) -> ExitCode {
     match import(args) {
-        Ok((census, existing)) => {
-            let out = report(args, &census, existing);
+        Ok(imported) => {
+            let out = report(args, &imported);
             // A reader that went away has what it wanted; the exit code tells the rest.
             io::stdout().write_all(out.as_bytes()).unwrap_or_default();
-            let skipped = census.summary.skipped.values().sum::<u64>();
-            let left_out = existing.keys + existing.libraries + skipped;
+            let skipped = imported.census.summary.skipped.values().sum::<u64>();
+            let refused = imported.played.map_or(0, |played| played.refused);
+            let existing = imported.existing;
+            let left_out = existing.keys + existing.libraries + skipped + refused;
             ExitCode::from(if left_out > 0 { LEFT_OUT } else { 0 })
         }
         Err(error) => {
@@ -111,9 +146,59 @@ pub fn run(args: &ImportArgs) -> ExitCode {
     }
 }
 
-/// What the file has, and what was left out because it is there. The file is read twice: a damaged one changes nothing.
-fn import(args: &ImportArgs) -> Result<(Census, Existing), ImportError> {
-    let source = KeySource::new(&args.file, args.db);
+fn import(args: &ImportArgs) -> Result<Imported, ImportError> {
+    let Some(file) = AppendOnly::find(&args.file)? else {
+        if args.until.is_some() {
+            return Err(ImportError::NoMoments);
+        }
+        let source = KeySource::file(&args.file, args.db);
+        let (census, existing) = import_keys(args, &source)?;
+        let played = None;
+        return Ok(Imported {
+            census,
+            existing,
+            played,
+        });
+    };
+    let scratch = match &args.target {
+        Some(target) if !args.dry_run => Scratch::beside(target)?,
+        _ => Scratch::temporary()?,
+    };
+    let manner = Manner {
+        until_ms: args.until.map(|moment| moment.0),
+        takes_torn: args.aof_load_truncated == YesNo::Yes,
+    };
+    let played = scratch.play(&file, manner)?;
+    let source = KeySource::database(&scratch.db, args.db);
+    let is_whole = args.db.is_none() && !args.dry_run;
+    let (mut census, existing) = match &args.target {
+        Some(target) if is_whole && !target.exists() => {
+            let log = log_path(target);
+            if log.exists() {
+                return Err(ImportError::LogAlone(log.display().to_string()));
+            }
+            let census = source.read("Checking", &mut |_, _| Ok(()))?;
+            drop(source);
+            scratch.become_target(target)?;
+            (census, Existing::default())
+        }
+        _ => import_keys(args, &source)?,
+    };
+    // What was left out on the way into the database that the keys were taken from.
+    census.summary.add(Summary {
+        keys: 0,
+        functions: Vec::new(),
+        ..played.summary.clone()
+    });
+    Ok(Imported {
+        census,
+        existing,
+        played: Some(played),
+    })
+}
+
+/// What the source has, and what was left out because it is there. It is read twice: a damaged one changes nothing.
+fn import_keys(args: &ImportArgs, source: &KeySource) -> Result<(Census, Existing), ImportError> {
     let mut census = source
         .read("Checking", &mut |_, _| Ok(()))
         .map_err(ImportError::Source)?;
@@ -126,8 +211,8 @@ fn import(args: &ImportArgs) -> Result<(Census, Existing), ImportError> {
     }
     let existing = match (&args.target, &args.addr) {
         _ if args.dry_run => Existing::default(),
-        (Some(path), _) => into_file(args, &source, path, &census)?,
-        (None, Some(target)) => into_server(args, &source, target, &census)?,
+        (Some(path), _) => into_file(args, source, path, &census)?,
+        (None, Some(target)) => into_server(args, source, target, &census)?,
         (None, None) => unreachable!("one of the two is required"),
     };
     Ok((census, existing))
@@ -304,11 +389,16 @@ impl Restorer {
     }
 }
 
-fn report(args: &ImportArgs, census: &Census, existing: Existing) -> String {
+fn report(args: &ImportArgs, imported: &Imported) -> String {
+    let Imported {
+        census,
+        existing,
+        played,
+    } = imported;
     let summary = &census.summary;
     let libraries = summary.functions.len() as u64 - existing.libraries;
     if args.json {
-        let report = json!({
+        let mut report = json!({
             "dry_run": args.dry_run,
             "keys": summary.keys - existing.keys,
             "types": census.types,
@@ -319,6 +409,9 @@ fn report(args: &ImportArgs, census: &Census, existing: Existing) -> String {
             "libraries": libraries,
             "existing_libraries": existing.libraries,
         });
+        if let Some(played) = played {
+            report["append_only"] = played_json(played);
+        }
         return format!("{report}\n");
     }
     let mut out = String::new();
@@ -342,5 +435,70 @@ fn report(args: &ImportArgs, census: &Census, existing: Existing) -> String {
     for (what, count) in &summary.module_fields {
         line(&format!("skipped, fields of module {what}"), *count);
     }
+    if let Some(played) = played {
+        line("commands carried out", played.commands);
+        if played.refused > 0 {
+            line("commands answered with an error", played.refused);
+        }
+        write_played(&mut out, played).expect("written to memory");
+    }
     out
+}
+
+fn write_played(out: &mut String, played: &Played) -> std::fmt::Result {
+    if let Some(last_ms) = played.last_ms {
+        writeln!(out, "last time stamp: {}", Moment(last_ms))?;
+    }
+    if let Some(torn) = &played.torn {
+        let Torn {
+            path,
+            at,
+            len,
+            tail,
+        } = torn;
+        let path = path.display();
+        writeln!(
+            out,
+            "left out: {path} ends {tail} at offset {at}: {len} bytes"
+        )?;
+    }
+    if let Some(origin) = &played.origin {
+        let Origin {
+            identity,
+            lsn,
+            commands_behind,
+        } = origin;
+        writeln!(
+            out,
+            "written by: database {identity}, up to its transaction {lsn}"
+        )?;
+        if *commands_behind > 0 {
+            writeln!(
+                out,
+                "commands behind that, perhaps of another server: {commands_behind}"
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn played_json(played: &Played) -> serde_json::Value {
+    let torn = played.torn.as_ref().map(|torn| {
+        let file = torn.path.display().to_string();
+        json!({"file": file, "offset": torn.at, "bytes": torn.len})
+    });
+    let origin = played.origin.as_ref().map(|origin| {
+        json!({
+            "identity": origin.identity,
+            "lsn": origin.lsn,
+            "commands_behind": origin.commands_behind,
+        })
+    });
+    json!({
+        "commands": played.commands,
+        "refused": played.refused,
+        "last_time_stamp_ms": played.last_ms,
+        "torn": torn,
+        "origin": origin,
+    })
 }

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 something failed, 2 the command line cannot be understood. `check`, `import` and `dump` have more.
 
+mod append_only;
 mod backup;
 mod bench;
 mod check;
@@ -13,8 +14,10 @@ mod json;
 mod key_source;
 mod logging;
 mod manual;
+mod moment;
 mod progress;
 mod remote;
+mod scratch;
 mod seed;
 mod seed_aof;
 pub mod serve;
@@ -43,7 +46,7 @@ enum Command {
     Check(check::CheckArgs),
     /// Copy a database, open or not, to a file that is whole on its own
     Backup(backup::BackupArgs),
-    /// Put the keys of an RDB file or of lines of JSON into a database
+    /// Put the keys of an RDB file, an append-only file or lines of JSON into a database
     Import(import::ImportArgs),
     /// Write the keys of a database as an RDB file or as lines of JSON
     Dump(dump::DumpArgs),

@@ -7,7 +7,8 @@ pub(super) struct Progress<'a> {
     title: &'a str,
     total: u64,
     is_terminal: bool,
-    tenths: u64,
+    percent: u64,
+    is_shown: bool,
 }
 
 impl<'a> Progress<'a> {
@@ -16,17 +17,21 @@ impl<'a> Progress<'a> {
             title,
             total,
             is_terminal: io::stderr().is_terminal(),
-            tenths: 0,
+            percent: 0,
+            is_shown: false,
         }
     }
 
     pub(super) fn show(&mut self, at: u64) {
         let percent = at.saturating_mul(100) / self.total.max(1);
-        if self.is_terminal {
+        if self.is_terminal && (percent > self.percent || !self.is_shown) {
+            (self.percent, self.is_shown) = (percent, true);
             eprint!("\r\x1b[K{}: {percent} %", self.title);
-        } else if percent / 10 > self.tenths {
-            self.tenths = percent / 10;
-            eprintln!("{}: {percent} %", self.title);
+        } else if percent / 10 > self.percent / 10 {
+            self.percent = percent;
+            if !self.is_terminal {
+                eprintln!("{}: {percent} %", self.title);
+            }
         }
     }
 

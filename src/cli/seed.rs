@@ -4,17 +4,18 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
+use super::append_only::{Alone, AppendOnlyError, Ground};
 use crate::command::libraries::{Libraries, Library, Policy};
-use crate::command::replay::ReplayError;
 use crate::command::server::Server;
 use crate::command::settings;
-use crate::interchange::aof::AofError;
 use crate::interchange::load::{self, LoadError, Summary};
 use crate::keyspace::Keyspace;
 use crate::storage::{Error, OnMiss, Plan};
 
 /// Bytes read together.
 const BUFFER_BYTES: usize = 1 << 20;
+/// Keys that the kernel gets together.
+const KEYS_TOGETHER: u64 = 256;
 
 /// Why a database could not be seeded.
 #[derive(Debug, thiserror::Error)]
@@ -24,18 +25,12 @@ pub enum SeedError {
         path: String,
         source: std::io::Error,
     },
-    #[error("{path}: {source}. Nothing of it is served: delete the new database file and its log")]
+    #[error("{path}: {source}")]
     Load { path: String, source: LoadError },
     #[error("{path} has libraries of functions that cannot be loaded: {text}")]
     Library { path: String, text: String },
-    #[error("{path}: {source}. Nothing of it is served: delete the new database file and its log")]
-    Append { path: String, source: AofError },
-    #[error("{path}, at offset {at}: {source}. Delete the new database file and its log")]
-    Replay {
-        path: String,
-        at: u64,
-        source: ReplayError,
-    },
+    #[error("{0}. Nothing of it is served: delete the new database file and its log")]
+    AppendOnly(#[from] AppendOnlyError),
     #[error(transparent)]
     Storage(Error),
     #[error("{path}: {source}")]
@@ -86,18 +81,20 @@ pub fn seed(keyspace: &mut Keyspace, server: &Server, path: &Path) -> Result<(),
     keyspace
         .begin_seeding()
         .map_err(|error| failed(error.into()))?;
-    put_all(keyspace, server, &shown, &mut source, len)?;
+    let mut ground = Alone(keyspace);
+    let (summary, _) = put_all(server, &mut ground, &shown, &mut source, len)?;
+    report(&shown, &summary);
     keyspace.end_seeding().map_err(|error| failed(error.into()))
 }
 
-/// Puts everything of an RDB file into the keyspace; returns where it ends in `source`.
+/// Puts everything of an RDB file into the data; returns what that was, and where it ends in `source`.
 pub(super) fn put_all(
-    keyspace: &mut Keyspace,
     server: &Server,
+    ground: &mut impl Ground,
     shown: &str,
     source: &mut dyn Read,
     len: u64,
-) -> Result<u64, SeedError> {
+) -> Result<(Summary, u64), SeedError> {
     let failed = |source| SeedError::Load {
         path: shown.to_owned(),
         source,
@@ -105,7 +102,15 @@ pub(super) fn put_all(
     let now_ms = server.clock.wall_ms();
     let limits = settings::import_limits(server);
     let mut source = Counted { source, at: 0 };
-    let mut put = |at, key: &_| load::put(keyspace, at, key, now_ms, &limits);
+    let mut done = 0_u64;
+    let mut put = |at, key: &_| {
+        ground.with(|keyspace| load::put(keyspace, at, key, now_ms, &limits))?;
+        done += 1;
+        if done.is_multiple_of(KEYS_TOGETHER) {
+            ground.settle()?;
+        }
+        Ok(())
+    };
     let mut told = 0;
     let mut tell = |at: u64| {
         let percent = at * 100 / len.max(1);
@@ -120,9 +125,10 @@ pub(super) fn put_all(
         path: shown.to_owned(),
         text,
     })?;
-    put_libraries(keyspace, &libraries).map_err(|error| failed(error.into()))?;
-    report(shown, &summary);
-    Ok(source.at)
+    ground
+        .with(|keyspace| put_libraries(keyspace, &libraries))
+        .map_err(|error| failed(error.into()))?;
+    Ok((summary, source.at))
 }
 
 /// Counts what is read.
@@ -155,7 +161,7 @@ pub(super) fn put_libraries(keyspace: &mut Keyspace, libraries: &[Library]) -> R
     })
 }
 
-fn report(path: &str, summary: &Summary) {
+pub(super) fn report(path: &str, summary: &Summary) {
     tracing::info!(
         "Loaded {path} (version {}): {} keys, {} were due and left out",
         summary.version,

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::append_only::AppendOnly;
 use super::seed::{SeedError, seed};
 use super::seed_aof;
 use super::server::{Launch, ServeError};
@@ -249,12 +250,13 @@ impl Loader {
         let Some(manifest) = found else {
             let single = PathBuf::from(&place.name);
             if fills && single.is_file() {
-                seed_aof::seed_single(keyspace, server, &single)?;
+                let parts = vec![single];
+                seed_aof::seed(keyspace, server, &AppendOnly { parts })?;
             }
             return Ok(Manifest::default());
         };
         if fills {
-            seed_aof::seed_parts(keyspace, server, &place, &manifest)?;
+            seed_aof::seed(keyspace, server, &AppendOnly::of(&place.dir, &manifest))?;
         } else if seed_aof::owner(&place, &manifest) != Some(keyspace.identity()?) {
             return Err(SeedError::Foreign(shown()).into());
         }

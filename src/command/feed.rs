@@ -15,6 +15,7 @@ use super::effects::{Effects, Maker};
 use super::outgoing::{write_bulk, write_header};
 use super::server::Server;
 use crate::config::Key;
+use crate::interchange::aof::note;
 use crate::keyspace::change::{Change, Listener};
 use crate::storage::planted::Bug;
 
@@ -347,7 +348,7 @@ pub fn consume(effects: &Effects<'_>, maker: Option<&mut Maker<'_>>) {
         let now_s = effects.now_ms / 1000;
         if server.config.is_on(Key::AofTimestampEnabled) && now_s > inner.stamped_s {
             inner.stamped_s = now_s;
-            let line = format!("#TS:{now_s}\r\n");
+            let line = note::time_line(now_s);
             inner.file.bytes.extend_from_slice(line.as_bytes());
         }
         let data = all.iter().filter(|(_, _, is_message)| !is_message);

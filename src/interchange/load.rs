@@ -29,6 +29,22 @@ pub struct Summary {
     pub functions: Vec<Vec<u8>>,
 }
 
+impl Summary {
+    /// Adds what became of another file.
+    pub fn add(&mut self, other: Self) {
+        self.version = self.version.max(other.version);
+        self.keys += other.keys;
+        self.expired += other.expired;
+        for (what, count) in other.skipped {
+            *self.skipped.entry(what).or_default() += count;
+        }
+        for (what, count) in other.module_fields {
+            *self.module_fields.entry(what).or_default() += count;
+        }
+        self.functions.extend(other.functions);
+    }
+}
+
 /// Why a file could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {

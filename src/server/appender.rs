@@ -17,7 +17,7 @@ use super::saver;
 use crate::command::feed::Pending;
 use crate::command::settings;
 use crate::config::{AppendFsync, Config, Key};
-use crate::interchange::aof::{Manifest, Part};
+use crate::interchange::aof::{Manifest, Part, note};
 use crate::interchange::export::{self, Facts};
 use crate::storage::Snapshot;
 use crate::vfs::{OpenMode, Vfs, VfsFile, write_all_at};
@@ -28,8 +28,6 @@ const LOOK: Duration = Duration::from_millis(100);
 const SYNC_US: u64 = 1_000_000;
 /// How long a file that could not be begun is not tried again, in microseconds.
 const REST_US: u64 = 5_000_000;
-/// How the note begins that tells whose file it is.
-pub const NOTE: &str = "REDKEEP ";
 
 /// Where the parts of the append-only file are.
 pub struct Place {
@@ -310,12 +308,7 @@ impl Writer<'_> {
         let snapshot = keyspace.engine.snapshot();
         let is_wanted = server.append_only.state().is_wanted;
         let pending = server.feed.open_file(is_wanted);
-        Ok((
-            snapshot,
-            facts,
-            pending,
-            format!("#{NOTE}{identity} {lsn}\r\n"),
-        ))
+        Ok((snapshot, facts, pending, note::place_line(&identity, lsn)))
     }
 
     fn write_base(&mut self, snapshot: &Snapshot, facts: &Facts) -> io::Result<Part> {

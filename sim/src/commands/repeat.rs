@@ -67,7 +67,7 @@ fn repeat(vfs: &SimVfs, shape: &Shape, bytes: &[u8], history: &History) -> Resul
     let server = Arc::clone(&machine.server);
     let mut player = Player::new(&server);
     let broken = |detail: String| Stop::Broken(Broken::new("O6", detail));
-    let mut source = bytes;
+    let mut source = std::io::Cursor::new(bytes);
     let mut commands = Commands::new(&mut source, 0);
     loop {
         match commands.next_item() {

@@ -1,0 +1,80 @@
+//! Notes: lines that begin with # and are no commands.
+
+/// How the note begins that tells which database wrote the file, and up to which transaction.
+const PLACE: &str = "REDKEEP ";
+/// Numbers from here on are milliseconds: as seconds they would be of the year 5138.
+const MILLISECONDS_MIN: u64 = 100_000_000_000;
+
+/// A note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note<'a> {
+    /// What follows was done at this wall time, in milliseconds since 1970, or later.
+    Time(u64),
+    /// What precedes it is everything that the database of this name had done up to its transaction `lsn`.
+    Place {
+        identity: &'a str,
+        lsn: u64,
+    },
+    Other,
+}
+
+/// Reads a note, given without its #.
+pub fn read(note: &[u8]) -> Note<'_> {
+    let Ok(text) = std::str::from_utf8(note) else {
+        return Note::Other;
+    };
+    if let Some(digits) = text.strip_prefix("TS:") {
+        return match digits.parse::<u64>() {
+            Ok(ms) if ms >= MILLISECONDS_MIN => Note::Time(ms),
+            Ok(s) => Note::Time(s * 1000),
+            Err(_) => Note::Other,
+        };
+    }
+    let place = text
+        .strip_prefix(PLACE)
+        .and_then(|rest| rest.split_once(' '));
+    match place.map(|(identity, lsn)| (identity, lsn.parse())) {
+        Some((identity, Ok(lsn))) => Note::Place { identity, lsn },
+        _ => Note::Other,
+    }
+}
+
+/// The line that says how far the database of this name had come.
+pub fn place_line(identity: &str, lsn: u64) -> String {
+    format!("#{PLACE}{identity} {lsn}\r\n")
+}
+
+/// The line that says when what follows was done, at a wall time in seconds since 1970.
+pub fn time_line(seconds: u64) -> String {
+    format!("#TS:{seconds}\r\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_told_apart() {
+        assert_eq!(read(b"TS:1700000000"), Note::Time(1_700_000_000_000));
+        assert_eq!(read(b"TS:1700000000123"), Note::Time(1_700_000_000_123));
+        let line = place_line("abc", 7);
+        let note = line.strip_prefix('#').unwrap().trim_end();
+        let place = Note::Place {
+            identity: "abc",
+            lsn: 7,
+        };
+        assert_eq!(read(note.as_bytes()), place);
+        for other in [
+            &b"TS:"[..],
+            b"TS:-1",
+            b"TS:99999999999999999999",
+            b"REDKEEP",
+            b"REDKEEP a",
+            b"REDKEEP a b",
+            b"\xff",
+            b"",
+        ] {
+            assert_eq!(read(other), Note::Other);
+        }
+    }
+}
