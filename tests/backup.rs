@@ -304,7 +304,7 @@ fn a_closed_file_is_copied_by_the_program_and_by_the_library() {
     let at = |name: &str| dir.path().join(name);
     let db = Db::open(at("data.keep"), Options::default()).expect("a new file");
     for n in 0..20_000 {
-        db.set(&format!("key:{n}"), &"v".repeat(n % 300)).unwrap();
+        db.set(format!("key:{n}"), "v".repeat(n % 300)).unwrap();
     }
     // Free pages between those in use.
     for n in (0..20_000).filter(|n| n % 7 > 1) {
