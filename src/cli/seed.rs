@@ -82,18 +82,19 @@ pub fn seed(keyspace: &mut Keyspace, server: &Server, path: &Path) -> Result<(),
         .begin_seeding()
         .map_err(|error| failed(error.into()))?;
     let mut ground = Alone(keyspace);
-    let (summary, _) = put_all(server, &mut ground, &shown, &mut source, len)?;
+    let (summary, _) = put_all(server, &mut ground, &shown, (&mut source, len), now_ms)?;
     report(&shown, &summary);
     keyspace.end_seeding().map_err(|error| failed(error.into()))
 }
 
-/// Puts everything of an RDB file into the data; returns what that was, and where it ends in `source`.
+/// Puts everything of an RDB file into the data, but for keys that were due before `due_ms`; returns what that was, and
+/// where it ends in `source`.
 pub(super) fn put_all(
     server: &Server,
     ground: &mut impl Ground,
     shown: &str,
-    source: &mut dyn Read,
-    len: u64,
+    (source, len): (&mut dyn Read, u64),
+    due_ms: u64,
 ) -> Result<(Summary, u64), SeedError> {
     let failed = |source| SeedError::Load {
         path: shown.to_owned(),
@@ -119,7 +120,7 @@ pub(super) fn put_all(
             tracing::info!("Loading {shown}: {percent} %");
         }
     };
-    let summary = load::read(&mut source, len, now_ms, &mut put, &mut tell).map_err(failed)?;
+    let summary = load::read(&mut source, len, due_ms, &mut put, &mut tell).map_err(failed)?;
     let compiled = compile(&summary.functions, server);
     let libraries = compiled.map_err(|text| SeedError::Library {
         path: shown.to_owned(),

@@ -134,11 +134,17 @@ impl Held {
             durable_lsn: self.lsn(),
             ..self.meta
         };
-        // A file without a meta is refused, so the pages come first.
-        for copy in 0..2 {
-            meta.write_copy(file, Slot::A, copy)?;
-            file.sync_data()?;
+        // A file without a meta is refused, so the pages come first. Either slot leads to them.
+        let newer = Meta {
+            seq: meta.seq + 1,
+            ..meta
+        };
+        for (slot, meta) in [(Slot::A, newer), (Slot::B, meta)] {
+            for copy in 0..2 {
+                meta.write_copy(file, slot, copy)?;
+            }
         }
+        file.sync_data()?;
         Ok(())
     }
 

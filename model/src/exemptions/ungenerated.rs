@@ -4,19 +4,19 @@
 const UNGENERATED: &[(&str, &str)] = &[
     (
         "backup",
-        "it makes a file and waits for it; tests/backup.rs opens what it makes",
+        "it makes a file and waits for it; tests/processes/backup.rs opens what it makes",
     ),
     (
         "monitor",
-        "it makes of its connection a stream of what all others send; tests of pushes read it",
+        "it makes of its connection a stream of what all others send; tests/server/sockets.rs reads it",
     ),
     (
         "psync",
-        "it makes of its connection a stream of all changes, which the tests of replication read",
+        "it makes of its connection a stream of all changes; tests/processes/replica.rs has Redis follow it",
     ),
     (
         "sync",
-        "it makes of its connection a stream of all changes, which the tests of replication read",
+        "it makes of its connection a stream of all changes; tests/processes/replica.rs has Redis follow it",
     ),
 ];
 

@@ -1,17 +1,13 @@
 //! BACKUP under load, and copies of the files made from outside: what opens is whole and right, or it is refused.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use redkeep::db::{Copied, Db, DbError, Options};
-
-/// Far more than any start or stop takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::process::{PATIENCE, Server};
+use redkeep::db::{Copied, Db, DbError, Options, Sync};
 
 fn redkeep(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_redkeep"))
@@ -31,105 +27,47 @@ fn is_healthy(path: &Path) {
     assert!(output.status.success(), "{} is not: {said}", path.display());
 }
 
-/// A server on a folder of its own.
-struct Server {
-    dir: tempfile::TempDir,
-    port: u16,
-    process: Child,
+/// A server whose checkpoints come often, and whose pages leave the cache.
+fn server() -> Server {
+    Server::redkeep(&["--wal-autocheckpoint", "256kb", "--cache-size", "1mb"])
 }
 
-impl Server {
-    fn start() -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("its number").port();
-        drop(listener);
-        let process = Command::new(env!("CARGO_BIN_EXE_redkeep"))
-            .args(["server", "--port", &port.to_string(), "--dir"])
-            .arg(dir.path())
-            // Checkpoints come often, and pages leave the cache.
-            .args(["--wal-autocheckpoint", "256kb", "--cache-size", "1mb"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("redkeep starts");
-        let server = Self { dir, port, process };
-        let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begun.elapsed() < PATIENCE, "the server does not start");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        while server.connect().ask("PING") != "+PONG" {
-            assert!(begun.elapsed() < PATIENCE, "the file does not open");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        server
-    }
+/// Says that something is over, also where a test fails.
+struct Ends<'a>(&'a AtomicBool);
 
-    fn at(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn connect(&self) -> Connection {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the server is there");
-        Connection {
-            replies: BufReader::new(stream.try_clone().expect("a second handle")),
-            stream,
-        }
-    }
-
-    /// Runs `work` while pairs are written; it gets the number of pairs that are acknowledged.
-    fn under_load(&self, work: impl FnOnce(&AtomicU64)) {
-        let (acknowledged, ends) = (AtomicU64::new(0), AtomicBool::new(false));
-        std::thread::scope(|scope| {
-            let (acknowledged, ends) = (&acknowledged, &ends);
-            scope.spawn(move || {
-                let mut connection = self.connect();
-                let filler = "x".repeat(700);
-                while !ends.load(Ordering::Relaxed) {
-                    let n = acknowledged.load(Ordering::Relaxed);
-                    // Every pair is deleted again after a thousand others, so that pages are used again.
-                    let gone = n.wrapping_sub(1000);
-                    let set = format!("MSET a:{n} {n}{filler} b:{n} {n}{filler}");
-                    assert_eq!(connection.ask(&set), "+OK");
-                    if n >= 1000 {
-                        connection.ask(&format!("DEL a:{gone} b:{gone}"));
-                    }
-                    acknowledged.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-            while acknowledged.load(Ordering::Relaxed) < 2000 {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            work(acknowledged);
-            ends.store(true, Ordering::Relaxed);
-        });
-    }
-}
-
-impl Drop for Server {
+impl Drop for Ends<'_> {
     fn drop(&mut self) {
-        // It is gone already where a test has failed early.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
-struct Connection {
-    stream: TcpStream,
-    replies: BufReader<TcpStream>,
-}
-
-impl Connection {
-    /// An inline request, and the first line of its reply.
-    fn ask(&mut self, request: &str) -> String {
-        self.stream
-            .write_all(format!("{request}\r\n").as_bytes())
-            .expect("the request is sent");
-        let mut line = String::new();
-        self.replies.read_line(&mut line).expect("a reply");
-        line.trim_end().to_owned()
-    }
+/// Runs `work` while pairs are written; it gets the number of pairs that are acknowledged.
+fn under_load(server: &Server, work: impl FnOnce(&AtomicU64)) {
+    let (acknowledged, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let (acknowledged, is_over) = (&acknowledged, &is_over);
+        let _ends = Ends(is_over);
+        scope.spawn(move || {
+            let mut connection = server.connect();
+            let filler = "x".repeat(700);
+            while !is_over.load(Ordering::Relaxed) {
+                let n = acknowledged.load(Ordering::Relaxed);
+                let set = format!("MSET a:{n} {n}{filler} b:{n} {n}{filler}");
+                assert_eq!(connection.ask(&set), "+OK");
+                // A pair is deleted after a thousand others, so that pages are used again.
+                if let Some(gone) = n.checked_sub(1000) {
+                    assert_eq!(connection.ask(&format!("DEL a:{gone} b:{gone}")), ":2");
+                }
+                acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let begun = Instant::now();
+        while acknowledged.load(Ordering::Relaxed) < 2000 {
+            assert!(begun.elapsed() < PATIENCE, "the load does not begin");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        work(acknowledged);
+    });
 }
 
 /// The pairs of a copy: each is whole, they follow each other, and the newest is not older than `newest`.
@@ -171,8 +109,8 @@ fn has_pairs(db: &Db, newest: u64) {
 
 #[test]
 fn a_backup_under_load_is_one_moment() {
-    let server = Server::start();
-    server.under_load(|acknowledged| {
+    let server = server();
+    under_load(&server, |acknowledged| {
         for round in 0..5 {
             let name = format!("backup-{round}.keep");
             let newest = acknowledged.load(Ordering::Relaxed);
@@ -229,8 +167,8 @@ const FILES: [&str; 2] = ["data.keep", "data.keep-wal"];
 
 #[test]
 fn held_files_can_be_copied_from_outside() {
-    let server = Server::start();
-    server.under_load(|acknowledged| {
+    let server = server();
+    under_load(&server, |acknowledged| {
         let mut connection = server.connect();
         for _ in 0..5 {
             assert_eq!(connection.ask("BACKUP HOLD 60"), "+OK");
@@ -267,8 +205,8 @@ fn held_files_can_be_copied_from_outside() {
 
 #[test]
 fn files_copied_without_a_hold_are_right_or_refused() {
-    let server = Server::start();
-    server.under_load(|_| {
+    let server = server();
+    under_load(&server, |_| {
         for round in 0..20 {
             let names = if round % 2 == 0 {
                 FILES
@@ -302,7 +240,11 @@ fn files_copied_without_a_hold_are_right_or_refused() {
 fn a_closed_file_is_copied_by_the_program_and_by_the_library() {
     let dir = tempfile::tempdir().expect("a folder");
     let at = |name: &str| dir.path().join(name);
-    let db = Db::open(at("data.keep"), Options::default()).expect("a new file");
+    let options = Options {
+        sync: Sync::Manual,
+        ..Options::default()
+    };
+    let db = Db::open(at("data.keep"), options).expect("a new file");
     for n in 0..20_000 {
         db.set(format!("key:{n}"), "v".repeat(n % 300)).unwrap();
     }

@@ -1,0 +1,5 @@
+//! Servers as processes of their own, with others beside them.
+
+mod backup;
+mod process;
+mod replica;

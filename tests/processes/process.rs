@@ -1,0 +1,98 @@
+//! Servers as processes of their own, and what is said to them.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Far more than any start or stop takes.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server on a folder of its own.
+pub struct Server {
+    dir: tempfile::TempDir,
+    pub port: u16,
+    process: Child,
+}
+
+impl Server {
+    /// Redkeep, with these arguments more.
+    pub fn redkeep(more: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_redkeep"));
+        command.arg("server").args(more);
+        Self::start(command)
+    }
+
+    /// A program that takes Redis's flags.
+    pub fn start(mut command: Command) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("its number").port();
+        drop(listener);
+        let process = command
+            .args(["--port", &port.to_string(), "--dir"])
+            .arg(dir.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let server = Self { dir, port, process };
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(begun.elapsed() < PATIENCE, "the server does not start");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        while server.connect().ask("PING") != "+PONG" {
+            assert!(begun.elapsed() < PATIENCE, "the file does not open");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        server
+    }
+
+    pub fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn connect(&self) -> Connection {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the server is there");
+        Connection {
+            replies: BufReader::new(stream.try_clone().expect("a second handle")),
+            stream,
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It is gone already where a test has failed early.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+pub struct Connection {
+    stream: TcpStream,
+    replies: BufReader<TcpStream>,
+}
+
+impl Connection {
+    /// An inline request, and its reply: a line, the content of a bulk string without line ends, or the first line of more.
+    pub fn ask(&mut self, request: &str) -> String {
+        self.stream
+            .write_all(format!("{request}\r\n").as_bytes())
+            .expect("the request is sent");
+        let line = self.line();
+        if line.starts_with('$') && line != "$-1" {
+            return self.line();
+        }
+        line
+    }
+
+    /// The next line that arrives.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.replies.read_line(&mut line).expect("a reply");
+        line.trim_end().to_owned()
+    }
+}
