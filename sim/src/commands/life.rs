@@ -8,7 +8,7 @@ use redkeep::config::Config;
 use redkeep::resp::value::Value;
 use redkeep::storage::checkpoint::EngineLock;
 use redkeep::storage::log::LogError;
-use redkeep::storage::{Error, OnMiss};
+use redkeep::storage::Error;
 
 use super::machine::{Held, Machine, Words, configured};
 use super::oracle::{Content, Shown, State, WORKER};
@@ -315,20 +315,9 @@ impl Life {
             self.act(&Act::Call(command("SET last 1")))?;
             self.act(&Act::Call(command("DEL last")))?;
         }
-        self.process.engine.with(|engine| {
-            engine.begin_command(OnMiss::Read);
-            let space = engine.pager().space();
-            let fixed = redkeep::storage::pager::META_REGION_BYTES
-                .div_ceil(engine.pager().page_bytes() as u64);
-            let used = space.pages() - space.free_pages() - fixed;
-            // The catalog's leaf, twice while the older one waits, the free maps of both, and the keyspace's own tree
-            // with its libraries.
-            if used > 16 {
-                let detail = format!("{used} pages are in use in an empty database");
-                return Err(Broken::new("O8", detail).into());
-            }
-            Ok(())
-        })
+        // The catalog's leaf, twice while the older one waits, the free maps of both, and the keyspace's own tree with
+        // its libraries.
+        self.process.is_empty_but_for(16)
     }
 }
 

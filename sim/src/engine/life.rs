@@ -501,22 +501,8 @@ impl Life {
             self.act(&Act::Checkpoint)?;
             self.act(&Act::Txn(Plan::Simple, vec![Step::DropRoot(0)]))?;
         }
-        self.process.engine.with(|engine| {
-            engine.begin_command(OnMiss::Read);
-            let space = engine.pager().space();
-            let fixed = redkeep::storage::pager::META_REGION_BYTES
-                .div_ceil(engine.pager().page_bytes() as u64);
-            let used = space.pages() - space.free_pages() - fixed;
-            // The catalog's leaf, twice while the older one waits, and the free maps of both.
-            if used > 8 {
-                return Err(Broken::new(
-                    "O8",
-                    format!("{used} pages are in use in an empty database"),
-                )
-                .into());
-            }
-            Ok(())
-        })
+        // The catalog's leaf, twice while the older one waits, and the free maps of both.
+        self.process.is_empty_but_for(8)
     }
 }
 

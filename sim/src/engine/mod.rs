@@ -17,6 +17,7 @@ pub mod damage;
 pub mod exhaust;
 pub mod history;
 pub mod life;
+pub mod lives;
 pub mod model;
 pub mod monitor;
 pub mod planted;

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use redkeep::storage::OnMiss;
 use redkeep::storage::checkpoint::{Checkpoint, EngineLock};
 use redkeep::storage::log::Log;
 use redkeep::storage::meta::Meta;
 use redkeep::storage::page::PagePtr;
+use redkeep::storage::pager::META_REGION_BYTES;
 use redkeep::vfs::Clock;
 
 use super::history::{History, Shown, peek};
@@ -47,6 +49,21 @@ impl<L: EngineLock, S: Clone> Process<L, S> {
             history: Arc::new(Mutex::new(history)),
             checkpoint: None,
         }
+    }
+
+    /// O8: at most so many pages are in use, now that everything is gone.
+    pub fn is_empty_but_for(&self, pages_max: u64) -> Result<(), Stop> {
+        self.engine.with(|engine| {
+            engine.begin_command(OnMiss::Read);
+            let space = engine.pager().space();
+            let fixed = META_REGION_BYTES.div_ceil(engine.pager().page_bytes() as u64);
+            let used = space.pages() - space.free_pages() - fixed;
+            if used > pages_max {
+                let detail = format!("{used} pages are in use in an empty database");
+                return Err(Broken::new("O8", detail).into());
+            }
+            Ok(())
+        })
     }
 
     /// The kernel has the log, and everything is acknowledged.

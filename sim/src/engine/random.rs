@@ -6,15 +6,16 @@
 use redkeep::storage::Plan;
 use redkeep::storage::planted::Planted;
 
-use super::exhaust::{drop_all, goes_on, observe, unpanicked, violation};
-use super::life::{self, Act, History, Life, Script, Shape, Stop, run_script};
+use super::exhaust::{drop_all, goes_on};
+use super::life::{Act, Life, Script, Shape, run_script};
+use super::lives::Lives;
 use super::model::{ROOTS, Step};
 use crate::clock::Latency;
 use crate::disk::{
-    CrashPoint, Disk, DiskProfile, Done, Fault, Files, Injection, Phase, Progress, Repeat, Setup,
-    Short, SimVfs, Tear, Termination, When,
+    CrashPoint, DiskProfile, Done, Fault, Files, Injection, Progress, Repeat, Short, SimVfs, Tear,
+    Termination, When,
 };
-use crate::explore::{Broken, Coverage, Failure, HARNESS, LIVENESS, Step as Crash};
+use crate::explore::{Coverage, Failure, Step as Crash};
 use crate::seed::{Purpose, Seed, Stream};
 
 /// What a seed decides before anything happens.
@@ -299,160 +300,45 @@ pub fn ending(
     (crash, low)
 }
 
-/// One run.
-struct Run {
-    knobs: Knobs,
-    vfs: SimVfs,
-    watcher: super::tap::Watcher,
-    history: History,
-    /// What the next open must show at least.
-    low: u64,
-    crash: Stream,
-    faults: Stream,
-    steps: Vec<Crash>,
-    coverage: Coverage,
-    seed: Seed,
-}
-
-impl Run {
-    fn failure(&self, broken: Broken) -> Box<Failure> {
-        let page = &self.knobs.shape;
-        let name = format!(
-            "engine page={} cache={} segment={} atom={} faults={:#x}",
-            page.page_bytes,
-            page.cache_pages,
-            page.segment_bytes,
-            self.knobs.profile.atom,
-            self.knobs.faults
-        );
-        Box::new(Failure {
-            scenario: name,
-            broken,
-            steps: self.steps.clone(),
-            io: self.vfs.ios(),
-            tick_us: redkeep::vfs::Clock::mono_us(&self.vfs.clock()),
-            trace: self.vfs.trace_text(),
-        })
-    }
-
-    fn life(&mut self, work: &mut Workload) -> Result<(), Box<Failure>> {
-        let count = work.stream.between(1, self.knobs.acts);
-        let acts = (0..count).map(|_| work.act()).collect();
-        let script = Script {
-            acts,
-            tolerates_full_disk: self.knobs.faults & class::SPACE != 0,
-        };
-        inject(&self.vfs, &self.knobs, &mut self.faults);
-        let point = CrashPoint {
-            change: self.crash.below(80),
-            phase: *self
-                .crash
-                .pick(&[Phase::Before, Phase::Middle, Phase::After]),
-        };
-        if self.crash.chance(800_000) {
-            self.vfs.crash_at(point);
-        }
-        let before = self.history.clone();
-        let mut history = before.clone();
-        let (vfs, watcher, shape, low) = (
-            self.vfs.clone(),
-            self.watcher.clone(),
-            self.knobs.shape,
-            self.low,
-        );
-        let done = unpanicked(|| run_script(&vfs, shape, &watcher, &script, low, &mut history));
-        self.coverage.points += 1;
-        self.history = history;
-        let broken = match done {
-            Err(panic) => Some(panic),
-            Ok(Err(Stop::Broken(broken))) => Some(broken),
-            Ok(Err(stop)) if !self.vfs.crashed() && self.vfs.faults_fired() == 0 => Some(
-                Broken::new(HARNESS, format!("failed with no fault: {stop}")),
-            ),
-            Ok(_) => violation(&self.vfs, &self.watcher),
-        };
-        if let Some(broken) = broken {
-            return Err(self.failure(broken));
-        }
-        self.end(self.vfs.crashed().then_some(point));
-        Ok(())
-    }
-
-    /// Ends the life and begins the next one on what is left.
-    fn end(&mut self, point: Option<CrashPoint>) {
-        let (acked_kill, acked_durable) = (self.history.acked_kill, self.history.acked_durable);
-        let (crash, low) = ending(&self.vfs, &mut self.crash, point, acked_kill, acked_durable);
-        self.low = low;
-        // A life that does not even open leaves this as it is.
-        self.history.acked_kill = low;
-        self.vfs.restart(crash.termination);
-        self.steps.push(crash);
-        self.coverage.ends += 1;
-    }
-
-    /// No faults any more: it opens, goes on, empties, and shows the same after a power loss.
-    fn finish(&mut self) -> Result<(), Box<Failure>> {
-        let (vfs, watcher) = (self.vfs.clone(), self.watcher.clone());
-        let (shape, history, low) = (self.knobs.shape, self.history.clone(), self.low);
-        let done = unpanicked(|| {
-            let mut life = Life::open(&vfs, shape, &watcher, history)?;
-            let k = life.history().issued();
-            if k < low {
-                return Err(
-                    Broken::new("O1", format!("{low} was acknowledged and {k} is there")).into(),
-                );
-            }
-            life.account()?;
-            goes_on(&mut life)?;
-            if self.seed.0.is_multiple_of(4) {
-                life.empties()?;
-            }
-            Ok(())
-        });
-        self.coverage.images += 1;
-        let broken = match done {
-            Err(panic) => Some(panic),
-            Ok(Err(Stop::Broken(broken))) => Some(broken),
-            Ok(Err(stop)) => Some(Broken::new(LIVENESS, format!("does not go on: {stop}"))),
-            Ok(Ok(())) => violation(&self.vfs, &self.watcher),
-        };
-        match broken {
-            Some(broken) => Err(self.failure(broken)),
-            None => Ok(()),
-        }
-    }
-}
-
 /// One random run. The same seed gives the same trace.
 pub fn run(seed: Seed, planted: Planted) -> Result<Coverage, Box<Failure>> {
     let knobs = Knobs::draw(seed, planted);
-    let setup = Setup {
-        latency: knobs.latency,
-        ..Setup::new(seed)
-    };
-    let vfs = SimVfs::boot(Disk::new(knobs.profile.clone(), &[life::DIR]), &setup);
-    observe(&vfs);
-    let mut run = Run {
-        watcher: life::watcher(&knobs.shape),
-        vfs,
-        history: History::default(),
-        low: 0,
-        crash: seed.stream(Purpose::Crash),
-        faults: seed.stream(Purpose::Schedule),
-        steps: Vec::new(),
-        coverage: Coverage::default(),
-        seed,
-        knobs: knobs.clone(),
-    };
+    let shape = knobs.shape;
+    let scenario = format!(
+        "engine page={} cache={} segment={} atom={} faults={:#x}",
+        shape.page_bytes, shape.cache_pages, shape.segment_bytes, knobs.profile.atom, knobs.faults
+    );
+    let mut lives = Lives::boot(seed, knobs.clone(), scenario);
     let mut work = Workload {
         stream: seed.stream(Purpose::Workload),
-        knobs,
+        knobs: knobs.clone(),
         next_id: 0,
     };
-    for _ in 0..run.knobs.lives {
-        run.life(&mut work)?;
+    for _ in 0..knobs.lives {
+        let count = work.stream.between(1, knobs.acts);
+        let script = Script {
+            acts: (0..count).map(|_| work.act()).collect(),
+            tolerates_full_disk: knobs.faults & class::SPACE != 0,
+        };
+        lives.live(|ground, history| {
+            run_script(
+                ground.vfs,
+                shape,
+                ground.watcher,
+                &script,
+                ground.low,
+                history,
+            )
+        })?;
     }
-    run.finish()?;
-    run.coverage.hash = run.vfs.trace_hash();
-    Ok(run.coverage)
+    lives.finish(|ground, history| {
+        let mut life = Life::open(ground.vfs, shape, ground.watcher, history)?;
+        ground.expect(life.history().issued())?;
+        life.account()?;
+        goes_on(&mut life)?;
+        if seed.0.is_multiple_of(4) {
+            life.empties()?;
+        }
+        Ok(())
+    })
 }
