@@ -13,16 +13,15 @@ use super::engine::Engine;
 use super::freemap;
 use super::log::Lsn;
 use super::meta::{Meta, Slot};
-use super::page::{self, PageNo, PagePtr};
-use super::pager::{META_REGION_BYTES, PageSource, Space, check_inside};
+use super::open::log_path;
+use super::page::PageNo;
+use super::pager::{META_REGION_BYTES, PageSource, Space};
 use super::planted::Planted;
 use super::replace::replace_file;
 use crate::vfs::{OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, read_up_to, write_all_at};
 
 /// Bytes that are read and written together.
 const PIECE_BYTES: usize = 1 << 20;
-/// How often a page is read before its damage is believed.
-const READ_ATTEMPTS: usize = 3;
 
 /// Why there is no copy.
 #[derive(Debug, thiserror::Error)]
@@ -148,27 +147,13 @@ impl Held {
         Ok(())
     }
 
-    /// Looks at pages that were read together, of which the first is number `first`. One that is damaged is read again: a
-    /// flip on the way heals.
+    /// Looks at pages that were read together, of which the first is number `first`. One that is damaged is read again by
+    /// itself: a flip on the way heals.
     fn verify(&self, first: u64, bytes: &mut [u8]) -> Result<(), Error> {
-        for (number, bytes) in (first..).zip(bytes.chunks_exact_mut(self.source.page_bytes())) {
-            let mut attempts = 1;
-            loop {
-                let expected = PagePtr {
-                    page: PageNo(number),
-                    ..page::ptr_of(bytes)
-                };
-                let Err(fault) = page::verify(bytes, expected).and_then(|()| check_inside(bytes))
-                else {
-                    break;
-                };
-                if attempts == READ_ATTEMPTS {
-                    return Err(self.source.corruption(expected, fault).into());
-                }
-                attempts += 1;
-                let offset = number * bytes.len() as u64;
-                let read = read_up_to(self.source.file(), bytes, offset)?;
-                bytes[read..].fill(0);
+        let pages = bytes.chunks_exact_mut(self.source.page_bytes());
+        for (number, page) in (first..).map(PageNo).zip(pages) {
+            if self.source.verify_numbered(page, number).is_err() {
+                self.source.read_numbered(number, page)?;
             }
         }
         Ok(())
@@ -177,11 +162,9 @@ impl Held {
 
 /// Refuses to replace a file, or to lay one beside a log that is not its own.
 pub fn refuse_existing(vfs: &dyn Vfs, path: &Path) -> Result<(), BackupError> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    for path in [path, Path::new(&log)] {
-        match vfs.open(path, OpenMode::Read) {
-            Ok(_) => return Err(BackupError::Exists(path.to_path_buf())),
+    for path in [path.to_path_buf(), log_path(path)] {
+        match vfs.open(&path, OpenMode::Read) {
+            Ok(_) => return Err(BackupError::Exists(path)),
             Err(error) if error.kind == VfsErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use redkeep::command::server::Server;
 use redkeep::config::Config;
 use redkeep::resp::value::Value;
+use redkeep::storage::Error;
 use redkeep::storage::checkpoint::EngineLock;
 use redkeep::storage::log::LogError;
-use redkeep::storage::Error;
 
 use super::machine::{Held, Machine, Words, configured};
 use super::oracle::{Content, Shown, State, WORKER};

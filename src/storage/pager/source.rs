@@ -78,44 +78,77 @@ impl PageSource {
 
     /// Reads a page from the file and verifies it.
     pub fn read(&self, ptr: PagePtr, out: &mut [u8]) -> Result<(), Error> {
+        self.read_verified(ptr.page, out, |page| self.verify(page, ptr))
+    }
+
+    /// The same of whatever page has this number.
+    pub fn read_numbered(&self, number: PageNo, out: &mut [u8]) -> Result<(), Error> {
+        self.read_verified(number, out, |page| self.verify_numbered(page, number))
+    }
+
+    /// Whether these bytes, read from the place of this number, are a page.
+    pub fn verify_numbered(&self, page: &[u8], number: PageNo) -> Result<(), PageFault> {
+        let stamp = page::ptr_of(page).stamp;
+        let expected = PagePtr {
+            page: number,
+            stamp,
+        };
+        self.verify(page, expected)
+    }
+
+    fn verify(&self, page: &[u8], ptr: PagePtr) -> Result<(), PageFault> {
+        page::verify_planted(page, ptr, self.planted).and_then(|()| check_inside(page))
+    }
+
+    fn read_verified(
+        &self,
+        number: PageNo,
+        out: &mut [u8],
+        verify: impl Fn(&[u8]) -> Result<(), PageFault>,
+    ) -> Result<(), Error> {
         let mut fault = PageFault::BehindEnd;
         for _ in 0..READ_ATTEMPTS {
-            match self.read_once(ptr, out) {
+            match self.read_once(number, out, &verify) {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(found)) => fault = found,
-                Err(e) if e.kind == VfsErrorKind::Io => {
-                    return self.read_after_error(ptr, out, e);
+                Err(first) if first.kind == VfsErrorKind::Io => {
+                    // Once more, for an error that passes.
+                    return match self.read_once(number, out, &verify) {
+                        Ok(Ok(())) => Ok(()),
+                        Ok(Err(fault)) => Err(self.damage(number, fault).into()),
+                        Err(_) => Err(Error::Io(first)),
+                    };
                 }
                 Err(e) => return Err(Error::Io(e)),
             }
         }
-        Err(self.corruption(ptr, fault).into())
+        Err(self.damage(number, fault).into())
     }
 
-    /// A read failed: once more, for an error that passes.
-    fn read_after_error(&self, ptr: PagePtr, out: &mut [u8], first: VfsError) -> Result<(), Error> {
-        match self.read_once(ptr, out) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(fault)) => Err(self.corruption(ptr, fault).into()),
-            Err(_) => Err(Error::Io(first)),
-        }
-    }
-
-    fn read_once(&self, ptr: PagePtr, out: &mut [u8]) -> Result<Result<(), PageFault>, VfsError> {
+    fn read_once(
+        &self,
+        number: PageNo,
+        out: &mut [u8],
+        verify: impl Fn(&[u8]) -> Result<(), PageFault>,
+    ) -> Result<Result<(), PageFault>, VfsError> {
         assert_eq!(out.len(), self.page_bytes(), "a buffer for one page");
-        let done = read_up_to(&*self.file, out, ptr.page.0 * self.page_bytes() as u64)?;
+        let done = read_up_to(&*self.file, out, number.0 * self.page_bytes() as u64)?;
         if done < out.len() {
             return Ok(Err(PageFault::BehindEnd));
         }
-        Ok(page::verify_planted(out, ptr, self.planted).and_then(|()| check_inside(out)))
+        Ok(verify(out))
     }
 
     /// The damage of the page at `ptr`, for people.
     pub fn corruption(&self, ptr: PagePtr, fault: PageFault) -> Corruption {
+        self.damage(ptr.page, fault)
+    }
+
+    fn damage(&self, number: PageNo, fault: PageFault) -> Corruption {
         Corruption {
             path: self.file.path().to_path_buf(),
-            offset: ptr.page.0 * self.page_bytes() as u64,
-            page: ptr.page,
+            offset: number.0 * self.page_bytes() as u64,
+            page: number,
             fault,
         }
     }
