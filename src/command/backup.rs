@@ -5,11 +5,11 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
-use super::client::{Block, BlockKind, Entry, signal};
+use super::bell::Bell;
+use super::client::{Block, BlockKind};
 use super::{Call, Outcome, argument, word};
 use crate::config::Permission;
 use crate::resp::ErrorReply;
@@ -18,9 +18,6 @@ use crate::storage::backup::Copied;
 /// Seconds of a hold that says nothing else, and at most.
 const HOLD_S: u64 = 300;
 const HOLD_S_MAX: i64 = 86_400;
-
-/// Outcomes that are kept for clients.
-const OUTCOMES_MAX: usize = 64;
 
 /// What is asked of the thread that makes backups.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +31,6 @@ pub enum Wish {
 /// What has become of backups so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BackupState {
-    pub is_running: bool,
     pub copied: Copied,
     /// Why the latest failed, if it did.
     pub error: Option<String>,
@@ -44,114 +40,48 @@ pub struct BackupState {
     pub held_until_ms: u64,
 }
 
+/// Backups: where they are asked for, and what has become of them.
 #[derive(Debug, Default)]
-struct Inner {
-    state: BackupState,
-    wish: Option<Wish>,
-    waiter: Option<Arc<Entry>>,
-    /// What clients that have not been answered yet are to hear: their ids and errors.
-    outcomes: Vec<(u64, Option<String>)>,
-    stop: bool,
+pub struct Backups {
+    pub bell: Bell<Wish>,
+    state: Mutex<BackupState>,
 }
 
-/// Where backups are asked for, and where the thread that makes them waits.
-#[derive(Debug, Default)]
-pub struct BackupBell {
-    inner: Mutex<Inner>,
-    changed: Condvar,
-}
-
-/// Why the thread goes on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ring {
-    Asked(Wish),
-    /// Time has passed.
-    Time,
-    /// The server ends.
-    Stop,
-}
-
-impl BackupBell {
-    /// Asks, and names the client to be woken at the end; false if something is under way.
-    pub fn ask(&self, wish: Wish, waiter: Arc<Entry>) -> bool {
-        let mut inner = self.inner.lock();
-        if inner.state.is_running {
-            return false;
-        }
-        inner.state.is_running = true;
-        inner.state.copied = Copied::default();
-        inner.wish = Some(wish);
-        inner.waiter = Some(waiter);
-        self.changed.notify_one();
-        true
-    }
-
-    /// The thread that waits is to end.
-    pub fn stop(&self) {
-        self.inner.lock().stop = true;
-        self.changed.notify_one();
-    }
-
-    /// Whether it is to end.
-    pub fn is_stopping(&self) -> bool {
-        self.inner.lock().stop
-    }
-
-    /// Waits until someone asks, at most for `time`.
-    pub fn wait(&self, time: Duration) -> Ring {
-        let mut inner = self.inner.lock();
-        if inner.wish.is_none() && !inner.stop {
-            self.changed.wait_for(&mut inner, time);
-        }
-        if inner.stop {
-            return Ring::Stop;
-        }
-        inner.wish.take().map_or(Ring::Time, Ring::Asked)
+impl Backups {
+    /// A copy begins.
+    pub fn started(&self) {
+        self.state.lock().copied = Copied::default();
     }
 
     /// A copy is so far.
     pub fn advanced(&self, copied: Copied) {
-        self.inner.lock().state.copied = copied;
+        self.state.lock().copied = copied;
     }
 
     /// What was asked for is done, or failed.
     pub fn ended(&self, wish: &Wish, error: Option<String>) {
-        let mut inner = self.inner.lock();
-        let state = &mut inner.state;
-        state.is_running = false;
+        let mut state = self.state.lock();
         if error.is_none() && matches!(wish, Wish::Copy(_)) {
             state.done += 1;
         }
         state.error.clone_from(&error);
-        if let Some(waiter) = inner.waiter.take() {
-            if inner.outcomes.len() == OUTCOMES_MAX {
-                // Of a client that is gone.
-                inner.outcomes.remove(0);
-            }
-            inner.outcomes.push((waiter.id, error));
-            waiter.signal(signal::SAVED);
-        }
-    }
-
-    /// Why what this client asked for failed, if it did.
-    pub fn take_error(&self, client: u64) -> Option<String> {
-        let outcomes = &mut self.inner.lock().outcomes;
-        let at = outcomes.iter().position(|(id, _)| *id == client)?;
-        outcomes.remove(at).1
+        drop(state);
+        self.bell.ended(error);
     }
 
     /// There are no checkpoints until this time; 0: there are.
     pub fn hold(&self, until_ms: u64) {
-        self.inner.lock().state.held_until_ms = until_ms;
+        self.state.lock().held_until_ms = until_ms;
     }
 
     /// Whether checkpoints are held.
     pub fn is_held(&self, now_ms: u64) -> bool {
-        now_ms < self.inner.lock().state.held_until_ms
+        now_ms < self.state.lock().held_until_ms
     }
 
+    /// What has become of backups so far.
     pub fn state(&self) -> BackupState {
-        self.inner.lock().state.clone()
+        self.state.lock().clone()
     }
 }
 
@@ -206,7 +136,7 @@ fn copy(call: &mut Call<'_>, path: &Path) -> Outcome {
 
 fn ask(call: &mut Call<'_>, wish: Wish) -> Outcome {
     let entry = Arc::clone(&call.client.entry);
-    if !call.server.backups.ask(wish, entry) {
+    if !call.server.backups.bell.ask(wish, Some(entry)) {
         return Err(RUNNING.into());
     }
     call.client.block = Some(Block {

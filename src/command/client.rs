@@ -280,8 +280,8 @@ pub mod signal {
     pub const SHUTDOWN_FAILED: u32 = 64;
     /// As many replicas as were waited for have got the stream.
     pub const ACKNOWLEDGED: u32 = 256;
-    /// The save that was waited for has ended.
-    pub const SAVED: u32 = 128;
+    /// The save or backup that was waited for has ended.
+    pub const DONE: u32 = 128;
     /// The wait for keys is over and its reply, if there is one, in the outbox.
     pub const RESUME: u32 = 128;
 }

@@ -9,6 +9,7 @@ pub mod append_only;
 pub mod argument;
 pub mod attempt;
 pub mod backup;
+pub mod bell;
 pub mod bitfield;
 pub mod bitmap;
 pub mod bitmap_operation;

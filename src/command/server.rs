@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::acl::{AclLog, Users};
 use super::append_only::FileBell;
-use super::backup::BackupBell;
+use super::backup::Backups;
 use super::blocking::BlockTable;
 use super::checkpoint::CheckpointBell;
 use super::client::{Entry, signal};
@@ -16,7 +16,7 @@ use super::latency::Latency;
 use super::loading::Loading;
 use super::pause::Pause;
 use super::registry::Registry;
-use super::save::SaveBell;
+use super::save::Saves;
 use super::scripting::Scripting;
 use super::shutdown::Shutdown;
 use super::slowlog::Slowlog;
@@ -48,8 +48,8 @@ pub struct Server {
     pub pause: Pause,
     pub shutdown: Shutdown,
     pub checkpoints: CheckpointBell,
-    pub saves: SaveBell,
-    pub backups: BackupBell,
+    pub saves: Saves,
+    pub backups: Backups,
     pub users: Users,
     pub acl_log: AclLog,
     pub switches: Switches,
@@ -87,8 +87,8 @@ impl Server {
             pause: Pause::default(),
             shutdown: Shutdown::default(),
             checkpoints: CheckpointBell::default(),
-            saves: SaveBell::default(),
-            backups: BackupBell::default(),
+            saves: Saves::default(),
+            backups: Backups::default(),
             users,
             acl_log: AclLog::default(),
             switches: Switches::default(),

@@ -8,13 +8,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Shared;
-use crate::command::backup::{Ring, Wish};
+use crate::command::backup::Wish;
+use crate::command::bell::Ring;
 use crate::storage::checkpoint::EngineLock;
 use crate::storage::{self, Engine, backup};
 use crate::vfs::Vfs;
 
-/// How long the thread sleeps when nobody asks.
-const LOOK: Duration = Duration::from_secs(1);
 /// How often it looks whether a checkpoint has ended.
 const WAIT: Duration = Duration::from_millis(5);
 
@@ -48,7 +47,7 @@ impl Backups {
 
     /// Ends the thread, and gives up the copy that is on.
     pub fn stop(self) {
-        self.shared.server.backups.stop();
+        self.shared.server.backups.bell.stop();
         if self.thread.join().is_err() {
             tracing::error!("the backup thread panicked");
         }
@@ -56,13 +55,8 @@ impl Backups {
 }
 
 fn run(shared: &Shared, vfs: &dyn Vfs) {
-    let bell = &shared.server.backups;
-    loop {
-        let wish = match bell.wait(LOOK) {
-            Ring::Stop => return,
-            Ring::Time => continue,
-            Ring::Asked(wish) => wish,
-        };
+    let backups = &shared.server.backups;
+    while let Ring::Asked(wish) = backups.bell.wait(None) {
         let done = match &wish {
             Wish::Copy(path) => copy(shared, vfs, path),
             Wish::Hold { until_ms } => hold(shared, *until_ms),
@@ -72,16 +66,17 @@ fn run(shared: &Shared, vfs: &dyn Vfs) {
             (Wish::Hold { .. }, Ok(())) => tracing::info!("Checkpoints are held"),
             (_, Err(error)) => tracing::warn!("a backup failed: {error}"),
         }
-        bell.ended(&wish, done.err().map(|error| error.to_string()));
+        backups.ended(&wish, done.err().map(|error| error.to_string()));
     }
 }
 
 fn copy(shared: &Shared, vfs: &dyn Vfs, path: &Path) -> Result<(), BackupError> {
     let server = &shared.server;
+    server.backups.started();
     backup::refuse_existing(vfs, path)?;
     let ticket = server.checkpoints.ring();
     while server.checkpoints.served() < ticket {
-        if server.backups.is_stopping() {
+        if server.backups.bell.is_stopping() {
             return Err(BackupError::Stopping);
         }
         std::thread::sleep(WAIT);
@@ -92,7 +87,7 @@ fn copy(shared: &Shared, vfs: &dyn Vfs, path: &Path) -> Result<(), BackupError> 
     let held = shared.engine.with(Engine::hold_checkpoint);
     let copied = held.write(vfs, path, &mut |copied| {
         server.backups.advanced(copied);
-        if server.backups.is_stopping() {
+        if server.backups.bell.is_stopping() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
@@ -118,7 +113,7 @@ fn hold(shared: &Shared, until_ms: u64) -> Result<(), BackupError> {
         });
         match ended {
             Ok(true) => return Ok(()),
-            Ok(false) if !server.backups.is_stopping() => std::thread::sleep(WAIT),
+            Ok(false) if !server.backups.bell.is_stopping() => std::thread::sleep(WAIT),
             Ok(false) => return Err(BackupError::Stopping),
             Err(error) => {
                 server.backups.hold(0);

@@ -283,7 +283,7 @@ impl Connection {
                     break Unblocked::Answer { log_synced: true };
                 }
                 Event::Signal(bits)
-                    if bits & signal::SAVED != 0
+                    if bits & signal::DONE != 0
                         && matches!(block.kind, BlockKind::Save | BlockKind::Backup) =>
                 {
                     break Unblocked::Answer { log_synced: true };

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Shared;
-use crate::command::save::Ring;
+use crate::command::bell::Ring;
 use crate::command::settings;
 use crate::config::Key;
 use crate::interchange::export::{self, Facts};
@@ -44,7 +44,7 @@ impl Saver {
 
     /// Ends the thread after the save that is on.
     pub fn stop(self) {
-        self.shared.server.saves.stop();
+        self.shared.server.saves.bell.stop();
         if self.thread.join().is_err() {
             tracing::error!("the save thread panicked");
         }
@@ -52,14 +52,14 @@ impl Saver {
 }
 
 fn run(shared: &Shared, vfs: &dyn Vfs) {
-    let bell = &shared.server.saves;
+    let bell = &shared.server.saves.bell;
     loop {
-        match bell.wait(LOOK) {
+        match bell.wait(Some(LOOK)) {
             Ring::Stop => return,
-            Ring::Asked => serve(shared, vfs),
+            Ring::Asked(()) => serve(shared, vfs),
             Ring::Time => {
                 if is_due(shared) {
-                    bell.ask(None);
+                    bell.ask((), None);
                 }
             }
         }

@@ -211,30 +211,14 @@ impl Session {
                 self.reply.int(0);
             }
             (Unblocked::Answer { .. }, BlockKind::Shutdown | BlockKind::Keys) => {}
-            (Unblocked::Answer { .. }, BlockKind::Save) => match server.saves.state().error {
-                None => self.reply.ok(),
-                Some(why) => {
-                    let text = format!("ERR the save failed: {why}");
-                    self.reply.error(&ErrorReply(text.into()));
-                }
-            },
+            (Unblocked::Answer { .. }, BlockKind::Save) => {
+                self.tell("save", server.saves.bell.take_error(self.client.id));
+            }
             (Unblocked::Answer { .. }, BlockKind::Backup) => {
-                match server.backups.take_error(self.client.id) {
-                    None => self.reply.ok(),
-                    Some(why) => {
-                        let text = format!("ERR the backup failed: {why}");
-                        self.reply.error(&ErrorReply(text.into()));
-                    }
-                }
+                self.tell("backup", server.backups.bell.take_error(self.client.id));
             }
             (Unblocked::Answer { .. }, BlockKind::Checkpoint { .. }) => {
-                match server.checkpoints.error() {
-                    None => self.reply.ok(),
-                    Some(why) => {
-                        let text = format!("ERR the checkpoint failed: {why}");
-                        self.reply.error(&ErrorReply(text.into()));
-                    }
-                }
+                self.tell("checkpoint", server.checkpoints.error());
             }
         }
         if let Some(b'-') = self.reply.bytes_since(mark).first() {
@@ -244,6 +228,17 @@ impl Session {
             self.reply.cut(mark);
         }
         self.publish();
+    }
+
+    /// Answers how what the client waited for has ended.
+    fn tell(&mut self, what: &str, error: Option<String>) {
+        match error {
+            None => self.reply.ok(),
+            Some(why) => {
+                let text = format!("ERR the {what} failed: {why}");
+                self.reply.error(&ErrorReply(text.into()));
+            }
+        }
     }
 
     /// The command that blocked on keys is over and its reply was sent; the next call is [`Session::execute`].

@@ -117,20 +117,17 @@ pub(super) fn persistence(report: &mut Report, call: &mut Call<'_>) -> Result<()
     report.flag("loading", progress.is_some());
     report.field("async_loading", 0);
     let saves = server.saves.state();
+    let is_running = server.saves.bell.is_running();
     let dirty = call.keyspace.stats.dirty.saturating_sub(saves.dirty);
     report.field("rdb_changes_since_last_save", dirty);
-    report.flag("rdb_bgsave_in_progress", saves.is_running);
+    report.flag("rdb_bgsave_in_progress", is_running);
     report.field("rdb_last_save_time", saves.last_s);
     let status = if saves.error.is_none() { "ok" } else { "err" };
     report.field("rdb_last_bgsave_status", status);
     let took_s = saves.took_s.map_or(-1, u64::cast_signed);
     report.field("rdb_last_bgsave_time_sec", took_s);
     let now_s = call.now_ms.saturating_sub(saves.started_ms) / 1000;
-    let running_s = if saves.is_running {
-        now_s.cast_signed()
-    } else {
-        -1
-    };
+    let running_s = if is_running { now_s.cast_signed() } else { -1 };
     report.field("rdb_current_bgsave_time_sec", running_s);
     report.field("rdb_saves", saves.saves);
     append_only(report, call, is_log_well);
