@@ -2,23 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::process::{PATIENCE, Server};
+use crate::program::{redkeep, succeeds, text};
 use redkeep::db::{Copied, Db, DbError, Options, Sync};
-
-fn redkeep(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_redkeep"))
-        .args(args)
-        .output()
-        .expect("redkeep runs")
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("a path")
-}
 
 #[track_caller]
 fn is_healthy(path: &Path) {
@@ -139,12 +128,7 @@ fn a_backup_under_load_is_one_moment() {
         "-ERR the backup failed: data.keep exists already"
     );
     let address = format!("127.0.0.1:{}", server.port);
-    let made = redkeep(&["backup", "--addr", &address, "by-hand.keep"]);
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
+    succeeds(&["backup", "--addr", &address, "by-hand.keep"]);
     is_healthy(&server.at("by-hand.keep"));
     assert_eq!(
         redkeep(&["backup", "--addr", &address, "by-hand.keep"])
@@ -263,12 +247,7 @@ fn a_closed_file_is_copied_by_the_program_and_by_the_library() {
     db.set("later", "x").unwrap();
     db.close().unwrap();
     let (file, second) = (at("data.keep"), at("second.keep"));
-    let made = redkeep(&["backup", "--file", text(&file), text(&second)]);
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
+    succeeds(&["backup", "--file", text(&file), text(&second)]);
     for (name, has_later) in [("first.keep", false), ("second.keep", true)] {
         is_healthy(&at(name));
         let copy = Db::open(at(name), Options::default()).expect("it opens");

@@ -2,4 +2,6 @@
 
 mod backup;
 mod process;
+#[path = "../import/program.rs"]
+mod program;
 mod replica;

@@ -16,7 +16,7 @@ const UNGENERATED: &[(&str, &str)] = &[
     ),
     (
         "sync",
-        "it makes of its connection a stream of all changes; tests/processes/replica.rs has Redis follow it",
+        "it makes of its connection the stream that PSYNC makes",
     ),
 ];
 

@@ -2,23 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use redkeep::db::{Db, Options};
 use redkeep::interchange::rdb::encode::{self, Output as Encoder};
 use redkeep::interchange::rdb::file::Writer;
 use redkeep::interchange::rdb::{Value, kind};
 
-fn redkeep(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_redkeep"))
-        .args(args)
-        .output()
-        .expect("redkeep runs")
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("a path")
-}
+use crate::program::{redkeep, text};
 
 /// A command as a file has it.
 fn command(words: &[&str]) -> Vec<u8> {

@@ -2,32 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
 use redkeep::db::{Db, Options};
 
-fn redkeep(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_redkeep"))
-        .args(args)
-        .output()
-        .expect("redkeep runs")
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("a path")
-}
-
-#[track_caller]
-fn succeeds(args: &[&str]) -> Vec<u8> {
-    let output = redkeep(args);
-    assert!(
-        output.status.success(),
-        "{args:?} ended with {}: {}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output.stdout
-}
+use crate::program::{redkeep, succeeds, text};
 
 /// A database with every type, small and large, with expiries, in two databases.
 fn fill(path: &Path) {
