@@ -130,6 +130,8 @@ pub(super) struct Played {
 pub(super) struct AppendOnly {
     /// In the order in which they are read.
     pub parts: Vec<PathBuf>,
+    /// What names them, and where that is; None: it is one file.
+    pub manifest: Option<(PathBuf, Manifest)>,
 }
 
 impl AppendOnly {
@@ -154,8 +156,7 @@ impl AppendOnly {
         let is_commands = begin.starts_with(b"*") || begin.starts_with(b"#");
         let is_kevy = begin.starts_with(b"KEVY");
         let is_found = is_named || is_commands || is_kevy || (is_rdb && head(path)?.is_base);
-        let parts = vec![path.to_path_buf()];
-        Ok(is_found.then_some(Self { parts }))
+        Ok(is_found.then(|| Self::single(path)))
     }
 
     fn by_manifest(path: &Path) -> Result<Self, AppendOnlyError> {
@@ -171,14 +172,23 @@ impl AppendOnly {
             path: shown(path),
             source,
         })?;
-        let dir = path.parent().unwrap_or(Path::new(""));
-        Ok(Self::of(dir, &manifest))
+        Ok(Self::of(path, manifest))
     }
 
-    /// The parts that a manifest in `dir` names.
-    pub fn of(dir: &Path, manifest: &Manifest) -> Self {
+    /// The parts that the manifest at `path` names.
+    pub fn of(path: &Path, manifest: Manifest) -> Self {
+        let dir = path.parent().unwrap_or(Path::new(""));
         Self {
             parts: manifest.parts().map(|part| dir.join(&part.name)).collect(),
+            manifest: Some((path.to_path_buf(), manifest)),
+        }
+    }
+
+    /// A file of the time when it was one.
+    pub fn single(path: &Path) -> Self {
+        Self {
+            parts: vec![path.to_path_buf()],
+            manifest: None,
         }
     }
 

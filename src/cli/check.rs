@@ -1,4 +1,4 @@
-//! `redkeep check`: verifies a database that no server has open.
+//! `redkeep check`: verifies a database that no server has open, an RDB file or an append-only file.
 //!
 //! Exit codes: 0 healthy, 1 warnings, 2 errors, 3 the file cannot be checked.
 
@@ -9,17 +9,26 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::json;
+use super::check_files::Subject;
+use super::{json, repair};
 use crate::storage::check::{CheckOptions, CheckProgress, Finding, Report, Severity, check};
 use crate::vfs::OsVfs;
 
-/// Verify a database file and its log, reading only; no server may have it open.
+/// Verify a database file and its log, an RDB file, or an append-only file; no server may have it open.
+///
+/// What it is, its bytes say. Nothing is written without --fix. That cuts off what a crash left at the end of the last part
+/// of an append-only file, a half transaction whole, keeps the bytes in a file beside, and removes files that rewrites
+/// left. Damage before the end, and damage to an RDB file, is named and left as it is. Of a database nothing is changed:
+/// opening it mends what a crash leaves.
 ///
 /// Exit codes: 0 healthy, 1 warnings, 2 errors, 3 the file cannot be checked
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The database, such as data.keep
+    /// The database, such as data.keep; or dump.rdb, appendonlydir, its manifest, appendonly.aof
     file: PathBuf,
+    /// Cut off what a crash left at the end of an append-only file
+    #[arg(long)]
+    fix: bool,
     /// One JSON object instead of lines
     #[arg(long)]
     json: bool,
@@ -35,8 +44,62 @@ const UNUSABLE: u8 = 3;
 /// Columns of the progress bar.
 const BAR_COLUMNS: u64 = 40;
 
+/// What --fix says of a database.
+const DATABASE_NOT_FIXED: &str = "--fix changes nothing of a database. Opening it mends a damaged copy of a meta and \
+     cuts the torn end of its log; damaged pages, and damage inside its log, need a backup";
+/// What --fix says of an RDB file.
+const RDB_NOT_FIXED: &str =
+    "--fix changes nothing of an RDB file: behind damage nothing of it can be told";
+
 /// Runs the subcommand.
 pub fn run(args: &CheckArgs) -> ExitCode {
+    let (out, code) = match Subject::find(&args.file) {
+        Ok(Some(subject)) => check_files(args, &subject).unwrap_or_else(|e| unusable(args, &e)),
+        Ok(None) => check_database(args),
+        Err(error) => unusable(args, &error),
+    };
+    // A reader that went away has what it wanted; the exit code tells the rest.
+    io::stdout().write_all(out.as_bytes()).unwrap_or_default();
+    ExitCode::from(code)
+}
+
+/// What is said of a file that cannot be checked.
+fn unusable(args: &CheckArgs, error: &dyn std::fmt::Display) -> (String, u8) {
+    if args.json {
+        let error = json::text(&error.to_string());
+        let report = format!("{{\"result\":\"unusable\",\"error\":{error}}}\n");
+        return (report, UNUSABLE);
+    }
+    eprintln!("redkeep check: {error}");
+    (String::new(), UNUSABLE)
+}
+
+fn check_files(args: &CheckArgs, subject: &Subject) -> io::Result<(String, u8)> {
+    let mut report = subject.check()?;
+    let mut done = Vec::new();
+    match subject {
+        Subject::AppendOnly(file) if args.fix => {
+            done = repair::fix(&report, file)?;
+            if !done.is_empty() {
+                report = subject.check()?;
+            }
+        }
+        Subject::Rdb(_) if args.fix => eprintln!("redkeep check: {RDB_NOT_FIXED}"),
+        _ => {}
+    }
+    let (result, code) = verdict(report.worst());
+    let out = if args.json {
+        report.json(result, args.max_findings, &done)
+    } else {
+        report.lines(result, args.max_findings, &done)
+    };
+    Ok((out, code))
+}
+
+fn check_database(args: &CheckArgs) -> (String, u8) {
+    if args.fix {
+        eprintln!("redkeep check: {DATABASE_NOT_FIXED}");
+    }
     let options = CheckOptions {
         findings_max: args.max_findings,
     };
@@ -45,39 +108,26 @@ pub fn run(args: &CheckArgs) -> ExitCode {
         bar.show(progress);
     });
     bar.clear();
-    let (out, code) = match &checked {
-        Ok(report) if args.json => (report_json(report), exit_code(report)),
-        Ok(report) => (report_lines(report), exit_code(report)),
-        Err(e) if args.json => {
-            let error = json::text(&e.to_string());
-            (
-                format!("{{\"result\":\"unusable\",\"error\":{error}}}\n"),
-                UNUSABLE,
-            )
+    match &checked {
+        Ok(report) => {
+            let (result, code) = verdict(report.worst);
+            let out = if args.json {
+                report_json(report, result)
+            } else {
+                report_lines(report, result)
+            };
+            (out, code)
         }
-        Err(e) => {
-            eprintln!("redkeep check: {e}");
-            (String::new(), UNUSABLE)
-        }
-    };
-    // A reader that went away has what it wanted; the exit code tells the rest.
-    io::stdout().write_all(out.as_bytes()).unwrap_or_default();
-    ExitCode::from(code)
-}
-
-fn exit_code(report: &Report) -> u8 {
-    match report.worst {
-        Some(Severity::Error) => ERRORS,
-        Some(Severity::Warning) => WARNINGS,
-        Some(Severity::Note) | None => 0,
+        Err(error) => unusable(args, error),
     }
 }
 
-fn result_of(report: &Report) -> &'static str {
-    match report.worst {
-        Some(Severity::Error) => "errors",
-        Some(Severity::Warning) => "warnings",
-        Some(Severity::Note) | None => "healthy",
+/// What is said of the worst that was found, and the exit code.
+fn verdict(worst: Option<Severity>) -> (&'static str, u8) {
+    match worst {
+        Some(Severity::Error) => ("errors", ERRORS),
+        Some(Severity::Warning) => ("warnings", WARNINGS),
+        Some(Severity::Note) | None => ("healthy", 0),
     }
 }
 
@@ -100,7 +150,7 @@ fn figures(report: &Report) -> [(&'static str, u64); 12] {
     ]
 }
 
-fn report_lines(report: &Report) -> String {
+fn report_lines(report: &Report, result: &str) -> String {
     let mut out = String::new();
     let mut line = |text: &str| writeln!(out, "{text}").expect("written to memory");
     for finding in &report.findings {
@@ -112,19 +162,18 @@ fn report_lines(report: &Report) -> String {
     for (name, value) in figures(report) {
         line(&format!("{name}: {value}"));
     }
-    line(&format!("result: {}", result_of(report)));
+    line(&format!("result: {result}"));
     out
 }
 
-fn report_json(report: &Report) -> String {
+fn report_json(report: &Report, result: &str) -> String {
     let findings: Vec<String> = report.findings.iter().map(finding_json).collect();
     let stats: Vec<String> = figures(report)
         .iter()
         .map(|(name, value)| format!("\"{name}\":{value}"))
         .collect();
     format!(
-        "{{\"result\":\"{}\",\"findings\":[{}],\"suppressed\":{},\"stats\":{{{}}}}}\n",
-        result_of(report),
+        "{{\"result\":\"{result}\",\"findings\":[{}],\"suppressed\":{},\"stats\":{{{}}}}}\n",
         findings.join(","),
         report.suppressed,
         stats.join(",")

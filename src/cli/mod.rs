@@ -6,9 +6,11 @@ mod append_only;
 mod backup;
 mod bench;
 mod check;
+mod check_files;
 mod config_files;
 mod daemon;
 mod dump;
+mod file_report;
 mod import;
 mod json;
 mod key_source;
@@ -17,6 +19,7 @@ mod manual;
 mod moment;
 mod progress;
 mod remote;
+mod repair;
 mod scratch;
 mod seed;
 mod seed_aof;
@@ -42,7 +45,7 @@ enum Command {
     Server(ServerArgs),
     /// Measure a server, or two in turns
     Bench(bench::BenchArgs),
-    /// Verify a database that no server has open
+    /// Verify a database that no server has open, an RDB file or an append-only file
     Check(check::CheckArgs),
     /// Copy a database, open or not, to a file that is whole on its own
     Backup(backup::BackupArgs),

@@ -250,13 +250,13 @@ impl Loader {
         let Some(manifest) = found else {
             let single = PathBuf::from(&place.name);
             if fills && single.is_file() {
-                let parts = vec![single];
-                seed_aof::seed(keyspace, server, &AppendOnly { parts })?;
+                seed_aof::seed(keyspace, server, &AppendOnly::single(&single))?;
             }
             return Ok(Manifest::default());
         };
         if fills {
-            seed_aof::seed(keyspace, server, &AppendOnly::of(&place.dir, &manifest))?;
+            let file = AppendOnly::of(&place.manifest(), manifest.clone());
+            seed_aof::seed(keyspace, server, &file)?;
         } else if seed_aof::owner(&place, &manifest) != Some(keyspace.identity()?) {
             return Err(SeedError::Foreign(shown()).into());
         }

@@ -52,6 +52,32 @@ pub enum AofError {
     Io(#[from] io::Error),
 }
 
+impl AofError {
+    /// Where it is, in bytes from the start of the file.
+    pub fn offset(&self) -> Option<u64> {
+        match self {
+            Self::Torn { at, .. }
+            | Self::Garbage { at, .. }
+            | Self::Damaged { at, .. }
+            | Self::Lost { at, .. }
+            | Self::Foreign { at, .. } => Some(*at),
+            Self::Io(_) => None,
+        }
+    }
+
+    /// The same as the end of a part whose commands and transactions are whole up to `whole`.
+    pub(super) fn from_whole(self, whole: u64) -> Self {
+        match self {
+            Self::Torn { tail, .. } => Self::Torn { at: whole, tail },
+            Self::Garbage { at, len } => Self::Garbage {
+                at: whole,
+                len: len + (at - whole),
+            },
+            other => other,
+        }
+    }
+}
+
 /// What stands in a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {

@@ -13,6 +13,7 @@ mod commands;
 mod manifest;
 pub mod note;
 mod resume;
+pub mod survey;
 
 pub use commands::{AofError, Commands, Item, Source, Tail};
 pub use manifest::{BadLine, MANIFEST_BYTES_MAX, Manifest, Part};

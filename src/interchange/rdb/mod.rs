@@ -86,3 +86,20 @@ pub enum RdbError {
     #[error("cannot be read at offset {at}: {source}")]
     Io { at: u64, source: std::io::Error },
 }
+
+impl RdbError {
+    /// Where it is, in bytes from the start of the file; None: at its end, in the checksum.
+    pub fn offset(&self) -> Option<u64> {
+        match self {
+            Self::Truncated { at }
+            | Self::Damaged { at, .. }
+            | Self::UnknownKind { at, .. }
+            | Self::Io { at, .. } => Some(*at),
+            Self::NotRdb => Some(0),
+            // Behind REDIS and VALKEY.
+            Self::TooNew { .. } => Some(5),
+            Self::Valkey { .. } => Some(6),
+            Self::Checksum { .. } => None,
+        }
+    }
+}

@@ -1,24 +1,13 @@
-//! `redkeep check` as a program: what it prints, and its exit codes.
+//! `redkeep check` of databases.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 use redkeep::storage::open::{OpenOptions, open};
 use redkeep::storage::{Engine, OnMiss, Plan, Read, RootId};
 use redkeep::vfs::{OsClock, OsVfs};
 
-fn check(arguments: &[&str], file: &Path) -> (i32, String, String) {
-    let out = Command::new(env!("CARGO_BIN_EXE_redkeep"))
-        .arg("check")
-        .args(arguments)
-        .arg(file)
-        .output()
-        .expect("redkeep runs");
-    let text = |bytes| String::from_utf8(bytes).expect("text");
-    let code = out.status.code().expect("an exit code");
-    (code, text(out.stdout), text(out.stderr))
-}
+use crate::program::check;
 
 /// A database with a transaction in its log.
 fn database(dir: &Path) -> (PathBuf, Engine) {
