@@ -66,7 +66,7 @@ impl AofError {
     }
 
     /// The same as the end of a part whose commands and transactions are whole up to `whole`.
-    pub(super) fn from_whole(self, whole: u64) -> Self {
+    pub(super) fn back_to(self, whole: u64) -> Self {
         match self {
             Self::Torn { tail, .. } => Self::Torn { at: whole, tail },
             Self::Garbage { at, len } => Self::Garbage {

@@ -39,15 +39,17 @@ pub fn survey(
         let begin = commands.at();
         match commands.next_item() {
             Ok(None) => {
+                let (at, tail) = (survey.end, Tail::Cut);
                 if is_open {
-                    let (at, tail) = (survey.end, Tail::Cut);
                     survey.fault = Some(AofError::Torn { at, tail });
+                } else {
+                    survey.end = commands.at();
                 }
                 return Ok(survey);
             }
             Err(AofError::Io(error)) => return Err(error),
             Err(fault) => {
-                survey.fault = Some(fault.from_whole(survey.end));
+                survey.fault = Some(fault.back_to(survey.end));
                 return Ok(survey);
             }
             Ok(Some(Item::Note(text))) => survey.see_note(begin, &text),
@@ -112,6 +114,7 @@ mod tests {
             (2 * SET.len() + MULTI.len() + EXEC.len() + 7) as u64
         );
         assert!(whole.fault.is_none());
+        assert_eq!(of(&[b"KEVYAOF1\n"]).end, 9, "a name alone");
         let set = SET.len() as u64;
         for tail in [&b""[..], b"*2\r\n", &SET[..9], &[0; 50]] {
             let open = of(&[SET, MULTI, SET, tail]);
