@@ -342,6 +342,17 @@ impl Reply {
     }
 
     fn number(&mut self, kind: u8, value: i64) {
+        // Most lengths are short.
+        if let 0..100 = value {
+            let (tens, ones) = (b'0' + (value / 10) as u8, b'0' + (value % 10) as u8);
+            let line = [kind, tens, ones, b'\r', b'\n'];
+            if value >= 10 {
+                self.bytes.extend_from_slice(&line);
+            } else {
+                self.bytes.extend_from_slice(&[kind, ones, b'\r', b'\n']);
+            }
+            return;
+        }
         let mut digits = itoa::Buffer::new();
         self.bytes.push(kind);
         self.bytes

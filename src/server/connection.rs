@@ -50,6 +50,8 @@ pub struct Connection {
     session: Lent,
     /// Where the session is found after a turn.
     place: Rc<Place>,
+    /// The last reply outgrew what a connection keeps.
+    reply_was_large: bool,
 }
 
 impl Connection {
@@ -61,6 +63,7 @@ impl Connection {
             entry,
             session: Lent::new(session),
             place: Rc::default(),
+            reply_was_large: false,
         }
     }
 
@@ -111,7 +114,12 @@ impl Connection {
     /// Carries out what is complete, in one hold of the engine lock with all connections that are ready.
     async fn execute(&mut self) -> Result<Step, Gone> {
         if self.session.reply.capacity() == 0 {
-            self.session.reply.give_buffer(self.worker.take_buffer());
+            let buffer = if self.reply_was_large {
+                self.worker.take_large_buffer()
+            } else {
+                self.worker.take_buffer()
+            };
+            self.session.reply.give_buffer(buffer);
         }
         let turn = &self.worker.turn;
         // What panicked leaves no session to go on with.
@@ -396,7 +404,9 @@ impl Connection {
         }
         let (bytes, _) = self.session.reply.take();
         self.write(&bytes).await?;
-        self.session.reply.give_buffer(self.worker.keep(bytes));
+        let buffer = self.worker.keep(bytes);
+        self.reply_was_large = buffer.capacity() == 0;
+        self.session.reply.give_buffer(buffer);
         Ok(())
     }
 

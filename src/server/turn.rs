@@ -25,6 +25,9 @@ use crate::session::{Session, Step};
 const ENGINE_WAIT: Duration = Duration::from_millis(10);
 /// A hold of the engine lock ends after the session that is under way at this time, in microseconds.
 const HOLD_US: u64 = 250;
+/// A turn ends after the session that brings its replies to so many bytes: what is sent should still be in the
+/// processor's cache, and be sent from memory that the next turn uses again.
+const REPLY_BYTES_PER_TURN: usize = 256 << 10;
 
 /// A session that is executed by one at a time: it is away while others have it.
 pub struct Lent(Option<Box<Session>>);
@@ -117,16 +120,29 @@ impl Turn {
         }
     }
 
+    /// Seats that were not executed stay before those that were taken meanwhile.
+    fn put_back(&self, mut seats: Vec<Seat>) {
+        let mut sitting = self.seats.borrow_mut();
+        seats.append(&mut sitting);
+        self.spare.replace(std::mem::replace(&mut *sitting, seats));
+    }
+
     /// The task of the turns: runs until it is dropped.
     pub async fn run(&self, shared: &Arc<Shared>) {
         loop {
             self.wake.notified().await;
             let mut seats = self.seats.replace(self.spare.take());
-            execute_all(shared, &mut seats);
-            for seat in seats.drain(..) {
+            let executed = execute(shared, &mut seats);
+            for seat in seats.drain(..executed) {
                 seat.waker.wake();
             }
-            self.spare.replace(seats);
+            let left = seats.len();
+            self.put_back(seats);
+            if left > 0 {
+                // Those that have replies send them first.
+                tokio::task::yield_now().await;
+                self.wake.notify_one();
+            }
         }
     }
 }
@@ -169,36 +185,44 @@ impl<'a> Engine<'a> {
 }
 
 impl Seat {
-    /// Carries out what the session has complete and puts it into its place: the LSN that its replies wait for.
-    fn execute(&mut self, engine: &mut Engine<'_>, shared: &Shared) -> u64 {
+    /// Carries out what the session has complete and puts it into its place: the LSN that its replies wait for, and the
+    /// bytes that they have.
+    fn execute(&mut self, engine: &mut Engine<'_>, shared: &Shared) -> (u64, usize) {
         let mut session = self.session.take().expect("a seat is executed once");
         let executed = catch_unwind(AssertUnwindSafe(|| engine.execute(&mut session, shared)));
-        let lsn = session.lsn_seen();
+        let seen = (session.lsn_seen(), session.reply.bytes().len());
         let outcome = executed.map(|step| (session, step)).map_err(|_| Panicked);
         self.place.0.set(Some(outcome));
-        lsn
+        seen
     }
 }
 
-/// Executes every seat, and writes to the log what they did.
-fn execute_all(shared: &Shared, seats: &mut [Seat]) {
+/// Executes seats in order until their replies are enough for one turn, and writes to the log what they did: how many
+/// were executed.
+fn execute(shared: &Shared, seats: &mut [Seat]) -> usize {
     let clock = &shared.server.clock;
-    let mut lsn = 0;
+    let (mut lsn, mut reply_bytes, mut executed) = (0, 0, 0);
     let mut engine = Engine::of(shared);
     let mut since_us = clock.mono_us();
-    let mut left = seats.iter_mut();
-    while let Some(seat) = left.next() {
-        lsn = lsn.max(seat.execute(&mut engine, shared));
+    for seat in &mut *seats {
+        if reply_bytes >= REPLY_BYTES_PER_TURN {
+            break;
+        }
         let now_us = clock.mono_us();
-        if now_us.saturating_sub(since_us) >= HOLD_US && left.len() > 0 {
+        if now_us.saturating_sub(since_us) >= HOLD_US {
             engine.give_way();
             engine = Engine::of(shared);
             since_us = clock.mono_us();
         }
+        let (seen_lsn, bytes) = seat.execute(&mut engine, shared);
+        lsn = lsn.max(seen_lsn);
+        reply_bytes += bytes;
+        executed += 1;
     }
     drop(engine);
     if lsn > shared.durability.written_lsn() {
         // A log that fails says so to whoever waits for it.
         let _ = shared.durability.write_to(lsn);
     }
+    executed
 }

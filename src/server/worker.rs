@@ -20,6 +20,9 @@ use crate::command::client::Entry;
 /// Buffers kept for connections that wake up, and the largest that is kept.
 const BUFFERS_MAX: usize = 256;
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Larger buffers kept for large replies, and the largest of them.
+const LARGE_BUFFERS_MAX: usize = 8;
+const LARGE_BUFFER_BYTES_MAX: usize = 1 << 20;
 
 /// What the connections of one worker thread share.
 pub struct Worker {
@@ -27,6 +30,7 @@ pub struct Worker {
     pub turn: Turn,
     pub flush: Flush,
     buffers: RefCell<Vec<Vec<u8>>>,
+    large_buffers: RefCell<Vec<Vec<u8>>>,
 }
 
 impl Worker {
@@ -38,6 +42,12 @@ impl Worker {
             .unwrap_or_else(|| Vec::with_capacity(crate::session::READ_BYTES))
     }
 
+    /// An empty buffer, larger than others if there is one.
+    pub fn take_large_buffer(&self) -> Vec<u8> {
+        let large = self.large_buffers.borrow_mut().pop();
+        large.unwrap_or_else(|| self.take_buffer())
+    }
+
     /// Takes a buffer back.
     pub fn give_buffer(&self, buffer: Vec<u8>) {
         let buffer = self.keep(buffer);
@@ -47,13 +57,17 @@ impl Worker {
         }
     }
 
-    /// Empties a buffer, and keeps its memory unless it is large.
+    /// Empties a buffer. A large one is not for the connection to hold on to: it gets one without memory.
     pub fn keep(&self, mut buffer: Vec<u8>) -> Vec<u8> {
-        if buffer.capacity() > BUFFER_BYTES_MAX {
-            return Vec::new();
-        }
         buffer.clear();
-        buffer
+        if buffer.capacity() <= BUFFER_BYTES_MAX {
+            return buffer;
+        }
+        let mut large = self.large_buffers.borrow_mut();
+        if buffer.capacity() <= LARGE_BUFFER_BYTES_MAX && large.len() < LARGE_BUFFERS_MAX {
+            large.push(buffer);
+        }
+        Vec::new()
     }
 }
 
@@ -121,6 +135,7 @@ async fn work(
         turn: Turn::default(),
         flush,
         buffers: RefCell::default(),
+        large_buffers: RefCell::default(),
     });
     let taker = Rc::clone(&worker);
     let turn_task = tokio::task::spawn_local(async move { taker.turn.run(&taker.shared).await });

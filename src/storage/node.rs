@@ -223,6 +223,21 @@ impl<'a> Node<'a> {
         &self.page[start..end]
     }
 
+    /// The suffix of key `i`, whether the key goes on in a blob, and the value.
+    #[inline]
+    pub fn entry(&self, i: usize) -> (&'a [u8], bool, &'a [u8]) {
+        let at = self.offset(i);
+        let (head, rest) = self.page[at..]
+            .split_first_chunk::<CELL_HEADER_BYTES>()
+            .expect("a cell has its lengths");
+        let field = u16::from_le_bytes([head[0], head[1]]);
+        let value_bytes = usize::from(u16::from_le_bytes([head[2], head[3]]));
+        let (suffix, rest) = rest.split_at(usize::from(field & !OVERFLOW_BIT));
+        let has_more = field & OVERFLOW_BIT != 0;
+        let start = if has_more { DESC_BYTES } else { 0 };
+        (suffix, has_more, &rest[start..start + value_bytes])
+    }
+
     /// Where in the page cell `i` begins and its value ends.
     #[inline]
     pub fn cell_place(&self, i: usize) -> std::ops::Range<usize> {

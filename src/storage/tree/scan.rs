@@ -184,6 +184,16 @@ pub fn seek<P: Pages>(
     Ok(path.last().map(|leaf| (leaf.slot, leaf.index)))
 }
 
+/// Why the visit of a leaf's cells ended.
+enum LeafEnd {
+    /// There are no more on this way.
+    Edge,
+    /// The visitor said stop.
+    Stop,
+    /// The key of the next cell goes on in a blob.
+    LongKey,
+}
+
 /// Visits entries from `from` on in its direction until `visit` says stop.
 pub fn scan<P: Pages>(
     pages: &mut P,
@@ -194,13 +204,60 @@ pub fn scan<P: Pages>(
     let Some(mut place) = begin(pages, desc, from)? else {
         return Ok(());
     };
+    let forward = from.is_forward();
     let mut key = Vec::new();
-    while let Some((slot, index)) = advance(pages, &mut place, from.is_forward())? {
-        key_over(pages, slot, index, &mut key)?;
-        let cell = Cell::new(Node::new(pages.bytes(slot)).value(index));
-        if visit(&key, cell).is_break() {
-            return Ok(());
+    loop {
+        let slot = place.path.last().expect("a place is in a leaf").slot;
+        let node = Node::new(pages.bytes(slot));
+        match visit_leaf(node, &mut place.at, forward, &mut key, visit) {
+            LeafEnd::Stop => return Ok(()),
+            LeafEnd::Edge => {
+                if !next_leaf(pages, &mut place, forward)? {
+                    return Ok(());
+                }
+            }
+            LeafEnd::LongKey => {
+                let (slot, index) = advance(pages, &mut place, forward)?
+                    .expect("the cell with the long key is there");
+                key_over(pages, slot, index, &mut key)?;
+                let cell = Cell::new(Node::new(pages.bytes(slot)).value(index));
+                if visit(&key, cell).is_break() {
+                    return Ok(());
+                }
+            }
         }
     }
-    Ok(())
+}
+
+/// Visits the cells of a leaf from the place `at` on, which moves along. What is the same for all cells is done once.
+fn visit_leaf(
+    node: Node<'_>,
+    at: &mut usize,
+    forward: bool,
+    key: &mut Vec<u8>,
+    visit: &mut dyn FnMut(&[u8], Cell<'_>) -> ControlFlow<()>,
+) -> LeafEnd {
+    let (len, prefix) = (node.len(), node.prefix());
+    key.clear();
+    key.extend_from_slice(prefix);
+    loop {
+        let (index, after) = if forward {
+            (*at, *at + 1)
+        } else {
+            (at.wrapping_sub(1), at.wrapping_sub(1))
+        };
+        if index >= len {
+            return LeafEnd::Edge;
+        }
+        let (suffix, has_more, value) = node.entry(index);
+        if has_more {
+            return LeafEnd::LongKey;
+        }
+        *at = after;
+        key.truncate(prefix.len());
+        key.extend_from_slice(suffix);
+        if visit(key, Cell::new(value)).is_break() {
+            return LeafEnd::Stop;
+        }
+    }
 }
