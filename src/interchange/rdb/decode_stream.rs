@@ -38,7 +38,7 @@ pub fn stream(input: &mut Input<'_>, kind: u8) -> Result<Stream, RdbError> {
         stream.max_deleted_id = id(input)?;
         stream.entries_added = input.length()?;
     }
-    for _ in 0..input.count(6)? {
+    for _ in 0..input.count(5)? {
         let group = group(input, kind, &stream)?;
         stream.groups.push(group);
     }
@@ -188,7 +188,10 @@ fn group(input: &mut Input<'_>, kind: u8, stream: &Stream) -> Result<Group, RdbE
         // Entries that were given back have no owner: here they are not pending any more.
         for _ in 0..input.count(16)? {
             let id = StreamId::from_bytes(&input.array::<16>()?);
-            unowned.remove(&id);
+            if unowned.remove(&id).is_none() {
+                return input
+                    .damage("an entry was given back that is not pending, or has an owner");
+            }
             group.pending.retain(|pending| pending.id != id);
         }
     }
