@@ -89,9 +89,9 @@ pub fn help(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// Which words of a CONFIG SET request hold secrets, which SLOWLOG, MONITOR and logs must not show.
-pub fn secret_words<'a>(args: &'a [&'a [u8]]) -> impl Iterator<Item = usize> + 'a {
-    (3..args.len())
-        .step_by(2)
-        .filter(|at| find(args[at - 1]).is_some_and(|entry| entry.directive().is(SENSITIVE)))
+/// Whether a word of a CONFIG SET request is the value of a directive that SLOWLOG, MONITOR and logs must not show.
+pub fn is_secret(args: &[&[u8]], at: usize) -> bool {
+    at >= 3
+        && at % 2 == 1
+        && find(args[at - 1]).is_some_and(|entry| entry.directive().is(SENSITIVE))
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use super::client::Client;
 use super::table::{Command, Flag};
-use super::{Call, Outcome};
+use super::{Call, Outcome, config, word};
+
+/// The first word of MIGRATE that is an option.
+const MIGRATE_OPTIONS: usize = 6;
 
 /// MONITOR
 pub fn monitor(call: &mut Call<'_>) -> Outcome {
@@ -86,11 +89,26 @@ pub fn quote(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Which words of a command hold names and passwords: they are shown to nobody.
 pub fn is_secret(args: &[&[u8]], at: usize) -> bool {
+    let has = |at: usize, option: &str| args.get(at).is_some_and(|word| word::is(word, option));
     match args[0] {
-        name if super::word::is(name, "auth") => at > 0,
-        name if super::word::is(name, "hello") => {
-            let after = |back: usize| at > back + 1 && super::word::is(args[at - back], "auth");
+        name if word::is(name, "auth") => at > 0,
+        name if word::is(name, "hello") => {
+            let after = |back: usize| at > back + 1 && has(at - back, "auth");
             after(1) || after(2)
+        }
+        name if word::is(name, "acl") => {
+            at >= 2
+                && ["setuser", "getuser", "deluser"]
+                    .iter()
+                    .any(|it| has(1, it))
+        }
+        name if word::is(name, "config") => has(1, "set") && config::is_secret(args, at),
+        name if word::is(name, "migrate") => {
+            let after = |back: usize, option: &str| {
+                at.checked_sub(back)
+                    .is_some_and(|at| at >= MIGRATE_OPTIONS && has(at, option))
+            };
+            after(1, "auth") || after(1, "auth2") || after(2, "auth2")
         }
         _ => false,
     }
@@ -124,5 +142,22 @@ mod tests {
             "+1000000000.000042 [2 ] \"hello\" \"3\" \"AUTH\" \"(redacted)\" \"(redacted)\" \"setname\" \"a\\\"\\n\\xff\"\r\n"
         );
         assert!(!is_secret(&[b"get", b"auth", b"x"], 2));
+    }
+
+    #[test]
+    fn words_of_administration_that_name_users_and_passwords_are_secret() {
+        let hidden = |line: &str| -> Vec<usize> {
+            let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            (0..words.len())
+                .filter(|at| is_secret(&words, *at))
+                .collect()
+        };
+        assert_eq!(hidden("ACL SetUser bob on >pw"), [2, 3, 4]);
+        assert_eq!(hidden("acl deluser bob eve"), [2, 3]);
+        assert!(hidden("acl cat string").is_empty());
+        assert_eq!(hidden("config set hz 10 requirepass pw maxmemory 1"), [5]);
+        assert!(hidden("config get requirepass").is_empty());
+        assert_eq!(hidden("migrate h 1 key 0 5000 copy auth pw"), [8]);
+        assert_eq!(hidden("migrate h 1 auth 0 5000 auth2 user pw"), [7, 8]);
     }
 }
