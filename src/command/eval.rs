@@ -130,7 +130,7 @@ pub(super) fn run_in(
     keys: i64,
 ) -> Result<(), Failure> {
     subject.check()?;
-    subject.check_room(call.server, call.client)?;
+    subject.check_means(call.server, call.client, call.now_ms)?;
     let (keys, arguments) = split_arguments(call.args, keys)?;
     let scripting = &call.server.scripting;
     vm.set_random(scripting.random());

@@ -3,8 +3,23 @@
 use std::sync::atomic::Ordering;
 
 use super::client::{Block, BlockKind};
+use super::server::Server;
 use super::{Call, Outcome, word};
 use crate::resp::ErrorReply;
+
+/// Writing is refused while fewer replicas keep up than it needs.
+pub const NO_REPLICAS: ErrorReply =
+    ErrorReply::new("NOREPLICAS Not enough good replicas to write.");
+
+/// Whether there are fewer replicas that keep up than writing needs.
+pub fn lacks_replicas(server: &Server, now_ms: u64) -> bool {
+    if server.tuning.replicas_to_write_min.load(Ordering::Relaxed) == 0 {
+        return false;
+    }
+    let config = &server.config;
+    let (wanted, lag_s) = (config.replicas_to_write_min(), config.replicas_lag_s_max());
+    lag_s > 0 && (server.feed.good(now_ms, lag_s * 1000) as u64) < wanted
+}
 
 /// ROLE
 pub fn role(call: &mut Call<'_>) -> Outcome {

@@ -23,7 +23,7 @@ use super::serving::flat;
 use super::stats::{add, add_locked};
 use super::table::{self, Command, CommandId, Flag, Resolved};
 use super::transaction::{only_reads, only_touches_keys};
-use super::{Call, Failure, accounting, attempt, client_tracking, errors, monitor};
+use super::{Call, Failure, accounting, attempt, client_tracking, errors, monitor, replication};
 use crate::keyspace::{Keyspace, Mark};
 use crate::resp::{ErrorReply, Reply};
 use crate::script::host::{Called, Host, Interrupt, LogLevel, Supervisor};
@@ -62,12 +62,22 @@ impl Subject<'_> {
         }
     }
 
-    /// Refuses what could add data where there is no room for it.
-    pub fn check_room(&self, server: &Server, client: &Client) -> Result<(), ErrorReply> {
+    /// Refuses what could write where there is no room for it, or too few replicas. Scripts that declare nothing are
+    /// refused when they write.
+    pub fn check_means(
+        &self,
+        server: &Server,
+        client: &Client,
+        now_ms: u64,
+    ) -> Result<(), ErrorReply> {
         const NO_ROOM: ErrorReply = ErrorReply::new(
             "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
         );
-        let adds = |flags: Flags| !flags.has(Declared::AllowOom) && !flags.has(Declared::NoWrites);
+        let writes = |flags: Flags| !flags.has(Declared::NoWrites);
+        if self.flags.is_some_and(writes) && replication::lacks_replicas(server, now_ms) {
+            return Err(replication::NO_REPLICAS);
+        }
+        let adds = |flags: Flags| !flags.has(Declared::AllowOom) && writes(flags);
         let is_full = client.out_of_memory && server.tuning.maxmemory.load(Ordering::Relaxed) > 0;
         if is_full && self.flags.is_some_and(adds) {
             return Err(NO_ROOM);
@@ -258,14 +268,20 @@ impl<'a> ScriptRun<'a> {
         None
     }
 
-    /// Whether a command may not add data. Once the run has changed something it goes on to its end.
-    fn is_out_of_memory(&self, command: &Command) -> bool {
+    /// What there is too little of for a command to write. Once the run has changed something it goes on to its end.
+    fn shortage(&self, command: &Command) -> Option<ErrorReply> {
+        if self.wrote {
+            return None;
+        }
+        if command.flags.has(Flag::Write) && replication::lacks_replicas(self.server, self.now_ms) {
+            return Some(replication::NO_REPLICAS);
+        }
         let is_allowed = |flags: Flags| flags.has(Declared::AllowOom);
-        command.flags.has(Flag::DenyOom)
-            && !self.wrote
+        let is_out_of_memory = command.flags.has(Flag::DenyOom)
             && self.client.out_of_memory
             && !self.subject.flags.is_some_and(is_allowed)
-            && self.server.tuning.maxmemory.load(Ordering::Relaxed) > 0
+            && self.server.tuning.maxmemory.load(Ordering::Relaxed) > 0;
+        is_out_of_memory.then_some(OUT_OF_MEMORY)
     }
 
     /// Prepares storage for a command; an error if that is impossible.
@@ -407,10 +423,10 @@ impl Host for ScriptRun<'_> {
         if let Some(text) = self.objection(command, words) {
             return self.refuse(Some(command), text);
         }
-        if self.is_out_of_memory(command) {
+        if let Some(error) = self.shortage(command) {
             self.rejected.push(command.id);
-            out.error(&OUT_OF_MEMORY);
-            self.errors.push(OUT_OF_MEMORY.0.as_bytes().to_vec());
+            out.error(&error);
+            self.errors.push(error.0.into_owned().into_bytes());
             return Called::Answered;
         }
         match self.prepare(command) {

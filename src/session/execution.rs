@@ -17,7 +17,7 @@ use crate::command::stats::{add, add_locked};
 use crate::command::table::{self, Command, CommandId, Flag, Resolved};
 use crate::command::{
     Call, Failure, accounting, attempt, client_eviction, client_tracking, errors, eval, loading,
-    monitor, pubsub, transaction, word,
+    monitor, pubsub, replication, transaction, word,
 };
 use crate::keyspace::Keyspace;
 use crate::keyspace::change::Listener;
@@ -263,13 +263,6 @@ fn shorter<'a>(mut words: Vec<&[u8]>) -> Vec<&'a [u8]> {
     words.into_iter().map(|_| -> &'a [u8] { &[] }).collect()
 }
 
-/// Whether there are fewer replicas that keep up than writing needs.
-fn lacks_replicas(server: &Server, now_ms: u64) -> bool {
-    let config = &server.config;
-    let (wanted, lag_s) = (config.replicas_to_write_min(), config.replicas_lag_s_max());
-    lag_s > 0 && (server.feed.good(now_ms, lag_s * 1000) as u64) < wanted
-}
-
 fn measures_all(server: &Server) -> bool {
     let slower_us = server.tuning.slowlog_us_min.load(Ordering::Relaxed);
     (0..MEASURE_ALL_BELOW_US).contains(&slower_us)
@@ -455,11 +448,10 @@ impl Turn<'_> {
                  in this context"
             ));
         }
-        if server.tuning.replicas_to_write_min.load(Ordering::Relaxed) > 0
+        if replication::lacks_replicas(server, hold.now_us / 1000)
             && self.has(command, Flag::Write, server)
-            && lacks_replicas(server, hold.now_us / 1000)
         {
-            return reject("NOREPLICAS Not enough good replicas to write.");
+            return reject(&replication::NO_REPLICAS.0);
         }
         if server.loading.is_on() && !self.has_only(command, Flag::Loading) {
             return reject(&loading::REFUSAL.0);

@@ -182,6 +182,11 @@ fn client() {
 }
 
 #[test]
+fn replicas() {
+    check("replicas.txt", "", "REDKEEP_COMPARE_WITH");
+}
+
+#[test]
 fn eviction() {
     check("eviction.txt", "", "REDKEEP_COMPARE_WITH");
 }
