@@ -15,6 +15,7 @@ use super::append_only::AppendOnly;
 use super::seed::{SeedError, seed};
 use super::seed_aof;
 use super::server::{Launch, ServeError};
+use crate::command::accounting;
 use crate::command::acl;
 use crate::command::client_eviction;
 use crate::command::effects;
@@ -34,6 +35,7 @@ use crate::server::durability::{Durability, SyncPolicy};
 use crate::server::late_log::LateLog;
 use crate::server::log_keeper::{LogKeeper, SyncThread};
 use crate::server::machine::ThisMachine;
+use crate::server::peers::TcpPeers;
 use crate::server::saver::Saver;
 use crate::server::{Doors, Lifecycle, Listening, Options, Shared};
 use crate::session::OwnEngine;
@@ -128,12 +130,15 @@ impl Job for Housekeeping {
         eviction::make_room_in_background(keyspace, &self.server, now_ms);
         effects::listen(keyspace, &self.server);
         if self.server.switches.active_expire.load(Ordering::Relaxed) {
+            let begun_us = self.server.clock.mono_us();
             keyspace.engine.begin_command(storage::OnMiss::Read);
             keyspace.engine.set_urgent(true);
             if let Err(e) = keyspace.expire_due(now_ms, EXPIRED_A_TURN) {
                 tracing::debug!("due keys were not removed: {e}");
             }
             keyspace.engine.set_urgent(false);
+            let took_us = self.server.clock.mono_us().saturating_sub(begun_us);
+            accounting::sample_event(&self.server, "expire-cycle", took_us, now_ms * 1000);
         }
         effects::distribute(keyspace, &self.server, None, now_ms);
         self.server
@@ -354,6 +359,7 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
     let machine = ThisMachine::look(clock.wall_ms())?;
     let server = Server::new(Arc::clone(&config), Arc::clone(&clock))
         .on(Arc::new(machine))
+        .among(Arc::new(TcpPeers::new(Arc::clone(&clock))))
         .with_disk(Arc::new(OsVfs));
     acl::file::load_at_start(&config, &server.users)?;
     server.loading.begin(clock.wall_ms());

@@ -25,15 +25,20 @@ pub fn add_time(server: &Server, command: &Command, calls: u64, took_us: u64) {
 
 /// Shows the latency monitor one run of a command. `now_us` is wall time.
 pub fn sample_latency(server: &Server, command: &Command, took_us: u64, now_us: u64) {
-    let latency_ms_min = server.tuning.latency_ms_min.load(Ordering::Relaxed);
-    if latency_ms_min == 0 || took_us / 1000 < latency_ms_min {
-        return;
-    }
     let event = if command.flags.has(Flag::Fast) {
         "fast-command"
     } else {
         "command"
     };
+    sample_event(server, event, took_us, now_us);
+}
+
+/// Shows the latency monitor that `event` took so long. `now_us` is wall time.
+pub fn sample_event(server: &Server, event: &'static str, took_us: u64, now_us: u64) {
+    let latency_ms_min = server.tuning.latency_ms_min.load(Ordering::Relaxed);
+    if latency_ms_min == 0 || took_us / 1000 < latency_ms_min {
+        return;
+    }
     server
         .latency
         .add(event, took_us / 1000, now_us / 1_000_000);

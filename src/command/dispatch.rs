@@ -6,9 +6,9 @@ use super::{
     client_admin, client_tracking, config, connection, debug, dump, eval, expire, function, geo,
     hash, hash_expire, hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, instance,
     introspect, keys, keys_database, latency, latency_report, list, list_move, list_search, memory,
-    monitor, object, pubsub, replica_link, replication, save, scan, script, set, set_algebra,
-    set_random, set_walk, shutdown, slowlog, sort, sorted_set, stream, string, string_lcs,
-    string_number, string_part, transaction,
+    migrate, monitor, object, pubsub, replica_link, replication, save, scan, script, set,
+    set_algebra, set_random, set_walk, shutdown, slowlog, sort, sorted_set, stream, string,
+    string_lcs, string_number, string_part, transaction,
 };
 
 /// A command's function.
@@ -187,6 +187,7 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("memory|stats", memory::stats),
     ("memory|usage", object::memory_usage),
     ("mget", string::mget),
+    ("migrate", migrate::migrate),
     ("module|help", instance::module_help),
     ("module|list", instance::module_list),
     ("monitor", monitor::monitor),

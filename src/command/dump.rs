@@ -1,12 +1,13 @@
 //! DUMP and RESTORE: a value as bytes, and back.
 
 use super::argument::{integer, is_word};
-use super::{Call, Outcome, errors, settings};
+use super::{Call, Failure, Outcome, errors, settings};
 use crate::interchange::rdb::decode::Decoded;
 use crate::interchange::rdb::payload;
 use crate::interchange::{export, import};
 use crate::keyspace::Look;
 use crate::keyspace::change::Class;
+use crate::keyspace::header::Header;
 use crate::resp::ErrorReply;
 use crate::storage::Plan;
 
@@ -26,13 +27,20 @@ pub fn dump(call: &mut Call<'_>) -> Outcome {
         call.out.null();
         return Ok(());
     };
-    let version = settings::rdb_version(call.server, entry.header.fields_expire_ms.is_some());
-    let compresses = settings::rdb_compresses(call.server);
-    let bytes = call.keyspace.read_key(db, |reader, keys| {
-        export::dump(reader, keys, key, version, compresses)
-    })?;
+    let header = entry.header;
+    let bytes = payload_of(call, key, &header)?;
     call.out.bulk(&bytes);
     Ok(())
+}
+
+/// The value at a key of the client's database, which has this header, as DUMP gives it.
+pub fn payload_of(call: &mut Call<'_>, key: &[u8], header: &Header) -> Result<Vec<u8>, Failure> {
+    let version = settings::rdb_version(call.server, header.fields_expire_ms.is_some());
+    let compresses = settings::rdb_compresses(call.server);
+    let bytes = call.keyspace.read_key(call.client.db, |reader, keys| {
+        export::dump(reader, keys, key, version, compresses)
+    })?;
+    Ok(bytes)
 }
 
 /// What RESTORE was told besides the value.

@@ -57,6 +57,7 @@ pub mod list_value;
 pub mod loading;
 pub mod machine;
 pub mod memory;
+pub mod migrate;
 pub mod monitor;
 pub mod notification;
 pub mod object;

@@ -1,6 +1,7 @@
 //! What all connections share: configuration, the registry of connections, statistics.
 
 use super::machine::{Machine, Nowhere};
+use super::migrate::{Alone, Peers};
 use std::sync::Arc;
 
 use super::acl::{AclLog, Users};
@@ -37,6 +38,7 @@ pub struct Server {
     pub config: Arc<Config>,
     pub clock: Arc<dyn Clock>,
     pub machine: Arc<dyn Machine>,
+    pub peers: Arc<dyn Peers>,
     pub tuning: Tuning,
     pub registry: Registry,
     pub blocked: BlockTable,
@@ -76,6 +78,7 @@ impl Server {
             config,
             clock,
             machine: Arc::new(Nowhere::default()),
+            peers: Arc::new(Alone),
             tuning,
             registry: Registry::default(),
             blocked: BlockTable::default(),
@@ -117,6 +120,11 @@ impl Server {
     /// The same on a machine that can be asked.
     pub fn on(self, machine: Arc<dyn Machine>) -> Self {
         Self { machine, ..self }
+    }
+
+    /// The same that reaches other servers.
+    pub fn among(self, peers: Arc<dyn Peers>) -> Self {
+        Self { peers, ..self }
     }
 
     /// The same with files beside its database.

@@ -68,6 +68,7 @@ fn run(shared: &Shared, stop: &Stop, mut jobs: Vec<Box<dyn Job>>) {
         drop(asked);
         let server = &shared.server;
         server.stats.sample_rates(server.clock.mono_us());
+        server.peers.close_idle(server.clock.mono_us());
         if server.switches.cron_paused.load(Ordering::Relaxed) {
             continue;
         }

@@ -21,6 +21,7 @@ pub mod late_log;
 pub mod listener;
 pub mod log_keeper;
 pub mod machine;
+pub mod peers;
 mod run;
 pub mod saver;
 mod socket;

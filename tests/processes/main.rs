@@ -1,6 +1,7 @@
 //! Servers as processes of their own, with others beside them.
 
 mod backup;
+mod migrate;
 mod process;
 #[path = "../import/program.rs"]
 mod program;

@@ -7,6 +7,10 @@ const UNGENERATED: &[(&str, &str)] = &[
         "it makes a file and waits for it; tests/processes/backup.rs opens what it makes",
     ),
     (
+        "migrate",
+        "it needs a second server; tests/processes/migrate.rs moves keys between two, and to Redis and back",
+    ),
+    (
         "monitor",
         "it makes of its connection a stream of what all others send; tests/server/sockets.rs reads it",
     ),

@@ -59,6 +59,7 @@ pub(super) fn stats(report: &mut Report, call: &mut Call<'_>) -> Result<(), Erro
     report.field("pubsubshard_channels", subscribed.shards);
     report.field("latest_fork_usec", 0);
     report.field("total_forks", 0);
+    report.field("migrate_cached_sockets", call.server.peers.kept());
     let tracked = call.server.tracking.sizes();
     report.field("tracking_total_keys", tracked.keys);
     report.field("tracking_total_items", tracked.items);

@@ -96,6 +96,53 @@ pub(super) const ROWS: Rows = Rows {
             .tips(&["request_policy:all_shards", "nondeterministic_output_order"])
             .acl(&[Category::Keyspace, Category::Dangerous])
             .args(&[Arg::pattern("pattern")]),
+        Row::new("migrate", "2.6.0", -6, &[Write])
+            .summary("Moves keys to another server.")
+            .complexity("That of DUMP and DEL here and of RESTORE there")
+            .history(&[
+                ("3.0.0", "`COPY` and `REPLACE`."),
+                ("3.0.6", "`KEYS`."),
+                ("4.0.7", "`AUTH`."),
+                ("6.0.0", "`AUTH2`."),
+            ])
+            .tips(&["nondeterministic_output"])
+            .acl(&[Category::Keyspace, Category::Dangerous])
+            .keys(&[
+                KeySpec::at(3, &[Rw, Access, Delete]),
+                KeySpec::after("KEYS", -2, &[Rw, Access, Delete, Incomplete]).to(-1),
+            ])
+            .key_finder(key_finders::migrate)
+            .args(&[
+                Arg::string("host"),
+                Arg::integer("port"),
+                Arg::one_of(
+                    "key-selector",
+                    &[Arg::key("key", 0), Arg::word("empty-string", "")],
+                ),
+                Arg::integer("destination-db"),
+                Arg::integer("timeout"),
+                Arg::word("copy", "COPY").since("3.0.0").optional(),
+                Arg::word("replace", "REPLACE").since("3.0.0").optional(),
+                Arg::one_of(
+                    "authentication",
+                    &[
+                        Arg::string("auth")
+                            .token("AUTH")
+                            .display("password")
+                            .since("4.0.7"),
+                        Arg::block("auth2", &[Arg::string("username"), Arg::string("password")])
+                            .token("AUTH2")
+                            .since("6.0.0"),
+                    ],
+                )
+                .optional(),
+                Arg::key("keys", 1)
+                    .token("KEYS")
+                    .display("key")
+                    .since("3.0.6")
+                    .optional()
+                    .multiple(),
+            ]),
         Row::new("move", "1.0.0", 3, &[Write, Fast])
             .summary("Moves a key to another database.")
             .complexity("O(1)")
@@ -374,56 +421,4 @@ pub(super) const ROWS: Rows = Rows {
                 Arg::integer("timeout"),
             ]),
     ],
-};
-
-/// Commands and subcommands that are unknown until they are carried out.
-pub(super) const LATER: Rows = Rows {
-    group: Group::Generic,
-    rows: &[Row::new("migrate", "2.6.0", -6, &[Write])
-        .summary("Moves keys to another server.")
-        .complexity("That of DUMP and DEL here and of RESTORE there")
-        .history(&[
-            ("3.0.0", "`COPY` and `REPLACE`."),
-            ("3.0.6", "`KEYS`."),
-            ("4.0.7", "`AUTH`."),
-            ("6.0.0", "`AUTH2`."),
-        ])
-        .tips(&["nondeterministic_output"])
-        .acl(&[Category::Keyspace, Category::Dangerous])
-        .keys(&[
-            KeySpec::at(3, &[Rw, Access, Delete]),
-            KeySpec::after("KEYS", -2, &[Rw, Access, Delete, Incomplete]).to(-1),
-        ])
-        .key_finder(key_finders::migrate)
-        .args(&[
-            Arg::string("host"),
-            Arg::integer("port"),
-            Arg::one_of(
-                "key-selector",
-                &[Arg::key("key", 0), Arg::word("empty-string", "")],
-            ),
-            Arg::integer("destination-db"),
-            Arg::integer("timeout"),
-            Arg::word("copy", "COPY").since("3.0.0").optional(),
-            Arg::word("replace", "REPLACE").since("3.0.0").optional(),
-            Arg::one_of(
-                "authentication",
-                &[
-                    Arg::string("auth")
-                        .token("AUTH")
-                        .display("password")
-                        .since("4.0.7"),
-                    Arg::block("auth2", &[Arg::string("username"), Arg::string("password")])
-                        .token("AUTH2")
-                        .since("6.0.0"),
-                ],
-            )
-            .optional(),
-            Arg::key("keys", 1)
-                .token("KEYS")
-                .display("key")
-                .since("3.0.6")
-                .optional()
-                .multiple(),
-        ])],
 };
