@@ -107,7 +107,7 @@ pub(super) struct Origin {
     pub identity: String,
     /// Up to which of its transactions it said so.
     pub lsn: u64,
-    /// Commands behind the last place at which it did: of its last moments before a crash, or of another server.
+    /// Commands that it did not announce: of another server.
     pub commands_behind: u64,
 }
 
@@ -206,6 +206,7 @@ impl AppendOnly {
             untimed: None,
             has_times: false,
             has_base: false,
+            announced_to: 0,
         };
         for (at, part) in self.parts.iter().enumerate() {
             let is_last = at + 1 == self.parts.len();
@@ -286,6 +287,8 @@ struct Playing {
     has_times: bool,
     /// What was known at some moment precedes the commands.
     has_base: bool,
+    /// Up to this offset of the part its database announced what it wrote.
+    announced_to: u64,
 }
 
 impl Playing {
@@ -317,6 +320,7 @@ impl Playing {
             file.seek(SeekFrom::Start(at)).map_err(open)?;
             source = BufReader::with_capacity(BUFFER_BYTES, &file);
         }
+        self.announced_to = 0;
         let mut commands = Commands::new(&mut source, at);
         let goes_on = self.commands(server, ground, path, &mut commands, &mut |at| {
             on_progress(path, at);
@@ -377,6 +381,9 @@ impl Playing {
             match item.map_err(damaged)? {
                 None => break,
                 Some(Item::Note(note)) => {
+                    if let Note::Span { lsn, bytes, .. } = note::read(&note) {
+                        self.see_span(lsn, commands.at().saturating_add(bytes));
+                    }
                     if self.is_later(path, begin, &note)? {
                         self.played.refused += player.refused;
                         return Ok(false);
@@ -408,10 +415,19 @@ impl Playing {
         Ok(true)
     }
 
+    fn see_span(&mut self, lsn: u64, end: u64) {
+        self.announced_to = end;
+        if let Some(origin) = &mut self.played.origin {
+            origin.lsn = lsn;
+        }
+    }
+
     fn see_command(&mut self, path: &Path, at: u64, words: &[Vec<u8>]) {
         let played = &mut self.played;
         played.commands += 1;
-        if let Some(origin) = &mut played.origin {
+        if let Some(origin) = &mut played.origin
+            && at >= self.announced_to
+        {
             origin.commands_behind += 1;
         }
         let selects = words[0].eq_ignore_ascii_case(b"SELECT");
@@ -423,7 +439,7 @@ impl Playing {
     /// Whether a note says that what follows is later than what is wanted.
     fn is_later(&mut self, path: &Path, at: u64, text: &[u8]) -> Result<bool, AppendOnlyError> {
         match note::read(text) {
-            Note::Other => {}
+            Note::Span { .. } | Note::Other => {}
             Note::Place { identity, lsn } => {
                 self.played.origin = Some(Origin {
                     identity: identity.to_owned(),

@@ -13,6 +13,7 @@ use super::seed::compile;
 use crate::command::server::Server;
 use crate::command::table::{self, Resolved};
 use crate::config::Config;
+use crate::interchange::aof::span::{self, Behind};
 use crate::interchange::aof::survey::{Survey, survey};
 use crate::interchange::aof::{AofError, Commands};
 use crate::interchange::rdb::decode::{Decoded, Skipped};
@@ -116,6 +117,7 @@ fn check_part(report: &mut FileReport, path: &Path, is_last: bool) -> io::Result
     };
     let survey = survey(&mut Commands::new(&mut source, at), &mut see)?;
     tell_survey(report, path, &survey);
+    tell_owner(report, path, survey.end)?;
     if let Some(fault) = &survey.fault {
         tell_fault(report, path, fault, len, is_last);
     }
@@ -139,6 +141,27 @@ fn tell_survey(report: &mut FileReport, path: &Path, survey: &Survey) {
         let text = "a MULTI stands inside a transaction, or an EXEC outside of one".to_owned();
         report.add(Severity::Warning, path, Some(at), text);
     }
+}
+
+/// Says which database wrote a part that is whole up to `end`, and where that of another server begins.
+fn tell_owner(report: &mut FileReport, path: &Path, end: u64) -> io::Result<()> {
+    let mut source = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
+    let own = span::own(&mut source)?;
+    let Some(identity) = &own.identity else {
+        return Ok(());
+    };
+    let text = format!(
+        "written by database {identity}, up to its transaction {}",
+        own.lsn
+    );
+    report.add(Severity::Note, path, None, text);
+    let is_other = matches!(own.behind, Behind::Other | Behind::Unannounced);
+    if is_other && end > own.end {
+        let text =
+            "what follows that database did not write: another server has gone on".to_owned();
+        report.add(Severity::Warning, path, Some(own.end), text);
+    }
+    Ok(())
 }
 
 fn tell_fault(report: &mut FileReport, path: &Path, fault: &AofError, len: u64, is_last: bool) {

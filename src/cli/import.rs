@@ -475,7 +475,7 @@ fn write_played(out: &mut String, played: &Played) -> std::fmt::Result {
         if *commands_behind > 0 {
             writeln!(
                 out,
-                "commands behind that, perhaps of another server: {commands_behind}"
+                "commands that it did not write, of another server: {commands_behind}"
             )?;
         }
     }

@@ -17,6 +17,7 @@ mod key_source;
 mod logging;
 mod manual;
 mod moment;
+mod own_aof;
 mod progress;
 mod remote;
 mod repair;

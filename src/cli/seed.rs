@@ -39,9 +39,21 @@ pub enum SeedError {
         source: std::io::Error,
     },
     #[error(
-        "{0} is not the append-only file of this database: move it away, or start it with a new dbfile to begin from it"
+        "{file}: from offset {at} on stand {commands} commands that this database did not write: another server has gone on \
+         with the append-only file. To take over what it did, start with a new dbfile, which begins with everything in \
+         {dir}, or put its keys into this one (redkeep import {dir} --target DBFILE --replace) and move {dir} away. To go \
+         on without it, move {dir} away"
     )]
-    Foreign(String),
+    Foreign {
+        file: String,
+        at: u64,
+        commands: u64,
+        dir: String,
+    },
+    #[error(
+        "{file} ends at offset {at} in the middle of a write, and aof-load-truncated is no: redkeep check --fix cuts it off"
+    )]
+    Torn { file: String, at: u64 },
     #[error(
         "load-rdb seeds a new database, and {0} exists: start without load-rdb, or name another dbfile"
     )]

@@ -1,31 +1,10 @@
 //! A new database that begins with what an append-only file beside it holds.
 
-use std::fs::File;
-use std::io::BufReader;
-
 use super::append_only::{Alone, AppendOnly, Manner};
 use super::seed::{self, SeedError};
 use crate::command::server::Server;
 use crate::config::Key;
-use crate::interchange::aof::note::{self, Note};
-use crate::interchange::aof::{Commands, Item, Manifest};
 use crate::keyspace::Keyspace;
-use crate::server::appender::Place;
-
-/// Whose append-only file it is, as its increments say; None: they do not.
-pub fn owner(place: &Place, manifest: &Manifest) -> Option<String> {
-    let last = manifest.increments.last()?;
-    let file = File::open(place.dir.join(&last.name)).ok()?;
-    let mut source = BufReader::new(file);
-    let mut commands = Commands::new(&mut source, 0);
-    let Ok(Some(Item::Note(note))) = commands.next_item() else {
-        return None;
-    };
-    match note::read(&note) {
-        Note::Place { identity, .. } => Some(identity.to_owned()),
-        _ => None,
-    }
-}
 
 /// Fills an empty keyspace from an append-only file.
 pub fn seed(keyspace: &mut Keyspace, server: &Server, file: &AppendOnly) -> Result<(), SeedError> {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::append_only::AppendOnly;
+use super::own_aof;
 use super::seed::{SeedError, seed};
 use super::seed_aof;
 use super::server::{Launch, ServeError};
@@ -27,7 +28,7 @@ use crate::command::shutdown::Request;
 use crate::config::{AppendFsync, Config, Host, Key, OnCorruption as OnCorruptionSetting, Refusal};
 use crate::interchange::aof::Manifest;
 use crate::keyspace::Keyspace;
-use crate::server::appender::{self, Appender, Place};
+use crate::server::appender::{self, Appender, Before, Place};
 use crate::server::background::Job;
 use crate::server::backups::Backups;
 use crate::server::checkpointer::{self, Checkpointer, MakeError};
@@ -200,7 +201,7 @@ impl Loader {
         let log = Arc::clone(engine.log().ok_or("an open file has a log")?);
         let mut keyspace = Keyspace::new(engine, config.databases(), self.seed, clock.wall_ms())?;
         self.fill(&mut keyspace, is_new)?;
-        let manifest = self.see_append_only(&mut keyspace, is_new)?;
+        let before = self.see_append_only(&mut keyspace, is_new)?;
         let keeper = Arc::new(LogKeeper::new(log, clock, policy_of(config)));
         let sync = keeper.start()?;
         {
@@ -220,7 +221,7 @@ impl Loader {
         let saves = Saver::start(Arc::clone(&self.shared), Arc::new(OsVfs))?;
         let backups = Backups::start(Arc::clone(&self.shared), Arc::new(OsVfs))?;
         server.append_only.want(config.is_on(Key::Appendonly));
-        let appends = Appender::start(Arc::clone(&self.shared), Arc::new(OsVfs), manifest)?;
+        let appends = Appender::start(Arc::clone(&self.shared), Arc::new(OsVfs), before)?;
         tracing::info!("Ready to accept connections");
         self.launch.ready();
         Ok(Threads {
@@ -232,40 +233,36 @@ impl Loader {
         })
     }
 
-    /// Reads the append-only file into a new database that it stands beside, and makes sure that an older one's is
-    /// its own. Returns the parts of it.
-    fn see_append_only(
-        &self,
-        keyspace: &mut Keyspace,
-        is_new: bool,
-    ) -> Result<Manifest, ServeError> {
+    /// Reads the append-only file into a new database that it stands beside, and makes sure that an older one's is its own.
+    fn see_append_only(&self, keyspace: &mut Keyspace, is_new: bool) -> Result<Before, ServeError> {
         let config = &self.launch.config;
         let server = &self.shared.server;
+        let is_on = config.is_on(Key::Appendonly);
         let place = Place::of(config);
-        let shown = || place.manifest().display().to_string();
-        let found =
-            appender::read_manifest(&OsVfs, &place).map_err(|source| SeedError::Manifest {
-                path: shown(),
-                source,
-            })?;
-        let fills = is_new && config.text(Key::LoadRdb).is_empty();
-        if !config.is_on(Key::Appendonly) {
-            return Ok(found.unwrap_or_default());
-        }
+        let unreadable = |source| SeedError::Manifest {
+            path: place.manifest().display().to_string(),
+            source,
+        };
+        let found = appender::read_manifest(&OsVfs, &place).map_err(unreadable)?;
+        let fills = is_on && is_new && config.text(Key::LoadRdb).is_empty();
         let Some(manifest) = found else {
             let single = PathBuf::from(&place.name);
             if fills && single.is_file() {
                 seed_aof::seed(keyspace, server, &AppendOnly::single(&single))?;
             }
-            return Ok(Manifest::default());
+            return Ok(Before::Stale(Manifest::default()));
         };
         if fills {
             let file = AppendOnly::of(&place.manifest(), manifest.clone());
             seed_aof::seed(keyspace, server, &file)?;
-        } else if seed_aof::owner(&place, &manifest) != Some(keyspace.identity()?) {
-            return Err(SeedError::Foreign(shown()).into());
+            return Ok(Before::Stale(manifest));
         }
-        Ok(manifest)
+        let before = own_aof::before(keyspace, config, &place, manifest)?;
+        if let Before::Whole(_) = before {
+            // Whatever is done from now on is heard.
+            server.feed.open_file(true);
+        }
+        Ok(before)
     }
 
     /// Fills a new file from another one, if that is asked for.

@@ -26,13 +26,17 @@ pub struct FileState {
     /// Bytes of all parts, and of all when it was written anew.
     pub size: u64,
     pub base_size: u64,
+    /// A sync runs.
+    pub is_syncing: bool,
+    /// Syncs that kept what was said since from being written for too long.
+    pub delayed_syncs: u64,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     state: FileState,
     is_asked: bool,
-    has_bytes: bool,
+    has_news: bool,
     stop: bool,
 }
 
@@ -67,13 +71,15 @@ impl FileBell {
 
     /// `appendonly` is this now.
     pub fn want(&self, is_wanted: bool) {
-        self.inner.lock().state.is_wanted = is_wanted;
+        let mut inner = self.inner.lock();
+        inner.state.is_wanted = is_wanted;
+        inner.has_news = true;
         self.changed.notify_one();
     }
 
     /// There is something to write.
     pub fn ring(&self) {
-        self.inner.lock().has_bytes = true;
+        self.inner.lock().has_news = true;
         self.changed.notify_one();
     }
 
@@ -85,10 +91,10 @@ impl FileBell {
     /// Waits until there is something to do, at most for `time`.
     pub fn wait(&self, time: Duration) -> Ring {
         let mut inner = self.inner.lock();
-        if !inner.is_asked && !inner.stop && !inner.has_bytes {
+        if !inner.is_asked && !inner.stop && !inner.has_news {
             self.changed.wait_for(&mut inner, time);
         }
-        inner.has_bytes = false;
+        inner.has_news = false;
         Ring {
             rewrite: std::mem::take(&mut inner.is_asked),
             stop: inner.stop,

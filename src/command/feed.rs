@@ -218,6 +218,11 @@ impl Feed {
         Pending { bytes, lsn }
     }
 
+    /// Bytes that the file was not given yet.
+    pub fn file_bytes(&self) -> u64 {
+        self.inner.lock().file.bytes.len() as u64
+    }
+
     /// The replicas now.
     pub fn replicas(&self) -> Vec<Replica> {
         self.inner.lock().replicas.clone()

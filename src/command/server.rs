@@ -180,6 +180,7 @@ impl Host for Server {
         self.stats.reset();
         self.eviction.reset();
         self.scripting.reset_statistics();
+        self.append_only.note(|state| state.delayed_syncs = 0);
     }
 
     fn user_lines(&self) -> Option<Vec<Vec<u8>>> {

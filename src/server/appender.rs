@@ -26,6 +26,8 @@ use crate::vfs::{OpenMode, Vfs, VfsFile, write_all_at};
 const LOOK: Duration = Duration::from_millis(100);
 /// Time between two syncs under `everysec`, in microseconds.
 const SYNC_US: u64 = 1_000_000;
+/// A sync that takes longer delays what is to be written, in microseconds. Redis waits as long with its writes.
+const DELAY_US_MAX: u64 = 2_000_000;
 /// How long a file that could not be begun is not tried again, in microseconds.
 const REST_US: u64 = 5_000_000;
 
@@ -49,6 +51,16 @@ impl Place {
     }
 }
 
+/// What stands there when the server begins.
+pub enum Before {
+    /// Parts that are replaced by the first rewrite.
+    Stale(Manifest),
+    /// Everything up to the last transaction: it goes on where it ends.
+    Whole(Manifest),
+    /// What nobody may write over: why.
+    Kept(String),
+}
+
 /// The running thread.
 pub struct Appender {
     shared: Arc<Shared>,
@@ -56,8 +68,7 @@ pub struct Appender {
 }
 
 impl Appender {
-    /// `manifest` is what the file was so far, which is this database's.
-    pub fn start(shared: Arc<Shared>, vfs: Arc<dyn Vfs>, manifest: Manifest) -> io::Result<Self> {
+    pub fn start(shared: Arc<Shared>, vfs: Arc<dyn Vfs>, before: Before) -> io::Result<Self> {
         let of_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("append".to_owned())
@@ -67,14 +78,17 @@ impl Appender {
                     shared: &of_thread,
                     vfs: &*vfs,
                     place,
-                    manifest,
+                    manifest: Manifest::default(),
+                    kept: None,
                     file: None,
                     at: 0,
-                    base_len: 0,
+                    lsn: 0,
+                    others_len: 0,
                     synced_us: 0,
                     is_unsynced: false,
                     rests_until_us: 0,
                 };
+                writer.take_over(before);
                 writer.run();
             })?;
         Ok(Self { shared, thread })
@@ -89,21 +103,77 @@ impl Appender {
     }
 }
 
+/// What a rewrite begins with.
+struct Beginning {
+    /// Of the base.
+    snapshot: Snapshot,
+    facts: Facts,
+    /// What belongs before it.
+    pending: Pending,
+    /// The first line of what comes behind, and the transaction that it names.
+    note: String,
+    lsn: u64,
+}
+
 struct Writer<'a> {
     shared: &'a Shared,
     vfs: &'a dyn Vfs,
     place: Place,
     manifest: Manifest,
+    /// Why what stands there is not written over.
+    kept: Option<String>,
     /// The increment that is written.
     file: Option<Arc<dyn VfsFile>>,
     at: u64,
-    base_len: u64,
+    /// The transaction to which it leads.
+    lsn: u64,
+    /// Bytes of the other parts.
+    others_len: u64,
     synced_us: u64,
     is_unsynced: bool,
     rests_until_us: u64,
 }
 
 impl Writer<'_> {
+    fn take_over(&mut self, before: Before) {
+        match before {
+            Before::Stale(manifest) => self.manifest = manifest,
+            Before::Kept(why) => self.kept = Some(why),
+            Before::Whole(manifest) => {
+                self.manifest = manifest;
+                // Where it cannot go on, the file begins anew.
+                if let Err(error) = self.go_on() {
+                    self.file = None;
+                    tracing::warn!("the append-only file does not go on where it ends: {error}");
+                }
+            }
+        }
+    }
+
+    /// Goes on at the end of the last increment.
+    fn go_on(&mut self) -> io::Result<()> {
+        let mut lens = Vec::new();
+        for part in self.manifest.parts() {
+            let path = self.place.dir.join(&part.name);
+            let file = self.vfs.open(&path, OpenMode::ReadWrite);
+            let file = file.map_err(io::Error::other)?;
+            lens.push(file.len().map_err(io::Error::other)?);
+            self.file = Some(file);
+        }
+        let base = lens.first().copied().unwrap_or(0);
+        self.at = lens.pop().unwrap_or(0);
+        self.others_len = lens.iter().sum();
+        let size = self.others_len + self.at;
+        let last = self.manifest.increments.last();
+        let name = last.map_or("", |part| &part.name);
+        tracing::info!("{name} goes on at offset {}", self.at);
+        self.shared.server.append_only.note(|state| {
+            // Of how long it was when it was written anew, only the base is left.
+            (state.size, state.base_size) = (size, base);
+        });
+        Ok(())
+    }
+
     fn run(&mut self) {
         let server = &self.shared.server;
         loop {
@@ -133,7 +203,7 @@ impl Writer<'_> {
             config.aof_rewrite_percentage(),
             config.aof_rewrite_bytes_min(),
         );
-        let size = self.base_len + self.at;
+        let size = self.others_len + self.at;
         let base = self.shared.server.append_only.state().base_size.max(1);
         self.file.is_some()
             && percent > 0
@@ -146,13 +216,21 @@ impl Writer<'_> {
         if self.file.is_none() {
             return;
         }
-        let pending = self.shared.server.feed.take_file();
-        let written = self.write(&pending).and_then(|()| self.sync(is_last));
+        let pending = if is_last {
+            // What says nothing to the file leads further, too.
+            let keyspace = self.shared.engine.lock();
+            let mut pending = self.shared.server.feed.take_file();
+            pending.lsn = keyspace.last_lsn();
+            pending
+        } else {
+            self.shared.server.feed.take_file()
+        };
+        let written = self.write(pending).and_then(|()| self.sync(is_last));
         self.tell_written(written);
     }
 
     fn tell_written(&mut self, written: io::Result<()>) {
-        let size = self.base_len + self.at;
+        let size = self.others_len + self.at;
         if let Err(error) = &written {
             // Something is missing in it: it begins anew.
             self.file = None;
@@ -164,16 +242,21 @@ impl Writer<'_> {
         });
     }
 
-    fn write(&mut self, pending: &Pending) -> io::Result<()> {
-        let Some(file) = self.file.as_ref().filter(|_| !pending.bytes.is_empty()) else {
+    /// Writes these bytes behind a note that announces them.
+    fn write(&mut self, mut pending: Pending) -> io::Result<()> {
+        let leads_on = !pending.bytes.is_empty() || pending.lsn > self.lsn;
+        let Some(file) = self.file.as_ref().filter(|_| leads_on) else {
             return Ok(());
         };
         // What the log does not get must not be here either.
         let log = &self.shared.durability;
         log.write_to(pending.lsn)
             .map_err(|_| io::Error::other("the log failed"))?;
+        let announcement = note::span_line(pending.lsn, &pending.bytes);
+        pending.bytes.splice(0..0, announcement.into_bytes());
         write_all_at(&**file, &pending.bytes, self.at).map_err(io::Error::other)?;
         self.at += pending.bytes.len() as u64;
+        self.lsn = pending.lsn;
         self.is_unsynced = true;
         Ok(())
     }
@@ -192,7 +275,14 @@ impl Writer<'_> {
             && self.is_unsynced
             && (is_last || (is_due && !waits))
         {
-            file.sync_data().map_err(io::Error::other)?;
+            server.append_only.note(|state| state.is_syncing = true);
+            let synced = file.sync_data();
+            let took_us = server.clock.mono_us().saturating_sub(now_us);
+            server.append_only.note(|state| {
+                state.is_syncing = false;
+                state.delayed_syncs += u64::from(took_us > DELAY_US_MAX);
+            });
+            synced.map_err(io::Error::other)?;
             self.synced_us = now_us;
             self.is_unsynced = false;
         }
@@ -205,7 +295,7 @@ impl Writer<'_> {
             let _held = self.shared.engine.lock();
             self.shared.server.feed.open_file(false)
         };
-        let written = self.write(&pending).and_then(|()| self.sync(true));
+        let written = self.write(pending).and_then(|()| self.sync(true));
         self.tell_written(written);
         self.file = None;
     }
@@ -225,7 +315,7 @@ impl Writer<'_> {
                 self.rests_until_us = server.clock.mono_us() + REST_US;
             }
         }
-        let (size, now_ms) = (self.base_len + self.at, server.clock.wall_ms());
+        let (size, now_ms) = (self.others_len + self.at, server.clock.wall_ms());
         server.append_only.note(|state| {
             state.is_rewriting = false;
             state.took_s = Some(now_ms.saturating_sub(state.started_ms) / 1000);
@@ -238,6 +328,9 @@ impl Writer<'_> {
     }
 
     fn rewrite_parts(&mut self, stays_open: bool) -> io::Result<()> {
+        if let Some(why) = &self.kept {
+            return Err(io::Error::other(why.clone()));
+        }
         self.vfs
             .create_dir(&self.place.dir)
             .map_err(io::Error::other)?;
@@ -245,14 +338,22 @@ impl Writer<'_> {
         let last = increments.iter().chain(&self.manifest.history);
         let seq = 1 + last.map(|part| part.seq).max().unwrap_or(0);
         let next = self.open_increment(seq, stays_open)?;
-        let (snapshot, facts, pending, note) = self.begin()?;
-        self.write(&pending)?;
+        let Beginning {
+            snapshot,
+            facts,
+            pending,
+            note,
+            lsn,
+        } = self.begin()?;
+        self.write(pending)?;
         let before: Vec<Part> = self.manifest.increments.clone();
         if let Some((file, part)) = next {
             self.sync(true)?;
             write_all_at(&*file, note.as_bytes(), 0).map_err(io::Error::other)?;
             self.file = Some(file);
+            self.others_len += self.at;
             self.at = note.len() as u64;
+            self.lsn = lsn;
             self.is_unsynced = true;
             self.manifest.increments.push(part);
             if self.manifest.base.is_some() {
@@ -290,8 +391,7 @@ impl Writer<'_> {
         Ok(Some((file, Part { name, seq })))
     }
 
-    /// The snapshot of the base, how it is written, what belongs before it, and the first line of what comes behind.
-    fn begin(&self) -> io::Result<(Snapshot, Facts, Pending, String)> {
+    fn begin(&self) -> io::Result<Beginning> {
         let server = &self.shared.server;
         let config = &server.config;
         let mut keyspace = self.shared.engine.lock();
@@ -308,7 +408,13 @@ impl Writer<'_> {
         let snapshot = keyspace.engine.snapshot();
         let is_wanted = server.append_only.state().is_wanted;
         let pending = server.feed.open_file(is_wanted);
-        Ok((snapshot, facts, pending, note::place_line(&identity, lsn)))
+        Ok(Beginning {
+            snapshot,
+            facts,
+            pending,
+            note: note::place_line(&identity, lsn),
+            lsn,
+        })
     }
 
     fn write_base(&mut self, snapshot: &Snapshot, facts: &Facts) -> io::Result<Part> {
@@ -329,7 +435,7 @@ impl Writer<'_> {
             len = counted.len;
             Ok(())
         })?;
-        self.base_len = len;
+        self.others_len = len;
         Ok(Part { name, seq })
     }
 

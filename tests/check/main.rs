@@ -2,4 +2,5 @@
 
 mod database;
 mod files;
+mod hostile;
 mod program;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use redkeep::db::{Db, Options};
+use redkeep::interchange::aof::note;
 use redkeep::interchange::rdb::encode::{self, Output as Encoder};
 use redkeep::interchange::rdb::file::Writer;
 use redkeep::interchange::rdb::{Value, kind};
@@ -291,7 +292,7 @@ fn a_moment_is_found_by_time_stamps() {
 fn whose_file_it_is_and_what_came_behind_is_told() {
     let case = Case::new();
     let own = b"#REDKEEP 0123456789abcdef0123456789abcdef 41\r\n".to_vec();
-    let file = [own, command(&["SET", "a", "1"])].concat();
+    let file = [own.clone(), command(&["SET", "a", "1"])].concat();
     let dir = case.folder(&[file]);
     let told = case.takes(&dir, &["--json"], "0:a 0:base");
     let line = told.lines().next().expect("a line");
@@ -300,4 +301,17 @@ fn whose_file_it_is_and_what_came_behind_is_told() {
     assert_eq!(origin["lsn"], 41);
     assert_eq!(origin["commands_behind"], 1);
     assert_eq!(report["append_only"]["commands"], 1);
+    // What is announced is its own.
+    let (set, line) = (
+        command(&["SET", "a", "1"]),
+        note::span_line(42, &command(&["SET", "a", "1"])),
+    );
+    let dir = case.folder(&[[&own, line.as_bytes(), &set, &set].concat()]);
+    let told = case.takes(&dir, &[], "0:a 0:base");
+    let line = "written by: database 0123456789abcdef0123456789abcdef, up to its transaction 42";
+    assert!(told.contains(line), "{told}");
+    assert!(
+        told.contains("commands that it did not write, of another server: 1"),
+        "{told}"
+    );
 }

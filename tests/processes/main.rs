@@ -1,5 +1,6 @@
 //! Servers as processes of their own, with others beside them.
 
+mod append_only;
 mod backup;
 mod migrate;
 mod process;

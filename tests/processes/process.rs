@@ -2,16 +2,18 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Far more than any start or stop takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server on a folder of its own.
+/// A server on a folder of its own, or on one that is there.
 pub struct Server {
-    dir: tempfile::TempDir,
+    dir: PathBuf,
+    /// Vanishes with the server.
+    _folder: Option<tempfile::TempDir>,
     pub port: u16,
     process: Child,
 }
@@ -25,19 +27,31 @@ impl Server {
     }
 
     /// A program that takes Redis's flags.
-    pub fn start(mut command: Command) -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
+    pub fn start(command: Command) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut server = Self::start_in(folder.path(), command);
+        server._folder = Some(folder);
+        server
+    }
+
+    /// The same in a folder that stays.
+    pub fn start_in(dir: &Path, mut command: Command) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its number").port();
         drop(listener);
         let process = command
             .args(["--port", &port.to_string(), "--dir"])
-            .arg(dir.path())
+            .arg(dir)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("the program starts");
-        let server = Self { dir, port, process };
+        let server = Self {
+            dir: dir.to_path_buf(),
+            _folder: None,
+            port,
+            process,
+        };
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(begun.elapsed() < PATIENCE, "the server does not start");
@@ -51,7 +65,15 @@ impl Server {
     }
 
     pub fn at(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.dir.join(name)
+    }
+
+    /// Lets it end by itself.
+    pub fn stop(mut self) {
+        // The connection ends with the server, whatever it says.
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it is there");
+        stream.write_all(b"SHUTDOWN\r\n").expect("it is sent");
+        assert!(self.process.wait().expect("it ends").success());
     }
 
     pub fn connect(&self) -> Connection {

@@ -10,6 +10,9 @@ use crate::storage::pager::META_REGION_BYTES;
 /// The allocator that the program is linked with.
 pub(in crate::command) const ALLOCATOR: &str = "libc";
 
+/// Bytes that were copied for a process beside: there is none.
+const NOT_FORKED: u64 = 0;
+
 pub(super) fn memory(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
     let machine = &call.server.machine;
     let memory = machine.memory();
@@ -39,6 +42,7 @@ pub(super) fn memory(report: &mut Report, call: &mut Call<'_>) -> Result<(), Err
         .engine
         .log()
         .map_or(0, |log| log.unwritten_bytes());
+    let unwritten = unwritten + call.server.feed.file_bytes();
     report.field("mem_aof_buffer", unwritten);
     report.field("mem_allocator", ALLOCATOR);
     report.field("active_defrag_running", 0);
@@ -99,9 +103,17 @@ fn append_only(report: &mut Report, call: &Call<'_>, is_log_well: bool) {
         "aof_last_write_status",
         status(is_log_well && state.write_error.is_none()),
     );
+    report.field("aof_last_cow_size", NOT_FORKED);
+    report.field("module_fork_in_progress", 0);
+    report.field("module_fork_last_cow_size", NOT_FORKED);
     if state.is_wanted {
         report.field("aof_current_size", state.size);
         report.field("aof_base_size", state.base_size);
+        // A rewrite never waits for a save.
+        report.field("aof_pending_rewrite", 0);
+        report.field("aof_buffer_length", call.server.feed.file_bytes());
+        report.flag("aof_pending_bio_fsync", state.is_syncing);
+        report.field("aof_delayed_fsync", state.delayed_syncs);
     }
 }
 
@@ -130,8 +142,8 @@ pub(super) fn persistence(report: &mut Report, call: &mut Call<'_>) -> Result<()
     let running_s = if is_running { now_s.cast_signed() } else { -1 };
     report.field("rdb_current_bgsave_time_sec", running_s);
     report.field("rdb_saves", saves.saves);
+    report.field("rdb_last_cow_size", NOT_FORKED);
     append_only(report, call, is_log_well);
-    report.field("module_fork_in_progress", 0);
     if let Some(progress) = progress {
         let remaining_s = progress.remaining_s(call.now_ms);
         report.field("loading_start_time", progress.started_ms / 1000);

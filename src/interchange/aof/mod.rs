@@ -13,6 +13,7 @@ mod commands;
 mod manifest;
 pub mod note;
 mod resume;
+pub mod span;
 pub mod survey;
 
 pub use commands::{AofError, Commands, Item, Source, Tail};

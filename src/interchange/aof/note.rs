@@ -2,6 +2,8 @@
 
 /// How the note begins that tells which database wrote the file, and up to which transaction.
 const PLACE: &str = "REDKEEP ";
+/// How the note begins that announces what its database writes behind it.
+const SPAN: &str = "RK:";
 /// Numbers from here on are milliseconds: as seconds they would be of the year 5138.
 const MILLISECONDS_MIN: u64 = 100_000_000_000;
 
@@ -14,6 +16,12 @@ pub enum Note<'a> {
     Place {
         identity: &'a str,
         lsn: u64,
+    },
+    /// The `bytes` that follow, whose CRC-32 is `crc`, lead that database to its transaction `lsn`.
+    Span {
+        lsn: u64,
+        bytes: u64,
+        crc: u32,
     },
     Other,
 }
@@ -30,6 +38,9 @@ pub fn read(note: &[u8]) -> Note<'_> {
             Err(_) => Note::Other,
         };
     }
+    if let Some(rest) = text.strip_prefix(SPAN) {
+        return span(rest).unwrap_or(Note::Other);
+    }
     let place = text
         .strip_prefix(PLACE)
         .and_then(|rest| rest.split_once(' '));
@@ -37,6 +48,22 @@ pub fn read(note: &[u8]) -> Note<'_> {
         Some((identity, Ok(lsn))) => Note::Place { identity, lsn },
         _ => Note::Other,
     }
+}
+
+fn span(text: &str) -> Option<Note<'_>> {
+    let (lsn, rest) = text.split_once(':')?;
+    let (bytes, crc) = rest.split_once(':')?;
+    Some(Note::Span {
+        lsn: lsn.parse().ok()?,
+        bytes: bytes.parse().ok()?,
+        crc: u32::from_str_radix(crc, 16).ok()?,
+    })
+}
+
+/// The line before bytes that lead the database to its transaction `lsn`.
+pub fn span_line(lsn: u64, bytes: &[u8]) -> String {
+    let crc = crc32fast::hash(bytes);
+    format!("#{SPAN}{lsn}:{}:{crc:08x}\r\n", bytes.len())
 }
 
 /// The line that says how far the database of this name had come.
@@ -64,6 +91,14 @@ mod tests {
             lsn: 7,
         };
         assert_eq!(read(note.as_bytes()), place);
+        let line = span_line(7, b"123456789");
+        let note = line.strip_prefix('#').unwrap().trim_end();
+        let span = Note::Span {
+            lsn: 7,
+            bytes: 9,
+            crc: 0xcbf4_3926,
+        };
+        assert_eq!(read(note.as_bytes()), span);
         for other in [
             &b"TS:"[..],
             b"TS:-1",
@@ -71,6 +106,9 @@ mod tests {
             b"REDKEEP",
             b"REDKEEP a",
             b"REDKEEP a b",
+            b"RK:1:2",
+            b"RK:1:2:x",
+            b"RK:-1:2:0",
             b"\xff",
             b"",
         ] {

@@ -1,0 +1,272 @@
+//! The append-only file beside a database that is there: whether it is that database's, how far it came, and whether
+//! another server went on with it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::seed::SeedError;
+use super::server::ServeError;
+use crate::config::{Config, Key};
+use crate::interchange::aof::span::{self, Behind, Own};
+use crate::interchange::aof::survey::{Survey, survey};
+use crate::interchange::aof::{AofError, Commands, Manifest, Tail};
+use crate::keyspace::Keyspace;
+use crate::server::appender::{Before, Place};
+use crate::vfs::{OsVfs, Vfs};
+
+/// Bytes read together.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// What it is to the database.
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    /// Everything up to this transaction.
+    Whole { lsn: u64 },
+    /// The same, and behind it a write that a crash has cut.
+    Torn { lsn: u64, file: PathBuf, at: u64 },
+    /// What is not the database's may hold nothing, and nobody can tell.
+    Doubtful { file: PathBuf, at: u64 },
+    /// Of another server.
+    Foreign {
+        file: PathBuf,
+        at: u64,
+        commands: u64,
+    },
+    /// A part is not there.
+    Incomplete { file: PathBuf },
+}
+
+/// What the server does with the file, whose parts the manifest names.
+pub(super) fn before(
+    keyspace: &mut Keyspace,
+    config: &Config,
+    place: &Place,
+    manifest: Manifest,
+) -> Result<Before, ServeError> {
+    let is_on = config.is_on(Key::Appendonly);
+    let (dir, lsn) = (place.dir.display().to_string(), keyspace.last_lsn());
+    let mut found = state(&place.dir, &manifest, &keyspace.identity()?)?;
+    if let (State::Torn { lsn, file, at }, true) = (&found, is_on) {
+        let (file, at, shown) = (file, *at, file.display().to_string());
+        if !config.is_on(Key::AofLoadTruncated) {
+            return Err(SeedError::Torn { file: shown, at }.into());
+        }
+        cut(file, at)?;
+        tracing::warn!("{shown} ended in the middle of a write and is cut at offset {at}");
+        found = State::Whole { lsn: *lsn };
+    }
+    match found {
+        State::Whole { lsn: of_file } if of_file == lsn && is_on => Ok(Before::Whole(manifest)),
+        State::Whole { lsn: of_file } if of_file > lsn => {
+            let what = format!("is of transaction {of_file}, and the database of {lsn}");
+            set_aside(place, &what, is_on)
+        }
+        State::Whole { .. } | State::Torn { .. } => Ok(Before::Stale(manifest)),
+        State::Incomplete { file } => {
+            tracing::warn!(
+                "{} is not there, and the append-only file begins anew",
+                file.display()
+            );
+            Ok(Before::Stale(manifest))
+        }
+        State::Doubtful { file, at } => {
+            let file = file.display();
+            let what = format!("is not as the database wrote it from offset {at} of {file} on");
+            set_aside(place, &what, is_on)
+        }
+        State::Foreign { file, at, commands } => {
+            let error = SeedError::Foreign {
+                file: file.display().to_string(),
+                at,
+                commands,
+                dir,
+            };
+            if is_on {
+                return Err(error.into());
+            }
+            tracing::warn!("{error}");
+            Ok(Before::Kept(error.to_string()))
+        }
+    }
+}
+
+/// Keeps what cannot be gone on with under another name.
+fn set_aside(place: &Place, what: &str, is_on: bool) -> Result<Before, ServeError> {
+    let dir = place.dir.display();
+    if !is_on {
+        let why = format!("{dir} {what}: start with appendonly yes, or move it away");
+        return Ok(Before::Kept(why));
+    }
+    let mut count = 1;
+    let aside = loop {
+        let mut name = place.dir.as_os_str().to_owned();
+        name.push(format!(".aside-{count}"));
+        let name = PathBuf::from(name);
+        if !name.exists() {
+            break name;
+        }
+        count += 1;
+    };
+    OsVfs.rename(&place.dir, &aside)?;
+    tracing::warn!(
+        "{dir} {what}. It is kept as {}, and the append-only file begins anew",
+        aside.display()
+    );
+    Ok(Before::Stale(Manifest::default()))
+}
+
+/// Looks at what a manifest in `dir` names, for the database of this name.
+fn state(dir: &Path, manifest: &Manifest, identity: &str) -> io::Result<State> {
+    let base = manifest.base.as_ref();
+    let parts = base.iter().copied().chain(&manifest.increments);
+    for part in parts {
+        let file = dir.join(&part.name);
+        if !file.is_file() {
+            return Ok(State::Incomplete { file });
+        }
+    }
+    let mut state = State::Incomplete {
+        file: dir.to_path_buf(),
+    };
+    for (at, part) in manifest.increments.iter().enumerate() {
+        let is_last = at + 1 == manifest.increments.len();
+        state = match state_of_part(&dir.join(&part.name), identity)? {
+            State::Torn { file, at, .. } if !is_last => State::Doubtful { file, at },
+            state => state,
+        };
+        if !matches!(state, State::Whole { .. }) {
+            break;
+        }
+    }
+    Ok(state)
+}
+
+fn state_of_part(path: &Path, identity: &str) -> io::Result<State> {
+    let mut file = File::open(path)?;
+    let own = span::own(&mut BufReader::with_capacity(BUFFER_BYTES, &file))?;
+    let is_ours = own.identity.as_deref() == Some(identity);
+    let from = if is_ours { own.end } else { 0 };
+    if is_ours && own.behind == Behind::Nothing {
+        return Ok(State::Whole { lsn: own.lsn });
+    }
+    file.seek(SeekFrom::Start(from))?;
+    let mut source = BufReader::with_capacity(BUFFER_BYTES, &file);
+    let rest = survey(&mut Commands::new(&mut source, from), &mut |_, _| {})?;
+    let (file, at) = (path.to_path_buf(), from);
+    if !is_ours {
+        let commands = rest.commands;
+        return Ok(State::Foreign { file, at, commands });
+    }
+    Ok(state_of_rest(&own, &rest, file))
+}
+
+/// What it is that stands behind our own bytes.
+fn state_of_rest(own: &Own, rest: &Survey, file: PathBuf) -> State {
+    let (lsn, at, commands) = (own.lsn, own.end, rest.commands);
+    let ends_whole = rest.fault.is_none();
+    let ends_in = match &rest.fault {
+        Some(AofError::Torn { tail, .. }) => Some(*tail),
+        _ => None,
+    };
+    match (own.behind, ends_in) {
+        // Cut between two of its commands, by a crash or by a server that read it and may have gone on.
+        (Behind::Short, _) if ends_whole && commands > 0 => State::Doubtful { file, at },
+        (Behind::Short, _) => State::Torn { lsn, file, at },
+        // A length that was written without the bytes.
+        (Behind::Other, Some(Tail::Zeroes)) => State::Torn { lsn, file, at },
+        (Behind::Unannounced, Some(_)) if commands == 0 => State::Torn { lsn, file, at },
+        (Behind::Other, Some(Tail::Cut)) => State::Foreign { file, at, commands },
+        (Behind::Other, None) if ends_whole => State::Foreign { file, at, commands },
+        (Behind::Unannounced, _) if commands > 0 => State::Foreign { file, at, commands },
+        _ => State::Doubtful { file, at },
+    }
+}
+
+/// Cuts off what a crash has left, durably.
+fn cut(file: &Path, at: u64) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(file)?;
+    file.set_len(at)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interchange::aof::{Part, note};
+
+    const SET: &[u8] = b"*2\r\n$3\r\nDEL\r\n$1\r\na\r\n";
+    const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+
+    fn span(bytes: &[u8]) -> Vec<u8> {
+        [note::span_line(8, bytes).as_bytes(), bytes].concat()
+    }
+
+    /// The state of an increment that begins as ours and goes on with this.
+    fn of(rest: &[u8]) -> (State, u64) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let head = note::place_line("abc", 7);
+        let name = "a.1.incr.aof".to_owned();
+        let path = dir.path().join(&name);
+        std::fs::write(&path, [head.as_bytes(), rest].concat()).expect("a file");
+        let manifest = Manifest {
+            increments: vec![Part { name, seq: 1 }],
+            ..Manifest::default()
+        };
+        let found = state(dir.path(), &manifest, "abc").expect("it is read");
+        let other = state(dir.path(), &manifest, "abcd").expect("it is read");
+        assert!(matches!(other, State::Foreign { at: 0, .. }), "{other:?}");
+        (found, head.len() as u64)
+    }
+
+    #[test]
+    fn every_end_is_told_by_what_is_announced() {
+        assert_eq!(of(b"").0, State::Whole { lsn: 7 });
+        let two = [SET, SET].concat();
+        let announced = span(&two);
+        assert_eq!(of(&announced).0, State::Whole { lsn: 8 });
+        // Cuts are a crash's, unless nothing shows one.
+        let whole_at = announced.len() - SET.len();
+        for len in 1..announced.len() {
+            let (state, head) = of(&announced[..len]);
+            let is_torn = matches!(state, State::Torn { lsn: 7, at, .. } if at == head);
+            let is_doubtful = matches!(state, State::Doubtful { at, .. } if at == head);
+            assert_eq!(
+                (is_torn, is_doubtful),
+                (len != whole_at, len == whole_at),
+                "{len}"
+            );
+        }
+        let zeroes = |from: usize| {
+            let mut bytes = announced.clone();
+            bytes[from..].fill(0);
+            bytes
+        };
+        for from in announced.len() - two.len()..announced.len() {
+            assert!(matches!(of(&zeroes(from)).0, State::Torn { .. }), "{from}");
+        }
+        assert!(matches!(of(&[0; 99]).0, State::Torn { .. }));
+        assert!(matches!(of(&SET[..9]).0, State::Torn { .. }));
+    }
+
+    #[test]
+    fn commands_that_nobody_announced_are_another_servers() {
+        let foreign = |bytes: &[u8], expect: u64| match of(bytes) {
+            (State::Foreign { commands, .. }, _) => assert_eq!(commands, expect),
+            other => panic!("{other:?}"),
+        };
+        foreign(SET, 1);
+        foreign(&[SET, &SET[..7]].concat(), 1);
+        foreign(&[&span(SET), SET, SET].concat(), 2);
+        foreign(&[SET, b"junk\r\n", SET].concat(), 1);
+        foreign(&[MULTI, SET].concat(), 2);
+        // Cut by the other one at its reading, which then went on.
+        let cut = span(&[SET, SET].concat());
+        foreign(
+            &[&cut[..cut.len() - SET.len()], MULTI, SET, SET].concat(),
+            4,
+        );
+        assert!(matches!(of(b"junk").0, State::Doubtful { .. }));
+        assert!(matches!(of(b"#TS:1\r\n").0, State::Doubtful { .. }));
+    }
+}
