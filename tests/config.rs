@@ -67,10 +67,11 @@ client-default-resp cluster-ping-interval loading-process-events-interval-bytes
 ";
 
 /// Ours.
-const OWN: [Key; 9] = [
+const OWN: [Key; 10] = [
     Key::Dbfile,
     Key::CacheSize,
     Key::PageSize,
+    Key::WalKeep,
     Key::WalAutocheckpoint,
     Key::CheckpointInterval,
     Key::OnCorruption,

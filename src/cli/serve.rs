@@ -29,6 +29,7 @@ use crate::config::{AppendFsync, Config, Host, Key, OnCorruption as OnCorruption
 use crate::interchange::aof::Manifest;
 use crate::keyspace::Keyspace;
 use crate::server::appender::{self, Appender, Before, Place};
+use crate::server::archiver::Archiver;
 use crate::server::background::Job;
 use crate::server::backups::Backups;
 use crate::server::checkpointer::{self, Checkpointer, MakeError};
@@ -78,6 +79,7 @@ impl Host for ServerHost {
                         keeper.set_policy(policy_of(config));
                     }
                 }
+                Key::WalKeep => self.server.archive.ring(),
                 Key::Appendonly => {
                     self.server.append_only.want(config.is_on(Key::Appendonly));
                 }
@@ -180,6 +182,7 @@ struct Threads {
     checkpoints: Checkpointer,
     saves: Saver,
     backups: Backups,
+    archive: Archiver,
     appends: Appender,
 }
 
@@ -216,7 +219,8 @@ impl Loader {
         }
         // A CONFIG SET between the two looks at the policy found no log.
         keeper.set_policy(policy_of(config));
-        let checkpoints = Checkpointer::start(Arc::clone(&self.shared), keeper)?;
+        let checkpoints = Checkpointer::start(Arc::clone(&self.shared), Arc::clone(&keeper))?;
+        let archive = Archiver::start(Arc::clone(&self.shared), keeper, Arc::new(OsVfs))?;
         server.saves.begin(server.clock.wall_ms());
         let saves = Saver::start(Arc::clone(&self.shared), Arc::new(OsVfs))?;
         let backups = Backups::start(Arc::clone(&self.shared), Arc::new(OsVfs))?;
@@ -229,6 +233,7 @@ impl Loader {
             checkpoints,
             saves,
             backups,
+            archive,
             appends,
         })
     }
@@ -296,6 +301,7 @@ impl Loader {
                 OnCorruptionSetting::Abort => OnCorruption::Abort,
                 OnCorruptionSetting::Truncate => OnCorruption::Truncate,
             },
+            keeps_log: !config.text(Key::WalKeep).is_empty(),
             ..OpenOptions::new(new_uuid)
         };
         let path: PathBuf = config.dbfile();
@@ -419,12 +425,17 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
     threads.backups.stop();
     threads.appends.stop();
     threads.checkpoints.stop();
+    threads.archive.stop();
     threads.sync.stop();
     // Connections have ended: whatever they committed last is put into the file as well.
     let closed = checkpointer::make(&shared, true);
     served?;
     let path = config.dbfile();
     match closed {
+        Ok(()) if needs_log(&shared) => tracing::warn!(
+            "Redkeep is done; {} needs its log, for wal-keep does not have all of it",
+            path.display()
+        ),
         Ok(()) => tracing::info!(
             "Redkeep is done; {} is whole without its log",
             path.display()
@@ -440,6 +451,12 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
         Err(MakeError::Storage(error)) => return Err(error.into()),
     }
     Ok(())
+}
+
+/// Whether the file is not whole alone.
+fn needs_log(shared: &Shared) -> bool {
+    let keyspace = shared.engine.lock();
+    keyspace.engine.checkpoint_state().meta.log_required
 }
 
 /// Opens the file in a thread of its own. If that fails after the server has begun to serve, the server ends.

@@ -224,6 +224,10 @@ fn help() -> String {
             "bytes of a page, for a new database: 4096 to 65536, a power of two",
         ),
         (
+            Key::WalKeep,
+            "folder that gets every part of the log before it is written over",
+        ),
+        (
             Key::WalAutocheckpoint,
             "size of the log at which a checkpoint starts",
         ),

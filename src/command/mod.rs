@@ -8,6 +8,7 @@ pub mod acl;
 pub mod append_only;
 pub mod argument;
 pub mod attempt;
+pub mod archive;
 pub mod backup;
 pub mod bell;
 pub mod bitfield;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::acl::{AclLog, Users};
 use super::append_only::FileBell;
+use super::archive::Archive;
 use super::backup::Backups;
 use super::blocking::BlockTable;
 use super::checkpoint::CheckpointBell;
@@ -52,6 +53,8 @@ pub struct Server {
     pub checkpoints: CheckpointBell,
     pub saves: Saves,
     pub backups: Backups,
+    /// Where the log is copied to.
+    pub archive: Archive,
     pub users: Users,
     pub acl_log: AclLog,
     pub switches: Switches,
@@ -92,6 +95,7 @@ impl Server {
             checkpoints: CheckpointBell::default(),
             saves: Saves::default(),
             backups: Backups::default(),
+            archive: Archive::default(),
             users,
             acl_log: AclLog::default(),
             switches: Switches::default(),

@@ -66,6 +66,7 @@ directives! {
         StreamNodeMaxBytes, "stream-node-max-bytes", memory(4096, 0, I64), NONE;
         StreamNodeMaxEntries, "stream-node-max-entries", number(100, 0, I64), NONE;
         TrackingTableMaxKeys, "tracking-table-max-keys", number(1000000, 0, I64), NONE;
+        WalKeep, "wal-keep", optional(""), PROTECTED;
         WalAutocheckpoint, "wal-autocheckpoint", memory(64 * MIB, 4096, I64), NONE;
         CheckpointInterval, "checkpoint-interval", number(300, 0, I32), NONE;
         OnCorruption, "on-corruption", choice(CORRUPTION_ANSWERS, 0), IMMUTABLE;

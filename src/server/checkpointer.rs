@@ -6,10 +6,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Shared;
+use super::archiver;
 use super::log_keeper::LogKeeper;
 use crate::command::checkpoint::{Ring, Wish};
 use crate::storage::checkpoint::{Checkpoint, EngineLock};
 use crate::storage::{Engine, Error};
+use crate::vfs::OsVfs;
 
 /// How often the triggers are looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -145,6 +147,14 @@ pub fn make(shared: &Shared, in_a_hurry: bool) -> Result<(), MakeError> {
                 std::thread::sleep(PACE);
             }
         })?;
+    }
+    let log = shared.engine.with(|engine| engine.log().cloned());
+    if let Some(log) = log {
+        if in_a_hurry {
+            archiver::copy(shared, &log, &OsVfs);
+        } else {
+            shared.server.archive.ring();
+        }
     }
     if in_a_hurry {
         shared

@@ -10,6 +10,7 @@
 //! for all connections of the worker that are ready), wait for the log if it is to be synced, write the replies.
 
 pub mod appender;
+pub mod archiver;
 pub mod background;
 pub mod backups;
 pub mod checkpointer;

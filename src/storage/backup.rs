@@ -71,6 +71,11 @@ impl Engine {
 }
 
 impl Held {
+    /// The checkpoint of a file that nobody has open.
+    pub(super) fn of_file(meta: Meta, source: PageSource) -> Self {
+        Self { meta, source }
+    }
+
     /// The last transaction that is in the copy.
     pub fn lsn(&self) -> Lsn {
         self.meta.checkpoint.lsn
@@ -85,6 +90,16 @@ impl Held {
         tell: &mut dyn FnMut(Copied) -> ControlFlow<()>,
     ) -> Result<(), BackupError> {
         refuse_existing(vfs, path)?;
+        self.overwrite(vfs, path, tell)
+    }
+
+    /// The same in the place of whatever is there.
+    pub(super) fn overwrite(
+        &self,
+        vfs: &dyn Vfs,
+        path: &Path,
+        tell: &mut dyn FnMut(Copied) -> ControlFlow<()>,
+    ) -> Result<(), BackupError> {
         replace_file(vfs, path, Planted::none(), BackupError::from, &mut |file| {
             self.copy(file, tell)
         })

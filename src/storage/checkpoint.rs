@@ -453,12 +453,22 @@ impl Engine {
             return Ok(false);
         }
         if state.meta.log_required {
+            // The next start would make the log anew, and what the archive lacks is nowhere else.
+            let checkpoint = state.meta.checkpoint.lsn;
+            let is_archived = |log: &Arc<Log>| {
+                !log.keeps_segments()
+                    || (log.is_archived() && log.synced_checkpoint().lsn >= checkpoint)
+            };
+            if !self.log().is_none_or(is_archived) {
+                return Ok(false);
+            }
             self.write_meta(clock, false)?;
         }
         Ok(true)
     }
 
-    fn write_meta(&mut self, clock: &dyn Clock, log_required: bool) -> Result<(), Error> {
+    /// Writes the meta in force anew, under the next number and to the other slot, saying whether the log is needed.
+    pub(super) fn write_meta(&mut self, clock: &dyn Clock, log_required: bool) -> Result<(), Error> {
         let state = self.checkpoint_state();
         let meta = Meta {
             log_required,

@@ -18,6 +18,7 @@ pub mod planted;
 pub mod read;
 pub mod record;
 pub mod replace;
+pub mod restore;
 pub mod snapshot;
 pub mod tree;
 

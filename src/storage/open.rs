@@ -59,6 +59,8 @@ pub struct OpenOptions {
     /// Size of a log segment of a new file, in bytes.
     pub segment_bytes: u64,
     pub on_corruption: OnCorruption,
+    /// Segments of the log are used again only when they are in the archive.
+    pub keeps_log: bool,
     /// Sizes of the buffer pool's tables; None: those of a real pool. Small ones make opening many small files fast.
     pub pool_shape: Option<PoolShape>,
     /// Identity of a new file: 16 random bytes.
@@ -73,6 +75,7 @@ impl OpenOptions {
             cache_bytes: 256 << 20,
             segment_bytes: 4 << 20,
             on_corruption: OnCorruption::Abort,
+            keeps_log: false,
             pool_shape: None,
             new_uuid,
             planted: Planted::none(),
@@ -184,15 +187,16 @@ pub fn open(
     }
 }
 
-struct Opener<'a> {
-    vfs: &'a dyn Vfs,
-    clock: Arc<dyn Clock>,
-    path: &'a Path,
-    options: &'a OpenOptions,
+/// Opens one file.
+pub(super) struct Opener<'a> {
+    pub(super) vfs: &'a dyn Vfs,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) path: &'a Path,
+    pub(super) options: &'a OpenOptions,
 }
 
 impl Opener<'_> {
-    fn lock(&self, file: &dyn VfsFile) -> Result<(), OpenError> {
+    pub(super) fn lock(&self, file: &dyn VfsFile) -> Result<(), OpenError> {
         file.lock_exclusive().map_err(|e| match e.kind {
             VfsErrorKind::Locked => OpenError::InUse(self.path.to_path_buf()),
             _ => OpenError::Vfs(e),
@@ -369,9 +373,10 @@ impl Opener<'_> {
         self.create(on_replay)
     }
 
-    fn log_params(&self, meta: &Meta, generation: u32) -> LogParams {
+    pub(super) fn log_params(&self, meta: &Meta, generation: u32) -> LogParams {
         LogParams {
             segment_bytes: self.options.segment_bytes,
+            keeps: self.options.keeps_log,
             planted: self.options.planted,
             ..LogParams::new(meta.uuid, generation)
         }
@@ -530,7 +535,7 @@ impl Opener<'_> {
     }
 
     /// The trees of a checkpoint.
-    fn load(
+    pub(super) fn load(
         &self,
         file: Arc<dyn VfsFile>,
         meta: Meta,
@@ -608,7 +613,7 @@ fn replay_into(
 }
 
 /// Applies one transaction of the log.
-fn apply(engine: &mut Engine, lsn: Lsn, record: &[u8]) -> Result<(), OpenError> {
+pub(super) fn apply(engine: &mut Engine, lsn: Lsn, record: &[u8]) -> Result<(), OpenError> {
     engine.begin_command(super::pager::OnMiss::Read);
     engine.set_urgent(true);
     engine.begin(Plan::Simple)?;

@@ -52,6 +52,10 @@ pub enum Bug {
     M24TtlRepeatedRelative = 24,
     /// What EXEC does is two transactions.
     M25ExecInTwo = 25,
+    /// What goes to the archive of the log is not synced before it gets its name.
+    M26ArchiveNotSynced = 26,
+    /// Segments are reused although the archive does not have them.
+    M27ReusedBeforeArchived = 27,
 }
 
 /// Which bug, if any, is switched on.

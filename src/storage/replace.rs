@@ -22,7 +22,9 @@ pub fn replace_file<E>(
     file.lock_exclusive().map_err(failed)?;
     file.set_len(0).map_err(failed)?;
     let name = || {
-        file.sync_data()?;
+        if !planted.has(Bug::M26ArchiveNotSynced) {
+            file.sync_data()?;
+        }
         vfs.rename(&beside, path)?;
         if planted.has(Bug::M07NoDirSyncAtRename) {
             return Ok(());

@@ -16,6 +16,7 @@ pub(super) fn storage(report: &mut Report, call: &mut Call<'_>) -> Result<(), Er
     forms(report, &call.keyspace.stats.forms);
     pages(report, engine);
     log(report, engine);
+    archive(report, engine, call.server);
     checkpoints(report, engine, call.server);
     Ok(())
 }
@@ -72,6 +73,25 @@ fn log(report: &mut Report, engine: &Engine) {
     report.field("log_bytes_since_checkpoint", log.bytes_since_checkpoint());
     report.field("log_live_bytes", log.live_bytes());
     report.field("log_file_bytes", log.file_len());
+}
+
+/// The folder of `wal-keep`.
+fn archive(report: &mut Report, engine: &Engine, server: &Server) {
+    let log = engine.log();
+    let lsn = log.and_then(|log| log.archived_lsn());
+    let state = server.archive.state();
+    report.flag("wal_keep", lsn.is_some());
+    report.field("wal_keep_segments", state.copied.files);
+    report.field("wal_keep_bytes", state.copied.bytes);
+    report.field("wal_keep_last_lsn", lsn.unwrap_or_default());
+    let waiting = log.map_or(0, |log| log.waiting_bytes());
+    report.field("wal_keep_waiting_bytes", waiting);
+    report.field("wal_keep_failures", state.failures);
+    let status = if state.error.is_none() { "ok" } else { "err" };
+    report.field("wal_keep_last_status", status);
+    // One line, whatever the operating system says.
+    let error = state.error.unwrap_or_default().replace(['\r', '\n'], " ");
+    report.field("wal_keep_last_error", error);
 }
 
 fn checkpoints(report: &mut Report, engine: &Engine, server: &Server) {

@@ -27,6 +27,8 @@ pub(super) struct Setting {
     pub generation: u32,
     pub segment_bytes: u64,
     pub idle_segments: u64,
+    /// Segments are given back only when they are in the archive.
+    pub keeps: bool,
     pub planted: Planted,
 }
 
@@ -62,8 +64,32 @@ struct Naming {
     synced: CheckpointRef,
     written_seq: u64,
     synced_seq: u64,
+    /// Where that segment's last frame ends.
+    written_end: u64,
+    synced_end: u64,
     /// `total_bytes` when the checkpoint was noted.
     noted_at_bytes: u64,
+}
+
+/// Which segments are in the archive.
+#[derive(Clone, Copy, Debug, Default)]
+struct Keeping {
+    /// Segments are given back only when they are in it.
+    is_on: bool,
+    /// Those up to this one are in it, whole.
+    seq: u64,
+    /// The last transaction in it.
+    lsn: Lsn,
+}
+
+/// A part of the log that the archive is to have: a segment, up to the end of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Portion {
+    pub seq: u64,
+    pub slot: u64,
+    pub end: u64,
+    /// Nothing will be written behind it.
+    pub is_whole: bool,
 }
 
 /// The file of a log that is being written.
@@ -73,6 +99,7 @@ pub(super) struct Disk {
     pub(super) cursor: Mutex<Cursor>,
     pool: Mutex<Pool>,
     naming: Mutex<Naming>,
+    keeping: Mutex<Keeping>,
     /// Room in the segment being written, and number of free slots. Relaxed: the order in which they change makes
     /// their sum too small at worst.
     cursor_room: AtomicU64,
@@ -115,7 +142,7 @@ impl Disk {
             chain_seed: 0,
         };
         let (bytes, header) = encode_segment_header(header, &setting.uuid);
-        pool.start(seq, slot);
+        pool.start(seq, slot, header.first_lsn);
         let disk = Self {
             cursor: Mutex::new(Cursor {
                 started: 1,
@@ -136,7 +163,12 @@ impl Disk {
                 written: opening.checkpoint,
                 synced: opening.checkpoint,
                 written_seq: seq,
+                written_end: SEGMENT_HEADER_BYTES,
                 ..Naming::default()
+            }),
+            keeping: Mutex::new(Keeping {
+                is_on: setting.keeps,
+                ..Keeping::default()
             }),
             cursor_room: AtomicU64::new(setting.usable()),
             free_slots: AtomicU64::new(pool.free_slots()),
@@ -158,7 +190,11 @@ impl Disk {
     }
 
     pub fn live_bytes(&self) -> u64 {
-        self.pool.lock().live_segments() * self.setting.segment_bytes
+        self.pool.lock().needed_segments() * self.setting.segment_bytes
+    }
+
+    pub fn waiting_bytes(&self) -> u64 {
+        self.pool.lock().waiting_segments() * self.setting.segment_bytes
     }
 
     pub fn file_len(&self) -> u64 {
@@ -249,8 +285,16 @@ impl Disk {
             early || naming.synced.lsn >= up_to,
             "L8: no synced frame names a checkpoint of {up_to}"
         );
+        let keeping = *self.keeping.lock();
+        let forgets = self.setting.planted.has(Bug::M27ReusedBeforeArchived);
+        let kept_seq = if keeping.is_on && !forgets {
+            keeping.seq
+        } else {
+            u64::MAX
+        };
         let mut pool = self.pool.lock();
-        pool.recycle(up_to.0, if early { u64::MAX } else { naming.synced_seq });
+        let synced_seq = if early { u64::MAX } else { naming.synced_seq };
+        pool.recycle(up_to.0, synced_seq, kept_seq);
         let is_shorter = pool.trim(self.setting.idle_segments);
         self.free_slots.store(pool.free_slots(), Ordering::Relaxed);
         if !is_shorter {
@@ -260,6 +304,97 @@ impl Disk {
         // not be durable: what would come back are segments that precede the checkpoint.
         let end = slot_offset(pool.slots(), self.setting.segment_bytes);
         self.setting.file.set_len(end).map_err(LogError::Io)
+    }
+
+    /// From now on segments are given back when they are in the archive, or as soon as they are not needed.
+    pub fn keep(&self, is_on: bool) {
+        let mut keeping = self.keeping.lock();
+        if keeping.is_on != is_on {
+            *keeping = Keeping {
+                is_on,
+                ..Keeping::default()
+            };
+        }
+    }
+
+    /// Another archive begins, which has nothing yet.
+    pub fn forget_kept(&self) {
+        let mut keeping = self.keeping.lock();
+        (keeping.seq, keeping.lsn) = (0, Lsn(0));
+    }
+
+    /// The last transaction in the archive, and whether segments are kept for it at all.
+    pub fn kept(&self) -> (bool, Lsn) {
+        let keeping = self.keeping.lock();
+        (keeping.is_on, keeping.lsn)
+    }
+
+    /// What the archive lacks of what the newest checkpoint holds, in order. All of it is synced, and no transaction of
+    /// it can be lost and its number given to another one, for the checkpoint has it.
+    pub fn not_kept(&self) -> Vec<Portion> {
+        let keeping = *self.keeping.lock();
+        let naming = *self.naming.lock();
+        let mut wanted = Vec::new();
+        for segment in self.pool.lock().live() {
+            let checkpoint = naming.synced.lsn;
+            // What is behind the checkpoint may be lost and written again with other frames.
+            if segment.first > checkpoint.0 {
+                break;
+            }
+            // The one in which the last sync ended may go on behind it.
+            let is_whole = segment.seq < naming.synced_seq;
+            let end = if is_whole {
+                segment.end
+            } else {
+                naming.synced_end
+            };
+            let is_missing = if is_whole {
+                segment.seq > keeping.seq
+            } else {
+                segment.seq == naming.synced_seq
+                    && keeping.lsn < checkpoint
+                    && end > SEGMENT_HEADER_BYTES
+            };
+            if is_missing {
+                wanted.push(Portion {
+                    seq: segment.seq,
+                    slot: segment.slot,
+                    end,
+                    is_whole,
+                });
+            }
+        }
+        wanted
+    }
+
+    /// The archive has `portion`, whose last transaction is `lsn`.
+    pub fn note_kept(&self, portion: &Portion, lsn: Lsn) {
+        let mut keeping = self.keeping.lock();
+        if portion.is_whole {
+            assert!(portion.seq > keeping.seq);
+            keeping.seq = portion.seq;
+        }
+        keeping.lsn = keeping.lsn.max(lsn);
+    }
+
+    /// The bytes of a live segment.
+    pub fn read(&self, slot: u64, image: &mut Vec<u8>) -> Result<(), LogError> {
+        super::scan::read_segment(&*self.setting.file, slot, self.setting.segment_bytes, image)
+    }
+
+    /// Bytes of a segment.
+    pub fn segment_bytes(&self) -> u64 {
+        self.setting.segment_bytes
+    }
+
+    /// The bug that is switched on, if any.
+    pub fn planted_bug(&self) -> Planted {
+        self.setting.planted
+    }
+
+    /// Whose log it is.
+    pub fn uuid(&self) -> &[u8; 16] {
+        &self.setting.uuid
     }
 
     /// A planted bug: frames go on in the last segment of an earlier life, under its salt.
@@ -343,8 +478,9 @@ impl Disk {
             chain_seed: 0,
         };
         let (bytes, header) = encode_segment_header(header, &self.setting.uuid);
-        pool.close(cursor.lsn + u64::from(cursor.rest > 0));
-        pool.start(seq, slot);
+        let holds = cursor.lsn + u64::from(cursor.rest > 0);
+        pool.close(holds, cursor.end);
+        pool.start(seq, slot, header.first_lsn);
         self.free_slots.store(pool.free_slots(), Ordering::Relaxed);
         drop(pool);
         cursor.out = bytes;
@@ -504,6 +640,7 @@ impl Medium for Disk {
         let mut naming = self.naming.lock();
         naming.written = checkpoint;
         naming.written_seq = cursor.seq;
+        naming.written_end = cursor.end;
         Ok(())
     }
 
@@ -515,6 +652,7 @@ impl Medium for Disk {
         let mut naming = self.naming.lock();
         naming.synced = before.written;
         naming.synced_seq = before.written_seq;
+        naming.synced_end = before.written_end;
         Ok(())
     }
 }

@@ -297,6 +297,26 @@ pub(super) fn decode_segment_header(
     sound.then_some(header)
 }
 
+/// The slot that one copy of a segment header names, valid or not.
+pub(super) fn slot_of(atom: &[u8]) -> u64 {
+    get_u64(atom, at::SLOT)
+}
+
+/// Whose a segment header is, by one copy of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Identity {
+    Database([u8; 16]),
+    Unreadable,
+}
+
+/// The database whose segment header this copy is.
+pub(super) fn identity_of(atom: &[u8]) -> Identity {
+    if !check_atom(atom, SEGMENT_MAGIC) {
+        return Identity::Unreadable;
+    }
+    Identity::Database(first_chunk(&atom[at::UUID..]))
+}
+
 /// The two copies of a segment header; the newer one if both are valid and differ (a torn switch of segments).
 pub(super) fn decode_segment_copies(
     copies: &[u8],

@@ -12,7 +12,7 @@
 //! A *record* is one transaction, opaque here. A *frame* is what one batch of writes puts into the file: a header
 //! and pieces of records. Records may span frames and segments. A *segment* names its predecessor's exact end, so
 //! the log is a chain of segments, and what lies behind a cut is in no chain. `docs/FORMAT.md` has every byte,
-//! the invariants L1 to L12 that the comments of this module cite, and the decision table of recovery.
+//! the invariants L1 to L13 that the comments of this module cite, and the decision table of recovery.
 //!
 //! ```text
 //! layout   headers of the file and of segments: bytes, constants
@@ -25,14 +25,18 @@
 //! disk     packs batches into frames, writes and syncs them
 //! group    group commit: who writes, who syncs, who waits; poison
 //! open     creating a log and opening one after a scan
+//! archive  copies segments to a folder before their slots are used again
+//! history  reads such a folder, and the log that goes on behind it
 //! ```
 //!
 //! Locks, in the order in which they may be taken: the engine's, `group::turn`, `group::pending`, `disk::cursor`,
 //! `disk::pool`, `disk::naming`. No lock but `cursor` is held across a write, and none across a sync.
 
+mod archive;
 mod disk;
 mod frame;
 mod group;
+mod history;
 pub mod inspect;
 mod layout;
 mod open;
@@ -50,6 +54,8 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+pub use archive::{ArchiveError, ArchiveName, Archived};
+pub use history::{History, HistoryError, HistoryStop, Stretch};
 pub use layout::{ATOM_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 pub use open::Log;
 pub use replay::{ReplayError, replay};
@@ -96,6 +102,8 @@ pub struct LogParams {
     /// How many free segments `recycle` keeps; at least 1. Those beyond are cut off the end of the file. To be
     /// reused instead of made anew they should hold what is written between two checkpoints.
     pub idle_segments: u32,
+    /// Segments are given back only when they are in the archive; those that are in the file already count.
+    pub keeps: bool,
     pub planted: Planted,
 }
 
@@ -107,6 +115,7 @@ impl LogParams {
             uuid,
             generation,
             idle_segments: 16,
+            keeps: false,
             planted: Planted::none(),
         }
     }

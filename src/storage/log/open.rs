@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::archive::{self, ArchiveError, Archived};
 use super::disk::{Disk, Opening, Setting};
 use super::frame::{LENGTH_BYTES_MAX, RECORD_BYTES_MAX, put_varint};
 use super::group::GroupCommit;
@@ -122,6 +123,9 @@ impl Log {
             checkpoint: scan.newest_checkpoint.max(scan.from),
         };
         let setting = setting(Arc::clone(&file), clock, &params, scan.segment_bytes);
+        if params.keeps {
+            spans.splice(..0, scan.older.iter().copied());
+        }
         let (pool, slot) = choose_slots(&setting, scan, &spans)?;
         let header_offset = slot_offset(slot, scan.segment_bytes);
         let (disk, header) = Disk::new(setting, pool, slot, opening);
@@ -275,6 +279,40 @@ impl Log {
         self.group.medium().recycle(up_to)
     }
 
+    /// From now on [`Log::recycle`] gives back only what [`Log::archive`] has copied, or everything that is not needed.
+    pub fn keep_segments(&self, is_on: bool) {
+        self.group.medium().keep(is_on);
+    }
+
+    /// Another folder becomes the archive: what was copied counts for nothing.
+    pub fn begin_archive(&self) {
+        self.group.medium().forget_kept();
+    }
+
+    /// Whether segments are kept for an archive.
+    pub fn keeps_segments(&self) -> bool {
+        self.group.medium().kept().0
+    }
+
+    /// The last transaction that has been seen in the archive. None: nothing is kept for one.
+    pub fn archived_lsn(&self) -> Option<Lsn> {
+        let (is_on, lsn) = self.group.medium().kept();
+        is_on.then_some(lsn)
+    }
+
+    /// Whether the archive has everything that the newest synced checkpoint holds, or there is none.
+    pub fn is_archived(&self) -> bool {
+        let disk = self.group.medium();
+        !disk.kept().0 || disk.not_kept().is_empty()
+    }
+
+    /// Copies to the folder `dir` what it lacks of what the newest synced checkpoint holds, in order, each segment whole or
+    /// not at all; all of it is durable when this returns. Called by one thread at a time. After an error what was copied
+    /// before it counts.
+    pub fn archive(&self, vfs: &dyn Vfs, dir: &Path) -> Result<Archived, ArchiveError> {
+        archive::copy(self.group.medium(), vfs, dir)
+    }
+
     /// Whether a write or sync has failed in this life.
     pub fn is_poisoned(&self) -> bool {
         self.group.is_poisoned()
@@ -304,6 +342,11 @@ impl Log {
     /// what should trigger one.
     pub fn live_bytes(&self) -> u64 {
         self.group.medium().live_bytes()
+    }
+
+    /// Bytes of the segments that nothing but the archive needs.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.group.medium().waiting_bytes()
     }
 
     /// Length of the file in bytes.
@@ -337,6 +380,7 @@ fn setting(
         generation: params.generation,
         segment_bytes,
         idle_segments: u64::from(params.idle_segments),
+        keeps: params.keeps,
         planted: params.planted,
     }
 }

@@ -11,6 +11,10 @@ pub(super) struct LiveSegment {
     pub slot: u64,
     /// The last transaction of which it holds a byte; none while it is being written.
     pub holds: Option<u64>,
+    /// The transaction that ends first in it or behind it.
+    pub first: u64,
+    /// Behind its last frame, from its start; 0 while it is being written.
+    pub end: u64,
 }
 
 /// The slots of the file. The newest live segment is the one being written.
@@ -19,6 +23,8 @@ pub(super) struct Pool {
     live: VecDeque<LiveSegment>,
     free: BTreeSet<u64>,
     slots: u64,
+    /// The last transaction that a checkpoint has made the log's own copy of superfluous.
+    covered: u64,
 }
 
 impl Pool {
@@ -33,10 +39,17 @@ impl Pool {
                     seq: span.header.seq,
                     slot: span.header.slot,
                     holds: Some(span.holds),
+                    first: span.header.first_lsn,
+                    end: span.end,
                 }
             })
             .collect();
-        Self { live, free, slots }
+        Self {
+            live,
+            free,
+            slots,
+            covered: 0,
+        }
     }
 
     /// Keeps slots from being taken, until [`Pool::free_all_but_live`].
@@ -62,8 +75,20 @@ impl Pool {
         self.free.len() as u64
     }
 
-    pub fn live_segments(&self) -> u64 {
-        self.live.len() as u64
+    /// Segments that the log needs, those not counted that only wait for the archive.
+    pub fn needed_segments(&self) -> u64 {
+        let needed = |s: &&LiveSegment| s.holds.is_none_or(|holds| holds > self.covered);
+        self.live.iter().filter(needed).count() as u64
+    }
+
+    /// Segments that nothing but the archive needs.
+    pub fn waiting_segments(&self) -> u64 {
+        self.live.len() as u64 - self.needed_segments()
+    }
+
+    /// The live segments, the oldest first.
+    pub fn live(&self) -> impl Iterator<Item = LiveSegment> {
+        self.live.iter().copied()
     }
 
     pub fn lowest_free(&self) -> Option<u64> {
@@ -71,7 +96,7 @@ impl Pool {
     }
 
     /// Makes a free slot the one being written. The segment written before must have been closed.
-    pub fn start(&mut self, seq: u64, slot: u64) {
+    pub fn start(&mut self, seq: u64, slot: u64, first: u64) {
         assert!(self.free.remove(&slot), "slot {slot} is free");
         assert!(
             self.live
@@ -82,6 +107,8 @@ impl Pool {
             seq,
             slot,
             holds: None,
+            first,
+            end: 0,
         });
     }
 
@@ -93,10 +120,11 @@ impl Pool {
     }
 
     /// Ends the segment being written.
-    pub fn close(&mut self, holds: u64) {
+    pub fn close(&mut self, holds: u64, end: u64) {
         let current = self.live.back_mut().expect("one segment is being written");
         assert!(current.holds.is_none());
         current.holds = Some(holds);
+        current.end = end;
     }
 
     /// Adds `count` free slots at the end.
@@ -105,12 +133,14 @@ impl Pool {
         self.slots += count;
     }
 
-    /// Frees the segments that hold nothing behind `up_to` and whose successor's header is synced (L9).
-    pub fn recycle(&mut self, up_to: u64, synced_seq: u64) -> u64 {
+    /// Frees the segments that hold nothing behind `up_to`, whose successor's header is synced (L9), and that are not
+    /// newer than `kept_seq`, the last one in the archive (L13).
+    pub fn recycle(&mut self, up_to: u64, synced_seq: u64, kept_seq: u64) -> u64 {
         let mut freed = 0;
+        self.covered = self.covered.max(up_to);
         while let [first, second, ..] = self.live.make_contiguous() {
             let unneeded = first.holds.is_some_and(|holds| holds <= up_to);
-            if !unneeded || second.seq > synced_seq {
+            if !unneeded || second.seq > synced_seq || first.seq > kept_seq {
                 break;
             }
             assert!(self.free.insert(first.slot));

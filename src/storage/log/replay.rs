@@ -36,48 +36,48 @@ pub fn replay<E>(
         }
         read_segment(file, span.header.slot, scan.segment_bytes, &mut image)
             .map_err(ReplayError::Log)?;
-        replay_span(
-            &image[..span.end as usize],
-            span,
-            scan,
-            after,
-            &mut open,
-            &mut apply,
-        )?;
+        let mut walk =
+            Walk::new(&image[..span.end as usize], &span.header).planted(scan.planted);
+        let replayed = replay_frames(&mut walk, span.end, after, &mut open, &mut apply);
+        replayed.map_err(|stop| match stop {
+            FramesStop::Fault(fault) => changed(span, scan, &walk, fault),
+            FramesStop::Apply(error) => ReplayError::Apply(error),
+        })?;
     }
     Ok(())
 }
 
-fn replay_span<E>(
-    image: &[u8],
-    span: &Span,
-    scan: &Scan,
+/// Why the frames of a segment were not followed to their end.
+pub(super) enum FramesStop<E> {
+    Fault(FrameFault),
+    Apply(E),
+}
+
+/// Follows the frames of a segment up to `end` and calls `apply` for every transaction after `after` that ends in it.
+/// `open` is what is there of a record that has not ended.
+pub(super) fn replay_frames<E>(
+    walk: &mut Walk<'_>,
+    end: u64,
     after: Lsn,
     open: &mut Vec<u8>,
     apply: &mut impl FnMut(Lsn, u64, &[u8]) -> Result<(), E>,
-) -> Result<(), ReplayError<E>> {
-    let mut walk = Walk::new(image, &span.header).planted(scan.planted);
-    while (walk.at as u64) < span.end {
+) -> Result<(), FramesStop<E>> {
+    while (walk.at as u64) < end {
         let rest = walk.rest;
-        let frame = walk
-            .next()
-            .map_err(|fault| changed(span, scan, &walk, fault))?;
+        let frame = walk.next().map_err(FramesStop::Fault)?;
         let mut pieces = Pieces::new(frame.payload, rest);
         let mut lsn = Lsn(frame.head.first_lsn);
-        while let Some(piece) = pieces
-            .next()
-            .map_err(|fault| changed(span, scan, &walk, fault))?
-        {
+        while let Some(piece) = pieces.next().map_err(FramesStop::Fault)? {
             let wanted = lsn > after;
             if wanted && piece.starts && piece.ends {
-                apply(lsn, frame.head.wall_ms, piece.bytes).map_err(ReplayError::Apply)?;
+                apply(lsn, frame.head.wall_ms, piece.bytes).map_err(FramesStop::Apply)?;
             } else if wanted {
                 if piece.starts {
                     open.clear();
                 }
                 open.extend_from_slice(piece.bytes);
                 if piece.ends {
-                    apply(lsn, frame.head.wall_ms, open).map_err(ReplayError::Apply)?;
+                    apply(lsn, frame.head.wall_ms, open).map_err(FramesStop::Apply)?;
                     *open = Vec::new();
                 }
             }

@@ -94,6 +94,8 @@ pub struct Scan {
     pub segment_bytes: u64,
     pub stats: ScanStats,
     pub(super) spans: Vec<Span>,
+    /// Segments before those, each with its successor in the file: the archive may not have them yet.
+    pub(super) older: Vec<Span>,
     /// For each slot the sequence number in its header, unless a later opening cut it off.
     pub(super) live_seqs: Vec<Option<u64>>,
     pub(super) planted: Planted,
@@ -112,6 +114,7 @@ impl Scan {
             segment_bytes: 0,
             stats: ScanStats::default(),
             spans: Vec::new(),
+            older: Vec::new(),
             live_seqs: Vec::new(),
             planted: Planted::none(),
         }
@@ -175,6 +178,7 @@ pub(in crate::storage) fn scan_planted(
         scan.verdict = without_start(&live, from, meta_durable_lsn);
         return Ok(scan);
     };
+    scan.older = older_ones(&live[..=start]);
     let mut image = Vec::new();
     let stop = follow(file, &live[start..], &mut image, &mut scan)?;
     let found = look_behind(file, uuid, &live[start..], &stop, &mut image, &scan)?;
@@ -249,7 +253,7 @@ fn without_cut_ones(mut headers: Vec<SegmentHeader>) -> Vec<SegmentHeader> {
 }
 
 /// Whether reading may begin in this segment when everything up to `lsn` is in the checkpoint.
-fn begins_by(header: &SegmentHeader, lsn: Lsn) -> bool {
+pub(super) fn begins_by(header: &SegmentHeader, lsn: Lsn) -> bool {
     header.first_lsn <= lsn.0 || (header.first_lsn == lsn.0 + 1 && header.rest == 0)
 }
 
@@ -261,6 +265,25 @@ fn without_start(live: &[SegmentHeader], from: CheckpointRef, meta_durable_lsn: 
             found: first.map(|h| Lsn(h.first_lsn)),
         },
     }
+}
+
+/// The segments that lead to the last one of `live`, as far as they are there. Their ends are what their successors say,
+/// and nothing in them has been read.
+fn older_ones(live: &[SegmentHeader]) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for pair in live.windows(2).rev() {
+        let [header, next] = pair else { break };
+        if next.pred.seq != header.seq {
+            break;
+        }
+        spans.push(Span {
+            header: *header,
+            end: next.pred.offset,
+            holds: next.pred.lsn + u64::from(next.rest > 0),
+        });
+    }
+    spans.reverse();
+    spans
 }
 
 /// Where following the log came to its end.

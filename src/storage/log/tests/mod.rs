@@ -1,5 +1,6 @@
 //! Properties of the log on a disk that forgets, tears, fails and fills up.
 
+mod archive;
 mod crash;
 mod disk;
 mod failure;
@@ -104,6 +105,8 @@ struct World {
     written: u64,
     checkpoint: CheckpointRef,
     generation: u32,
+    /// Segments are given back when the archive has them.
+    keeps: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,17 +195,21 @@ impl World {
     /// Opens the log after `check`; what it showed is promised from now on.
     fn open(&mut self, disk: &Disk, scan: &Scan) -> Result<Log, LogError> {
         self.generation = self.generation.max(scan.generation_max) + 1;
+        let params = LogParams {
+            keeps: self.keeps,
+            ..params(self.generation)
+        };
         let log = if matches!(scan.verdict, Verdict::Unstarted) {
             Log::create(
                 disk,
                 Path::new("log"),
                 Arc::new(StoppedClock),
-                params(self.generation),
+                params,
                 self.checkpoint,
             )?
         } else {
             let file: Arc<dyn VfsFile> = Arc::new(disk.clone());
-            Log::open_after(file, Arc::new(StoppedClock), params(self.generation), scan)?
+            Log::open_after(file, Arc::new(StoppedClock), params, scan)?
         };
         self.synced = self.history.len() as u64;
         self.written = self.synced;

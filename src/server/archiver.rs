@@ -1,0 +1,123 @@
+//! The thread that copies the log to the folder of `wal-keep` before its segments are used again.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::Shared;
+use super::log_keeper::LogKeeper;
+use crate::command::archive::ArchiveFolder;
+use crate::config::Key;
+use crate::storage::log::{Archived, ArchiveError, Log};
+use crate::vfs::{Vfs, VfsError, VfsErrorKind};
+
+/// How long after a failure it tries again.
+const REST: Duration = Duration::from_secs(1);
+
+/// The running thread.
+pub struct Archiver {
+    shared: Arc<Shared>,
+    thread: JoinHandle<()>,
+}
+
+impl Archiver {
+    pub fn start(
+        shared: Arc<Shared>,
+        keeper: Arc<LogKeeper>,
+        vfs: Arc<dyn Vfs>,
+    ) -> io::Result<Self> {
+        let of_thread = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("archive".to_owned())
+            .spawn(move || {
+                of_thread.server.archive.ring();
+                while of_thread.server.archive.wait(REST) {
+                    copy(&of_thread, keeper.log(), &*vfs);
+                }
+            })?;
+        Ok(Self { shared, thread })
+    }
+
+    /// Ends the thread after the segment that is being copied.
+    pub fn stop(self) {
+        self.shared.server.archive.stop();
+        if self.thread.join().is_err() {
+            tracing::error!("the thread that copies the log panicked");
+        }
+    }
+}
+
+/// Copies what the archive lacks, and gives the log back what it has. Whether the archive has everything up to the newest
+/// checkpoint, or there is none.
+pub fn copy(shared: &Shared, log: &Log, vfs: &dyn Vfs) -> bool {
+    let archive = &shared.server.archive;
+    let mut folder = archive.folder();
+    let setting = shared.server.config.text(Key::WalKeep);
+    log.keep_segments(!setting.is_empty());
+    let outcome = settle(&mut folder, &setting, log, vfs)
+        .map_err(ArchiveError::from)
+        .and_then(|dir| match dir {
+            Some(dir) => log.archive(vfs, dir),
+            None => Ok(Archived::default()),
+        });
+    let (copied, error) = match outcome {
+        Ok(copied) => (copied, None),
+        Err(error) => (Archived::default(), Some(error.to_string())),
+    };
+    let has_failed = error.is_some();
+    if archive.ended(copied, error.clone()) {
+        match error {
+            Some(error) => tracing::warn!(
+                "the log cannot be copied to wal-keep, so it grows until that works: {error}"
+            ),
+            None => tracing::info!("the log is copied to wal-keep again"),
+        }
+    }
+    if copied.files > 0 || !log.keeps_segments() {
+        give_back(log);
+    }
+    !has_failed && log.is_archived()
+}
+
+/// Segments that are copied are not needed any more, as far as a checkpoint has what is in them.
+fn give_back(log: &Log) {
+    if let Err(error) = log.recycle(log.synced_checkpoint().lsn) {
+        tracing::debug!("the log stays longer than it need be: {error}");
+    }
+}
+
+/// The folder that `setting` names, made if it is named for the first time and is not there.
+fn settle<'f>(
+    folder: &'f mut ArchiveFolder,
+    setting: &[u8],
+    log: &Log,
+    vfs: &dyn Vfs,
+) -> Result<Option<&'f Path>, VfsError> {
+    if folder.setting != setting || (folder.dir.is_none() && !setting.is_empty()) {
+        folder.dir = None;
+        folder.setting = setting.to_vec();
+        log.begin_archive();
+        if !setting.is_empty() {
+            let named = PathBuf::from(OsStr::from_bytes(setting));
+            let dir = std::path::absolute(&named).unwrap_or(named);
+            make(&dir, vfs)?;
+            folder.dir = Some(dir);
+        }
+    }
+    Ok(folder.dir.as_deref())
+}
+
+fn make(dir: &Path, vfs: &dyn Vfs) -> Result<(), VfsError> {
+    match vfs.list(dir) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind == VfsErrorKind::NotFound => {
+            vfs.create_dir(dir)?;
+            vfs.sync_dir(dir.parent().unwrap_or(dir))
+        }
+        Err(error) => Err(error),
+    }
+}
