@@ -21,6 +21,7 @@ mod own_aof;
 mod progress;
 mod remote;
 mod repair;
+mod restore;
 mod scratch;
 mod seed;
 mod seed_aof;
@@ -50,6 +51,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Copy a database, open or not, to a file that is whole on its own
     Backup(backup::BackupArgs),
+    /// Make a database as it was at a moment, from a backup and the log that `wal-keep` kept
+    Restore(restore::RestoreArgs),
     /// Put the keys of an RDB file, an append-only file or lines of JSON into a database
     Import(import::ImportArgs),
     /// Write the keys of a database as an RDB file or as lines of JSON
@@ -84,6 +87,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, serve: server::Serve) 
         Command::Bench(args) => bench::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Dump(args) => dump::run(&args),
         Command::Completions(args) => manual::complete(&args, Cli::command()),
