@@ -9,9 +9,9 @@ use clap::Args;
 
 use super::moment::Moment;
 use super::progress::Progress;
+use crate::storage::OpenOptions;
 use crate::storage::log::{History, HistoryError, Lsn, Stretch};
 use crate::storage::restore::{Restore, RestoreError, RestoreProgress, Restored, Until};
-use crate::storage::OpenOptions;
 use crate::vfs::{Clock, OsClock, OsVfs};
 
 /// Numbers below this are transactions: as seconds since 1970 they would lie before September 2001.
@@ -212,7 +212,14 @@ mod tests {
         assert_eq!(read("1795168800"), moment);
         assert_eq!(read("1795168800000"), moment);
         assert_eq!(read("2026-11-20T10:00:00Z"), moment);
-        for bad in ["", "lsn:", "lsn:-1", "-5", "soon", "99999999999999999999999"] {
+        for bad in [
+            "",
+            "lsn:",
+            "lsn:-1",
+            "-5",
+            "soon",
+            "99999999999999999999999",
+        ] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

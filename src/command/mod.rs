@@ -6,9 +6,9 @@
 pub mod accounting;
 pub mod acl;
 pub mod append_only;
+pub mod archive;
 pub mod argument;
 pub mod attempt;
-pub mod archive;
 pub mod backup;
 pub mod bell;
 pub mod bitfield;

@@ -12,7 +12,7 @@ use super::Shared;
 use super::log_keeper::LogKeeper;
 use crate::command::archive::ArchiveFolder;
 use crate::config::Key;
-use crate::storage::log::{Archived, ArchiveError, Log};
+use crate::storage::log::{ArchiveError, Archived, Log};
 use crate::vfs::{Vfs, VfsError, VfsErrorKind};
 
 /// How long after a failure it tries again.

@@ -468,7 +468,11 @@ impl Engine {
     }
 
     /// Writes the meta in force anew, under the next number and to the other slot, saying whether the log is needed.
-    pub(super) fn write_meta(&mut self, clock: &dyn Clock, log_required: bool) -> Result<(), Error> {
+    pub(super) fn write_meta(
+        &mut self,
+        clock: &dyn Clock,
+        log_required: bool,
+    ) -> Result<(), Error> {
         let state = self.checkpoint_state();
         let meta = Meta {
             log_required,

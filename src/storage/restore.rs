@@ -87,7 +87,9 @@ pub enum RestoreError {
         .0.display()
     )]
     NotWhole(PathBuf),
-    #[error("the backup ends with transaction {backup}, behind the one asked for, {asked}: take an older one")]
+    #[error(
+        "the backup ends with transaction {backup}, behind the one asked for, {asked}: take an older one"
+    )]
     TooLate { backup: Lsn, asked: Lsn },
     #[error("the backup is of a later moment than the one asked for: take an older one")]
     TooLateInTime,

@@ -7,3 +7,4 @@ mod process;
 #[path = "../import/program.rs"]
 mod program;
 mod replica;
+mod restore;

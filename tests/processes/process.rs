@@ -52,16 +52,47 @@ impl Server {
             port,
             process,
         };
+        server.await_start();
+        server
+    }
+
+    fn await_start(&self) {
         let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(begun.elapsed() < PATIENCE, "the server does not start");
             std::thread::sleep(Duration::from_millis(10));
         }
-        while server.connect().ask("PING") != "+PONG" {
+        while self.connect().ask("PING") != "+PONG" {
             assert!(begun.elapsed() < PATIENCE, "the file does not open");
             std::thread::sleep(Duration::from_millis(10));
         }
-        server
+    }
+
+    /// Kills the process.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("it ends");
+    }
+
+    /// Waits until the process has ended by itself.
+    pub fn await_end(&mut self) {
+        let status = self.process.wait().expect("it ends");
+        assert!(status.success(), "it ends well");
+    }
+
+    /// Starts Redkeep again on the files of one that has ended.
+    pub fn start_again(&mut self, more: &[&str]) {
+        let program = env!("CARGO_BIN_EXE_redkeep");
+        self.process = Command::new(program)
+            .arg("server")
+            .args(more)
+            .args(["--port", &self.port.to_string(), "--dir"])
+            .arg(&self.dir)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        self.await_start();
     }
 
     pub fn at(&self, name: &str) -> PathBuf {
@@ -101,14 +132,19 @@ pub struct Connection {
 impl Connection {
     /// An inline request, and its reply: a line, the content of a bulk string without line ends, or the first line of more.
     pub fn ask(&mut self, request: &str) -> String {
-        self.stream
-            .write_all(format!("{request}\r\n").as_bytes())
-            .expect("the request is sent");
+        self.send(request);
         let line = self.line();
         if line.starts_with('$') && line != "$-1" {
             return self.line();
         }
         line
+    }
+
+    /// An inline request.
+    pub fn send(&mut self, request: &str) {
+        self.stream
+            .write_all(format!("{request}\r\n").as_bytes())
+            .expect("the request is sent");
     }
 
     /// The next line that arrives.

@@ -161,11 +161,7 @@ pub(super) fn copy(disk: &Disk, vfs: &dyn Vfs, dir: &Path) -> Result<Archived, A
 }
 
 /// Reads a portion of the log and follows its frames to the end that it is known to have.
-fn load(
-    disk: &Disk,
-    portion: &Portion,
-    image: &mut Vec<u8>,
-) -> Result<ArchiveName, LogError> {
+fn load(disk: &Disk, portion: &Portion, image: &mut Vec<u8>) -> Result<ArchiveName, LogError> {
     disk.read(portion.slot, image)?;
     image.truncate(portion.end as usize);
     let damage = |at: u64, lsn: u64, found| {

@@ -75,9 +75,15 @@ impl<E> From<HistoryError> for HistoryStop<E> {
 /// Where a segment is.
 #[derive(Clone, Debug)]
 enum Place {
-    File { path: PathBuf, name: ArchiveName },
+    File {
+        path: PathBuf,
+        name: ArchiveName,
+    },
     /// In the log file that comes last, up to `end`.
-    Slot { slot: u64, end: u64 },
+    Slot {
+        slot: u64,
+        end: u64,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -137,11 +143,7 @@ fn identity(vfs: &dyn Vfs, path: &Path) -> Result<Identity, VfsError> {
 
 impl History {
     /// Reads the headers of the archive in `dir`. `uuid`: the database it must be of; None: whichever it is of.
-    pub fn open(
-        vfs: &dyn Vfs,
-        dir: &Path,
-        uuid: Option<[u8; 16]>,
-    ) -> Result<Self, HistoryError> {
+    pub fn open(vfs: &dyn Vfs, dir: &Path, uuid: Option<[u8; 16]>) -> Result<Self, HistoryError> {
         let files = archive::list(vfs, dir)?;
         let known = match uuid {
             Some(uuid) => Some(uuid),
@@ -200,10 +202,13 @@ impl History {
 
     /// The last transaction that the names speak of, and the log behind them.
     pub fn last_lsn(&self) -> Option<Lsn> {
-        let names = self.members.iter().filter_map(|member| match &member.place {
-            Place::File { name, .. } => Some(name.last),
-            Place::Slot { .. } => None,
-        });
+        let names = self
+            .members
+            .iter()
+            .filter_map(|member| match &member.place {
+                Place::File { name, .. } => Some(name.last),
+                Place::Slot { .. } => None,
+            });
         names.chain(self.last.as_ref().map(|last| last.end)).max()
     }
 
@@ -401,9 +406,8 @@ impl History {
     ) -> Result<(), HistoryError> {
         let follows = if next.header.pred.seq == header.seq {
             let pred = &next.header.pred;
-            let ends = walk.at as u64 == pred.offset
-                && walk.lsn == pred.lsn
-                && walk.chain == pred.chain;
+            let ends =
+                walk.at as u64 == pred.offset && walk.lsn == pred.lsn && walk.chain == pred.chain;
             ends && (next.header.is_opening() || walk.rest.unwrap_or(0) == next.header.rest)
         } else {
             next.header.pred.seq == 0

@@ -36,8 +36,7 @@ pub fn replay<E>(
         }
         read_segment(file, span.header.slot, scan.segment_bytes, &mut image)
             .map_err(ReplayError::Log)?;
-        let mut walk =
-            Walk::new(&image[..span.end as usize], &span.header).planted(scan.planted);
+        let mut walk = Walk::new(&image[..span.end as usize], &span.header).planted(scan.planted);
         let replayed = replay_frames(&mut walk, span.end, after, &mut open, &mut apply);
         replayed.map_err(|stop| match stop {
             FramesStop::Fault(fault) => changed(span, scan, &walk, fault),

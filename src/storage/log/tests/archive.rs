@@ -178,7 +178,10 @@ fn a_segment_is_not_given_back_before_the_archive_has_it() {
     }
     let grown = kept.log.file_len();
     assert!(grown > 6 * SEGMENT, "{grown}");
-    assert!(kept.log.live_bytes() <= 2 * SEGMENT, "that is no reason for a checkpoint");
+    assert!(
+        kept.log.live_bytes() <= 2 * SEGMENT,
+        "that is no reason for a checkpoint"
+    );
     assert!(kept.log.waiting_bytes() >= 4 * SEGMENT);
     kept.archive();
     kept.check();
@@ -204,7 +207,10 @@ fn a_missing_or_rotten_file_is_named_and_another_history_refused() {
     let bytes = fs::read(&all[2]).expect("it is there");
     fs::remove_file(&all[2]).expect("it is there");
     let gap = history_of(kept.dir.path(), None, Lsn(0));
-    assert!(matches!(gap, Err(HistoryError::Gap { .. } | HistoryError::Unconnected { .. })));
+    assert!(matches!(
+        gap,
+        Err(HistoryError::Gap { .. } | HistoryError::Unconnected { .. })
+    ));
     for at in [0, 9000, bytes.len() - 1] {
         let mut rotten = bytes.clone();
         rotten[at] ^= 4;
@@ -230,6 +236,9 @@ fn a_missing_or_rotten_file_is_named_and_another_history_refused() {
     let mut fork = Kept::new();
     fork.run(&[Append(200), Append(700), Checkpoint]);
     let refused = fork.log.archive(&OsVfs, kept.dir.path());
-    assert!(matches!(refused, Err(ArchiveError::OtherHistory { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(ArchiveError::OtherHistory { .. })),
+        "{refused:?}"
+    );
     kept.check();
 }
