@@ -31,13 +31,14 @@ pub trait Host: Send + Sync {
     fn user_lines(&self) -> Option<Vec<Vec<u8>>>;
 }
 
-/// Directives that Redis does not have and that are fixed while the server runs. Programs for Redis that set again what
+/// Directives that Redis does not have and that are fixed or protected while the server runs. Programs for Redis that set again what
 /// they were shown do not know them: setting them to what they are is no change and is accepted.
-const WRITTEN_BACK: [Key; 5] = [
+const WRITTEN_BACK: [Key; 6] = [
     Key::Dbfile,
     Key::PageSize,
     Key::OnCorruption,
     Key::LoadRdb,
+    Key::WalKeep,
     Key::Workers,
 ];
 
@@ -299,7 +300,7 @@ impl Config {
             if row.is(IMMUTABLE) && !is_written_back {
                 return Err(SetError::Immutable(said()));
             }
-            if row.is(PROTECTED) && !allow_protected {
+            if row.is(PROTECTED) && !allow_protected && !is_written_back {
                 return Err(SetError::Protected(said()));
             }
             if row.is(DENY_LOADING) && caller.is_loading {
