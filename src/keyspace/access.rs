@@ -6,6 +6,8 @@
 use super::hll::murmur;
 
 const PLACES: usize = 1 << 16;
+/// The second at which the server started: a key may be given a use long before.
+const OPENED_S: u32 = 1 << 31;
 /// The frequency of a key nobody knows of, as Redis gives new keys.
 const FREQUENCY_NEW: u8 = 5;
 
@@ -28,7 +30,7 @@ impl Default for Fading {
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
     tag: u32,
-    /// Seconds since `opened_ms`, with one added so that zero is "never".
+    /// In seconds, of which [`OPENED_S`] is that of `opened_ms`; zero is "never".
     used_s: u32,
     frequency: u8,
 }
@@ -72,7 +74,8 @@ impl AccessTable {
 
     fn seconds(&self, now_ms: u64) -> u32 {
         let since = now_ms.saturating_sub(self.opened_ms) / 1000;
-        u32::try_from(since).unwrap_or(u32::MAX - 1) + 1
+        let since = u32::try_from(since).unwrap_or(u32::MAX);
+        OPENED_S.saturating_add(since)
     }
 
     /// The key's place, whose memory is on its way when this returns.
@@ -109,7 +112,7 @@ impl AccessTable {
         };
     }
 
-    /// The key was last used so many seconds ago, as far back as the server's start.
+    /// The key was last used so many seconds ago, perhaps before the server started.
     pub fn set_idle(&mut self, db: u32, key: &[u8], idle_s: u64, now_ms: u64) {
         let (at, tag) = self.place(db, key);
         let idle_s = u32::try_from(idle_s).unwrap_or(u32::MAX);
@@ -140,7 +143,7 @@ impl AccessTable {
         let used_s = if place.used_s > 0 && place.tag == tag {
             place.used_s
         } else {
-            1
+            OPENED_S
         };
         u64::from(self.seconds(now_ms).saturating_sub(used_s))
     }
@@ -176,6 +179,16 @@ mod tests {
         assert_eq!(table.idle_seconds(0, b"k", 1_007_900), 0);
         assert_eq!(table.idle_seconds(0, b"k", 1_010_000), 3);
         assert_eq!(table.idle_seconds(1, b"k", 1_010_000), 10);
+    }
+
+    #[test]
+    fn a_key_may_be_idle_for_longer_than_the_server_runs() {
+        let mut table = AccessTable::new(1_000_000);
+        table.set_idle(0, b"k", 1000, 1_005_000);
+        assert_eq!(table.idle_seconds(0, b"k", 1_007_000), 1002);
+        table.set_idle(0, b"k", u64::MAX, 1_005_000);
+        let longest = u64::from(OPENED_S) + 4;
+        assert_eq!(table.idle_seconds(0, b"k", 1_005_000), longest);
     }
 
     #[test]

@@ -165,13 +165,15 @@ impl<'a> Commands<'a> {
         match self.item() {
             Ok(item) => Ok(item),
             Err(Fault::Io(error)) => Err(error.into()),
-            Err(Fault::Other(what)) => Err(match self.judge(begin, what)? {
+            Err(Fault::Other(what)) => Err(match self.judge(begin, what, false)? {
                 AofError::Garbage { at, .. } | AofError::Lost { at, .. } if is_begin => {
                     AofError::Foreign { at, what }
                 }
                 error => error,
             }),
-            Err(Fault::End) => Err(self.judge(begin, "a command that is longer than the file")?),
+            Err(Fault::End) => {
+                Err(self.judge(begin, "a command that is longer than the file", true)?)
+            }
         }
     }
 
@@ -198,10 +200,11 @@ impl<'a> Commands<'a> {
         Ok((bytes, end.saturating_sub(from)))
     }
 
-    /// What it is that stands at `begin` in the place of a command.
-    fn judge(&mut self, begin: u64, what: &'static str) -> io::Result<AofError> {
+    /// What it is that stands at `begin` in the place of a command. `is_short`: the file ends before it does.
+    fn judge(&mut self, begin: u64, what: &'static str, is_short: bool) -> io::Result<AofError> {
         let (bytes, len) = self.window(begin)?;
-        if let Some(behind) = bytes.get(1..).and_then(first_command) {
+        let behind = bytes.get(1..).unwrap_or_default();
+        if let Some(behind) = first_command(behind, is_short) {
             let resumes = begin + 1 + behind as u64;
             return Ok(AofError::Damaged {
                 at: begin,

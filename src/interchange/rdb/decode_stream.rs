@@ -8,6 +8,7 @@
 //!         (values | fields, (field, value)*), number of elements before this one
 //! ```
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::{
@@ -203,11 +204,18 @@ fn group(input: &mut Input<'_>, kind: u8, stream: &Stream) -> Result<Group, RdbE
 
 /// How many entries a group whose last id is `last_id` has read, as far as it can be told.
 fn read_so_far(stream: &Stream, last_id: StreamId) -> Option<u64> {
-    match stream.entries.first() {
-        _ if last_id >= stream.last_id => Some(stream.entries_added),
-        Some(first) if last_id < first.id => Some(0),
-        None => Some(stream.entries_added),
-        Some(_) => None,
+    let Some(first) = stream.entries.first() else {
+        return Some(stream.entries_added);
+    };
+    let before = stream
+        .entries_added
+        .saturating_sub(stream.entries.len() as u64);
+    match (last_id.cmp(&stream.last_id), last_id.cmp(&first.id)) {
+        (Ordering::Equal, _) => Some(stream.entries_added),
+        (Ordering::Greater, _) => None,
+        (Ordering::Less, Ordering::Less) => Some(before),
+        (Ordering::Less, Ordering::Equal) => Some(before + 1),
+        (Ordering::Less, Ordering::Greater) => None,
     }
 }
 
