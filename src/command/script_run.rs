@@ -37,6 +37,30 @@ const INLINE_US: u64 = 5000;
 /// Commands whose messages leave when the run is over.
 const PUBLISHING: &[CommandId] = &[table::id("publish"), table::id("spublish")];
 
+/// Commands that change nothing, or only what a run puts back, though they are not about keys.
+const TELLING: &[CommandId] = &[
+    table::id("acl|whoami"),
+    table::id("command"),
+    table::id("command|count"),
+    table::id("command|docs"),
+    table::id("command|getkeys"),
+    table::id("command|info"),
+    table::id("command|list"),
+    table::id("config|get"),
+    table::id("echo"),
+    table::id("info"),
+    table::id("lolwut"),
+    table::id("ping"),
+    table::id("role"),
+    table::id("select"),
+    table::id("time"),
+];
+
+/// Whether a run may vanish and run again after this command.
+fn is_repeatable(command: &Command) -> bool {
+    only_touches_keys(command) || PUBLISHING.contains(&command.id) || TELLING.contains(&command.id)
+}
+
 const KILLED: &str = "Script killed by user with SCRIPT KILL...";
 
 /// What is run, and what it may do.
@@ -286,9 +310,8 @@ impl<'a> ScriptRun<'a> {
 
     /// Prepares storage for a command; an error if that is impossible.
     fn prepare(&mut self, command: &Command) -> Result<(), storage::Error> {
-        if !only_touches_keys(command) && !PUBLISHING.contains(&command.id) {
+        if !is_repeatable(command) {
             self.is_revocable = false;
-            self.is_movable = false;
             let pager = self.keyspace.engine.pager_mut();
             pager.set_on_miss(OnMiss::Read);
         }
@@ -428,6 +451,10 @@ impl Host for ScriptRun<'_> {
             out.error(&error);
             self.errors.push(error.0.into_owned().into_bytes());
             return Called::Answered;
+        }
+        if self.is_movable && !is_repeatable(command) {
+            // Afterwards it could not be moved any more, and there might be nobody left to hear SCRIPT KILL.
+            return self.abort(Failure::Slow);
         }
         match self.prepare(command) {
             Ok(()) => self.carry_out(command, words, out),

@@ -96,6 +96,8 @@ impl Lifecycle for Answer {
 #[derive(Clone, Debug, Default)]
 pub struct ShellOptions {
     pub unixsocket: Option<std::path::PathBuf>,
+    /// Threads that serve connections; 2 where nothing is said.
+    pub workers: Option<usize>,
 }
 
 /// Makes CONFIG SET act on what a shell has.
@@ -182,7 +184,7 @@ impl Shell {
                     unixsocketperm: Some(0o700),
                     ..ListenOptions::default()
                 },
-                workers: 2,
+                workers: options.workers.unwrap_or(2),
                 signals: false,
             },
         )

@@ -240,6 +240,7 @@ fn unix_sockets_are_served_with_their_permissions() {
     let path = dir.path().join("redkeep.sock");
     let shell = Shell::start(ShellOptions {
         unixsocket: Some(path.clone()),
+        ..ShellOptions::default()
     });
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
@@ -397,6 +398,40 @@ fn many_connections_are_served_at_once() {
     }
     let processed = &shell.shared.server.stats.commands_processed;
     assert_eq!(processed.load(Ordering::SeqCst), 600);
+}
+
+/// Whatever a script calls, it does not keep the only worker from those who want to end it.
+#[test]
+fn a_late_script_is_killed_though_there_is_one_worker() {
+    let shell = Shell::start(ShellOptions {
+        workers: Some(1),
+        ..ShellOptions::default()
+    });
+    let (mut busy, mut other) = (shell.connect(), shell.connect());
+    other.check("CONFIG SET busy-reply-threshold 10\r\n", "+OK\r\n");
+    for script in [
+        "while true do redis.call('ping') end",
+        "while true do redis.call('get',KEYS[1]) end",
+        "redis.call('time') redis.call('slowlog','reset') while true do end",
+    ] {
+        busy.send(format!("EVAL \"{script}\" 1 key\r\n"));
+        let begun = Instant::now();
+        loop {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "{script}: nobody says BUSY"
+            );
+            other.send("PING\r\n");
+            let reply = other.line();
+            if reply.starts_with("-BUSY ") {
+                break;
+            }
+            assert_eq!(reply, "+PONG", "{script}");
+        }
+        other.check("SCRIPT KILL\r\n", "+OK\r\n");
+        let ended = busy.line();
+        assert!(ended.contains("killed by user"), "{script}: {ended}");
+    }
 }
 
 #[test]
