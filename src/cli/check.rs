@@ -1,20 +1,24 @@
-//! `redkeep check`: verifies a database that no server has open, an RDB file or an append-only file.
+//! `redkeep check`: verifies a database, whether or not a server has it open, an RDB file or an append-only file.
 //!
 //! Exit codes: 0 healthy, 1 warnings, 2 errors, 3 the file cannot be checked.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::check_files::Subject;
-use super::{json, repair};
-use crate::storage::check::{CheckOptions, CheckProgress, Finding, Report, Severity, check};
-use crate::vfs::OsVfs;
+use super::{json, live_file, repair};
+use crate::db::DbError;
+use crate::db::view::hold;
+use crate::storage::check::{
+    CheckError, CheckOptions, CheckProgress, Finding, Report, Severity, check,
+};
 
-/// Verify a database file and its log, an RDB file, or an append-only file; no server may have it open.
+/// Verify a database file and its log as they are at one moment, also while a server has them open, an RDB file, or an
+/// append-only file.
 ///
 /// What it is, its bytes say. Nothing is written without --fix. That cuts off what a crash left at the end of the last part
 /// of an append-only file, a half transaction whole, keeps the bytes in a file beside, and removes files that rewrites
@@ -104,9 +108,7 @@ fn check_database(args: &CheckArgs) -> (String, u8) {
         findings_max: args.max_findings,
     };
     let mut bar = Bar::new(io::stderr().is_terminal() && !args.json);
-    let checked = check(&OsVfs, &args.file, &options, &mut |progress| {
-        bar.show(progress);
-    });
+    let checked = checked(&args.file, &options, &mut |progress| bar.show(progress));
     bar.clear();
     match &checked {
         Ok(report) => {
@@ -120,6 +122,25 @@ fn check_database(args: &CheckArgs) -> (String, u8) {
         }
         Err(error) => unusable(args, error),
     }
+}
+
+/// Checks a database as it is at one moment, beside the server that has it open, if one has.
+fn checked(
+    path: &Path,
+    options: &CheckOptions,
+    on_progress: &mut dyn FnMut(CheckProgress),
+) -> Result<Report, CannotCheck> {
+    let beside = hold(path, &live_file::view_options())?;
+    Ok(check(beside.vfs(), path, options, on_progress)?)
+}
+
+/// Why a file cannot be checked.
+#[derive(Debug, thiserror::Error)]
+enum CannotCheck {
+    #[error(transparent)]
+    Hold(#[from] DbError),
+    #[error(transparent)]
+    Check(#[from] CheckError),
 }
 
 /// What is said of the worst that was found, and the exit code.

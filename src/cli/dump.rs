@@ -1,18 +1,19 @@
-//! `redkeep dump`: the keys of a closed file or of a running server as RDB or as lines of JSON.
+//! `redkeep dump`: the keys of a file or of a running server as RDB or as lines of JSON.
 //!
 //! Exit codes: 0 every key is written, 1 failed, 2 the command line cannot be understood, 3 done, but keys were left out.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
 use super::bench::Target;
 use super::key_source::wall_ms;
+use super::live_file;
 use super::remote::{Remote, RemoteError};
-use crate::db::{Db, DbError, Options, Sync};
+use crate::db::DbError;
 use crate::interchange::jsonl;
 use crate::interchange::rdb::decode::Decoded;
 use crate::interchange::rdb::encode::{self, Output};
@@ -22,8 +23,6 @@ use crate::resp::value::Value;
 use crate::server::saver;
 use crate::vfs::OsVfs;
 
-/// Databases that a closed file is searched for.
-const DATABASES: u32 = 1 << 14;
 /// What SCAN is asked for at a time.
 const SCAN_COUNT: &str = "256";
 
@@ -38,13 +37,13 @@ enum Format {
 
 /// Write the keys of a database as an RDB file or as lines of JSON.
 ///
-/// A closed file is written as it is at one moment. From a server keys come one after the other, by SCAN and DUMP.
+/// A file is written as it is at one moment, whether or not a server has it open. From a server keys come one after the other, by SCAN and DUMP.
 ///
 /// Exit codes: 0 every key is written, 1 failed, 2 wrong usage, 3 done, but keys were left out
 #[derive(Debug, Args)]
 #[group(id = "source", required = true, args = ["file", "addr"])]
 pub struct DumpArgs {
-    /// The database file; no server may have it open
+    /// The database file; a server may have it open
     #[arg(long)]
     file: Option<PathBuf>,
     /// A running server, Redis 7.0 or newer: HOST:PORT, or the path of a unix socket
@@ -117,18 +116,12 @@ fn dump(args: &DumpArgs) -> Result<u64, DumpError> {
     Ok(skipped)
 }
 
-fn from_file(args: &DumpArgs, path: &PathBuf, out: &mut dyn Write) -> Result<(), DumpError> {
-    let options = Options {
-        sync: Sync::Manual,
-        databases: DATABASES,
-        creates: false,
-        ..Options::default()
-    };
-    let db = Db::open(path, options)?;
-    let snapshot = db.snapshot();
+fn from_file(args: &DumpArgs, path: &Path, out: &mut dyn Write) -> Result<(), DumpError> {
+    let view = live_file::view(path)?;
+    let snapshot = view.snapshot();
     match args.format {
         Format::Rdb => {
-            let has_fields = db.keyspace().has_expiring_fields();
+            let has_fields = view.with(|keyspace| keyspace.has_expiring_fields());
             let version = args.rdb_version.unwrap_or(if has_fields { 12 } else { 11 });
             snapshot.write_rdb(version, out, &mut |_| {})?;
         }
@@ -141,8 +134,7 @@ fn from_file(args: &DumpArgs, path: &PathBuf, out: &mut dyn Write) -> Result<(),
             outcome?;
         }
     }
-    drop(snapshot);
-    Ok(db.close()?)
+    Ok(())
 }
 
 fn from_server(args: &DumpArgs, target: &Target, out: &mut dyn Write) -> Result<u64, DumpError> {

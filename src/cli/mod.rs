@@ -1,6 +1,6 @@
 //! Subcommands and flags.
 //!
-//! Exit codes: 0 done, 1 something failed, 2 the command line cannot be understood. `check`, `import` and `dump` have more.
+//! Exit codes: 0 done, 1 something failed, 2 the command line cannot be understood. `check`, `get`, `import` and `dump` have more.
 
 mod append_only;
 mod backup;
@@ -14,6 +14,7 @@ mod file_report;
 mod import;
 mod json;
 mod key_source;
+mod live_file;
 mod logging;
 mod manual;
 mod moment;
@@ -47,7 +48,13 @@ enum Command {
     Server(ServerArgs),
     /// Measure a server, or two in turns
     Bench(bench::BenchArgs),
-    /// Verify a database that no server has open, an RDB file or an append-only file
+    /// Print the value at a key of a file, open or not
+    Get(live_file::GetArgs),
+    /// Print the names of the keys of a file, open or not
+    Scan(live_file::ScanArgs),
+    /// Print figures of a file, open or not
+    Stats(live_file::StatsArgs),
+    /// Verify a database, open or not, an RDB file or an append-only file
     Check(check::CheckArgs),
     /// Copy a database, open or not, to a file that is whole on its own
     Backup(backup::BackupArgs),
@@ -85,6 +92,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, serve: server::Serve) 
     match cli.command {
         Command::Server(args) => server::run(args.arguments, serve),
         Command::Bench(args) => bench::run(&args),
+        Command::Get(args) => live_file::get(args),
+        Command::Scan(args) => live_file::scan(&args),
+        Command::Stats(args) => live_file::stats(&args),
         Command::Check(args) => check::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),

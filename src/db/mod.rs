@@ -27,6 +27,8 @@
 //! **Errors.** [`DbError::Reply`] is what a client would be told; the database is as it was. [`DbError::Storage`] and
 //! [`DbError::Log`] are the file's: after a failed sync writes are refused until the file is opened again.
 //!
+//! **Other processes.** A [`View`] reads a file as it is at a moment, whichever process has it open.
+//!
 //! **Units.** Times are milliseconds since 1970 where they are points and [`Duration`] where they are spans; sizes are bytes.
 //!
 //! [`Duration`]: std::time::Duration
@@ -34,6 +36,7 @@
 mod commands;
 mod connection;
 mod snapshot;
+pub(crate) mod view;
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -46,6 +49,7 @@ use parking_lot::{Mutex, MutexGuard};
 pub use crate::resp::value::Value;
 pub use connection::Connection;
 pub use snapshot::Snapshot;
+pub use view::{View, ViewOptions};
 
 use crate::command::server::Server;
 use crate::config::Config;
@@ -53,6 +57,7 @@ use crate::keyspace::Keyspace;
 use crate::storage::backup::BackupError;
 pub use crate::storage::backup::Copied;
 use crate::storage::checkpoint::{Checkpoint, EngineLock};
+use crate::storage::live::BesideError;
 use crate::storage::log::{Log, LogError};
 use crate::storage::{self, OnMiss, OpenError, OpenOptions, OpenReport};
 use crate::vfs::{Clock, OsClock, OsVfs};
@@ -125,6 +130,8 @@ pub enum DbError {
     Log(#[from] LogError),
     #[error(transparent)]
     Backup(#[from] BackupError),
+    #[error(transparent)]
+    Beside(#[from] BesideError),
     #[error("the system gives no random bytes: {0}")]
     Random(std::io::Error),
 }

@@ -6,6 +6,7 @@ use super::DbError;
 use crate::interchange::export::{self, Facts};
 use crate::interchange::rdb::decode::Decoded;
 use crate::interchange::rdb::file::Key;
+use crate::keyspace::header::Kind;
 use crate::storage;
 
 /// All databases as they were when it was taken. Pages that it reaches stay in the file until it is dropped.
@@ -36,10 +37,31 @@ impl Snapshot {
         )?)
     }
 
+    /// Visits the names and kinds of the keys of a database that begin with `prefix` and are not due, in the order of their
+    /// bytes, until `visit` says false.
+    pub fn each_name(
+        &self,
+        db: u32,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&[u8], Kind) -> bool,
+    ) -> Result<(), DbError> {
+        Ok(export::each_name(
+            &self.taken,
+            db,
+            prefix,
+            self.now_ms,
+            visit,
+        )?)
+    }
+
     /// The value at a key of a database; None if it is not there or due.
     pub fn get(&self, db: u32, key: &[u8]) -> Result<Option<Decoded>, DbError> {
-        let found = export::key(&self.taken, db, key, self.now_ms)?;
-        Ok(found.map(|found| found.value))
+        Ok(self.key(db, key)?.map(|found| found.value))
+    }
+
+    /// The same with what is known of the key.
+    pub fn key(&self, db: u32, name: &[u8]) -> Result<Option<Key>, DbError> {
+        Ok(export::key(&self.taken, db, name, self.now_ms)?)
     }
 
     /// Writes all keys as an RDB file of this version (10 to 12). Long values pass through piece by piece.

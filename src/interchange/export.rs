@@ -195,6 +195,29 @@ pub fn each_key(
     Ok(())
 }
 
+/// Visits the names and kinds of the keys of a database that begin with `prefix` and are not due, in order, until `visit`
+/// says false.
+pub fn each_name(
+    snapshot: &Snapshot,
+    db: u32,
+    prefix: &[u8],
+    now_ms: u64,
+    visit: &mut dyn FnMut(&[u8], Kind) -> bool,
+) -> Result<(), Error> {
+    let mut reader = snapshot.reader();
+    let keys = reader.root(root_ids(db)[0])?;
+    reader.scan(keys, Seek::AtLeast(prefix), &mut |name, cell| {
+        let header = Header::parse(cell.head());
+        let goes_on =
+            name.starts_with(prefix) && (header.is_due(now_ms) || visit(name, header.kind));
+        if goes_on {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    })
+}
+
 /// A key of a snapshot with its value; None if it is not there or due.
 pub fn key(snapshot: &Snapshot, db: u32, name: &[u8], now_ms: u64) -> Result<Option<Key>, Error> {
     let mut reader = snapshot.reader();

@@ -65,8 +65,8 @@ impl Engine {
 
     /// The checkpoint is held no longer: the next one gives its pages back.
     pub fn release_checkpoint(&mut self, held: Held) {
-        drop(held);
-        self.checkpoint_state_mut().release();
+        let seq = held.meta.checkpoint.seq;
+        self.checkpoint_state_mut().release(seq);
     }
 }
 

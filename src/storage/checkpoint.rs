@@ -23,6 +23,7 @@ use std::sync::Arc;
 use super::Error;
 use super::engine::{Engine, Frozen};
 use super::freemap;
+use super::live::{Announcer, Held, Readers};
 use super::log::{CheckpointRef, Log, LogError, Lsn};
 use super::meta::{Meta, Slot};
 use super::page::{self, PagePtr, Stamp};
@@ -45,6 +46,16 @@ pub trait EngineLock {
     fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R;
 }
 
+/// Checkpoints that a newer one has replaced.
+#[derive(Debug)]
+struct Retiring {
+    /// Their numbers: while one of them is held, nothing is given back.
+    seqs: Vec<u64>,
+    /// The freeze that holds their pages.
+    pin: Stamp,
+    map_pages: Vec<PagePtr>,
+}
+
 /// The durable checkpoint, and those whose pages are still held.
 #[derive(Debug)]
 pub struct CheckpointState {
@@ -56,9 +67,11 @@ pub struct CheckpointState {
     /// Pages of the stored free map of `meta`.
     map_pages: Vec<PagePtr>,
     /// Freezes and map pages of checkpoints that newer ones have replaced and that no synced frame has replaced yet.
-    retiring: Vec<(Stamp, Vec<PagePtr>)>,
-    /// How many copies are being made of this checkpoint or an older one.
-    holds: usize,
+    retiring: Vec<Retiring>,
+    /// The numbers of the checkpoints of which copies are being made.
+    holds: Vec<u64>,
+    /// Who sees what other processes read.
+    announcer: Option<Arc<Announcer>>,
     is_running: bool,
     /// When the last one ended, on the monotonic clock.
     pub finished_mono_us: u64,
@@ -75,7 +88,8 @@ impl CheckpointState {
             pin,
             map_pages,
             retiring: Vec::new(),
-            holds: 0,
+            holds: Vec::new(),
+            announcer: None,
             is_running: false,
             finished_mono_us: now_us,
             duration_us: 0,
@@ -90,12 +104,44 @@ impl CheckpointState {
 
     /// Nothing that the checkpoint in force reaches is given back before [`CheckpointState::release`].
     pub(super) fn hold(&mut self) {
-        self.holds += 1;
+        self.holds.push(self.meta.checkpoint.seq);
     }
 
-    /// One hold is over.
-    pub(super) fn release(&mut self) {
-        self.holds -= 1;
+    /// A hold of checkpoint `seq` is over.
+    pub(super) fn release(&mut self, seq: u64) {
+        let at = self.holds.iter().position(|held| *held == seq);
+        self.holds.swap_remove(at.expect("it was held"));
+    }
+
+    /// `pin` holds what checkpoints of earlier lives reach, which other processes read.
+    pub(super) fn inherit(&mut self, seqs: Vec<u64>, pin: Stamp) {
+        self.retiring.push(Retiring {
+            seqs,
+            pin,
+            map_pages: Vec::new(),
+        });
+    }
+
+    /// What other processes hold is seen through `announcer`.
+    pub(super) fn announce_by(&mut self, announcer: Arc<Announcer>) {
+        self.announcer = Some(announcer);
+    }
+
+    /// The processes that read the file beside this one.
+    pub fn readers(&self) -> Readers {
+        self.announcer
+            .as_ref()
+            .map_or(Readers::default(), |announcer| announcer.readers())
+    }
+
+    /// Takes out what nobody holds any more.
+    fn take_retired(&mut self, readers: &Held) -> Vec<Retiring> {
+        let holds = &self.holds;
+        let is_held = |seq: &u64| holds.contains(seq) || readers.has_checkpoint(*seq);
+        let retiring = std::mem::take(&mut self.retiring).into_iter();
+        let (kept, gone) = retiring.partition(|old| old.seqs.iter().any(is_held));
+        self.retiring = kept;
+        gone
     }
 
     /// The stored free map's pages of the checkpoint in force.
@@ -144,6 +190,7 @@ pub struct Checkpoint {
     started_us: u64,
     /// The file may be cut to this many pages once the meta is durable.
     cut_to: Option<u64>,
+    announcer: Option<Arc<Announcer>>,
 }
 
 impl Checkpoint {
@@ -164,7 +211,7 @@ impl Checkpoint {
         let cut_to = engine.cut_free_end();
         let state = engine.checkpoint_state();
         // A checkpoint whose marker did not find room has left older maps behind: they are free in this one.
-        let older = state.retiring.iter().flat_map(|(_, map)| map);
+        let older = state.retiring.iter().flat_map(|old| &old.map_pages);
         let old_map: Vec<PagePtr> = state.map_pages.iter().chain(older).copied().collect();
         let mut frozen = engine.freeze(&old_map)?;
         frozen.dirty.sort_unstable();
@@ -172,6 +219,7 @@ impl Checkpoint {
         let source = engine.source().clone();
         let state = engine.checkpoint_state_mut();
         state.is_running = true;
+        let announcer = state.announcer.clone();
         let seq = state.meta.checkpoint.seq + 1;
         let meta = Meta {
             checkpoint: CheckpointRef {
@@ -208,6 +256,7 @@ impl Checkpoint {
             planted,
             started_us,
             cut_to,
+            announcer,
         }))
     }
 
@@ -386,7 +435,11 @@ impl Checkpoint {
         let now_us = self.clock.mono_us();
         lock.with(|engine| {
             let state = engine.checkpoint_state_mut();
-            let old = (state.pin, std::mem::take(&mut state.map_pages));
+            let old = Retiring {
+                seqs: vec![state.meta.checkpoint.seq],
+                pin: state.pin,
+                map_pages: std::mem::take(&mut state.map_pages),
+            };
             state.retiring.push(old);
             state.pin = self.frozen.roots.stamp;
             state.map_pages = self.frozen.map_pages.clone();
@@ -399,18 +452,22 @@ impl Checkpoint {
         self.log.note_checkpoint(self.meta.checkpoint);
     }
 
+    /// What other processes read now.
+    fn readers(&self) -> Held {
+        self.announcer
+            .as_ref()
+            .map_or(Held::default(), |announcer| announcer.held())
+    }
+
     fn retire(&self, lock: &impl EngineLock) -> Result<(), Error> {
+        // The meta of this checkpoint is written: who takes a pin from now on takes it.
+        let readers = self.readers();
         lock.with(|engine| {
             let state = engine.checkpoint_state_mut();
             state.is_running = false;
-            let retiring = if state.holds == 0 {
-                std::mem::take(&mut state.retiring)
-            } else {
-                Vec::new()
-            };
-            for (pin, map_pages) in retiring {
-                engine.pager_mut().release(pin);
-                for ptr in map_pages {
+            for old in state.take_retired(&readers) {
+                engine.pager_mut().release(old.pin);
+                for ptr in old.map_pages {
                     engine.pager_mut().bury(ptr);
                 }
             }

@@ -8,6 +8,7 @@ pub mod check;
 pub mod checkpoint;
 pub mod engine;
 pub mod freemap;
+pub mod live;
 pub mod log;
 pub mod meta;
 pub mod node;

@@ -27,6 +27,7 @@ use super::Error;
 use super::checkpoint::CheckpointState;
 use super::engine::{Engine, Plan};
 use super::freemap;
+use super::live::{Announcer, Held};
 use super::log::{self, CheckpointRef, Log, LogError, LogParams, Lsn, ReplayError, Scan, Verdict};
 use super::meta::{Meta, MetaCopies, Slot};
 use super::page::{Desc, PagePtr, Stamp};
@@ -66,6 +67,8 @@ pub struct OpenOptions {
     /// Identity of a new file: 16 random bytes.
     pub new_uuid: [u8; 16],
     pub planted: Planted,
+    /// The engine is opened without a log to write, and no file is made: what is changed is not kept.
+    pub reads_only: bool,
 }
 
 impl OpenOptions {
@@ -79,6 +82,7 @@ impl OpenOptions {
             pool_shape: None,
             new_uuid,
             planted: Planted::none(),
+            reads_only: false,
         }
     }
 }
@@ -171,6 +175,8 @@ pub fn open(
         clock,
         path,
         options,
+        announcer: None,
+        held: Held::default(),
     };
     match vfs.open(path, OpenMode::ReadWrite) {
         Ok(file) => opener.open_existing(file, on_replay),
@@ -193,6 +199,10 @@ pub(super) struct Opener<'a> {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) path: &'a Path,
     pub(super) options: &'a OpenOptions,
+    /// Says to other processes how far the log is.
+    pub(super) announcer: Option<Arc<Announcer>>,
+    /// What they held when this began.
+    pub(super) held: Held,
 }
 
 impl Opener<'_> {
@@ -284,6 +294,7 @@ impl Opener<'_> {
         let Some((meta, slot)) = copies.newest() else {
             return self.without_meta(file, &copies, log_file.is_some(), on_replay);
         };
+        self.announce(&meta)?;
         let expected = meta.pages * u64::from(meta.page_bytes);
         let found = file.len()?;
         if found < expected {
@@ -315,6 +326,27 @@ impl Opener<'_> {
         };
         self.settle_meta(&*file, &copies, &meta, slot)?;
         self.recover(file, meta, slot, log_file, on_replay)
+    }
+
+    /// Says that this process writes the file, and sees what others read. Nothing is written to the files before.
+    fn announce(&mut self, meta: &Meta) -> Result<(), OpenError> {
+        if let Some(announcer) = Announcer::begin(self.vfs, self.path, meta.uuid)? {
+            self.held = announcer.look()?;
+            self.announcer = Some(Arc::new(announcer));
+        }
+        Ok(())
+    }
+
+    /// The file is open: readers may come.
+    fn finish(&self, engine: &mut Engine, log: Log) {
+        if let Some(announcer) = &self.announcer {
+            announcer.open(log.written_lsn());
+            log.announce_by(Arc::clone(announcer));
+            engine
+                .checkpoint_state_mut()
+                .announce_by(Arc::clone(announcer));
+        }
+        engine.attach_log(Arc::new(log));
     }
 
     /// Makes the newest meta durable before anything relies on it. A life that was killed, or whose sync failed,
@@ -356,6 +388,10 @@ impl Opener<'_> {
                 expected,
             });
         }
+        if self.options.reads_only {
+            let why = "or nothing was written into it yet";
+            return Err(OpenError::NoMeta { path, why });
+        }
         let region = META_REGION_BYTES.max(self.options.page_bytes as u64);
         let is_small = file.len()? <= region.next_multiple_of(super::page::PAGE_BYTES_MAX as u64);
         if has_log || !is_small {
@@ -378,6 +414,7 @@ impl Opener<'_> {
             segment_bytes: self.options.segment_bytes,
             keeps: self.options.keeps_log,
             planted: self.options.planted,
+            keeps_slots: self.held.log_from().is_some(),
             ..LogParams::new(meta.uuid, generation)
         }
     }
@@ -390,13 +427,25 @@ impl Opener<'_> {
         report: OpenReport,
         generation: u32,
     ) -> Result<(Engine, OpenReport), OpenError> {
+        if self.options.reads_only {
+            let engine = self.load(file, meta, slot, generation)?;
+            let last_lsn = meta.checkpoint.lsn;
+            return Ok((engine, OpenReport { last_lsn, ..report }));
+        }
         let params = self.log_params(&meta, generation);
         let path = log_path(self.path);
+        if params.keeps_slots {
+            // Who reads the old log keeps it by its handle; without it the file is whole.
+            match self.vfs.unlink(&path) {
+                Err(e) if e.kind != VfsErrorKind::NotFound => return Err(e.into()),
+                _ => {}
+            }
+        }
         let clock = Arc::clone(&self.clock);
         let log = Log::create(self.vfs, &path, clock, params, meta.checkpoint)
             .map_err(OpenError::LogFile)?;
         let mut engine = self.load(file, meta, slot, generation)?;
-        engine.attach_log(Arc::new(log));
+        self.finish(&mut engine, log);
         let last_lsn = meta.checkpoint.lsn;
         Ok((engine, OpenReport { last_lsn, ..report }))
     }
@@ -494,16 +543,16 @@ impl Opener<'_> {
             };
             return self.start_with_new_log(file, meta, slot, report, generation);
         }
-        let params = self.log_params(&meta, generation);
-        let log = Log::open_after(
-            Arc::clone(&log_file),
-            Arc::clone(&self.clock),
-            params,
-            &scan,
-        )
-        .map_err(OpenError::LogFile)?;
-        // What is served is read through the log as it is now: the one that a crash from here on would find.
-        let scan = self.scan(&*log_file, &meta)?;
+        let (log, scan) = if self.options.reads_only {
+            (None, scan)
+        } else {
+            let params = self.log_params(&meta, generation);
+            let clock = Arc::clone(&self.clock);
+            let log = Log::open_after(Arc::clone(&log_file), clock, params, &scan)
+                .map_err(OpenError::LogFile)?;
+            // What is served is read through the log as it is now: the one that a crash from here on would find.
+            (Some(log), self.scan(&*log_file, &meta)?)
+        };
         let mut engine = self.load(file, meta, slot, generation)?;
         let replayed = replay_into(
             &mut engine,
@@ -512,7 +561,9 @@ impl Opener<'_> {
             meta.checkpoint.lsn,
             on_replay,
         )?;
-        engine.attach_log(Arc::new(log));
+        if let Some(log) = log {
+            self.finish(&mut engine, log);
+        }
         let report = OpenReport {
             is_new: false,
             replayed,
@@ -555,13 +606,20 @@ impl Opener<'_> {
             freemap::read(&source, meta.free_map, meta.pages)?;
         let next_stamp = Stamp((u64::from(generation) << STAMP_COUNTER_BITS) + 1);
         let cache = self.options.cache_bytes;
+        let reached = self.held.reached(&source, &meta, &space);
         let mut pager = Pager::new(source, space, next_stamp, cache, planted);
+        let older = self.held.checkpoints(meta.checkpoint.seq);
+        let inherited = (!older.is_empty()).then(|| pager.withhold(&reached));
         let pin = pager.freeze();
         let clock = Arc::clone(&self.clock);
         let now_us = clock.mono_us();
         let mut engine = Engine::new(pager, meta.catalog, clock, planted)?;
         let meta = Meta { generation, ..meta };
-        engine.attach_checkpoint(CheckpointState::new(meta, slot, pin, map_pages, now_us));
+        let mut state = CheckpointState::new(meta, slot, pin, map_pages, now_us);
+        if let Some(stamp) = inherited {
+            state.inherit(older, stamp);
+        }
+        engine.attach_checkpoint(state);
         Ok(engine)
     }
 }

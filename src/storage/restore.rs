@@ -151,6 +151,8 @@ impl Restore<'_> {
                 clock: Arc::clone(clock),
                 path: &beside,
                 options,
+                announcer: None,
+                held: Default::default(),
             };
             let restored = self.replay(&opener, &history, meta, tell)?;
             vfs.rename(&beside, self.out)?;

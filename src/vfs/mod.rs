@@ -9,6 +9,7 @@ mod absent;
 #[cfg(test)]
 pub(crate) mod mem;
 mod os;
+mod shared;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 pub use absent::AbsentFile;
 pub use os::{OsClock, OsVfs};
+pub use shared::SharedWords;
 
 /// What kind of thing went wrong in a file operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +101,17 @@ pub trait Vfs: Send + Sync + fmt::Debug {
     /// Makes a directory, if it is not there. A file system without directories has nothing to do.
     fn create_dir(&self, _dir: &Path) -> VfsResult<()> {
         Ok(())
+    }
+
+    /// Opens the small file at `path` as `words` words that processes share; it is made if it is not there, for those who
+    /// may write the file `like`. None: this file system belongs to one process.
+    fn open_shared(
+        &self,
+        _path: &Path,
+        _words: usize,
+        _like: &Path,
+    ) -> VfsResult<Option<Arc<dyn SharedWords>>> {
+        Ok(None)
     }
 
     /// Makes the names in a directory durable.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use super::shared::{MappedFile, SharedWords};
 use super::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, VfsResult};
 
 /// The operating system's file system.
@@ -39,7 +40,7 @@ fn kind_of(error: &io::Error) -> VfsErrorKind {
     }
 }
 
-fn error(
+pub(super) fn error(
     op: &'static str,
     path: &Path,
     offset: Option<u64>,
@@ -102,6 +103,16 @@ impl Vfs for OsVfs {
 
     fn create_dir(&self, dir: &Path) -> VfsResult<()> {
         std::fs::create_dir_all(dir).map_err(|e| error("make directory", dir, None, true, &e))
+    }
+
+    fn open_shared(
+        &self,
+        path: &Path,
+        words: usize,
+        like: &Path,
+    ) -> VfsResult<Option<Arc<dyn SharedWords>>> {
+        let file = MappedFile::open(path, words, like)?;
+        Ok(Some(Arc::new(file)))
     }
 
     fn sync_dir(&self, dir: &Path) -> VfsResult<()> {

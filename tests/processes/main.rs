@@ -2,6 +2,7 @@
 
 mod append_only;
 mod backup;
+mod live;
 mod migrate;
 mod process;
 #[path = "../import/program.rs"]

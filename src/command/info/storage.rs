@@ -121,4 +121,9 @@ fn checkpoints(report: &mut Report, engine: &Engine, server: &Server) {
     let oldest_us = engine.oldest_snapshot_us().unwrap_or(now_us);
     let age_ms = now_us.saturating_sub(oldest_us) / 1000;
     report.field("oldest_snapshot_age_ms", age_ms);
+    let readers = state.readers();
+    report.field("live_readers", readers.count);
+    let behind = |oldest| state.meta.checkpoint.seq.saturating_sub(oldest);
+    let behind = readers.oldest_checkpoint.map_or(0, behind);
+    report.field("live_oldest_checkpoints_behind", behind);
 }

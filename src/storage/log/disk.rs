@@ -1,6 +1,6 @@
 //! The medium of the log: packs batches into frames, writes them into segments, syncs the file.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::frame::{self, FRAME_ROOM_MIN, FrameHead, HEADER_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use super::group::{Batch, Medium, WriteOrder};
@@ -11,6 +11,7 @@ use super::layout::{
 use super::pool::Pool;
 use super::scan::Scan;
 use super::{CheckpointRef, LogError, Lsn};
+use crate::storage::live::Announcer;
 use crate::storage::planted::{Bug, Planted};
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::vfs::{Clock, VfsError, VfsErrorKind, VfsFile, write_all_at};
@@ -107,6 +108,8 @@ pub(super) struct Disk {
     total_bytes: AtomicU64,
     /// The next sync is forgotten: only ever set by a planted bug. Relaxed: one thread at a time writes or syncs it.
     forgets_sync: AtomicU64,
+    /// Who tells other processes how far the log is.
+    announcer: OnceLock<Arc<Announcer>>,
 }
 
 /// A segment header's numbers that the caller of [`Disk::new`] decides.
@@ -174,6 +177,7 @@ impl Disk {
             free_slots: AtomicU64::new(pool.free_slots()),
             total_bytes: AtomicU64::new(0),
             forgets_sync: AtomicU64::new(0),
+            announcer: OnceLock::new(),
             pool: Mutex::new(pool),
             setting,
         };
@@ -277,7 +281,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Frees segments that hold nothing behind `up_to`, and cuts free ones off the end of the file.
+    /// Frees segments that hold nothing behind `up_to` and that no other process reads, and cuts free ones off the end of the file.
     pub fn recycle(&self, up_to: Lsn) -> Result<(), LogError> {
         let naming = *self.naming.lock();
         let early = self.setting.planted.has(Bug::M05LogCutBeforeMetaSync);
@@ -293,8 +297,16 @@ impl Disk {
             u64::MAX
         };
         let mut pool = self.pool.lock();
+        // Looked at under the lock of the pool: who takes a pin later finds every segment that is started by now.
+        let readers = self.announcer.get().map(|announcer| announcer.held());
+        let read_from = readers.and_then(|readers| readers.log_from());
+        if read_from.is_none() {
+            pool.free_all_but_live();
+        }
+        // The segment with the last transaction before what is read is where reading begins.
+        let up_to = read_from.map_or(up_to.0, |from| up_to.0.min(from.0.saturating_sub(1)));
         let synced_seq = if early { u64::MAX } else { naming.synced_seq };
-        pool.recycle(up_to.0, synced_seq, kept_seq);
+        pool.recycle(up_to, synced_seq, kept_seq);
         let is_shorter = pool.trim(self.setting.idle_segments);
         self.free_slots.store(pool.free_slots(), Ordering::Relaxed);
         if !is_shorter {
@@ -423,6 +435,12 @@ impl Disk {
         let mut pool = self.pool.lock();
         pool.free_all_but_live();
         self.free_slots.store(pool.free_slots(), Ordering::Relaxed);
+    }
+
+    /// From now on the announcer hears of every write.
+    pub fn announce_by(&self, announcer: Arc<Announcer>) {
+        let is_first = self.announcer.set(announcer).is_ok();
+        assert!(is_first, "a log is announced by one");
     }
 
     /// Writes out what has been put together.
@@ -641,6 +659,9 @@ impl Medium for Disk {
         naming.written = checkpoint;
         naming.written_seq = cursor.seq;
         naming.written_end = cursor.end;
+        if let Some(announcer) = self.announcer.get() {
+            announcer.publish(Lsn(cursor.lsn));
+        }
         Ok(())
     }
 

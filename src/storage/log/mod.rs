@@ -20,6 +20,7 @@
 //! walk     follows the frames of one segment
 //! scan     reads a whole file and gives a verdict; writes nothing
 //! search   looks for frames behind the first bad one
+//! extent   where the log up to a transaction lies, for who reads beside the writer
 //! replay   streams the transactions that a scan accepted
 //! pool     which segments are live, which are free
 //! disk     packs batches into frames, writes and syncs them
@@ -34,6 +35,7 @@
 
 mod archive;
 mod disk;
+mod extent;
 mod frame;
 mod group;
 mod history;
@@ -55,6 +57,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use archive::{ArchiveError, ArchiveName, Archived};
+pub use extent::{Extent, extent};
 pub use history::{History, HistoryError, HistoryStop, Stretch};
 pub use layout::{ATOM_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 pub use open::Log;
@@ -105,6 +108,8 @@ pub struct LogParams {
     /// Segments are given back only when they are in the archive; those that are in the file already count.
     pub keeps: bool,
     pub planted: Planted,
+    /// The slots that the file has are read by someone: they are not written to before [`Log::recycle`] finds it gone.
+    pub keeps_slots: bool,
 }
 
 impl LogParams {
@@ -117,6 +122,7 @@ impl LogParams {
             idle_segments: 16,
             keeps: false,
             planted: Planted::none(),
+            keeps_slots: false,
         }
     }
 }

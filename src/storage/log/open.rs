@@ -14,6 +14,7 @@ use super::pool::Pool;
 use super::replay::{ReplayError, replay, synced_part};
 use super::scan::{Position, Scan, Span, Verdict};
 use super::{CheckpointRef, LogError, LogParams, Lsn};
+use crate::storage::live::Announcer;
 use crate::storage::planted::Bug;
 use crate::vfs::{Clock, OpenMode, Vfs, VfsFile, write_all_at};
 
@@ -126,7 +127,7 @@ impl Log {
         if params.keeps {
             spans.splice(..0, scan.older.iter().copied());
         }
-        let (pool, slot) = choose_slots(&setting, scan, &spans)?;
+        let (pool, slot) = choose_slots(&setting, scan, &spans, params.keeps_slots)?;
         let header_offset = slot_offset(slot, scan.segment_bytes);
         let (disk, header) = Disk::new(setting, pool, slot, opening);
         let log = Self {
@@ -144,8 +145,15 @@ impl Log {
         if !has(Bug::M17RecoveryDoesNotSync) {
             log.sync_opening()?;
         }
-        log.group.medium().free_unused();
+        if !params.keeps_slots {
+            log.group.medium().free_unused();
+        }
         Ok(log)
+    }
+
+    /// From now on others hear how far the log is.
+    pub fn announce_by(&self, announcer: Arc<Announcer>) {
+        self.group.medium().announce_by(announcer);
     }
 
     /// Writes the transactions after `after` again, with the wall times they had, and syncs them.
@@ -404,12 +412,19 @@ fn predecessor(spans: &mut Vec<Span>, end: Position) -> SegmentEnd {
 
 /// The slot for the new segment, and the pool with what may be written to before the new header is durable: slots
 /// whose content is of no use to a second scan. A full disk may use what lies behind a torn tail, too.
-fn choose_slots(setting: &Setting, scan: &Scan, spans: &[Span]) -> Result<(Pool, u64), LogError> {
+fn choose_slots(
+    setting: &Setting,
+    scan: &Scan,
+    spans: &[Span],
+    keeps_all: bool,
+) -> Result<(Pool, u64), LogError> {
     let slots = scan.stats.slots;
     let in_use = |slot: u64| scan.spans.iter().any(|s| s.header.slot == slot);
     let first_seq = scan.spans.first().map_or(0, |s| s.header.seq);
     let is_behind = |slot: u64| scan.live_seqs[slot as usize].is_some_and(|seq| seq > first_seq);
-    let mut withheld: Vec<u64> = (0..slots).filter(|s| in_use(*s) || is_behind(*s)).collect();
+    let mut withheld: Vec<u64> = (0..slots)
+        .filter(|s| keeps_all || in_use(*s) || is_behind(*s))
+        .collect();
     let mut pool = Pool::new(slots, spans);
     pool.withhold(&withheld);
     if pool.lowest_free().is_none() {

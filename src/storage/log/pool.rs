@@ -25,6 +25,8 @@ pub(super) struct Pool {
     slots: u64,
     /// The last transaction that a checkpoint has made the log's own copy of superfluous.
     covered: u64,
+    /// Some slots are neither live nor free.
+    withholds: bool,
 }
 
 impl Pool {
@@ -49,18 +51,23 @@ impl Pool {
             free,
             slots,
             covered: 0,
+            withholds: false,
         }
     }
 
     /// Keeps slots from being taken, until [`Pool::free_all_but_live`].
     pub fn withhold(&mut self, slots: &[u64]) {
+        self.withholds |= !slots.is_empty();
         for slot in slots {
             self.free.remove(slot);
         }
     }
 
-    /// Frees every slot that is not live.
+    /// Frees the slots that were withheld and are not live.
     pub fn free_all_but_live(&mut self) {
+        if !std::mem::take(&mut self.withholds) {
+            return;
+        }
         self.free = (0..self.slots).collect();
         for segment in &self.live {
             assert!(self.free.remove(&segment.slot), "one segment a slot");

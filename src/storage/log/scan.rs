@@ -194,7 +194,7 @@ fn checkpoint_of(header: &SegmentHeader) -> CheckpointRef {
 }
 
 /// Either copy will do: they are written once and never change.
-fn read_file_header(file: &dyn VfsFile, uuid: &[u8; 16]) -> Result<Copy<u64>, LogError> {
+pub(super) fn read_file_header(file: &dyn VfsFile, uuid: &[u8; 16]) -> Result<Copy<u64>, LogError> {
     let mut copies = vec![0; FILE_HEADER_BYTES as usize];
     // A file shorter than its header was never created completely; the missing part counts as zeroes.
     read_up_to(file, &mut copies, 0).map_err(LogError::Io)?;
@@ -222,7 +222,7 @@ fn without_file_header(copy: &Copy<u64>, from: CheckpointRef, meta_durable_lsn: 
 }
 
 /// The valid headers, by sequence number.
-fn read_segment_headers(
+pub(super) fn read_segment_headers(
     file: &dyn VfsFile,
     uuid: &[u8; 16],
     slots: u64,
@@ -240,7 +240,7 @@ fn read_segment_headers(
 }
 
 /// Leaves out the segments that a later opening cut off: those between it and the predecessor it names (L4).
-fn without_cut_ones(mut headers: Vec<SegmentHeader>) -> Vec<SegmentHeader> {
+pub(super) fn without_cut_ones(mut headers: Vec<SegmentHeader>) -> Vec<SegmentHeader> {
     let mut cut_behind = u64::MAX;
     headers.reverse();
     headers.retain(|h| {
@@ -361,7 +361,7 @@ fn follow(
 }
 
 /// Whether the successor names exactly the place that was reached.
-fn leads_to(walk: &Walk<'_>, next: &SegmentHeader) -> bool {
+pub(super) fn leads_to(walk: &Walk<'_>, next: &SegmentHeader) -> bool {
     let end_matches = walk.at as u64 == next.pred.offset
         && walk.lsn == next.pred.lsn
         && walk.chain == next.pred.chain;

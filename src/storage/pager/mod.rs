@@ -29,7 +29,7 @@ pub use self::pool::{FrameNo, Pool, PoolShape, prefetch};
 pub use self::source::{Corruption, PageSource, check_inside};
 pub use self::space::Space;
 use super::Error;
-use super::page::{self, Kind, PagePtr, Stamp};
+use super::page::{self, Kind, PageNo, PagePtr, Stamp};
 use super::planted::{Bug, Planted};
 use crate::vfs::{VfsErrorKind, write_all_at};
 
@@ -623,6 +623,21 @@ impl Pager {
         self.next_stamp.0 += 1;
         self.pins.hold(stamp);
         self.frozen_before = stamp;
+        stamp
+    }
+
+    /// Takes free pages out of use, which somebody reads, until the pin that this returns is released.
+    pub fn withhold(&mut self, pages: &[PageNo]) -> Stamp {
+        let stamp = self.freeze();
+        for page in pages {
+            self.space.claim(*page);
+            // Of whatever life, it was born before.
+            let ptr = PagePtr {
+                page: *page,
+                stamp: Stamp(0),
+            };
+            assert!(self.pins.bury(ptr), "the pin was made a moment ago");
+        }
         stamp
     }
 
