@@ -67,7 +67,7 @@ client-default-resp cluster-ping-interval loading-process-events-interval-bytes
 ";
 
 /// Ours.
-const OWN: [Key; 10] = [
+const OWN: [Key; 11] = [
     Key::Dbfile,
     Key::CacheSize,
     Key::PageSize,
@@ -77,6 +77,7 @@ const OWN: [Key; 10] = [
     Key::OnCorruption,
     Key::LoadRdb,
     Key::RdbVersion,
+    Key::MetricsAddr,
     Key::Workers,
 ];
 

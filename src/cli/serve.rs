@@ -37,6 +37,7 @@ use crate::server::durability::{Durability, SyncPolicy};
 use crate::server::late_log::LateLog;
 use crate::server::log_keeper::{LogKeeper, SyncThread};
 use crate::server::machine::ThisMachine;
+use crate::server::metrics::Metrics;
 use crate::server::peers::TcpPeers;
 use crate::server::saver::Saver;
 use crate::server::{Doors, Lifecycle, Listening, Options, Shared};
@@ -390,6 +391,7 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
     for address in listening.addresses() {
         tracing::info!("Listening on {address}");
     }
+    let metrics = start_metrics(&config, &shared)?;
     let loading = start_loading(Loader {
         launch: Arc::clone(&launch),
         shared: Arc::clone(&shared),
@@ -411,6 +413,9 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
     };
     let served = listening.serve(vec![Box::new(housekeeping)], &mut end);
     launch.stopping();
+    if let Some(metrics) = metrics {
+        metrics.stop();
+    }
     if loaded.is_none() {
         loaded = loading.try_recv().ok().transpose()?;
     }
@@ -457,6 +462,18 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
 fn needs_log(shared: &Shared) -> bool {
     let keyspace = shared.engine.lock();
     keyspace.engine.checkpoint_state().meta.log_required
+}
+
+/// Answers HTTP where that is asked for, from before the file is open.
+fn start_metrics(config: &Config, shared: &Arc<Shared>) -> Result<Option<Metrics>, ServeError> {
+    let place = config.text(Key::MetricsAddr);
+    if place.is_empty() {
+        return Ok(None);
+    }
+    let place = String::from_utf8_lossy(&place);
+    let metrics = Metrics::start(Arc::clone(shared), &place)?;
+    tracing::info!("Metrics are at http://{}/metrics", metrics.address());
+    Ok(Some(metrics))
 }
 
 /// Opens the file in a thread of its own. If that fails after the server has begun to serve, the server ends.

@@ -248,6 +248,10 @@ fn help() -> String {
             "version of the RDB files and payloads that are written: 10 to 12",
         ),
         (
+            Key::MetricsAddr,
+            "HOST:PORT of /metrics for Prometheus and of /healthz",
+        ),
+        (
             Key::Workers,
             "threads that serve connections; 0: one a core",
         ),

@@ -118,6 +118,15 @@ impl Section {
     }
 }
 
+/// Every section.
+pub(super) fn everything(call: &mut Call<'_>) -> Result<String, Error> {
+    let mut report = Report::default();
+    for section in SECTIONS {
+        (section.writer)(&mut report, call)?;
+    }
+    Ok(report.0)
+}
+
 /// INFO [section ...]
 pub fn info(call: &mut Call<'_>) -> Outcome {
     let mut report = Report::default();

@@ -58,6 +58,7 @@ pub mod list_value;
 pub mod loading;
 pub mod machine;
 pub mod memory;
+pub mod metrics;
 pub mod migrate;
 pub mod monitor;
 pub mod notification;

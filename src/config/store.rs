@@ -33,12 +33,13 @@ pub trait Host: Send + Sync {
 
 /// Directives that Redis does not have and that are fixed or protected while the server runs. Programs for Redis that set again what
 /// they were shown do not know them: setting them to what they are is no change and is accepted.
-const WRITTEN_BACK: [Key; 6] = [
+const WRITTEN_BACK: [Key; 7] = [
     Key::Dbfile,
     Key::PageSize,
     Key::OnCorruption,
     Key::LoadRdb,
     Key::WalKeep,
+    Key::MetricsAddr,
     Key::Workers,
 ];
 

@@ -72,6 +72,7 @@ directives! {
         OnCorruption, "on-corruption", choice(CORRUPTION_ANSWERS, 0), IMMUTABLE;
         LoadRdb, "load-rdb", text(""), IMMUTABLE;
         RdbVersion, "rdb-version", number(11, 10, 12), NONE;
+        MetricsAddr, "metrics-addr", text(""), IMMUTABLE;
         Workers, "workers", number(0, 0, 1024), IMMUTABLE;
 
         AclPubsubDefault, "acl-pubsub-default", choice(PUBSUB_DEFAULTS, 1), NONE;

@@ -3,6 +3,7 @@
 //! ```text
 //! main thread   accepts, signals, the idle sweep               (run, doors, listener, tls)
 //! worker 0..n   a runtime each: connections, turns, flush      (worker, connection, turn, flush)
+//! metrics       HTTP for Prometheus                          (metrics)
 //! background    hz times a second the jobs under the lock      (background)
 //! ```
 //!
@@ -22,6 +23,7 @@ pub mod late_log;
 pub mod listener;
 pub mod log_keeper;
 pub mod machine;
+pub mod metrics;
 pub mod peers;
 mod run;
 pub mod saver;

@@ -3,7 +3,9 @@
 mod append_only;
 mod backup;
 mod live;
+mod metrics;
 mod migrate;
+mod packaging;
 mod process;
 #[path = "../import/program.rs"]
 mod program;

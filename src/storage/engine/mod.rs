@@ -373,11 +373,7 @@ impl Engine {
     /// Begins a transaction. A full disk and a poisoned log are told here, before anything changes.
     pub fn begin(&mut self, plan: Plan) -> Result<(), Error> {
         assert!(self.txn.is_none(), "transactions do not nest");
-        if self.pager.is_poisoned() {
-            return Err(Error::Poisoned);
-        }
-        self.reserve_log(RECORD_BYTES_USUAL)?;
-        self.pager.reserve(COMMIT_PAGES)?;
+        self.expect_change()?;
         if self.log.is_some() && !self.checkpoint_state().meta.log_required {
             let clock = Arc::clone(&self.clock);
             self.require_log(&*clock)?;
@@ -394,6 +390,15 @@ impl Engine {
             self.take_savepoint();
         }
         Ok(())
+    }
+
+    /// Makes sure that a transaction could begin. Nothing is changed.
+    pub fn expect_change(&mut self) -> Result<(), Error> {
+        if self.pager.is_poisoned() {
+            return Err(Error::Poisoned);
+        }
+        self.reserve_log(RECORD_BYTES_USUAL)?;
+        self.pager.reserve(COMMIT_PAGES)
     }
 
     fn reserve_log(&mut self, bytes: u64) -> Result<(), Error> {
