@@ -20,7 +20,7 @@ const NOT_LIVE: u8 = 2;
 const NOT_DETERMINISTIC: u8 = 3;
 const HARNESS_ERROR: u8 = 4;
 
-const USAGE: &str = "usage: simulate --profile self-test|planted|engine|engine-scripts|types|types-scripts --seed NUMBER|COMMIT [--count N] [--trace]";
+const USAGE: &str = "usage: simulate --profile self-test|planted|engine|engine-kept|engine-scripts|types|types-scripts --seed NUMBER|COMMIT [--count N] [--trace]";
 
 /// What a run exercises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ enum Profile {
     Planted,
     /// A random run of the storage engine.
     Engine,
+    /// The same with an archive of the log.
+    EngineKept,
     /// The storage engine in every scripted scenario, a crash at every change.
     EngineScripts,
     /// A random run of commands of all types.
@@ -40,10 +42,11 @@ enum Profile {
 }
 
 impl Profile {
-    const ALL: [Profile; 6] = [
+    const ALL: [Profile; 7] = [
         Profile::SelfTest,
         Profile::Planted,
         Profile::Engine,
+        Profile::EngineKept,
         Profile::EngineScripts,
         Profile::Types,
         Profile::TypesScripts,
@@ -54,6 +57,7 @@ impl Profile {
             Profile::SelfTest => "self-test",
             Profile::Planted => "planted",
             Profile::Engine => "engine",
+            Profile::EngineKept => "engine-kept",
             Profile::EngineScripts => "engine-scripts",
             Profile::Types => "types",
             Profile::TypesScripts => "types-scripts",
@@ -65,6 +69,7 @@ impl Profile {
             Profile::SelfTest => selftest::run(seed),
             Profile::Planted => selftest::planted(seed),
             Profile::Engine => random::run(seed, Planted::none()),
+            Profile::EngineKept => random::run_kept(seed, Planted::none()),
             Profile::EngineScripts => explore_all(&scripts::all(), seed),
             Profile::Types => commands::random::run(seed, Planted::none()),
             Profile::TypesScripts => explore_all(&commands::scripts::all(), seed),

@@ -25,6 +25,12 @@ fn random_runs_keep_what_was_acknowledged_and_repeat_exactly() {
 }
 
 #[test]
+#[ignore = "a known defect: docs/SIMULATOR.md, the archive of the log"]
+fn random_runs_that_keep_the_log_have_every_transaction_in_the_archive_or_the_log() {
+    sweep::seeds(random::run_kept);
+}
+
+#[test]
 fn damage_at_every_place_gives_right_data_or_an_error() {
     for page_bytes in [512, 4096] {
         let shape = Shape {

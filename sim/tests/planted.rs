@@ -37,6 +37,9 @@ const CHECKS: [Bug; 3] = [
     Bug::M21PointerStampNotChecked,
 ];
 
+/// Mistakes with the archive of the log: as long as clean runs of it fail, finding them proves nothing.
+const ARCHIVE: [Bug; 2] = [Bug::M26ArchiveNotSynced, Bug::M27ReusedBeforeArchived];
+
 /// `SIM_BUG` names one.
 fn hunt_all(bugs: &[Bug]) {
     let only = std::env::var("SIM_BUG").ok();
@@ -70,4 +73,10 @@ fn every_planted_bug_is_found() {
 #[ignore = "takes minutes for each"]
 fn every_check_that_is_left_out_is_found() {
     hunt_all(&CHECKS);
+}
+
+#[test]
+#[ignore = "a known defect: docs/SIMULATOR.md, the archive of the log"]
+fn every_mistake_with_the_archive_is_found() {
+    hunt_all(&ARCHIVE);
 }

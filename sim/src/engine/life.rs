@@ -13,6 +13,7 @@ use redkeep::storage::{
 };
 use redkeep::vfs::{Clock, VfsError, VfsErrorKind};
 
+use super::archive;
 pub use super::history::History;
 use super::history::{Shown, peek};
 use super::model::{self, Model, Step};
@@ -33,6 +34,9 @@ pub const DATA: &str = "/db/data.keep";
 /// The log.
 pub const LOG: &str = "/db/data.keep-wal";
 
+/// The archive of the log.
+pub const KEPT: &str = "/kept";
+
 /// The identity of every simulated database.
 pub const UUID: [u8; 16] = *b"simulated db 01!";
 
@@ -43,6 +47,8 @@ pub struct Shape {
     /// Bound of the cache, in pages.
     pub cache_pages: u64,
     pub segment_bytes: u64,
+    /// The log is copied to the archive before its segments are used again.
+    pub keeps: bool,
     pub planted: Planted,
 }
 
@@ -52,6 +58,7 @@ impl Default for Shape {
             page_bytes: 512,
             cache_pages: 4,
             segment_bytes: 16 << 10,
+            keeps: false,
             planted: Planted::none(),
         }
     }
@@ -63,6 +70,7 @@ impl Shape {
             page_bytes: self.page_bytes,
             cache_bytes: self.cache_pages * self.page_bytes as u64,
             segment_bytes: self.segment_bytes,
+            keeps_log: self.keeps,
             planted: self.planted,
             pool_shape: Some(PoolShape {
                 page_bytes: self.page_bytes,
@@ -140,6 +148,8 @@ pub enum Act {
     CheckpointSteps(u32),
     /// A whole checkpoint, or the rest of the one that runs.
     Checkpoint,
+    /// The log is copied to the archive, and what is there is given back.
+    Archive,
     /// Takes a snapshot.
     Snapshot,
     /// Reads every snapshot that is held.
@@ -331,6 +341,7 @@ impl Life {
             Act::SyncBeside(batches) => self.sync_beside(batches),
             Act::CheckpointSteps(steps) => self.process.checkpoint_steps(*steps),
             Act::Checkpoint => self.process.checkpoint_steps(u32::MAX),
+            Act::Archive => self.process.archive(),
             Act::Snapshot => self.snapshot(),
             Act::ReadSnapshots => self.read_snapshots(),
             Act::DropSnapshot => {
@@ -401,6 +412,11 @@ impl Life {
     /// O8 and O9 on the durable checkpoint.
     pub fn account(&self) -> Result<(), Stop> {
         self.process.account()
+    }
+
+    /// O12: the archive, and the log beside it, have everything.
+    pub fn is_kept(&self) -> Result<(), Stop> {
+        archive::check(&self.process.vfs, self.process.log.last_lsn())
     }
 
     fn snapshot(&mut self) -> Result<(), Stop> {

@@ -51,7 +51,10 @@ impl<S: Clone + Default> Lives<S> {
             latency: knobs.latency,
             ..Setup::new(seed)
         };
-        let vfs = SimVfs::boot(Disk::new(knobs.profile.clone(), &[life::DIR]), &setup);
+        let vfs = SimVfs::boot(
+            Disk::new(knobs.profile.clone(), &[life::DIR, life::KEPT]),
+            &setup,
+        );
         observe(&vfs);
         Self {
             scenario,

@@ -10,9 +10,11 @@
 //! walk      page accounting and structure of a checkpoint
 //! scripts   the scripted scenarios
 //! random    runs that one seed decides
+//! archive   the archive of the log is one history
 //! exhaust   crash at every change of a script, every survivor set, every change of the recovery
 //! ```
 
+pub mod archive;
 pub mod damage;
 pub mod exhaust;
 pub mod history;

@@ -1,17 +1,18 @@
 //! What every process does to the engine, whatever it keeps in it: acknowledge, sync, checkpoint, shut down.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use redkeep::storage::OnMiss;
 use redkeep::storage::checkpoint::{Checkpoint, EngineLock};
-use redkeep::storage::log::Log;
+use redkeep::storage::log::{ArchiveError, Log};
 use redkeep::storage::meta::Meta;
 use redkeep::storage::page::PagePtr;
 use redkeep::storage::pager::META_REGION_BYTES;
+use redkeep::storage::{OnMiss, OpenError};
 use redkeep::vfs::Clock;
 
 use super::history::{History, Shown, peek};
-use super::life::Stop;
+use super::life::{KEPT, Stop};
 use super::tap::Watcher;
 use super::walk;
 use crate::disk::SimVfs;
@@ -124,6 +125,21 @@ impl<L: EngineLock, S: Clone> Process<L, S> {
         Ok(())
     }
 
+    /// Copies the log to the archive, and gives back what it has.
+    pub fn archive(&self) -> Result<(), Stop> {
+        if !self.log.keeps_segments() {
+            return Ok(());
+        }
+        match self.log.archive(&self.vfs, Path::new(KEPT)) {
+            Ok(_) => Ok(self.log.recycle(self.log.synced_checkpoint().lsn)?),
+            Err(ArchiveError::Vfs(error)) => Err(Stop::Open(OpenError::Vfs(error))),
+            Err(ArchiveError::Log(error)) => Err(error.into()),
+            Err(error @ (ArchiveError::Foreign(_) | ArchiveError::OtherHistory { .. })) => {
+                Err(Broken::new("O12", error.to_string()).into())
+            }
+        }
+    }
+
     /// Gives up the checkpoint that runs, if one does.
     pub fn abandon_checkpoint(&mut self) {
         self.checkpoint = None;
@@ -150,6 +166,7 @@ impl<L: EngineLock, S: Clone> Process<L, S> {
         for _ in 0..3 {
             self.checkpoint_steps(u32::MAX)?;
         }
+        self.archive()?;
         let cleared = self.engine.with(|e| e.clear_log_required(&*self.clock))?;
         if !cleared {
             return Err(Broken::new("O1", "a clean shutdown still requires the log").into());

@@ -78,6 +78,7 @@ impl Knobs {
             page_bytes,
             cache_pages: *stream.pick(&[2, 4, 16, 200]),
             segment_bytes: *stream.pick(&[16 << 10, 16 << 10, 32 << 10, 64 << 10]),
+            keeps: false,
             planted,
         };
         let profile = DiskProfile {
@@ -302,11 +303,36 @@ pub fn ending(
 
 /// One random run. The same seed gives the same trace.
 pub fn run(seed: Seed, planted: Planted) -> Result<Coverage, Box<Failure>> {
-    let knobs = Knobs::draw(seed, planted);
+    run_with(seed, Knobs::draw(seed, planted))
+}
+
+/// The same run of a database whose log is kept: each checkpoint, and each step towards one, is followed by a copy.
+pub fn run_kept(seed: Seed, planted: Planted) -> Result<Coverage, Box<Failure>> {
+    let mut knobs = Knobs::draw(seed, planted);
+    knobs.shape.keeps = true;
+    knobs.features |= feature::CHECKPOINTS | feature::SHUTDOWN;
+    run_with(seed, knobs)
+}
+
+/// The acts, with a copy of the log behind each that makes something of it superfluous.
+fn kept(acts: Vec<Act>) -> Vec<Act> {
+    let with_copy = |act| match act {
+        Act::Checkpoint | Act::CheckpointSteps(_) => vec![act, Act::Archive],
+        act => vec![act],
+    };
+    acts.into_iter().flat_map(with_copy).collect()
+}
+
+fn run_with(seed: Seed, knobs: Knobs) -> Result<Coverage, Box<Failure>> {
     let shape = knobs.shape;
     let scenario = format!(
-        "engine page={} cache={} segment={} atom={} faults={:#x}",
-        shape.page_bytes, shape.cache_pages, shape.segment_bytes, knobs.profile.atom, knobs.faults
+        "engine{} page={} cache={} segment={} atom={} faults={:#x}",
+        if shape.keeps { " kept" } else { "" },
+        shape.page_bytes,
+        shape.cache_pages,
+        shape.segment_bytes,
+        knobs.profile.atom,
+        knobs.faults
     );
     let mut lives = Lives::boot(seed, knobs.clone(), scenario);
     let mut work = Workload {
@@ -316,8 +342,9 @@ pub fn run(seed: Seed, planted: Planted) -> Result<Coverage, Box<Failure>> {
     };
     for _ in 0..knobs.lives {
         let count = work.stream.between(1, knobs.acts);
+        let acts = (0..count).map(|_| work.act()).collect();
         let script = Script {
-            acts: (0..count).map(|_| work.act()).collect(),
+            acts: if shape.keeps { kept(acts) } else { acts },
             tolerates_full_disk: knobs.faults & class::SPACE != 0,
         };
         lives.live(|ground, history| {
@@ -336,6 +363,9 @@ pub fn run(seed: Seed, planted: Planted) -> Result<Coverage, Box<Failure>> {
         ground.expect(life.history().issued())?;
         life.account()?;
         goes_on(&mut life)?;
+        if shape.keeps {
+            life.is_kept()?;
+        }
         if seed.0.is_multiple_of(4) {
             life.empties()?;
         }
