@@ -259,8 +259,10 @@ fn help() -> String {
     for (key, meaning) in own {
         let row = key.directive();
         let default = row.kind.lines(&row.default_value());
-        let default = String::from_utf8_lossy(&default[0].0).into_owned();
-        let option = format!("--{} {default}", row.name);
+        let default = default
+            .first()
+            .map_or_else(String::new, |(text, _)| format!(" {}", text.escape_ascii()));
+        let option = format!("--{}{default}", row.name);
         text.push_str(&format!("  {option:<32} {meaning}\n"));
     }
     text.push_str("\nDirectives of Redis that act:\n");

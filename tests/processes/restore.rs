@@ -36,13 +36,15 @@ fn wall_ms() -> u64 {
 /// The value of a field of INFO storage.
 fn info(connection: &mut Connection, field: &str) -> String {
     connection.send("INFO storage");
-    let mut found = None;
-    let mut line = connection.line();
-    while !line.starts_with("oldest_snapshot_age_ms") {
+    let header = connection.line();
+    let len: usize = header[1..].parse().expect("the length of a bulk string");
+    let (mut found, mut read) = (None, 0);
+    while read < len {
+        let line = connection.line();
+        read += line.len() + 2;
         if let Some(value) = line.strip_prefix(field).and_then(|l| l.strip_prefix(':')) {
             found = Some(value.to_owned());
         }
-        line = connection.line();
     }
     connection.line();
     found.unwrap_or_else(|| panic!("INFO has no {field}"))
