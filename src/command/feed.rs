@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::Call;
 use super::client::{Entry, signal};
 use super::effects::{Effects, Maker};
-use super::outgoing::{write_bulk, write_header};
+use super::outgoing::write_array;
 use super::server::Server;
 use crate::config::Key;
 use crate::interchange::aof::note;
@@ -111,10 +111,7 @@ struct Channel {
 
 impl Channel {
     fn say(&mut self, words: &[&[u8]]) {
-        write_header(&mut self.bytes, b'*', words.len());
-        for word in words {
-            write_bulk(&mut self.bytes, word);
-        }
+        write_array(&mut self.bytes, words.iter().copied());
     }
 
     fn say_in(&mut self, db: u32, words: &[&[u8]]) {

@@ -7,13 +7,20 @@ use crate::storage::Plan;
 
 /// DEL key [key ...]
 pub fn del(call: &mut Call) -> Outcome {
-    let (db, now_ms, keys) = (call.client.db, call.now_ms, &call.args[1..]);
+    let deleted = delete(call, &call.args[1..])?;
+    call.out.int(deleted);
+    Ok(())
+}
+
+/// Deletes keys of the client's database: how many were there.
+pub(super) fn delete(call: &mut Call<'_>, keys: &[&[u8]]) -> Result<i64, Failure> {
+    let (db, now_ms) = (call.client.db, call.now_ms);
     let plan = if keys.len() == 1 {
         Plan::Simple
     } else {
         Plan::Savepoint
     };
-    let deleted = call.keyspace.write(plan, |txn| {
+    call.keyspace.write(plan, |txn| {
         let mut deleted = 0;
         for key in keys {
             let slot = txn.slot(db, key, now_ms)?;
@@ -22,10 +29,8 @@ pub fn del(call: &mut Call) -> Outcome {
                 deleted += 1;
             }
         }
-        Ok::<_, Failure>(deleted)
-    })?;
-    call.out.int(deleted);
-    Ok(())
+        Ok(deleted)
+    })
 }
 
 /// UNLINK key [key ...]

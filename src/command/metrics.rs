@@ -12,7 +12,7 @@ use super::{Call, info};
 use crate::keyspace::Keyspace;
 use crate::resp::Reply;
 use crate::storage::Error;
-use rows::{ROWS, Row};
+use rows::{ROWS, Row, row};
 
 /// What stands before every name.
 const PREFIX: &str = "redkeep_";
@@ -40,48 +40,32 @@ struct Family {
     parts: &'static [Row],
 }
 
-const fn part(
-    field: &'static str,
-    name: &'static str,
-    kind: Kind,
-    divisor: f64,
-    help: &'static str,
-) -> Row {
-    Row {
-        field,
-        name,
-        kind,
-        divisor,
-        help,
-    }
-}
-
 #[rustfmt::skip]
 const FAMILIES: &[Family] = &[
     Family { prefix: "cmdstat_", label: "command", parts: &[
-        part("calls", "command_calls_total", Kind::Counter, 1.0, "Calls of a command."),
-        part("usec", "command_duration_seconds_total", Kind::Counter, 1e6, "Time that calls of a command took."),
-        part("rejected_calls", "command_rejected_calls_total", Kind::Counter, 1.0, "Calls of a command that were refused before they began."),
-        part("failed_calls", "command_failed_calls_total", Kind::Counter, 1.0, "Calls of a command that were answered with an error."),
+        row("calls", "command_calls_total", Kind::Counter, 1.0, "Calls of a command."),
+        row("usec", "command_duration_seconds_total", Kind::Counter, 1e6, "Time that calls of a command took."),
+        row("rejected_calls", "command_rejected_calls_total", Kind::Counter, 1.0, "Calls of a command that were refused before they began."),
+        row("failed_calls", "command_failed_calls_total", Kind::Counter, 1.0, "Calls of a command that were answered with an error."),
     ]},
     Family { prefix: "errorstat_", label: "error", parts: &[
-        part("count", "errors_total", Kind::Counter, 1.0, "Errors answered, by their first word."),
+        row("count", "errors_total", Kind::Counter, 1.0, "Errors answered, by their first word."),
     ]},
     Family { prefix: "db", label: "db", parts: &[
-        part("keys", "db_keys", Kind::Gauge, 1.0, "Keys of a database."),
-        part("expires", "db_expiring_keys", Kind::Gauge, 1.0, "Keys of a database that expire."),
-        part("avg_ttl", "db_mean_ttl_seconds", Kind::Gauge, 1e3, "Mean time to live of a sample of those that expire."),
-        part("subexpiry", "db_expiring_hashes", Kind::Gauge, 1.0, "Hashes of a database whose fields expire."),
+        row("keys", "db_keys", Kind::Gauge, 1.0, "Keys of a database."),
+        row("expires", "db_expiring_keys", Kind::Gauge, 1.0, "Keys of a database that expire."),
+        row("avg_ttl", "db_mean_ttl_seconds", Kind::Gauge, 1e3, "Mean time to live of a sample of those that expire."),
+        row("subexpiry", "db_expiring_hashes", Kind::Gauge, 1.0, "Hashes of a database whose fields expire."),
     ]},
     Family { prefix: "slave", label: "replica", parts: &[
-        part("offset", "replica_offset_bytes", Kind::Gauge, 1.0, "Bytes of the stream that a replica has acknowledged."),
-        part("lag", "replica_lag_seconds", Kind::Gauge, 1.0, "Time since a replica acknowledged anything."),
+        row("offset", "replica_offset_bytes", Kind::Gauge, 1.0, "Bytes of the stream that a replica has acknowledged."),
+        row("lag", "replica_lag_seconds", Kind::Gauge, 1.0, "Time since a replica acknowledged anything."),
     ]},
     Family { prefix: "grown_", label: "type", parts: &[
-        part("", "collections_grown_total", Kind::Counter, 1.0, "Collections that outgrew the cell of their key."),
+        row("", "collections_grown_total", Kind::Counter, 1.0, "Collections that outgrew the cell of their key."),
     ]},
     Family { prefix: "shrunk_", label: "type", parts: &[
-        part("", "collections_shrunk_total", Kind::Counter, 1.0, "Collections that fit into the cell of their key again."),
+        row("", "collections_shrunk_total", Kind::Counter, 1.0, "Collections that fit into the cell of their key again."),
     ]},
 ];
 

@@ -6,11 +6,11 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use super::{Call, Failure, Outcome, argument, dump, errors, word};
+use super::outgoing::write_array;
+use super::{Call, Failure, Outcome, argument, dump, errors, keys, word};
 use crate::keyspace::Look;
-use crate::keyspace::change::Class;
 use crate::resp::ErrorReply;
-use crate::storage::{OnMiss, Plan};
+use crate::storage::OnMiss;
 
 const NOT_REACHED: ErrorReply = ErrorReply::new("IOERR error or timeout connecting to the client");
 const NOT_WRITTEN: ErrorReply =
@@ -135,14 +135,7 @@ struct Requests {
 
 impl Requests {
     fn add(&mut self, words: &[&[u8]]) {
-        self.bytes
-            .extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
-        for word in words {
-            self.bytes
-                .extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-            self.bytes.extend_from_slice(word);
-            self.bytes.extend_from_slice(b"\r\n");
-        }
+        write_array(&mut self.bytes, words.iter().copied());
     }
 
     fn add_preceding(&mut self, words: &[&[u8]]) {
@@ -240,19 +233,10 @@ fn moved<'a>(exchange: &Exchange, preceding: usize, keys: &[&'a [u8]]) -> Vec<&'
 }
 
 fn delete(call: &mut Call<'_>, keys: &[&[u8]]) -> Result<(), Failure> {
-    let (db, now_ms) = (call.client.db, call.now_ms);
     if keys.is_empty() {
         return Ok(());
     }
-    call.keyspace.write(Plan::Savepoint, |txn| {
-        for key in keys {
-            let slot = txn.slot(db, key, now_ms)?;
-            if txn.delete(&slot, key)? {
-                txn.touched(db, key, 1, Some((Class::Generic, "del")));
-            }
-        }
-        Ok::<_, Failure>(())
-    })?;
+    keys::delete(call, keys)?;
     let mut words: Vec<&[u8]> = vec![b"DEL"];
     words.extend_from_slice(keys);
     call.does(&words);

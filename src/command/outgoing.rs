@@ -73,10 +73,7 @@ impl Outgoing {
     pub fn add<'a>(&mut self, words: &[&[u8]], to: impl Iterator<Item = &'a Arc<Entry>>) {
         let from = self.bytes.len();
         let out = &mut self.bytes;
-        write_header(out, b'*', words.len());
-        for word in words {
-            write_bulk(out, word);
-        }
+        write_array(out, words.iter().copied());
         let end = out.len();
         self.posts.extend(to.map(|entry| Post {
             after: self.after,
@@ -170,6 +167,14 @@ pub fn write_header(out: &mut Vec<u8>, kind: u8, len: usize) {
     out.push(kind);
     out.extend_from_slice(digits.format(len).as_bytes());
     out.extend_from_slice(b"\r\n");
+}
+
+/// Appends an array of bulk strings: a command, or a message.
+pub fn write_array<'a>(out: &mut Vec<u8>, items: impl ExactSizeIterator<Item = &'a [u8]>) {
+    write_header(out, b'*', items.len());
+    for item in items {
+        write_bulk(out, item);
+    }
 }
 
 /// Appends a bulk string.

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use super::client::Entry;
 use super::effects::{Effects, Maker};
 use super::notification;
-use super::outgoing::{Outgoing, Progress, write_bulk, write_header};
+use super::outgoing::{Outgoing, Progress, write_array, write_bulk, write_header};
 use super::server::Server;
 use super::tracking::Target;
 use crate::keyspace::change::Change;
@@ -125,10 +125,7 @@ impl<'a> Sender<'a> {
 /// An array of bulk strings.
 fn array<'a>(items: impl ExactSizeIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut out = Vec::new();
-    write_header(&mut out, b'*', items.len());
-    for item in items {
-        write_bulk(&mut out, item);
-    }
+    write_array(&mut out, items);
     out
 }
 

@@ -26,6 +26,18 @@ impl Server {
         Self::start(command)
     }
 
+    /// What starts Redis, without a dump file; None, and it is said: it is not installed.
+    pub fn redis() -> Option<Command> {
+        let mut command = Command::new("redis-server");
+        if command.arg("--version").output().is_err() {
+            eprintln!("no redis-server is installed: nothing is compared");
+            return None;
+        }
+        let mut command = Command::new("redis-server");
+        command.args(["--save", ""]);
+        Some(command)
+    }
+
     /// A program that takes Redis's flags.
     pub fn start(command: Command) -> Self {
         let folder = tempfile::tempdir().expect("a folder");

@@ -18,7 +18,7 @@ const MICROS: f64 = 1e6;
 const PERCENT: f64 = 100.0;
 const PER_KIBIBYTE: f64 = 1.0 / 1024.0;
 
-const fn row(
+pub(super) const fn row(
     field: &'static str,
     name: &'static str,
     kind: Kind,
