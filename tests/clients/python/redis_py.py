@@ -96,7 +96,7 @@ class Both:
 
     def test_a_pool_is_shared_by_threads(self):
         pool = redis.BlockingConnectionPool(host="127.0.0.1", port=place.PORT, max_connections=4, timeout=20,
-                                            protocol=self.protocol, decode_responses=True)
+                                            protocol=self.protocol, decode_responses=True, client_name="pooled")
         self.addCleanup(pool.disconnect)
 
         def work(thread):
@@ -110,7 +110,7 @@ class Both:
             list(threads.map(work, range(8)))
         self.assertEqual(self.r.get("count"), "800")
         self.assertEqual(self.r.dbsize(), 801)
-        self.assertLessEqual(len(self.r.client_list()), 6)
+        self.assertLessEqual(sum(one["name"] == "pooled" for one in self.r.client_list()), 4)
 
     def test_pipelines_keep_order_and_report_errors_in_place(self):
         with self.r.pipeline(transaction=False) as pipe:
@@ -222,7 +222,7 @@ class Both:
         inside, most = [0], [0]
 
         def work(_):
-            with self.r.lock("lock", timeout=20, sleep=0.01):
+            with self.r.lock("lock", timeout=100, sleep=0.01):
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
                 time.sleep(0.002)
@@ -231,9 +231,9 @@ class Both:
         with ThreadPoolExecutor(5) as threads:
             list(threads.map(work, range(25)))
         self.assertEqual(most[0], 1)
-        lock = self.r.lock("lock", timeout=10)
+        lock = self.r.lock("lock", timeout=100)
         self.assertTrue(lock.acquire())
-        self.assertTrue(lock.extend(20) and self.r.ttl("lock") > 20)
+        self.assertTrue(lock.extend(200) and self.r.ttl("lock") > 200)
         self.assertTrue(lock.reacquire() and lock.owned())
         self.assertFalse(self.r.lock("lock", blocking_timeout=0.05).acquire())
         lock.release()
@@ -265,7 +265,8 @@ class Both:
             self.assertEqual(list(least.result()), ["z", "b", 2.0])
         started = time.monotonic()
         self.assertIsNone(self.r.blpop("none", timeout=0.1))
-        self.assertGreaterEqual(time.monotonic() - started, 0.1)
+        # The server's clock has whole milliseconds.
+        self.assertGreaterEqual(time.monotonic() - started, 0.095)
 
     def test_groups_share_a_stream_and_take_over(self):
         r = self.r
@@ -404,7 +405,7 @@ class Asynchronous(place.Case):
             self.assertEqual(await r.get("n"), "500")
             async with r.pipeline(transaction=True) as pipe:
                 self.assertEqual(await pipe.incr("n").get("n").execute(), [501, "501"])
-            async with r.lock("lock", timeout=5):
+            async with r.lock("lock", timeout=100):
                 self.assertEqual(await r.exists("lock"), 1)
             async with r.pubsub() as subscription:
                 await subscription.subscribe("c")
