@@ -207,3 +207,26 @@ fn the_command_line_is_checked() {
     assert_eq!(code, 1, "{error}");
     assert!(error.contains("/nowhere/sock: "), "{error}");
 }
+
+/// One connection asks for what takes 10 ms a thousand times a second: what waits because the connection is late counts.
+#[test]
+fn an_open_loop_counts_from_when_requests_were_due() {
+    let Some(redis) = Redis::start(&["--enable-debug-command", "yes"]) else {
+        println!("skipped: no redis-server on the PATH");
+        return;
+    };
+    let command = ["--command", "DEBUG SLEEP 0.01", "-c", "1", "-n", "100"];
+    let p50_us = |more: &[&str]| -> u64 {
+        let (code, out, error) = bench(&redis.socket(), &[&command, more].concat());
+        assert_eq!(code, 0, "{error}");
+        assert!(out.contains(" requests=100 errors=0 "), "{out}");
+        let (_, latency) = out.split_once(" p50_us=").expect("a median");
+        let (latency, _) = latency.split_once(' ').expect("more figures");
+        latency.parse().expect("a number")
+    };
+    let open = p50_us(&["--rate", "1000"]);
+    // The fiftieth is due after 50 ms and answered after 500 at the earliest.
+    assert!(open >= 440_000, "{open}");
+    let (code, _, error) = bench(&redis.socket(), &["--rate", "0"]);
+    assert_eq!(code, 2, "{error}");
+}

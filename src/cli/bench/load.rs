@@ -5,15 +5,17 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use hdrhistogram::Histogram;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::keys::{Distribution, Keys};
+use super::pace::{Due, Pace};
 use super::replies::{Malformed, Replies};
 use super::template::Mix;
 
@@ -58,6 +60,8 @@ pub struct Load {
     pub mix: Mix,
     pub clients: u32,
     pub pipeline: u32,
+    /// Requests a second that are due, replies or not; without it a connection sends as soon as it has its replies.
+    pub rate: Option<f64>,
     pub threads: u32,
     pub until: Until,
     pub keyspace: u64,
@@ -91,7 +95,7 @@ pub struct Round {
     /// Error replies.
     pub errors: u64,
     pub first_error: Option<String>,
-    /// Microseconds from the sending of a batch to each of its replies.
+    /// Microseconds to each reply from the sending of its batch, or from when that was due.
     pub latency_us: Histogram<u64>,
 }
 
@@ -152,12 +156,26 @@ impl Load {
             done: AtomicU64::new(0),
             start: Instant::now(),
         });
-        let threads = self.threads.min(self.clients);
+        let threads = self.threads.min(self.clients) as usize;
+        let (orders, stop) = self.orders();
+        let mut of_threads: Vec<Vec<(u32, Orders)>> = (0..threads).map(|_| Vec::new()).collect();
+        for (client, order) in (0..).zip(orders) {
+            of_threads[client as usize % threads].push((client, order));
+        }
         let rounds: Vec<Result<Round, LoadError>> = std::thread::scope(|scope| {
-            let handles: Vec<_> = (0..threads)
-                .map(|thread| {
+            let handles: Vec<_> = of_threads
+                .into_iter()
+                .enumerate()
+                .map(|(thread, clients)| {
                     let (shared, title) = (Arc::clone(&shared), (thread == 0).then_some(title));
-                    scope.spawn(move || run_thread(&shared, thread, threads, title))
+                    let stop = &stop;
+                    scope.spawn(move || {
+                        let round = run_thread(&shared, clients, title);
+                        if round.is_err() {
+                            stop.store(true, Ordering::Relaxed);
+                        }
+                        round
+                    })
                 })
                 .collect();
             let joined = handles.into_iter().map(|handle| handle.join());
@@ -176,6 +194,29 @@ impl Load {
         }
         Ok(total)
     }
+
+    /// What tells each connection to send, and what ends that.
+    fn orders(&self) -> (Vec<Orders>, Arc<AtomicBool>) {
+        let Some(rate) = self.rate else {
+            let orders = (0..self.clients).map(|_| Orders::WhenAnswered).collect();
+            return (orders, Arc::default());
+        };
+        let pace = Pace {
+            rate,
+            pipeline: u64::from(self.pipeline),
+            until: self.until,
+        };
+        let paced = pace.start(self.clients as usize);
+        let orders = paced.connections.into_iter().map(Orders::WhenDue);
+        (orders.collect(), paced.stop)
+    }
+}
+
+/// When a connection sends its next batch.
+#[derive(Debug)]
+enum Orders {
+    WhenAnswered,
+    WhenDue(UnboundedReceiver<Due>),
 }
 
 /// How far apart in the noise two values may start.
@@ -183,8 +224,7 @@ const NOISE_SPREAD: usize = 4096;
 
 fn run_thread(
     shared: &Arc<Shared>,
-    thread: u32,
-    threads: u32,
+    connections: Vec<(u32, Orders)>,
     title: Option<&str>,
 ) -> Result<Round, LoadError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -192,8 +232,8 @@ fn run_thread(
         .build()?;
     runtime.block_on(async {
         let mut clients = tokio::task::JoinSet::new();
-        for client in (thread..shared.load.clients).step_by(threads as usize) {
-            clients.spawn(run_client(Arc::clone(shared), client));
+        for (client, orders) in connections {
+            clients.spawn(run_client(Arc::clone(shared), client, orders));
         }
         let progress = title
             .filter(|_| io::stderr().is_terminal())
@@ -239,16 +279,16 @@ async fn show_progress(shared: Arc<Shared>, title: String) {
     }
 }
 
-async fn run_client(shared: Arc<Shared>, client: u32) -> Result<Round, LoadError> {
+async fn run_client(shared: Arc<Shared>, client: u32, orders: Orders) -> Result<Round, LoadError> {
     match &shared.target {
         Target::Tcp(address) => {
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
-            Connection::new(stream, &shared, client).run().await
+            Connection::new(stream, &shared, client).run(orders).await
         }
         Target::Unix(path) => {
             let stream = UnixStream::connect(path).await?;
-            Connection::new(stream, &shared, client).run().await
+            Connection::new(stream, &shared, client).run(orders).await
         }
     }
 }
@@ -277,10 +317,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         }
     }
 
-    async fn run(mut self) -> Result<Round, LoadError> {
+    async fn run(mut self, mut orders: Orders) -> Result<Round, LoadError> {
         self.authenticate().await?;
         loop {
-            let batch = self.take_batch();
+            let (batch, due) = match &mut orders {
+                Orders::WhenAnswered => (self.take_batch(), None),
+                Orders::WhenDue(orders) => match orders.recv().await {
+                    Some(due) => (due.requests, Some(due.at)),
+                    None => break,
+                },
+            };
             if batch == 0 {
                 break;
             }
@@ -288,7 +334,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             for _ in 0..batch {
                 self.write_request();
             }
-            let start = Instant::now();
+            let start = due.unwrap_or_else(Instant::now);
             self.stream.write_all(&self.out).await?;
             self.read_replies(batch, start).await?;
             self.round.requests += batch;

@@ -2,6 +2,7 @@
 
 mod keys;
 mod load;
+mod pace;
 mod replies;
 mod report;
 mod template;
@@ -36,6 +37,10 @@ pub struct BenchArgs {
     /// Requests that a connection sends before it waits for their replies
     #[arg(long, short = 'P', default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pipeline: u32,
+    /// Requests a second that are due, whether the server keeps up or not; latency counts from when a request was due
+    /// (default: each connection sends when it has its replies)
+    #[arg(long)]
+    rate: Option<f64>,
     /// Threads of this program
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     threads: u32,
@@ -84,6 +89,8 @@ enum BenchError {
     Template(#[from] TemplateError),
     #[error("--duration must be more than 0 and at most 86400 seconds")]
     Duration,
+    #[error("--rate must be at least 1 and at most 100000000 requests a second")]
+    Rate,
     #[error("--zipf-exponent must be more than 0 and at most 10")]
     Exponent,
     #[error("{target}: {error}")]
@@ -156,10 +163,14 @@ fn load_of(args: &BenchArgs, mix: Mix) -> Result<Load, BenchError> {
     if !(args.zipf_exponent > 0.0 && args.zipf_exponent <= 10.0) {
         return Err(BenchError::Exponent);
     }
+    if args.rate.is_some_and(|rate| !(1.0..=1e8).contains(&rate)) {
+        return Err(BenchError::Rate);
+    }
     Ok(Load {
         mix,
         clients: args.clients,
         pipeline: args.pipeline,
+        rate: args.rate,
         threads: args.threads,
         until,
         keyspace: args.keyspace,
@@ -175,6 +186,7 @@ fn fill_of(args: &BenchArgs) -> Result<Load, BenchError> {
     let mut fill = load_of(args, Mix::parse("set", 100)?)?;
     fill.until = Until::Requests(args.keyspace);
     fill.distribution = Distribution::Sequential;
+    fill.rate = None;
     // Wide enough to be quick, narrow enough that large values do not pile up.
     fill.pipeline = (1 << 20) / (args.value_size + 100).min(1 << 20);
     fill.pipeline = fill.pipeline.clamp(1, 64);

@@ -67,6 +67,10 @@ impl Report {
             ("command", args.command.clone()),
             ("clients", args.clients.to_string()),
             ("pipeline", args.pipeline.to_string()),
+            (
+                "rate",
+                args.rate.map_or("any".to_string(), |rate| rate.to_string()),
+            ),
             ("threads", args.threads.to_string()),
             ("keyspace", args.keyspace.to_string()),
             ("dist", args.dist.name().to_string()),
