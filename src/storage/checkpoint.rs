@@ -520,6 +520,9 @@ impl Engine {
                 return Ok(false);
             }
             self.write_meta(clock, false)?;
+            if let Some(log) = self.log() {
+                log.shorten().map_err(log_failed)?;
+            }
         }
         Ok(true)
     }

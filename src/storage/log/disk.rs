@@ -307,7 +307,16 @@ impl Disk {
         let up_to = read_from.map_or(up_to.0, |from| up_to.0.min(from.0.saturating_sub(1)));
         let synced_seq = if early { u64::MAX } else { naming.synced_seq };
         pool.recycle(up_to, synced_seq, kept_seq);
-        let is_shorter = pool.trim(self.setting.idle_segments);
+        self.trim(&mut pool, self.setting.idle_segments)
+    }
+
+    /// Gives up free segments at the end of the file beyond that many.
+    pub fn shorten(&self, idle: u64) -> Result<(), LogError> {
+        self.trim(&mut self.pool.lock(), idle)
+    }
+
+    fn trim(&self, pool: &mut Pool, idle: u64) -> Result<(), LogError> {
+        let is_shorter = pool.trim(idle);
         self.free_slots.store(pool.free_slots(), Ordering::Relaxed);
         if !is_shorter {
             return Ok(());

@@ -287,6 +287,12 @@ impl Log {
         self.group.medium().recycle(up_to)
     }
 
+    /// Gives back the free segments at the end of the file but one, when nothing in the log is needed: whoever opens it
+    /// next reads all of it. An error leaves the log usable: the file is longer than it need be.
+    pub fn shorten(&self) -> Result<(), LogError> {
+        self.group.medium().shorten(SEGMENTS_AT_FIRST - 1)
+    }
+
     /// From now on [`Log::recycle`] gives back only what [`Log::archive`] has copied, or everything that is not needed.
     pub fn keep_segments(&self, is_on: bool) {
         self.group.medium().keep(is_on);

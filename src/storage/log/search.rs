@@ -13,7 +13,7 @@ pub(super) struct Salts {
     /// Sorted by tag.
     by_tag: Vec<(u32, u64)>,
     /// One bit for each low half of a tag, so that most places are dismissed by one look.
-    low_halves: Vec<u64>,
+    low_halves: Box<[u64; 1 << 10]>,
 }
 
 impl Salts {
@@ -39,7 +39,7 @@ impl Salts {
             .collect();
         by_tag.sort_unstable();
         by_tag.dedup();
-        let mut low_halves = vec![0u64; 1 << 10];
+        let mut low_halves = Box::new([0u64; 1 << 10]);
         for (tag, _) in &by_tag {
             let low = *tag as u16 as usize;
             low_halves[low / 64] |= 1 << (low % 64);
@@ -47,12 +47,20 @@ impl Salts {
         Self { by_tag, low_halves }
     }
 
+    /// The first place from `from` on where a known tag may stand.
+    fn next_place(&self, bytes: &[u8], from: usize) -> Option<usize> {
+        let pairs = bytes.get(from..)?.array_windows::<2>();
+        let is_known = |pair: &[u8; 2]| self.knows_half(u16::from_le_bytes(*pair));
+        pairs.into_iter().position(is_known).map(|at| from + at)
+    }
+
+    fn knows_half(&self, low: u16) -> bool {
+        self.low_halves[usize::from(low >> 6)] >> (low & 63) & 1 != 0
+    }
+
     fn with_tag(&self, tag: u32) -> impl Iterator<Item = u64> {
-        let low = tag as u16 as usize;
-        let known = self.low_halves[low / 64] & 1 << (low % 64) != 0;
-        let entries: &[(u32, u64)] = if known { &self.by_tag } else { &[] };
-        let first = entries.partition_point(|(t, _)| *t < tag);
-        entries[first..]
+        let first = self.by_tag.partition_point(|(t, _)| *t < tag);
+        self.by_tag[first..]
             .iter()
             .take_while(move |(t, _)| *t == tag)
             .map(|(_, salt)| *salt)
@@ -78,8 +86,9 @@ pub(super) struct Found {
 pub(super) fn search(image: &[u8], range: Range<usize>, salts: &Salts, found: &mut Found) {
     let end = range.end.min(image.len());
     let mut at = range.start;
-    while at + TAG_OFFSET + 4 <= end {
-        let Some(tag) = image[at + TAG_OFFSET..].first_chunk() else {
+    while let Some(place) = salts.next_place(&image[..end], at + TAG_OFFSET) {
+        at = place - TAG_OFFSET;
+        let Some(tag) = image[place..end].first_chunk() else {
             return;
         };
         let mut step = 1;

@@ -131,6 +131,9 @@ fn an_idle_log_gives_its_space_back() {
     assert!(log.file_len() <= 8192 + 4 * SEGMENT, "{}", log.file_len());
     assert_eq!(disk.bytes().len() as u64, log.file_len());
     assert_eq!(log.live_bytes(), SEGMENT);
+    log.shorten().expect("nothing fails");
+    assert_eq!(log.file_len(), 8192 + 2 * SEGMENT);
+    assert_eq!(disk.bytes().len() as u64, log.file_len());
     world
         .run(&log, &[Append(50_000), Sync])
         .expect("nothing fails");
