@@ -437,6 +437,7 @@ fn change_parked(engine: &mut Engine, step: &Step) {
         }
         let missed = engine.missed().to_vec();
         assert!(!missed.is_empty(), "a miss names its pages");
+        let read = engine.pager().stats().misses + missed.len() as u64;
         engine.pager_mut().begin_load(&missed);
         for ptr in missed {
             let mut page = vec![0; engine.pager().page_bytes()];
@@ -444,6 +445,7 @@ fn change_parked(engine: &mut Engine, step: &Step) {
             let pager = engine.pager_mut();
             pager.end_load(ptr, Some(&page)).expect("a frame is free");
         }
+        assert_eq!(engine.pager().stats().misses, read);
     }
     engine.commit();
 }

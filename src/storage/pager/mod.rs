@@ -370,6 +370,7 @@ impl Pager {
             self.loading.remove(&ptr);
         }
         let Some(bytes) = bytes else { return Ok(()) };
+        self.stats.misses += 1;
         if self.source.pool().lookup(ptr.page).is_none() {
             self.place(ptr, bytes)?;
         }
