@@ -15,9 +15,8 @@ use std::net::SocketAddr;
 use thiserror::Error;
 
 pub use process::{ArgumentsOf, Process};
-use socket::Socket;
-
 pub use session::{Options, Session};
+pub use socket::Socket;
 pub use transcript::quoted;
 pub use trial::{Counterexample, Trial};
 pub use wire::{Node, elements, parse, read_reply};

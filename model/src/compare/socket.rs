@@ -9,6 +9,7 @@ use super::wire;
 /// How long a reply may take before the server counts as hung.
 const REPLY_PATIENCE: Duration = Duration::from_secs(60);
 
+/// A blocking connection.
 pub struct Socket {
     stream: BufReader<TcpStream>,
 }

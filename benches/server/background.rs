@@ -1,0 +1,154 @@
+//! What is felt of the work in the background.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::server::{Client, Server};
+use crate::{Options, say};
+
+/// A work in the background: its name, how it is begun, and the fields of INFO that say that it goes on.
+struct Job {
+    name: &'static str,
+    begin: fn(&mut Client) -> String,
+    section: &'static str,
+    running: &'static str,
+    /// Redis has no like.
+    is_own: bool,
+}
+
+/// The file of a backup, in the folder of the server.
+const COPY: &str = "copy.keep";
+
+const JOBS: [Job; 3] = [
+    Job {
+        name: "bgsave",
+        begin: |client| client.text(&["BGSAVE"]),
+        section: "persistence",
+        running: "rdb_bgsave_in_progress",
+        is_own: false,
+    },
+    Job {
+        name: "bgrewriteaof",
+        begin: |client| client.text(&["BGREWRITEAOF"]),
+        section: "persistence",
+        running: "aof_rewrite_in_progress",
+        is_own: false,
+    },
+    Job {
+        name: "backup",
+        begin: |client| client.text(&["BACKUP", COPY]),
+        section: "storage",
+        running: "backup_in_progress",
+        is_own: true,
+    },
+];
+
+pub fn measure(options: &Options) {
+    let folders = [options.folder(), options.folder()];
+    // As large as the data: so it is full before anything is measured, and what comes on top of it is seen.
+    let cache = format!("{}mb", (options.gigabytes * 1024.0).max(64.0) as u64);
+    let servers = [
+        (
+            "redkeep",
+            Server::redkeep(folders[0].path(), &["--cache-size", &cache]),
+        ),
+        ("redis", Server::redis(folders[1].path())),
+    ];
+    let keys = options.keys().to_string();
+    let seconds = options.seconds.to_string();
+    let mut rates = Vec::new();
+    for (name, server) in &servers {
+        eprintln!("background: filling {keys} keys into {name}");
+        server.fill(options.keys());
+        let most = server.bench(&["--keyspace", &keys, "--duration", "5"]);
+        let most = most["per_second"]["median"].as_f64().expect("a rate");
+        say(
+            &format!("background_{name}_set_per_s"),
+            format!("{most:.0}"),
+        );
+        rates.push((most / 2.0).max(1.0).to_string());
+    }
+    for ((name, server), rate) in servers.iter().zip(&rates) {
+        let load = ["--keyspace", &keys, "--duration", &seconds, "--rate", rate];
+        let quiet = under_load(server, &load, |_| {});
+        quiet.say(&format!("background_{name}_quiet"));
+        for job in JOBS.iter().filter(|job| !job.is_own || *name == "redkeep") {
+            eprintln!("background: {} of {name}", job.name);
+            let felt = under_load(server, &load, |is_over| {
+                let mut runs = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    let mut client = server.connect();
+                    let reply = (job.begin)(&mut client);
+                    assert!(reply.starts_with('+'), "{}: {reply}", job.name);
+                    client.await_info(job.section, job.running, "0");
+                    runs += 1;
+                    if job.is_own {
+                        let copy = folders[0].path().join(COPY);
+                        std::fs::remove_file(copy).expect("the backup is there");
+                    }
+                }
+                say(&format!("background_{name}_{}_runs", job.name), runs);
+            });
+            felt.say(&format!("background_{name}_{}", job.name));
+            let ratio = felt.p99_9_us / quiet.p99_9_us;
+            say(
+                &format!("background_{name}_{}_p99_9_ratio", job.name),
+                format!("{ratio:.2}"),
+            );
+            let more = felt.peak_mib - quiet.peak_mib;
+            say(
+                &format!("background_{name}_{}_more_mib", job.name),
+                format!("{more:.1}"),
+            );
+        }
+    }
+}
+
+/// What a load came to.
+struct Felt {
+    p50_us: f64,
+    p99_us: f64,
+    p99_9_us: f64,
+    max_us: f64,
+    /// The most memory that was seen, of the server and of its children.
+    peak_mib: f64,
+}
+
+impl Felt {
+    fn say(&self, name: &str) {
+        say(&format!("{name}_p50_us"), self.p50_us);
+        say(&format!("{name}_p99_us"), self.p99_us);
+        say(&format!("{name}_p99_9_us"), self.p99_9_us);
+        say(&format!("{name}_max_us"), self.max_us);
+        say(&format!("{name}_peak_mib"), format!("{:.1}", self.peak_mib));
+    }
+}
+
+/// Runs a load, and beside it some work that goes on until it is told that the load is over.
+fn under_load(server: &Server, load: &[&str], work: impl Fn(&AtomicBool) + Sync) -> Felt {
+    let is_over = AtomicBool::new(false);
+    let mut peak_mib = server.proportional_mib();
+    let report = thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            let report = server.bench(load);
+            is_over.store(true, Ordering::Relaxed);
+            report
+        });
+        let work = scope.spawn(|| work(&is_over));
+        while !load.is_finished() {
+            thread::sleep(Duration::from_millis(500));
+            peak_mib = peak_mib.max(server.proportional_mib());
+        }
+        work.join().expect("the work succeeds");
+        load.join().expect("the load succeeds")
+    });
+    let us = |name: &str| report["latency_us"][name].as_f64().expect("a latency");
+    Felt {
+        p50_us: us("p50"),
+        p99_us: us("p99"),
+        p99_9_us: us("p99_9"),
+        max_us: us("max"),
+        peak_mib,
+    }
+}

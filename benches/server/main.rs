@@ -1,0 +1,78 @@
+//! The server as its users meet it: how large it is, how long what it does takes at any size, and what is felt of the
+//! work in the background, beside Redis where there is a like.
+//!
+//! ```text
+//! cargo bench --bench server -- [--gigabytes N] [--elements N] [--dir DIR] [size|complexity|background ...]
+//! ```
+//!
+//! - `size`: resident memory with a small cache and much data; the start on a large file; DEL and FLUSHALL of much.
+//! - `complexity`: time and pages of operations on one element, in collections of a thousand elements and more.
+//! - `background`: the latency of SET, in an open loop of half the rate that the server can do, while it saves, rewrites
+//!   its append-only file and is backed up; and the memory that takes. Redis does the same in the same run.
+//!
+//! Figures are printed as `name=value`, a line each. `redis-server` has to be on the PATH for `background`.
+
+mod background;
+mod complexity;
+mod server;
+mod size;
+
+use std::path::PathBuf;
+
+/// What is to be measured, and with how much.
+#[derive(clap::Parser)]
+struct Options {
+    /// GiB of data of `size` and `background`.
+    #[arg(long, default_value_t = 2.0)]
+    gigabytes: f64,
+    /// Elements of the largest collections of `complexity`.
+    #[arg(long, default_value_t = 10_000_000)]
+    elements: u64,
+    /// Seconds of each load of `background`.
+    #[arg(long, default_value_t = 20.0)]
+    seconds: f64,
+    /// Where the files are made.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Passed by cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+    /// All, if none is named.
+    #[arg(value_parser = ["size", "complexity", "background"])]
+    work: Vec<String>,
+}
+
+impl Options {
+    /// A folder for the files of one server.
+    fn folder(&self) -> tempfile::TempDir {
+        match &self.dir {
+            Some(dir) => tempfile::tempdir_in(dir),
+            None => tempfile::tempdir(),
+        }
+        .expect("a folder for the files")
+    }
+
+    /// Keys that hold that much data, with values of [`server::VALUE_BYTES`].
+    fn keys(&self) -> u64 {
+        ((self.gigabytes * (1u64 << 30) as f64) / server::VALUE_BYTES as f64).max(1.0) as u64
+    }
+}
+
+fn main() {
+    let options = <Options as clap::Parser>::parse();
+    let does = |work: &str| options.work.is_empty() || options.work.iter().any(|w| w == work);
+    if does("size") {
+        size::measure(&options);
+    }
+    if does("complexity") {
+        complexity::measure(&options);
+    }
+    if does("background") {
+        background::measure(&options);
+    }
+}
+
+/// A figure for whoever reads the output.
+fn say(name: &str, value: impl std::fmt::Display) {
+    println!("{name}={value}");
+}
