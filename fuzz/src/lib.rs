@@ -1,5 +1,7 @@
 //! What the fuzz targets share: files in memory, a clock that stands still, and edits read from fuzz input.
 
+pub mod database;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -50,7 +50,8 @@ const BAR_COLUMNS: u64 = 40;
 
 /// What --fix says of a database.
 const DATABASE_NOT_FIXED: &str = "--fix changes nothing of a database. Opening it mends a damaged copy of a meta and \
-     cuts the torn end of its log; damaged pages, and damage inside its log, need a backup";
+     cuts the torn end of its log; damaged pages, and damage inside its log, need a backup. Without one, \
+     `redkeep salvage` takes what can be read into a new file";
 /// What --fix says of an RDB file.
 const RDB_NOT_FIXED: &str =
     "--fix changes nothing of an RDB file: behind damage nothing of it can be told";

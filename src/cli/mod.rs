@@ -1,6 +1,6 @@
 //! Subcommands and flags.
 //!
-//! Exit codes: 0 done, 1 something failed, 2 the command line cannot be understood. `check`, `get`, `import` and `dump` have more.
+//! Exit codes: 0 done, 1 something failed, 2 the command line cannot be understood. `check`, `get`, `import`, `dump` and `salvage` have more.
 
 mod append_only;
 mod backup;
@@ -23,6 +23,7 @@ mod progress;
 mod remote;
 mod repair;
 mod restore;
+mod salvage;
 mod scratch;
 mod seed;
 mod seed_aof;
@@ -60,6 +61,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Make a database as it was at a moment, from a backup and the log that `wal-keep` kept
     Restore(restore::RestoreArgs),
+    /// Take every readable key out of a damaged database, and name what is missing
+    Salvage(salvage::SalvageArgs),
     /// Put the keys of an RDB file, an append-only file or lines of JSON into a database
     Import(import::ImportArgs),
     /// Write the keys of a database as an RDB file or as lines of JSON
@@ -98,6 +101,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, serve: server::Serve) 
         Command::Check(args) => check::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
+        Command::Salvage(args) => salvage::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Dump(args) => dump::run(&args),
         Command::Completions(args) => manual::complete(&args, Cli::command()),

@@ -35,6 +35,7 @@
 
 mod commands;
 mod connection;
+pub mod salvage;
 mod snapshot;
 pub(crate) mod view;
 
@@ -59,6 +60,7 @@ pub use crate::storage::backup::Copied;
 use crate::storage::checkpoint::{Checkpoint, EngineLock};
 use crate::storage::live::BesideError;
 use crate::storage::log::{Log, LogError};
+use crate::storage::salvage::SalvageError;
 use crate::storage::{self, OnMiss, OpenError, OpenOptions, OpenReport};
 use crate::vfs::{Clock, OsClock, OsVfs};
 
@@ -132,6 +134,8 @@ pub enum DbError {
     Backup(#[from] BackupError),
     #[error(transparent)]
     Beside(#[from] BesideError),
+    #[error(transparent)]
+    Salvage(#[from] SalvageError),
     #[error("the system gives no random bytes: {0}")]
     Random(std::io::Error),
 }

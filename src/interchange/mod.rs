@@ -10,3 +10,4 @@ pub mod import;
 pub mod jsonl;
 pub mod load;
 pub mod rdb;
+pub mod remains;

@@ -54,16 +54,16 @@ impl Kind {
         .find(|kind| name.eq_ignore_ascii_case(kind.name().as_bytes()))
     }
 
-    fn from_bits(bits: u8) -> Self {
-        match bits {
+    fn from_bits(bits: u8) -> Option<Self> {
+        Some(match bits {
             0 => Self::String,
             1 => Self::List,
             2 => Self::Set,
             3 => Self::SortedSet,
             4 => Self::Hash,
             6 => Self::Stream,
-            _ => panic!("no kind of value has the number {bits}"),
-        }
+            _ => return None,
+        })
     }
 }
 
@@ -91,8 +91,8 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    fn from_bits(bits: u8) -> Self {
-        match bits {
+    fn from_bits(bits: u8) -> Option<Self> {
+        Some(match bits {
             0 => Self::Natural,
             1 => Self::Raw,
             2 => Self::Text,
@@ -101,8 +101,8 @@ impl Encoding {
             5 => Self::Packed,
             6 => Self::PackedExpiring,
             7 => Self::Table,
-            _ => panic!("no encoding has the number {bits}"),
-        }
+            _ => return None,
+        })
     }
 }
 
@@ -140,18 +140,25 @@ impl Header {
 
     /// Reads what [`Header::to_bytes`] wrote; anything else is a programmer's error, for pages are checked below.
     pub fn parse(head: &[u8]) -> Self {
-        assert!(head.len() >= FIXED_LEN, "a head has a kind and flags");
-        let mut times = head[FIXED_LEN..].as_chunks::<EXPIRY_LEN>().0.iter();
+        Self::read(head).expect("the head of a key")
+    }
+
+    /// The same of bytes that may be anything. None: they are no head.
+    pub fn read(head: &[u8]) -> Option<Self> {
+        let (fixed, rest) = head.split_first_chunk::<FIXED_LEN>()?;
+        let mut times = rest.as_chunks::<EXPIRY_LEN>().0.iter();
         let mut time = |flag| {
-            (head[1] & flag != 0)
-                .then(|| u64::from_le_bytes(*times.next().expect("the time that a flag promises")))
+            if fixed[1] & flag == 0 {
+                return Some(None);
+            }
+            times.next().map(|time| Some(u64::from_le_bytes(*time)))
         };
-        Self {
-            kind: Kind::from_bits(head[0] & 0x0f),
-            encoding: Encoding::from_bits(head[0] >> 4),
-            expires_ms: time(FLAG_EXPIRES),
-            fields_expire_ms: time(FLAG_FIELDS_EXPIRE),
-        }
+        Some(Self {
+            kind: Kind::from_bits(fixed[0] & 0x0f)?,
+            encoding: Encoding::from_bits(fixed[0] >> 4)?,
+            expires_ms: time(FLAG_EXPIRES)?,
+            fields_expire_ms: time(FLAG_FIELDS_EXPIRE)?,
+        })
     }
 
     /// The bytes of a head, followed by what the kind of value adds.

@@ -9,7 +9,7 @@ use super::{Keyspace, OWN_ROOT, Txn};
 use crate::storage::{Error, Read, Seek};
 
 /// What the keys of their records begin with; the name follows.
-const PREFIX: &[u8] = b"library:";
+pub(super) const PREFIX: &[u8] = b"library:";
 
 /// The name of a library, and its code.
 pub type NameAndCode = (Vec<u8>, Vec<u8>);

@@ -38,6 +38,7 @@ pub mod packed;
 pub mod partial_sort;
 #[cfg(test)]
 mod rig;
+pub mod salvage;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;

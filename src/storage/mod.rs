@@ -20,6 +20,7 @@ pub mod read;
 pub mod record;
 pub mod replace;
 pub mod restore;
+pub mod salvage;
 pub mod snapshot;
 pub mod tree;
 

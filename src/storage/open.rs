@@ -692,8 +692,8 @@ pub(super) fn apply(engine: &mut Engine, lsn: Lsn, record: &[u8]) -> Result<(), 
     Ok(())
 }
 
-/// Applies one change. Some: why it does not fit.
-fn apply_change(
+/// Applies one change. Some: why it does not fit; then nothing was changed.
+pub(super) fn apply_change(
     engine: &mut Engine,
     tree: &mut super::read::TreeId,
     change: &Change<'_>,

@@ -253,7 +253,7 @@ impl Restore<'_> {
             has_later: false,
         };
         self.replay_into(&mut engine, opener.vfs, history, &mut restored, tell)?;
-        finish(opener, engine, slot, &restored)?;
+        finish(opener, engine, slot, restored.last_lsn)?;
         Ok(restored)
     }
 
@@ -317,22 +317,23 @@ enum Stop {
     Failed(Box<OpenError>),
 }
 
-/// Makes the copy whole: a checkpoint, under a new identity, and no log.
-fn finish(
+/// Makes a file whole that `engine` has without a log: a checkpoint that ends with `last_lsn`, under a new identity, and
+/// no log.
+pub(super) fn finish(
     opener: &Opener<'_>,
     mut engine: Engine,
     slot: Slot,
-    restored: &Restored,
+    last_lsn: Lsn,
 ) -> Result<(), RestoreError> {
     let state = engine.checkpoint_state_mut();
     let meta = Meta {
         uuid: opener.options.new_uuid,
-        durable_lsn: restored.last_lsn,
+        durable_lsn: last_lsn,
         ..state.meta
     };
     state.meta = meta;
     let checkpoint = CheckpointRef {
-        lsn: restored.last_lsn,
+        lsn: last_lsn,
         ..meta.checkpoint
     };
     // What it has been given is in its pages, and nobody else has seen them: its log begins behind that.
@@ -355,7 +356,7 @@ fn finish(
         engine.write_meta(&*opener.clock, true)?;
         engine.clear_log_required(&*opener.clock)?;
         let state = engine.checkpoint_state();
-        assert!(!state.meta.log_required && state.meta.checkpoint.lsn == restored.last_lsn);
+        assert!(!state.meta.log_required && state.meta.checkpoint.lsn == last_lsn);
         assert!(state.slot == slot || state.slot == slot.other());
         Ok(())
     })

@@ -28,6 +28,6 @@ pub use range::{LexBound, LexRange, ScoreRange, Span};
 /// Nested trees of the large form.
 const TREES: usize = 2;
 /// Tree 0: member to score.
-const BY_MEMBER: usize = 0;
+pub const BY_MEMBER: usize = 0;
 /// Tree 1: in order.
-const BY_SCORE: usize = 1;
+pub const BY_SCORE: usize = 1;

@@ -20,7 +20,7 @@ pub(super) fn sortable(score: f64) -> u64 {
 }
 
 /// The score and the member of a key of tree 1; `mark` is the body of the entry.
-pub(super) fn from_order_key<'a>(key: &'a [u8], mark: &[u8]) -> (f64, &'a [u8]) {
+pub fn from_order_key<'a>(key: &'a [u8], mark: &[u8]) -> (f64, &'a [u8]) {
     let (bytes, member) = key
         .split_first_chunk::<SCORE_BYTES>()
         .expect("a score in front of a member");
@@ -58,7 +58,7 @@ pub(super) fn to_bytes(score: f64) -> [u8; SCORE_BYTES] {
 }
 
 /// A score that was stored beside its member.
-pub(super) fn from_bytes(bytes: &[u8]) -> f64 {
+pub fn from_bytes(bytes: &[u8]) -> f64 {
     f64::from_le_bytes(bytes.try_into().expect("a score has eight bytes"))
 }
 

@@ -33,14 +33,20 @@ use std::ops::{ControlFlow, RangeInclusive};
 use super::id::{ID_BYTES, StreamId};
 use crate::storage::{Body, Cell, Engine, Error, Read, Seek, TreeId};
 
-const TREES: usize = 3;
-const PENDING_TREE: usize = 0;
-const CONSUMERS_TREE: usize = 1;
+/// Trees of a group.
+pub const TREES: usize = 3;
+/// The tree of entries that were not acknowledged.
+pub const PENDING_TREE: usize = 0;
+/// The tree of consumers.
+pub const CONSUMERS_TREE: usize = 1;
 const OWNED_TREE: usize = 2;
 
-const HEAD_BYTES: usize = ID_BYTES + 16;
+/// Bytes of the head of a group's cell.
+pub const HEAD_BYTES: usize = ID_BYTES + 16;
 const UNKNOWN: i64 = -1;
 const NUMBER_BYTES: usize = 8;
+/// Bytes of what stands at a pending entry, and at a consumer.
+pub const RECORD_BYTES: usize = 24;
 const OWNED_BYTES: usize = NUMBER_BYTES + ID_BYTES;
 
 /// What is known of a group besides its consumers.
@@ -82,6 +88,19 @@ impl GroupHead {
     }
 }
 
+/// Whether an entry may stand in this tree of a group.
+pub fn may_have(slot: usize, key: &[u8], cell: &Cell<'_>) -> bool {
+    let is_plain = cell.head().is_empty() && cell.slots() == 0;
+    let has_record = matches!(cell.body(), Body::Inline(body) if body.len() == RECORD_BYTES);
+    is_plain
+        && match slot {
+            PENDING_TREE => key.len() == ID_BYTES && has_record,
+            CONSUMERS_TREE => has_record,
+            OWNED_TREE => key.len() == NUMBER_BYTES || key.len() == OWNED_BYTES,
+            _ => false,
+        }
+}
+
 /// So many numbers of eight bytes, little endian.
 fn words<const N: usize>(bytes: &[u8]) -> [u64; N] {
     let (words, rest) = bytes.as_chunks::<8>();
@@ -111,7 +130,8 @@ pub struct Pending {
 }
 
 impl Pending {
-    fn from_bytes(bytes: &[u8]) -> Self {
+    /// Reads what stands in an entry that [`may_have`] takes.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
         let [consumer, delivered_ms, deliveries] = words(bytes);
         Self {
             consumer,
@@ -136,7 +156,8 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    fn from_bytes(bytes: &[u8]) -> Self {
+    /// Reads what stands in an entry that [`may_have`] takes.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
         let [number, seen_ms, active_ms] = words(bytes);
         Self {
             number,

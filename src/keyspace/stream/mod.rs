@@ -34,8 +34,10 @@ use crate::storage::{Body, Cell, Error, Read, TreeId};
 
 /// Nested trees of a large stream.
 const TREES: usize = 2;
-const ENTRIES_TREE: usize = 0;
-const GROUPS_TREE: usize = 1;
+/// The tree of entries.
+pub const ENTRIES_TREE: usize = 0;
+/// The tree of groups.
+pub const GROUPS_TREE: usize = 1;
 
 /// A stream, open for reading.
 #[derive(Clone, Debug)]

@@ -23,7 +23,7 @@ mod free;
 mod invariant;
 mod logs;
 mod metas;
-mod pages;
+pub(super) mod pages;
 mod report;
 mod trees;
 mod walk;

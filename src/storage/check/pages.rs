@@ -18,13 +18,13 @@ const CHUNK_PAGES: u64 = 1 << 15;
 
 /// A set of page numbers. Takes memory for the neighbourhoods that have members, whatever the numbers are.
 #[derive(Debug, Default)]
-pub(super) struct PageSet {
+pub(in crate::storage) struct PageSet {
     chunks: BTreeMap<u64, Box<[u64]>>,
 }
 
 impl PageSet {
     /// False: it was there already.
-    pub(super) fn insert(&mut self, page: u64) -> bool {
+    pub(in crate::storage) fn insert(&mut self, page: u64) -> bool {
         let chunk = self
             .chunks
             .entry(page / CHUNK_PAGES)
@@ -37,8 +37,16 @@ impl PageSet {
         is_new
     }
 
+    /// Whether it is a member.
+    pub(in crate::storage) fn has(&self, page: u64) -> bool {
+        let at = page % CHUNK_PAGES;
+        self.chunks
+            .get(&(page / CHUNK_PAGES))
+            .is_some_and(|chunk| chunk[(at / 64) as usize] & (1 << (at % 64)) != 0)
+    }
+
     /// The pages of `range` that are not members, as runs.
-    pub(super) fn gaps(&self, range: Range<u64>, found: &mut dyn FnMut(Range<u64>)) {
+    pub(in crate::storage) fn gaps(&self, range: Range<u64>, found: &mut dyn FnMut(Range<u64>)) {
         let mut gap = range.start;
         let first = range.start / CHUNK_PAGES;
         for (number, chunk) in self.chunks.range(first..) {
@@ -71,7 +79,7 @@ impl PageSet {
 }
 
 /// Reads a page and says whether it is the one that `ptr` names. Damage is read again: a flip on the way heals.
-pub(super) fn read_page(
+pub(in crate::storage) fn read_page(
     file: &dyn VfsFile,
     ptr: PagePtr,
     out: &mut [u8],
@@ -97,7 +105,7 @@ pub(super) fn read_page(
 const HELD_PAGES: usize = 64;
 
 /// Verified pages for the code that reads trees and blobs, a few in memory at a time.
-pub(super) struct HeldPages<'f> {
+pub(in crate::storage) struct HeldPages<'f> {
     file: &'f dyn VfsFile,
     page_bytes: usize,
     held: Vec<(PagePtr, Box<[u8]>)>,
@@ -105,7 +113,7 @@ pub(super) struct HeldPages<'f> {
 }
 
 impl<'f> HeldPages<'f> {
-    pub(super) fn new(file: &'f dyn VfsFile, page_bytes: usize) -> Self {
+    pub(in crate::storage) fn new(file: &'f dyn VfsFile, page_bytes: usize) -> Self {
         Self {
             file,
             page_bytes,

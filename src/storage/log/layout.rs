@@ -199,6 +199,12 @@ pub(super) fn decode_file_header(atom: &[u8], uuid: &[u8; 16]) -> Copy<u64> {
     Copy::Valid(segment_bytes)
 }
 
+/// The identity of the database that one copy of the file header says it belongs to.
+pub(super) fn uuid_in(atom: &[u8]) -> Option<[u8; 16]> {
+    let uuid = *atom[at::UUID..].first_chunk()?;
+    matches!(decode_file_header(atom, &uuid), Copy::Valid(_)).then_some(uuid)
+}
+
 /// Whether a segment may have this size.
 pub(super) fn is_segment_size(bytes: u64) -> bool {
     (SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&bytes) && bytes.is_multiple_of(ATOM_BYTES)

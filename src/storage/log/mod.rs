@@ -63,7 +63,7 @@ pub use layout::{ATOM_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 pub use open::Log;
 pub use replay::{ReplayError, replay};
 pub(super) use scan::scan_planted;
-pub use scan::{Position, Scan, ScanStats, Verdict, scan};
+pub use scan::{Position, Scan, ScanStats, Verdict, identity, scan};
 
 use super::planted::Planted;
 use crate::vfs::VfsError;

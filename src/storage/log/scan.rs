@@ -3,7 +3,7 @@
 use super::frame::FrameFault;
 use super::layout::{
     ATOM_BYTES, Copy, FILE_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, decode_file_header,
-    decode_segment_copies, slot_offset,
+    decode_segment_copies, slot_offset, uuid_in,
 };
 use super::search::{Found, Salts, search};
 use super::walk::Walk;
@@ -203,6 +203,14 @@ pub(super) fn read_file_header(file: &dyn VfsFile, uuid: &[u8; 16]) -> Result<Co
         Copy::Invalid => decode_file_header(second, uuid),
         copy => copy,
     })
+}
+
+/// The database that a log belongs to, by itself; None: it has no header.
+pub fn identity(file: &dyn VfsFile) -> Result<Option<[u8; 16]>, LogError> {
+    let mut copies = vec![0; FILE_HEADER_BYTES as usize];
+    read_up_to(file, &mut copies, 0).map_err(LogError::Io)?;
+    let (first, second) = copies.split_at(ATOM_BYTES as usize);
+    Ok(uuid_in(first).or_else(|| uuid_in(second)))
 }
 
 fn without_file_header(copy: &Copy<u64>, from: CheckpointRef, meta_durable_lsn: Lsn) -> Verdict {

@@ -18,7 +18,7 @@ use crate::storage::tree::Seek;
 use crate::storage::{Error, OpenError};
 use crate::vfs::{OpenMode, OsClock, Vfs, VfsError, VfsErrorKind, VfsFile, VfsResult};
 
-pub(super) const PAGE: usize = 512;
+pub(in crate::storage) const PAGE: usize = 512;
 
 type Bytes = Arc<Mutex<Vec<u8>>>;
 
@@ -51,18 +51,18 @@ impl MemVfs {
         self.files.lock()[path].lock().clone()
     }
 
-    pub(super) fn set(&self, path: &Path, bytes: Vec<u8>) {
+    pub(in crate::storage) fn set(&self, path: &Path, bytes: Vec<u8>) {
         self.files
             .lock()
             .insert(path.to_path_buf(), Arc::new(Mutex::new(bytes)));
     }
 
-    pub(super) fn remove(&self, path: &Path) {
+    pub(in crate::storage) fn remove(&self, path: &Path) {
         self.files.lock().remove(path);
     }
 
     /// Files that share nothing with these.
-    pub(super) fn copy(&self) -> Self {
+    pub(in crate::storage) fn copy(&self) -> Self {
         let out = Self::default();
         for (path, bytes) in self.files.lock().iter() {
             out.set(path, bytes.lock().clone());
@@ -166,7 +166,7 @@ impl VfsFile for Handle {
     }
 }
 
-pub(super) struct Locked(Mutex<Engine>);
+pub(in crate::storage) struct Locked(Mutex<Engine>);
 
 impl EngineLock for Locked {
     fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
@@ -176,36 +176,36 @@ impl EngineLock for Locked {
 
 /// What a key holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Held {
-    head: Vec<u8>,
-    pub(super) body: Vec<u8>,
+pub(in crate::storage) struct Held {
+    pub(in crate::storage) head: Vec<u8>,
+    pub(in crate::storage) body: Vec<u8>,
     /// The entries of its nested trees.
-    inner: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(in crate::storage) inner: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Everything under some roots, by root and key.
-pub(super) type Contents = BTreeMap<(u32, Vec<u8>), Held>;
+pub(in crate::storage) type Contents = BTreeMap<(u32, Vec<u8>), Held>;
 
-pub(super) const ROOTS: [u32; 2] = [0, 5];
+pub(in crate::storage) const ROOTS: [u32; 2] = [0, 5];
 
 /// A database, and the engine that has it open.
-pub(super) struct Rig {
-    pub(super) vfs: MemVfs,
+pub(in crate::storage) struct Rig {
+    pub(in crate::storage) vfs: MemVfs,
     clock: Arc<OsClock>,
     options: OpenOptions,
     engine: Option<Locked>,
 }
 
-pub(super) fn path() -> PathBuf {
+pub(in crate::storage) fn path() -> PathBuf {
     PathBuf::from("data.keep")
 }
 
-pub(super) fn wal() -> PathBuf {
+pub(in crate::storage) fn wal() -> PathBuf {
     log_path(&path())
 }
 
 impl Rig {
-    pub(super) fn over(vfs: MemVfs) -> Result<Self, OpenError> {
+    pub(in crate::storage) fn over(vfs: MemVfs) -> Result<Self, OpenError> {
         let options = OpenOptions {
             page_bytes: PAGE,
             cache_bytes: 1 << 20,
@@ -222,12 +222,12 @@ impl Rig {
         })
     }
 
-    pub(super) fn new() -> Self {
+    pub(in crate::storage) fn new() -> Self {
         Self::over(MemVfs::default()).expect("a new file")
     }
 
     /// As a kill does it: what the log has written is there, memory is gone.
-    pub(super) fn kill(&mut self) {
+    pub(in crate::storage) fn kill(&mut self) {
         self.with(|engine| {
             let log = engine.log().expect("an open file has a log").clone();
             log.write_to(log.last_lsn()).expect("the log takes writes");
@@ -235,7 +235,7 @@ impl Rig {
         self.engine = None;
     }
 
-    pub(super) fn reopen(&mut self) {
+    pub(in crate::storage) fn reopen(&mut self) {
         self.engine = None;
         let (engine, _) = open(
             &self.vfs,
@@ -248,11 +248,14 @@ impl Rig {
         self.engine = Some(Locked(Mutex::new(engine)));
     }
 
-    pub(super) fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
+    pub(in crate::storage) fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
         self.engine.as_ref().expect("it is open").with(work)
     }
 
-    pub(super) fn change<R>(&self, work: impl FnOnce(&mut Engine) -> Result<R, Error>) -> R {
+    pub(in crate::storage) fn change<R>(
+        &self,
+        work: impl FnOnce(&mut Engine) -> Result<R, Error>,
+    ) -> R {
         self.with(|engine| {
             engine.begin_command(OnMiss::Read);
             engine.begin(Plan::Savepoint).expect("writes are allowed");
@@ -262,14 +265,14 @@ impl Rig {
         })
     }
 
-    pub(super) fn put(&self, root: u32, key: &[u8], body: &[u8]) {
+    pub(in crate::storage) fn put(&self, root: u32, key: &[u8], body: &[u8]) {
         self.change(|engine| {
             let tree = engine.root(RootId(root))?;
             engine.put(tree, key, b"h", body)
         });
     }
 
-    pub(super) fn checkpoint(&self) {
+    pub(in crate::storage) fn checkpoint(&self) {
         let begun = self.with(|engine| Checkpoint::begin(engine, self.clock.clone()));
         if let Some(checkpoint) = begun.expect("a checkpoint begins") {
             checkpoint
@@ -278,7 +281,7 @@ impl Rig {
         }
     }
 
-    pub(super) fn close(&mut self) {
+    pub(in crate::storage) fn close(&mut self) {
         self.checkpoint();
         let clock = self.clock.clone();
         self.with(|engine| engine.clear_log_required(&*clock))
@@ -286,7 +289,7 @@ impl Rig {
         self.kill();
     }
 
-    pub(super) fn contents(&self) -> Result<Contents, Error> {
+    pub(in crate::storage) fn contents(&self) -> Result<Contents, Error> {
         self.with(|engine| {
             engine.begin_command(OnMiss::Read);
             let mut out = Contents::new();
@@ -317,7 +320,7 @@ impl Rig {
         })
     }
 
-    pub(super) fn check(&self) -> Report {
+    pub(in crate::storage) fn check(&self) -> Report {
         checked(&self.vfs)
     }
 }
@@ -331,13 +334,13 @@ fn keys(engine: &mut Engine, tree: crate::storage::TreeId) -> Result<Vec<Vec<u8>
     Ok(keys)
 }
 
-pub(super) fn checked(vfs: &MemVfs) -> Report {
+pub(in crate::storage) fn checked(vfs: &MemVfs) -> Report {
     check(vfs, &path(), &CheckOptions::default(), &mut |_| {}).expect("it can be checked")
 }
 
 /// A database with a page of every kind: long keys whose separators are long, a large value with holes, nested
 /// trees, dropped trees, free space, and a log behind the checkpoint.
-pub(super) fn busy() -> Rig {
+pub(in crate::storage) fn busy() -> Rig {
     let rig = Rig::new();
     for n in 0..60_u32 {
         rig.put(0, format!("key{n:03}").as_bytes(), &[n as u8; 40]);
@@ -381,29 +384,29 @@ pub(super) fn busy() -> Rig {
 }
 
 /// The bytes of the data file, for damage.
-pub(super) struct Image {
-    pub(super) bytes: Vec<u8>,
+pub(in crate::storage) struct Image {
+    pub(in crate::storage) bytes: Vec<u8>,
 }
 
 impl Image {
-    pub(super) fn of(vfs: &MemVfs) -> Self {
+    pub(in crate::storage) fn of(vfs: &MemVfs) -> Self {
         Self {
             bytes: vfs.bytes(&path()),
         }
     }
 
-    pub(super) fn page(&self, no: u64) -> &[u8] {
+    pub(in crate::storage) fn page(&self, no: u64) -> &[u8] {
         &self.bytes[no as usize * PAGE..][..PAGE]
     }
 
     /// Changes a page and gives it the right checksum.
-    pub(super) fn edit(&mut self, no: u64, change: impl FnOnce(&mut [u8])) {
+    pub(in crate::storage) fn edit(&mut self, no: u64, change: impl FnOnce(&mut [u8])) {
         let page = &mut self.bytes[no as usize * PAGE..][..PAGE];
         change(page);
         page::seal(page);
     }
 
-    pub(super) fn metas(&self) -> MetaCopies {
+    pub(in crate::storage) fn metas(&self) -> MetaCopies {
         let copy = |i: usize| {
             Meta::decode(
                 self.bytes[i * META_BYTES..][..META_BYTES]
@@ -414,25 +417,25 @@ impl Image {
         MetaCopies([copy(0), copy(1), copy(2), copy(3)])
     }
 
-    pub(super) fn newest(&self) -> (Meta, Slot) {
+    pub(in crate::storage) fn newest(&self) -> (Meta, Slot) {
         self.metas().newest().expect("a valid meta")
     }
 
     /// Puts a meta into both copies of a slot.
-    pub(super) fn set_meta(&mut self, slot: Slot, meta: &Meta) {
+    pub(in crate::storage) fn set_meta(&mut self, slot: Slot, meta: &Meta) {
         for copy in 0..2 {
             let at = slot.offset(copy) as usize;
             self.bytes[at..at + META_BYTES].copy_from_slice(&meta.encode());
         }
     }
 
-    pub(super) fn put_back(self, vfs: &MemVfs) {
+    pub(in crate::storage) fn put_back(self, vfs: &MemVfs) {
         vfs.set(&path(), self.bytes);
     }
 }
 
 /// The pages in use, with the words that findings call their owners by: a page is in use if damage to it is found.
-pub(super) fn in_use(vfs: &MemVfs) -> Vec<(u64, String)> {
+pub(in crate::storage) fn in_use(vfs: &MemVfs) -> Vec<(u64, String)> {
     let pages = Image::of(vfs).bytes.len() / PAGE;
     let trial = vfs.copy();
     let mut found = Vec::new();

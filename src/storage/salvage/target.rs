@@ -1,0 +1,152 @@
+//! The new file while it is being filled. There is no log: nothing of it counts before it has its name.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::{Salvage, SalvageError};
+use crate::storage::Error;
+use crate::storage::engine::{Engine, Plan};
+use crate::storage::log::{CheckpointRef, Lsn};
+use crate::storage::meta::{Meta, Slot};
+use crate::storage::open::{OpenOptions, Opener};
+use crate::storage::page::{Desc, PagePtr};
+use crate::storage::pager::{META_REGION_BYTES, OnMiss};
+use crate::storage::read::{RootId, TreeId};
+use crate::storage::record::Place;
+use crate::storage::restore;
+use crate::vfs::OpenMode;
+
+/// The way to a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    pub root: RootId,
+    /// Keys, and which of the trees at their cells.
+    pub steps: Vec<(Vec<u8>, usize)>,
+}
+
+impl Way {
+    pub fn of(root: RootId) -> Self {
+        Self {
+            root,
+            steps: Vec::new(),
+        }
+    }
+
+    pub fn below(&self, key: &[u8], slot: usize) -> Self {
+        let mut below = self.clone();
+        below.steps.push((key.to_vec(), slot));
+        below
+    }
+
+    fn place(&self) -> Place<'_> {
+        let steps: SmallVec<[(&[u8], usize); 2]> = self
+            .steps
+            .iter()
+            .map(|(key, slot)| (key.as_slice(), *slot))
+            .collect();
+        Place {
+            root: self.root.0,
+            steps,
+        }
+    }
+}
+
+/// How the new file is finished.
+#[derive(Clone, Debug)]
+pub(super) struct Seat {
+    options: OpenOptions,
+    slot: Slot,
+}
+
+pub(super) struct Target {
+    pub engine: Engine,
+    pub seat: Seat,
+}
+
+impl Target {
+    /// An empty file at `path`, whatever is there.
+    pub fn create(
+        salvage: &Salvage<'_>,
+        path: &Path,
+        page_bytes: usize,
+    ) -> Result<Self, SalvageError> {
+        let options = OpenOptions {
+            page_bytes,
+            ..salvage.options.clone()
+        };
+        let file = salvage.vfs.open(path, OpenMode::Create)?;
+        let opener = opener(salvage, path, &options);
+        opener.lock(&*file)?;
+        let meta = Meta {
+            page_bytes: page_bytes as u32,
+            uuid: options.new_uuid,
+            seq: 1,
+            checkpoint: CheckpointRef {
+                seq: 1,
+                lsn: Lsn(0),
+            },
+            durable_lsn: Lsn(0),
+            generation: 0,
+            log_required: false,
+            pages: META_REGION_BYTES.div_ceil(page_bytes as u64),
+            catalog: Desc::EMPTY_TREE,
+            free_map: PagePtr::default(),
+            wall_ms: salvage.clock.wall_ms(),
+        };
+        file.set_len(0)?;
+        file.set_len(meta.pages * page_bytes as u64)?;
+        let slot = Slot::A;
+        for copy in 0..2 {
+            meta.write_copy(&*file, slot, copy)?;
+        }
+        let engine = opener.load(file, meta, slot, 1)?;
+        let seat = Seat { options, slot };
+        Ok(Self { engine, seat })
+    }
+
+    /// Changes the tree at the end of a way, in a transaction of its own. None: it is not there.
+    pub fn at<R>(
+        &mut self,
+        way: &Way,
+        work: impl FnOnce(&mut Engine, TreeId) -> Result<R, Error>,
+    ) -> Result<Option<R>, Error> {
+        let engine = &mut self.engine;
+        engine.begin_command(OnMiss::Read);
+        engine.set_urgent(true);
+        engine.begin(Plan::Simple)?;
+        let done = match engine.tree_at(&way.place())? {
+            Some(tree) => Some(work(engine, tree)?),
+            None => None,
+        };
+        engine.commit();
+        Ok(done)
+    }
+}
+
+impl Seat {
+    /// Makes the file whole: a checkpoint that ends with `last_lsn`, and no log.
+    pub fn finish(
+        &self,
+        salvage: &Salvage<'_>,
+        path: &Path,
+        mut engine: Engine,
+        last_lsn: Lsn,
+    ) -> Result<(), SalvageError> {
+        engine.set_replayed(last_lsn);
+        let opener = opener(salvage, path, &self.options);
+        Ok(restore::finish(&opener, engine, self.slot, last_lsn)?)
+    }
+}
+
+fn opener<'a>(salvage: &'a Salvage<'_>, path: &'a Path, options: &'a OpenOptions) -> Opener<'a> {
+    Opener {
+        vfs: salvage.vfs,
+        clock: Arc::clone(salvage.clock),
+        path,
+        options,
+        announcer: None,
+        held: Default::default(),
+    }
+}
