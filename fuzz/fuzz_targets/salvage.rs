@@ -26,8 +26,8 @@ impl Rules for Heads {
         cell.head().is_empty() != spot.slots.is_empty()
     }
 
-    fn stray_root(&self, _key: &[u8], cell: &Cell<'_>) -> Option<RootId> {
-        (!cell.head().is_empty()).then_some(RootId(0))
+    fn stray_root(&self, _key: &[u8], cell: &Cell<'_>, nth: u32) -> Option<RootId> {
+        (!cell.head().is_empty()).then_some(RootId(nth))
     }
 }
 

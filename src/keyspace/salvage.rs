@@ -73,11 +73,14 @@ impl Rules for TreeRules {
         }
     }
 
-    fn stray_root(&self, key: &[u8], cell: &Cell<'_>) -> Option<RootId> {
-        let [keys, expiries, _] = root_ids(0);
+    fn stray_root(&self, key: &[u8], cell: &Cell<'_>, nth: u32) -> Option<RootId> {
         if is_own(key, cell) {
             return Some(OWN_ROOT);
         }
+        if nth >= DATABASES_MAX {
+            return None;
+        }
+        let [keys, expiries, _] = root_ids(nth);
         if is_key(cell) {
             return Some(keys);
         }

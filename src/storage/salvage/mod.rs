@@ -82,8 +82,9 @@ pub trait Rules {
     /// Whether an entry may stand there. Decides to which tree a page belongs that no pointer leads to.
     fn fits(&self, spot: Spot<'_>, key: &[u8], cell: &Cell<'_>) -> bool;
 
-    /// Where the pages of a root tree go if nothing says which tree it was; None: they are left out.
-    fn stray_root(&self, key: &[u8], cell: &Cell<'_>) -> Option<RootId>;
+    /// Where the pages of a root tree with this entry go if nothing says which tree it was: of those that would do the one
+    /// with this number. None: there is no such tree.
+    fn stray_root(&self, key: &[u8], cell: &Cell<'_>, nth: u32) -> Option<RootId>;
 }
 
 /// Why there is no new file.

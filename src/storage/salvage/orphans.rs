@@ -40,12 +40,20 @@ struct Sight {
     last: Vec<u8>,
 }
 
+/// A root tree of which nothing says which one it is.
+struct Stray {
+    ptr: PagePtr,
+    count: u64,
+}
+
 /// Where it goes.
 enum Home {
     /// In the place of a page that is missing.
     Lost(usize),
-    /// It is a root tree.
+    /// It is this root tree.
     Root(RootId),
+    /// It is a root tree, and nothing says which one.
+    Stray,
     /// Several places would do.
     Several,
     Nowhere,
@@ -59,24 +67,43 @@ impl Walk<'_, '_> {
             return Ok(());
         }
         let (orphans, below) = self.find(base)?;
-        let mut after = None;
+        let (mut after, mut strays) = (None, Vec::new());
         loop {
             let tops = self.tops(base, &orphans, &below, after)?;
-            let Some(last) = tops.last().copied() else {
-                return Ok(());
-            };
             for (stamp, page) in &tops {
                 let ptr = PagePtr {
                     page: *page,
                     stamp: *stamp,
                 };
-                self.take(ptr)?;
+                self.take(ptr, &mut strays)?;
             }
+            after = tops.last().copied();
             if tops.len() < TOPS_MAX {
-                return Ok(());
+                break;
             }
-            after = Some(last);
         }
+        self.take_strays(strays)
+    }
+
+    /// Gives each of these trees a root of its own, so that none takes the place of another's keys; the largest comes
+    /// first. Where superseded trees are among them, all go to one.
+    fn take_strays(&mut self, mut strays: Vec<Stray>) -> Result<(), SalvageError> {
+        if self.free.is_some() {
+            strays.sort_by_key(|stray| std::cmp::Reverse(stray.count));
+        }
+        for stray in strays {
+            let Some(sight) = self.look(stray.ptr)? else {
+                continue;
+            };
+            let Some(root) = self.stray_root(&sight) else {
+                continue;
+            };
+            if self.free.is_some() {
+                self.known_roots.insert(root);
+            }
+            self.take_root(stray.ptr, &sight, root)?;
+        }
+        Ok(())
     }
 
     /// The tree pages that are in use and were not reached, as far as is known, and those of them to which one of
@@ -132,44 +159,59 @@ impl Walk<'_, '_> {
         Ok(tops)
     }
 
-    fn take(&mut self, ptr: PagePtr) -> Result<(), SalvageError> {
+    fn take(&mut self, ptr: PagePtr, strays: &mut Vec<Stray>) -> Result<(), SalvageError> {
         if self.source.reached.has(ptr.page.0) {
             return Ok(());
         }
         let Some(sight) = self.look(ptr)? else {
             return Ok(());
         };
-        let (branch, is_guessed) = match self.home(&sight) {
-            Home::Lost(index) => {
-                let lost = &mut self.lost[index];
-                lost.found = lost.found.saturating_add(sight.count);
-                let way = &lost.task.branch.way;
-                if let (Some((key, _)), true) = (way.steps.first(), lost.task.branch.copies) {
-                    let loss = self.report.keys.entry((way.root.0, key.clone()));
-                    loss.or_default().is_scanned = true;
-                }
-                (Rc::clone(&lost.task.branch), lost.task.is_guessed)
-            }
-            Home::Root(root) => {
-                let branch = Branch {
-                    way: Way::of(root),
-                    copies: !self.rules.is_derived(root),
-                    head: Vec::new(),
-                };
-                (Rc::new(branch), true)
-            }
-            Home::Several => {
-                self.report.unplaced = self.report.unplaced.saturating_add(sight.count);
-                return Ok(());
-            }
+        match self.home(&sight) {
+            Home::Lost(index) => self.take_lost(ptr, &sight, index)?,
+            Home::Root(root) => self.take_root(ptr, &sight, root)?,
+            Home::Stray => strays.push(Stray {
+                ptr,
+                count: sight.count,
+            }),
             // Where superseded pages are found too, one that fits nowhere is probably one of them.
-            Home::Nowhere => {
-                if self.free.is_some() {
-                    self.report.unplaced = self.report.unplaced.saturating_add(sight.count);
-                }
-                return Ok(());
+            Home::Nowhere if self.free.is_none() => {}
+            Home::Several | Home::Nowhere => {
+                self.report.unplaced = self.report.unplaced.saturating_add(sight.count);
             }
+        }
+        Ok(())
+    }
+
+    fn take_lost(&mut self, ptr: PagePtr, sight: &Sight, index: usize) -> Result<(), SalvageError> {
+        let lost = &mut self.lost[index];
+        lost.found = lost.found.saturating_add(sight.count);
+        let task = &lost.task;
+        let way = &task.branch.way;
+        if let (Some((key, _)), true) = (way.steps.first(), task.branch.copies) {
+            let loss = self.report.keys.entry((way.root.0, key.clone()));
+            loss.or_default().is_scanned = true;
+        }
+        let (branch, is_guessed) = (Rc::clone(&task.branch), task.is_guessed);
+        self.take_into(ptr, sight, branch, is_guessed)
+    }
+
+    fn take_root(&mut self, ptr: PagePtr, sight: &Sight, root: RootId) -> Result<(), SalvageError> {
+        let branch = Branch {
+            way: Way::of(root),
+            copies: !self.rules.is_derived(root),
+            head: Vec::new(),
         };
+        self.take_into(ptr, sight, Rc::new(branch), true)
+    }
+
+    fn take_into(
+        &mut self,
+        ptr: PagePtr,
+        sight: &Sight,
+        branch: Rc<Branch>,
+        is_guessed: bool,
+    ) -> Result<(), SalvageError> {
+        self.is_range_open = false;
         self.push(Task {
             ptr,
             level: sight.level,
@@ -222,7 +264,7 @@ impl Walk<'_, '_> {
                 Some(_) => Home::Several,
             };
         }
-        let may_be_root = self.free.is_some() || !self.has_roots;
+        let may_be_root = self.free.is_some() || self.known_roots.is_empty();
         if self.is_catalog_whole || !may_be_root {
             return Home::Nowhere;
         }
@@ -238,9 +280,9 @@ impl Walk<'_, '_> {
         let missing = self.missing_roots.iter().filter(|(root, _)| fits(*root));
         missing
             .min_by_key(|(_, count)| count.abs_diff(sight.count))
-            .map(|(root, _)| *root)
-            .or_else(|| self.stray(sight))
-            .map_or(Home::Nowhere, Home::Root)
+            .map(|(root, _)| Home::Root(*root))
+            .or_else(|| self.stray_root(sight).map(|_| Home::Stray))
+            .unwrap_or(Home::Nowhere)
     }
 
     fn is_home(&self, index: usize, sight: &Sight) -> bool {
@@ -272,17 +314,30 @@ impl Walk<'_, '_> {
         })
     }
 
-    fn stray(&self, sight: &Sight) -> Option<RootId> {
+    /// A root that such a tree may be, and that no other is.
+    fn stray_root(&self, sight: &Sight) -> Option<RootId> {
         let node = Node::new(&sight.leaf);
-        let value = node.value(0);
-        let root = cell::is_sound(value)
-            .then(|| self.rules.stray_root(&sight.first, &Cell::new(value)))??;
+        if !cell::is_sound(node.value(0)) {
+            return None;
+        }
+        let cell = Cell::new(node.value(0));
+        let root = |nth| self.rules.stray_root(&sight.first, &cell, nth);
+        let first = root(0)?;
         let spot = Spot {
-            root: Some(root),
+            root: Some(first),
             slots: &[],
             head: &[],
         };
-        self.all_fit(spot, sight).then_some(root)
+        if !self.all_fit(spot, sight) {
+            return None;
+        }
+        // Each root that is known takes one number at most.
+        let mut others = (0..=self.known_roots.len() as u32).map_while(root);
+        Some(
+            others
+                .find(|root| !self.known_roots.contains(root))
+                .unwrap_or(first),
+        )
     }
 }
 

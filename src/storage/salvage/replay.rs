@@ -186,7 +186,7 @@ impl Walk<'_, '_> {
                         *entries = (*entries).max(1);
                     }
                 } else {
-                    self.report.gone(*root, owner, IN_LOG_ONLY);
+                    self.report.gone_in_log(*root, owner, IN_LOG_ONLY);
                 }
                 Ok(())
             }
@@ -210,11 +210,10 @@ impl Walk<'_, '_> {
         match *change {
             Change::Put { key, .. } | Change::PutNested { key, .. } => report.forget(root, key),
             Change::Delete { key } => {
-                report.forget(root, key);
-                if !is_done && let Some(gap) = report.gaps.iter_mut().find(|gap| gap.has(root, key))
-                {
-                    gap.entries = gap.entries.saturating_sub(1);
+                if !is_done && !report.keys.contains_key(&(root, key.to_vec())) {
+                    report.leave_gap(root, key);
                 }
+                report.forget(root, key);
             }
             Change::DeleteRange { from, to } => report.forget_range(root, from, to),
             Change::SetHead { key, .. }
@@ -223,7 +222,7 @@ impl Walk<'_, '_> {
             | Change::SpliceBody { key, .. }
                 if !is_done =>
             {
-                report.gone(root, key, IN_LOG_ONLY);
+                report.gone_in_log(root, key, IN_LOG_ONLY);
             }
             Change::Move {
                 key,
@@ -240,6 +239,9 @@ impl Walk<'_, '_> {
                     report.forget(root, key);
                 }
                 if !is_done && loss.is_none() {
+                    if matches!(change, Change::Move { .. }) {
+                        report.leave_gap(root, key);
+                    }
                     loss = Some(super::KeyLoss {
                         gone: Some(IN_LOG_ONLY),
                         ..Default::default()

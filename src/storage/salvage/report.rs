@@ -117,6 +117,20 @@ impl Report {
         loss.gone.get_or_insert(why);
     }
 
+    /// The same of a key that the log names: it is not one of those of which only the number is known any more.
+    pub(super) fn gone_in_log(&mut self, root: u32, key: &[u8], why: &'static str) {
+        if !self.keys.contains_key(&(root, key.to_vec())) {
+            self.leave_gap(root, key);
+        }
+        self.gone(root, key, why);
+    }
+
+    pub(super) fn leave_gap(&mut self, root: u32, key: &[u8]) {
+        if let Some(gap) = self.gaps.iter_mut().find(|gap| gap.has(root, key)) {
+            gap.entries = gap.entries.saturating_sub(1);
+        }
+    }
+
     /// The key has a new value, or none: what was missing at it does not matter any more.
     pub(super) fn forget(&mut self, root: u32, key: &[u8]) {
         self.keys.remove(&(root, key.to_vec()));

@@ -33,8 +33,8 @@ impl Rules for Heads {
         is_key(key, cell) == spot.slots.is_empty()
     }
 
-    fn stray_root(&self, key: &[u8], cell: &Cell<'_>) -> Option<RootId> {
-        is_key(key, cell).then_some(RootId(0))
+    fn stray_root(&self, key: &[u8], cell: &Cell<'_>, nth: u32) -> Option<RootId> {
+        is_key(key, cell).then_some(RootId(nth))
     }
 }
 

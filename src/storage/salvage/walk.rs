@@ -1,5 +1,6 @@
 //! From the roots to every entry that can be read.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -77,7 +78,10 @@ pub(super) struct Walk<'a, 'f> {
     /// Roots whose trees are not where any catalog says, and how many entries they had.
     pub missing_roots: Vec<(RootId, u64)>,
     pub is_catalog_whole: bool,
-    pub has_roots: bool,
+    /// Roots of which a catalog tells.
+    pub known_roots: BTreeSet<RootId>,
+    /// What is found next goes on with the last range of keys found by reading all pages.
+    pub is_range_open: bool,
 }
 
 impl<'a, 'f> Walk<'a, 'f> {
@@ -99,7 +103,8 @@ impl<'a, 'f> Walk<'a, 'f> {
             free: None,
             missing_roots: Vec::new(),
             is_catalog_whole: true,
-            has_roots: false,
+            known_roots: BTreeSet::new(),
+            is_range_open: false,
         }
     }
 
@@ -111,13 +116,20 @@ impl<'a, 'f> Walk<'a, 'f> {
         let roots = Roots::read(base, source, self.free.as_deref(), report, self.tell)?;
         self.missing_roots = roots.missing;
         self.is_catalog_whole = roots.is_whole;
-        self.has_roots = !roots.found.is_empty();
+        let missing = self.missing_roots.iter().map(|(root, _)| *root);
+        self.known_roots = roots
+            .found
+            .iter()
+            .map(|(root, _)| *root)
+            .chain(missing)
+            .collect();
         for (root, desc) in roots.found {
             let branch = Rc::new(Branch {
                 way: Way::of(root),
                 copies: !self.rules.is_derived(root),
                 head: Vec::new(),
             });
+            self.is_range_open = false;
             self.push_tree(&desc, branch, !roots.is_whole);
             self.run()?;
         }
@@ -286,12 +298,20 @@ impl<'a, 'f> Walk<'a, 'f> {
         };
         *self.report.scanned.entry(kind).or_default() += found;
         let mut known = keys.iter().flatten();
-        if let Some(first) = known.next()
-            && self.report.scanned_ranges.len() < RANGES_NAMED
+        let Some(first) = known.next() else { return };
+        let last = known.next_back().unwrap_or(first);
+        let ranges = &mut self.report.scanned_ranges;
+        if self.is_range_open
+            && let Some((of, _, end)) = ranges.last_mut()
+            && *of == kind
         {
-            let last = known.next_back().unwrap_or(first);
-            let range = (kind, first.clone(), last.clone());
-            self.report.scanned_ranges.push(range);
+            // Leaves of one tree follow each other.
+            end.clone_from(last);
+            return;
+        }
+        self.is_range_open = ranges.len() < RANGES_NAMED;
+        if self.is_range_open {
+            ranges.push((kind, first.clone(), last.clone()));
         }
     }
 
