@@ -260,10 +260,9 @@ impl Mender<'_> {
         let db = match Root::of(root) {
             Root::Keys(db) => db,
             Root::Own => {
-                match library_of(&key) {
-                    Some(name) => self.salvaged.libraries_gone.push(name.to_vec()),
-                    // The others tell of what was, and are made anew.
-                    None => {}
+                // The others tell of what was, and are made anew.
+                if let Some(name) = library_of(&key) {
+                    self.salvaged.libraries_gone.push(name.to_vec());
                 }
                 return Ok(());
             }

@@ -316,13 +316,16 @@ fn is_page(bytes: &[u8], no: u64) -> bool {
         && page::verify(bytes, ptr).is_ok()
 }
 
+/// Who gets a page, and what it says of itself.
+type SeePage<'a> = &'a mut dyn FnMut(PagePtr, &[u8]) -> Result<(), SalvageError>;
+
 /// Hands every page that is one, by itself, to `see`, in the order of the file.
 pub(super) fn each_page(
     file: &dyn VfsFile,
     page_bytes: usize,
     pages: Range<u64>,
     tell: Tell<'_>,
-    see: &mut dyn FnMut(PagePtr, &[u8]) -> Result<(), SalvageError>,
+    see: SeePage<'_>,
 ) -> Result<(), SalvageError> {
     let mut chunk = vec![0; CHUNK_BYTES];
     let per_chunk = (CHUNK_BYTES / page_bytes) as u64;

@@ -33,6 +33,9 @@ const VALUE_DAMAGED: &str = "a page of its value is damaged";
 const KEY_DAMAGED: &str = "a page of its name is damaged";
 const NOT_UNDERSTOOD: &str = "its cell does not hold together";
 
+/// Who gets bytes of a large value, with their offset in it.
+type TakeBytes<'a> = &'a mut dyn FnMut(&mut Target, u64, &[u8]) -> Result<(), SalvageError>;
+
 /// A tree that is copied.
 #[derive(Debug)]
 pub(super) struct Branch {
@@ -456,11 +459,7 @@ impl<'a, 'f> Walk<'a, 'f> {
 
     /// Hands the bytes of a blob to `take` with their offsets, in order, holes left out. False: a page of it is missing;
     /// what `take` has got is a part.
-    fn blob(
-        &mut self,
-        desc: &Desc,
-        take: &mut dyn FnMut(&mut Target, u64, &[u8]) -> Result<(), SalvageError>,
-    ) -> Result<bool, SalvageError> {
+    fn blob(&mut self, desc: &Desc, take: TakeBytes<'_>) -> Result<bool, SalvageError> {
         let page_bytes = self.source.page_bytes;
         if blob::shape_fault(desc, page_bytes, false).is_some() {
             return Ok(false);
