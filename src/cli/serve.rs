@@ -318,6 +318,10 @@ impl Loader {
         };
         let (engine, report) =
             storage::open(&OsVfs, Arc::clone(clock), &path, &options, &mut on_replay)?;
+        if let Ok(path) = std::path::absolute(&path) {
+            // A server opens one file.
+            let _ = server.scripting.debugged_file.set(path);
+        }
         let elapsed_ms = (clock.mono_us() - started_us) as f64 / 1000.0;
         if let Some(cut) = &report.cut {
             tracing::warn!(

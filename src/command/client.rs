@@ -11,6 +11,7 @@ use super::blocking::Wait;
 use super::outgoing::{Outgoing, OutgoingMark};
 use super::output_limit::OutputLimit;
 use super::replica_link::Announced;
+use super::script_debug::Debugging;
 use super::server::Server;
 use super::subscriptions::Counts;
 use super::tracking::Mode;
@@ -86,6 +87,7 @@ pub struct Client {
     /// Close once the replies so far are sent.
     pub close: bool,
     pub block: Option<Block>,
+    pub debugging: Debugging,
     /// What a command that has just blocked on keys waits for.
     pub wait: Option<Box<Wait>>,
     /// Nothing may block: an EXEC or a script is on.
@@ -160,6 +162,7 @@ impl Client {
             outgoing: Outgoing::default(),
             close: false,
             block: None,
+            debugging: Debugging::default(),
             wait: None,
             deny_blocking: false,
             in_script: false,

@@ -6,8 +6,8 @@ use super::{
     client_admin, client_tracking, config, connection, debug, dump, eval, expire, function, geo,
     hash, hash_expire, hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, instance,
     introspect, keys, keys_database, latency, latency_report, list, list_move, list_search, memory,
-    migrate, monitor, object, pubsub, replica_link, replication, save, scan, script, set,
-    set_algebra, set_random, set_walk, shutdown, slowlog, sort, sorted_set, stream, string,
+    migrate, monitor, object, pubsub, replica_link, replication, save, scan, script, script_debug,
+    set, set_algebra, set_random, set_walk, shutdown, slowlog, sort, sorted_set, stream, string,
     string_lcs, string_number, string_part, transaction,
 };
 
@@ -239,7 +239,7 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("sadd", set::sadd),
     ("save", save::save),
     ("scan", scan::scan),
-    ("script|debug", script::debug),
+    ("script|debug", script_debug::debug),
     ("script|exists", script::exists),
     ("script|flush", script::flush),
     ("script|help", script::help),

@@ -6,7 +6,7 @@ use super::script_cache::{DIGEST_LEN, Found, Origin, ScriptCache};
 use super::script_run::{ScriptRun, Subject};
 use super::server::Server;
 use super::table::{self, Command, CommandId, Flag, Flags as CommandFlags};
-use super::{Call, Failure, Outcome, monitor};
+use super::{Call, Failure, Outcome, monitor, script_debug};
 use crate::resp::ErrorReply;
 use crate::script::Reference;
 use crate::script::api::sha1_hex;
@@ -62,6 +62,11 @@ pub(super) fn digest(word: &[u8]) -> Option<String> {
 }
 
 fn by_code(call: &mut Call<'_>, read_only: bool) -> Outcome {
+    if call.client.debugging.mode.is_some() {
+        let console = call.client.debugging.console.take();
+        let console = console.ok_or(script_debug::ALONE_ONLY)?;
+        return script_debug::session(call, read_only, console, true);
+    }
     show(call);
     let keys = integer(call.args[2])?;
     split_arguments(call.args, keys)?;
@@ -82,6 +87,9 @@ fn by_code(call: &mut Call<'_>, read_only: bool) -> Outcome {
 fn by_digest(call: &mut Call<'_>, read_only: bool) -> Outcome {
     show(call);
     let digest = digest(call.args[1]).ok_or(NO_SCRIPT)?;
+    if call.client.debugging.mode.is_some() {
+        return Err(script_debug::BY_CODE_ONLY.into());
+    }
     let keys = integer(call.args[2])?;
     split_arguments(call.args, keys)?;
     let Some(mut scripts) = call.server.scripting.scripts.try_lock() else {
@@ -154,8 +162,8 @@ pub(super) fn run_in(
     Ok(())
 }
 
-const EVAL: CommandId = table::id("eval");
-const EVAL_RO: CommandId = table::id("eval_ro");
+pub(super) const EVAL: CommandId = table::id("eval");
+pub(super) const EVAL_RO: CommandId = table::id("eval_ro");
 const FCALL: CommandId = table::id("fcall");
 const FCALL_RO: CommandId = table::id("fcall_ro");
 const EVALSHA: CommandId = table::id("evalsha");

@@ -79,6 +79,7 @@ pub mod save;
 pub mod scan;
 pub mod script;
 pub mod script_cache;
+pub mod script_debug;
 pub mod script_run;
 pub mod scripting;
 pub mod server;

@@ -53,6 +53,8 @@ pub struct Late {
 /// The state that the thread of a script shares with other connections.
 #[derive(Debug, Default)]
 pub struct Running {
+    /// A script is debugged with the engine: everybody waits for its user.
+    is_held: AtomicBool,
     /// Whether there is something in `late`: looked at without its lock.
     is_late: AtomicBool,
     late: Mutex<Option<Late>>,
@@ -88,6 +90,17 @@ impl Running {
     pub fn end(&self) {
         self.is_late.store(false, Ordering::Release);
         *self.late.lock() = None;
+    }
+
+    /// A script that is debugged gets the engine, or gives it back.
+    pub fn hold(&self, is_held: bool) {
+        // Pairs with the acquire in `is_held`.
+        self.is_held.store(is_held, Ordering::Release);
+    }
+
+    /// Whether other connections wait until a script that is debugged has ended.
+    pub fn is_held(&self) -> bool {
+        self.is_held.load(Ordering::Acquire)
     }
 
     /// Whether other connections are answered BUSY.

@@ -52,20 +52,6 @@ pub fn kill(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// SCRIPT DEBUG (YES | SYNC | NO): there is no debugger to switch on.
-pub fn debug(call: &mut Call<'_>) -> Outcome {
-    const WRONG_WORD: ErrorReply = ErrorReply::new("ERR Use SCRIPT DEBUG YES/SYNC/NO");
-    const NO_DEBUGGER: ErrorReply = ErrorReply::new("ERR this server has no debugger for scripts");
-    match call.args[2] {
-        how if word::is(how, "no") => {
-            call.out.ok();
-            Ok(())
-        }
-        how if word::is(how, "yes") || word::is(how, "sync") => Err(NO_DEBUGGER.into()),
-        _ => Err(WRONG_WORD.into()),
-    }
-}
-
 /// SCRIPT HELP
 pub fn help(call: &mut Call<'_>) -> Outcome {
     help::write(call, help::SCRIPT)

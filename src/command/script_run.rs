@@ -215,25 +215,48 @@ impl<'a> ScriptRun<'a> {
         }
     }
 
-    /// Ends it: everything it did is kept, and counted; or, if it was aborted, nothing is.
-    pub fn finish(self) -> Result<(), Failure> {
+    /// From now on it neither vanishes nor moves, and pages are read under the lock.
+    pub fn stay(&mut self) {
+        self.is_revocable = false;
+        self.is_movable = false;
+        self.keyspace.engine.pager_mut().set_on_miss(OnMiss::Read);
+    }
+
+    /// Ends it as if it had not begun.
+    pub fn forget(self) -> Result<(), Failure> {
+        self.take_back().map_or(Ok(()), Err)
+    }
+
+    /// The client and storage are again as they were, but for what was done.
+    fn put_back(&mut self) {
         if self.is_late {
             self.server.scripting.running.end();
         }
-        let client = self.client;
-        client.in_script = false;
-        client.deny_blocking = self.before.deny_blocking;
-        client.db = self.before.db;
+        self.client.in_script = false;
+        self.client.deny_blocking = self.before.deny_blocking;
+        self.client.db = self.before.db;
         self.keyspace.engine.pager_mut().set_on_miss(self.on_miss);
-        if let Some(failure) = self.failure {
-            if self.has_begun {
-                self.keyspace.rollback();
-            }
-            self.keyspace.undo(self.mark);
-            client.feed.truncate(self.before.fed);
-            client.take_back(self.before.said, self.server);
-            return Err(failure);
+    }
+
+    /// Takes back everything it did; why it was aborted, if it was.
+    fn take_back(mut self) -> Option<Failure> {
+        self.put_back();
+        if self.has_begun {
+            self.keyspace.rollback();
         }
+        self.keyspace.undo(self.mark);
+        self.client.feed.truncate(self.before.fed);
+        self.client.take_back(self.before.said, self.server);
+        self.failure
+    }
+
+    /// Ends it: everything it did is kept, and counted; or, if it was aborted, nothing is.
+    pub fn finish(mut self) -> Result<(), Failure> {
+        if self.failure.is_some() {
+            return self.take_back().map_or(Ok(()), Err);
+        }
+        self.put_back();
+        let client = self.client;
         if self.has_begun {
             self.keyspace.commit();
         }

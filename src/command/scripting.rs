@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use super::libraries::Libraries;
 use super::running::Running;
 use super::script_cache::ScriptCache;
+use super::script_debug::DebuggedFile;
 use super::server::{REDIS_VERSION, Server};
 use crate::keyspace::Keyspace;
 use crate::script::api::Version;
@@ -23,6 +24,7 @@ pub struct Scripting {
     pub scripts: Mutex<ScriptCache>,
     pub libraries: Mutex<Libraries>,
     pub figures: Figures,
+    pub debugged_file: DebuggedFile,
     /// Where math.random of all scripts and functions goes on: 48 bits.
     random: AtomicU64,
 }
@@ -34,6 +36,7 @@ impl Default for Scripting {
             scripts: Mutex::default(),
             libraries: Mutex::default(),
             figures: Figures::default(),
+            debugged_file: DebuggedFile::default(),
             random: AtomicU64::new(Random::default().bits()),
         }
     }

@@ -105,6 +105,7 @@ impl Connection {
                     fetch.land(&mut inner.keyspace.lock());
                 }
                 Step::Move => self.session.client.patient = true,
+                Step::Debug => unreachable!("there is no debugger to switch on"),
                 Step::Paused(_) => std::thread::sleep(NAP),
                 Step::Blocked(_) => {
                     self.session.client.block = None;

@@ -3,6 +3,7 @@
 use sha1::{Digest, Sha1};
 use smallvec::SmallVec;
 
+use super::debugger;
 use super::host::{Called, LogLevel};
 use super::number::to_i32;
 use super::raise::{Raise, push_error_table, until_nul};
@@ -104,7 +105,7 @@ fn add_log_and_version(stack: &mut Stack<'_>, version: Version) {
 const NO_SCRIPT: &str = "This function is only for running scripts";
 
 /// redis.call(command, ...)
-fn call(stack: &mut Stack<'_>) -> Result<Next, Raise> {
+pub(super) fn call(stack: &mut Stack<'_>) -> Result<Next, Raise> {
     if carry_out(stack)? {
         Err(Raise::Top)
     } else {
@@ -132,6 +133,7 @@ fn carry_out(stack: &mut Stack<'_>) -> Result<bool, Raise> {
     if stack.doomed().is_some() {
         return Err(Raise::Top);
     }
+    debugger::log_command(stack);
     let context = stack.context();
     let mut out = context.reply.take();
     out.set_proto(context.protocol.get());
@@ -157,6 +159,7 @@ fn carry_out(stack: &mut Stack<'_>) -> Result<bool, Raise> {
         Some(Called::Answered) => {
             stack.set_top(0);
             reply::push(stack, out.bytes());
+            debugger::log_reply(stack, out.bytes());
             out.bytes().first() == Some(&b'-')
         }
     };
@@ -326,14 +329,16 @@ fn log(stack: &mut Stack<'_>) -> Result<Next, Raise> {
     Ok(Next::Return(0))
 }
 
-/// redis.breakpoint(): no debugger is at work.
+/// redis.breakpoint(): whether there is a debugger, which then stops at the next line.
 fn breakpoint(stack: &mut Stack<'_>) -> Result<Next, Raise> {
-    stack.push_boolean(false);
+    let is_debugged = debugger::call_for_stop(stack);
+    stack.push_boolean(is_debugged);
     Ok(Next::Return(1))
 }
 
-/// redis.debug(...): no debugger is at work.
-fn debug(_: &mut Stack<'_>) -> Result<Next, Raise> {
+/// redis.debug(...): values for the user of the debugger, if there is one.
+fn debug(stack: &mut Stack<'_>) -> Result<Next, Raise> {
+    debugger::log_values(stack);
     Ok(Next::Return(0))
 }
 

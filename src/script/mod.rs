@@ -10,11 +10,13 @@
 //! reply             replies to values of Lua, and back
 //! vm, registration  a machine with all of it: compile, run, load a library
 //! shebang           the first line of scripts and libraries
+//! debugger          stops a script at its lines, for a user who looks at it
 //! ```
 //!
 //! *Architecture invariant:* unsafe code stands in `stack` and `state` alone.
 
 pub mod api;
+pub mod debugger;
 pub mod host;
 pub mod random;
 pub mod registration;

@@ -1,5 +1,6 @@
 //! The errors that native functions raise.
 
+use super::debugger;
 use super::stack::{Kind, Stack};
 
 /// What is raised.
@@ -110,6 +111,7 @@ pub fn until_nul(text: &[u8]) -> &[u8] {
 
 /// Pushes a table whose `err` is an error reply with its code.
 pub fn push_error_table(stack: &mut Stack<'_>, text: &[u8]) {
+    debugger::log_error(stack, text);
     let (code, message) = match text.strip_prefix(b"-") {
         None => (&b"ERR"[..], text),
         Some(rest) => match rest.iter().position(|&b| b == b' ') {

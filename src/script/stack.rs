@@ -548,6 +548,22 @@ impl<'a> Stack<'a> {
         }
     }
 
+    /// Pushes a local variable of the function at a level of the call stack and answers its name. They are numbered
+    /// from 1 on.
+    pub fn push_local(&mut self, level: i32, number: i32) -> Option<Vec<u8>> {
+        self.room();
+        // SAFETY: all zeroes is a valid value of this structure of numbers and pointers.
+        let mut debug: ffi::lua_Debug = unsafe { std::mem::zeroed() };
+        // SAFETY: the state is alive and there is room. The name ends with a zero byte and lives as long as the function.
+        unsafe {
+            if ffi::lua_getstack(self.state(), level, &raw mut debug) == 0 {
+                return None;
+            }
+            let name = ffi::lua_getlocal(self.state(), &raw const debug, number);
+            (!name.is_null()).then(|| CStr::from_ptr(name).to_bytes().to_vec())
+        }
+    }
+
     /// Gives Lua's collector a push of so many kilobytes' worth of work.
     pub fn collect_step(&mut self, kilobytes: i32) {
         // SAFETY: the state is alive; collecting runs no Lua code (S1).

@@ -11,6 +11,7 @@ use std::ptr::NonNull;
 
 use mlua_sys as ffi;
 
+use super::debugger::{self, Debugger};
 use super::host::{Host, Interrupt, Supervisor};
 use super::raise::Raise;
 use super::random::Random;
@@ -20,6 +21,8 @@ use crate::resp::{Proto, Reply};
 
 /// Instructions between two looks at whether the code may go on.
 const INSTRUCTIONS_BETWEEN_LOOKS: c_int = 10_000;
+/// The same for code whose debugger looks at every line as well.
+const INSTRUCTIONS_BETWEEN_STOPS: c_int = 100_000;
 
 /// A function of ours that Lua code calls. Its arguments are on the stack, from 1 on.
 pub type Native = fn(&mut Stack<'_>) -> Result<Next, Raise>;
@@ -72,6 +75,8 @@ pub struct Context {
     pub registration: RefCell<Option<Registration>>,
     /// Takes replies of commands; kept for its memory.
     pub reply: RefCell<Reply>,
+    /// What looks at every line of the running script, if anything does.
+    pub debugger: RefCell<Option<Debugger>>,
 }
 
 /// A Lua machine.
@@ -97,6 +102,7 @@ impl Machine {
             protocol: Cell::new(Proto::Resp2),
             registration: RefCell::new(None),
             reply: RefCell::new(Reply::new(Proto::Resp2)),
+            debugger: RefCell::new(None),
         });
         let context = NonNull::from(Box::leak(context));
         // SAFETY: the allocator is one, and the context outlives the state.
@@ -156,7 +162,11 @@ impl Machine {
         context.doom.set(None);
         context.guardian.set(guardian);
         let _unguard = Unguard(context, state.as_ptr());
-        look_now_and_then(state.as_ptr());
+        if context.debugger.borrow().is_some() {
+            look_at_lines(state.as_ptr());
+        } else {
+            look_now_and_then(state.as_ptr());
+        }
         // SAFETY: the state is alive, and the machine is borrowed as long as the stack is used.
         run(&mut unsafe { Stack::new(state) });
         let panic = context.panic.borrow_mut().take();
@@ -282,6 +292,18 @@ fn look_now_and_then(state: *mut ffi::lua_State) {
     }
 }
 
+fn look_at_lines(state: *mut ffi::lua_State) {
+    // SAFETY: callers pass a thread that is alive.
+    unsafe {
+        ffi::lua_sethook(
+            state,
+            Some(on_hook),
+            ffi::LUA_MASKLINE | ffi::LUA_MASKCOUNT,
+            INSTRUCTIONS_BETWEEN_STOPS,
+        );
+    }
+}
+
 /// Lua code is called by Rust code: while it runs, memory that is exhausted is an error of its own.
 pub(super) struct LuaRuns<'a> {
     context: &'a Context,
@@ -386,11 +408,12 @@ unsafe fn carry_out(state: *mut ffi::lua_State) -> Outcome {
     outcome
 }
 
-/// Called by Lua every so many instructions, and at every step of code that is doomed.
-unsafe extern "C-unwind" fn on_hook(state: *mut ffi::lua_State, _: *mut ffi::lua_Debug) {
+/// Called by Lua every so many instructions, before the lines of code that is debugged, and at every step of code that is
+/// doomed.
+unsafe extern "C-unwind" fn on_hook(state: *mut ffi::lua_State, event: *mut ffi::lua_Debug) {
     // SAFETY: Lua passes a thread that is alive, and nothing here has anything to drop when an error is raised.
     unsafe {
-        if must_end(state) {
+        if must_end(state, (*event).event == ffi::LUA_HOOKLINE) {
             ffi::lua_error(state);
         }
     }
@@ -400,12 +423,12 @@ unsafe extern "C-unwind" fn on_hook(state: *mut ffi::lua_State, _: *mut ffi::lua
 ///
 /// # Safety
 /// The state is alive and runs its hook.
-unsafe fn must_end(state: *mut ffi::lua_State) -> bool {
+unsafe fn must_end(state: *mut ffi::lua_State, is_line: bool) -> bool {
     // SAFETY: the state is alive, and its stack is the hook's meanwhile.
     let mut stack = unsafe { Stack::of_call(NonNull::new_unchecked(state)) };
     let natives = &stack.context().natives;
     natives.set(natives.get() + 1);
-    let looked = catch_unwind(AssertUnwindSafe(|| look(&mut stack)));
+    let looked = catch_unwind(AssertUnwindSafe(|| look(&mut stack, is_line)));
     let ends = looked.unwrap_or_else(|panic| {
         *stack.context().panic.borrow_mut() = Some(panic);
         stack.doom(Doom::Aborted);
@@ -416,7 +439,11 @@ unsafe fn must_end(state: *mut ffi::lua_State) -> bool {
     ends
 }
 
-fn look(stack: &mut Stack<'_>) -> bool {
+fn look(stack: &mut Stack<'_>, is_line: bool) -> bool {
+    let is_debugged = stack.context().debugger.borrow().is_some();
+    if is_debugged && stack.doomed().is_none() {
+        return debugger::stop(stack, is_line);
+    }
     let doom = stack.doomed().or_else(|| {
         match stack.with_supervisor(|supervisor| supervisor.interrupt()) {
             None | Some(Interrupt::Continue) => None,

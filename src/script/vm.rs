@@ -4,6 +4,7 @@ use std::ffi::CStr;
 
 use super::api::{self, Version};
 use super::builtins;
+use super::debugger::Debugger;
 use super::host::{Host, Supervisor};
 use super::random::Random;
 use super::registration::{Registered, Registration};
@@ -199,6 +200,22 @@ impl Vm {
         }
         stack.set_top(0);
         Ended::Replied
+    }
+
+    /// Runs a script like [`Vm::run`]; the debugger says the end of its session behind it.
+    pub fn debug(
+        &mut self,
+        function: &Reference,
+        run: Run<'_>,
+        host: &mut dyn Host,
+        out: &mut Reply,
+        debugger: Debugger,
+    ) -> Ended {
+        *self.machine.context().debugger.borrow_mut() = Some(debugger);
+        let ended = self.run(function, run, host, out);
+        let debugger = self.machine.context().debugger.take();
+        debugger.expect("it is there during a run").end();
+        ended
     }
 
     /// Runs the code of a library and answers the functions that it registers.

@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::debugging;
 use super::flush::Goal;
 use super::socket::Socket;
-use super::turn::{Engine, Lent, Panicked, Place};
+use super::turn::{ENGINE_WAIT, Engine, Lent, Panicked, Place};
 use super::worker::Worker;
 use crate::command::client::{Block, BlockKind, Entry, signal};
 use crate::command::serving::{Ending, end_wait};
@@ -27,7 +28,7 @@ const STREAM_BYTES: usize = 512 * 1024;
 
 /// The connection is over: there is nobody to answer any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Gone;
+pub(super) struct Gone;
 
 /// What woke a task that waits for input.
 enum Event {
@@ -98,6 +99,10 @@ impl Connection {
                 self.send().await?;
                 step = self.execute_apart().await?;
             }
+            if let Step::Debug = step {
+                self.send().await?;
+                step = self.debug().await?;
+            }
             if let Step::Abort = step {
                 return Err(Gone);
             }
@@ -143,6 +148,43 @@ impl Connection {
         Ok(step)
     }
 
+    /// Lets the client debug its script on a thread of its own. Bytes go to and fro between it and the socket.
+    async fn debug(&mut self) -> Result<Step, Gone> {
+        let shared = Arc::clone(&self.worker.shared);
+        let (desk, mut line) = debugging::desk(&shared);
+        let mut session = self.session.lend();
+        let executing = tokio::task::spawn_blocking(move || {
+            let step = debugging::carry_out(&shared, &mut session, desk);
+            (session, step)
+        });
+        let mut input = Some(line.input);
+        loop {
+            let heard = async {
+                match &input {
+                    Some(input) => debugging::forward(&mut self.socket, &self.entry, input).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let said = tokio::select! {
+                said = line.output.recv() => said,
+                Gone = heard => {
+                    // The script goes on without its user.
+                    input = None;
+                    continue;
+                }
+            };
+            let Some(bytes) = said else {
+                break;
+            };
+            if input.is_some() && self.write(&bytes).await.is_err() {
+                input = None;
+            }
+        }
+        let (session, step) = executing.await.map_err(|_| Gone)?;
+        self.session.take_back(session);
+        input.map(|_| step).ok_or(Gone)
+    }
+
     /// Waits for what the session said it needs.
     async fn follow(&mut self, step: Step) -> Result<(), Gone> {
         match step {
@@ -155,7 +197,9 @@ impl Connection {
             Step::Blocked(block) if block.kind == BlockKind::Keys => self.wait(block).await,
             Step::Blocked(block) => self.block(block).await,
             Step::Close | Step::Abort => Err(Gone),
-            Step::Park(_) | Step::Move => unreachable!("these are not followed but run again"),
+            Step::Park(_) | Step::Move | Step::Debug => {
+                unreachable!("these are not followed but run again")
+            }
         }
     }
 
@@ -234,7 +278,11 @@ impl Connection {
                 Event::Signal(bits) if bits & signal::RESUME != 0 => break,
                 Event::Time => {
                     let shared = &self.worker.shared;
-                    let _held = shared.engine.lock();
+                    // Whoever has it for long may need this thread to go on.
+                    let Some(_held) = shared.engine.try_lock_for(ENGINE_WAIT) else {
+                        until = Some(Instant::now() + ENGINE_WAIT);
+                        continue;
+                    };
                     let now_us = shared.server.clock.wall_us();
                     // If the wait is over already, its end is on its way too.
                     end_wait(&shared.server, self.entry.id, Ending::TimedOut, now_us);

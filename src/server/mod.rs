@@ -16,6 +16,7 @@ pub mod background;
 pub mod backups;
 pub mod checkpointer;
 mod connection;
+mod debugging;
 mod doors;
 pub mod durability;
 mod flush;

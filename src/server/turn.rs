@@ -22,7 +22,7 @@ use crate::keyspace::Keyspace;
 use crate::session::{Session, Step};
 
 /// How long a thread waits for the engine before it looks whether a script is late.
-const ENGINE_WAIT: Duration = Duration::from_millis(10);
+pub(super) const ENGINE_WAIT: Duration = Duration::from_millis(10);
 /// A hold of the engine lock ends after the session that is under way at this time, in microseconds.
 const HOLD_US: u64 = 250;
 /// A turn ends after the session that brings its replies to so many bytes: what is sent should still be in the
@@ -150,7 +150,7 @@ impl Turn {
 /// The engine, or what stands in for it.
 pub enum Engine<'a> {
     Whole(MutexGuard<'a, Keyspace>),
-    /// A script that is late has the engine.
+    /// A script that is late, or is debugged, has the engine.
     Busy(MutexGuard<'a, Keyspace>),
 }
 
@@ -161,7 +161,8 @@ impl<'a> Engine<'a> {
             if let Some(keyspace) = shared.engine.try_lock_for(ENGINE_WAIT) {
                 return Self::Whole(keyspace);
             }
-            if shared.server.scripting.running.is_late() {
+            let running = &shared.server.scripting.running;
+            if running.is_late() || running.is_held() {
                 return Self::Busy(shared.nothing.lock());
             }
         }

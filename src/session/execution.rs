@@ -17,11 +17,12 @@ use crate::command::stats::{add, add_locked};
 use crate::command::table::{self, Command, CommandId, Flag, Resolved};
 use crate::command::{
     Call, Failure, accounting, attempt, client_eviction, client_tracking, errors, eval, loading,
-    monitor, pubsub, replication, transaction, word,
+    monitor, pubsub, replication, script_debug, transaction, word,
 };
 use crate::keyspace::Keyspace;
 use crate::keyspace::change::Listener;
-use crate::resp::{Proto, Reply, ReplyMark};
+use crate::resp::{ErrorReply, Proto, Reply, ReplyMark};
+use crate::script::debugger::Console;
 use crate::storage;
 use crate::storage::TOGETHER_MAX;
 
@@ -79,6 +80,8 @@ enum Verdict {
     Miss,
     /// Not carried out; it takes long, and stays pending.
     Slow,
+    /// Not carried out; its script is to be debugged.
+    Debugged,
     Paused(u64),
     /// Not carried out before the engine is free.
     Held,
@@ -203,6 +206,7 @@ impl Session {
                     return Step::Park(hold.store.take_misses(keyspace));
                 }
                 Verdict::Slow => return Step::Move,
+                Verdict::Debugged => return Step::Debug,
                 Verdict::Held => return Step::Again,
                 Verdict::Paused(until_ms) => return Step::Paused(until_ms),
                 Verdict::Foreign => return Step::Abort,
@@ -257,6 +261,39 @@ impl Session {
     }
 }
 
+/// The debugger's side.
+impl Session {
+    /// Carries out the pending EVAL, which was found to begin a session, on data of its own.
+    pub fn debug_aside(
+        &mut self,
+        keyspace: &mut Keyspace,
+        server: &Server,
+        console: Box<dyn Console>,
+        now_us: u64,
+    ) {
+        let mut words = Vec::new();
+        self.parser.words(self.input.bytes(), &mut words);
+        let mut call = Call {
+            args: &words,
+            keyspace,
+            client: &mut self.client,
+            server,
+            out: &mut self.reply,
+            now_ms: now_us / 1000,
+        };
+        script_debug::carry_out_aside(&mut call, console);
+        self.finish_request();
+    }
+
+    /// Answers the pending EVAL that its session cannot begin, and switches the debugger off.
+    pub fn refuse_to_debug(&mut self, why: &str) {
+        let text = format!("ERR Fork() failed: can't run EVAL in debugging mode: {why}");
+        self.reply.error(&ErrorReply(text.into()));
+        self.client.debugging.mode = None;
+        self.finish_request();
+    }
+}
+
 /// The same list, emptied, for words of another life; it keeps its memory.
 fn shorter<'a>(mut words: Vec<&[u8]>) -> Vec<&'a [u8]> {
     words.clear();
@@ -287,6 +324,9 @@ impl Turn<'_> {
         if is_foreign(self.words[0]) {
             return Verdict::Foreign;
         }
+        if hold.is_busy && hold.server.scripting.running.is_held() {
+            return Verdict::Held;
+        }
         if self.client.reply_mode == ReplyMode::SkipNext {
             self.client.reply_mode = ReplyMode::Skip;
         }
@@ -314,6 +354,10 @@ impl Turn<'_> {
                 if command.id == transaction::EXEC && transaction::runs_scripts(self.client) {
                     // Once it has begun it stays where it is.
                     return Verdict::Slow;
+                }
+                if self.client.multi.is_none() && script_debug::begins_session(self.client, command)
+                {
+                    return Verdict::Debugged;
                 }
                 if transaction::queues(self.client, hold.server, command, handler, self.words) {
                     self.reply.simple("QUEUED");

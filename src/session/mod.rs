@@ -37,6 +37,9 @@ pub enum Step {
     Park(Option<Box<dyn Fetch>>),
     /// Another call on a thread that serves no other connection: it takes long. [`Client::patient`] says so.
     Move,
+    /// A session of the debugger, on a thread that serves no other connection: [`Session::debug_aside`], or another call
+    /// with a console.
+    Debug,
     /// The end of a pause, at this wall time in milliseconds or earlier, then another call.
     Paused(u64),
     /// [`Session::unblock`], when what the client waits for is there or its time is over.
@@ -54,6 +57,7 @@ impl fmt::Debug for Step {
             Self::Again => f.write_str("Again"),
             Self::Park(_) => f.write_str("Park"),
             Self::Move => f.write_str("Move"),
+            Self::Debug => f.write_str("Debug"),
             Self::Paused(until_ms) => write!(f, "Paused({until_ms})"),
             Self::Blocked(block) => write!(f, "Blocked({block:?})"),
             Self::Close => f.write_str("Close"),

@@ -2,6 +2,7 @@
 
 mod append_only;
 mod backup;
+mod debugger;
 mod live;
 mod metrics;
 mod migrate;
