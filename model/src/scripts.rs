@@ -260,8 +260,13 @@ pub fn kill(_: &mut Call) -> Outcome {
     ))
 }
 
-/// SCRIPT DEBUG, which is only switched off.
+/// SCRIPT DEBUG, which is only switched off: a session ends its connection.
 pub fn debug(call: &mut Call) -> Outcome {
+    if call.connection().executing {
+        return Err(errors::err(
+            "SCRIPT DEBUG must be called outside a pipeline",
+        ));
+    }
     if call.says(2, "NO") {
         return Ok(Reply::ok());
     }
