@@ -396,7 +396,17 @@ pub fn dispatch(call: &mut Call) -> Outcome {
         Ok(command) => command,
         Err(failure) => return Err(transactions::refuse(call, failure)),
     };
-    transactions::queue(call).unwrap_or_else(|| (command.run)(call))
+    transactions::queue(call).unwrap_or_else(|| carry_out(call, command))
+}
+
+/// Runs a command, and tells its changes to whom they matter.
+fn carry_out(call: &mut Call, command: &Command) -> Outcome {
+    let before = call.before();
+    let outcome = (command.run)(call);
+    if let Some(before) = before {
+        call.behind(before, outcome.is_ok());
+    }
+    outcome
 }
 
 /// A user may not send everything.
@@ -423,7 +433,8 @@ fn confine(call: &Call, command: &'static Command) -> Result<&'static Command, F
 
 /// Runs a request that was queued.
 pub fn run(call: &mut Call) -> Outcome {
-    (find(call)?.run)(call)
+    let command = find(call)?;
+    carry_out(call, command)
 }
 
 /// Finds the command and checks its arity.

@@ -19,6 +19,15 @@ fn check_flush_mode(call: &Call) -> Result<(), errors::Failure> {
     if known { Ok(()) } else { Err(errors::syntax()) }
 }
 
+/// Whether the answer comes after the memory was given back, which is not waited for inside MULTI and scripts.
+pub fn waits(call: &Call) -> bool {
+    matches!(call.name, "flushdb" | "flushall")
+        && !call
+            .args
+            .get(1)
+            .is_some_and(|word| word.eq_ignore_ascii_case(b"ASYNC"))
+}
+
 pub fn flushdb(call: &mut Call) -> Outcome {
     check_flush_mode(call)?;
     *call.database() = Database::default();

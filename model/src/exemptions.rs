@@ -16,7 +16,7 @@ use crate::hashes::{Hash, HashEncoding};
 use crate::sets::SetEncoding;
 use crate::state::Value;
 pub use ungenerated::{idle, uncovered};
-pub use withheld::{is_never_queued, is_withheld, knows_novalues};
+pub use withheld::{is_announced_twice, is_never_queued, is_withheld, knows_novalues};
 
 /// The version a server says it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -196,6 +196,17 @@ pub fn accepts(observation: &Observation) -> bool {
     if is_exec(observation.request) {
         return accepts_each(observation);
     }
+    let replies = [observation.expected, observation.actual].map(messages::with_messages);
+    if let [Some((expected, behind)), Some((actual, received))] = &replies
+        && rule(observation.request).is_some_and(|rule| rule != Rule::AnyNames)
+    {
+        return messages::are_same(behind, received)
+            && accepts(&Observation {
+                expected,
+                actual,
+                ..*observation
+            });
+    }
     match rule(observation.request) {
         Some(Rule::AnyNames) => {
             return messages::confirm_the_same(observation.expected, observation.actual);
@@ -224,10 +235,10 @@ fn accepts_each(observation: &Observation) -> bool {
     let [Some(expected), Some(later), Some(actual)] = replies.map(elements) else {
         return false;
     };
-    let ((expected, messages), (later, _), (actual, received)) = (expected, later, actual);
+    let ((expected, behind), (later, _), (actual, received)) = (expected, later, actual);
     let lengths = [expected.len(), later.len(), actual.len()];
     let queued = observation.queued;
-    messages == received
+    messages::are_same(behind, received)
         && lengths.iter().all(|&length| length == queued.len())
         && (0..queued.len()).all(|at| {
             accepts(&Observation {

@@ -195,6 +195,7 @@ pub fn lset(call: &mut Call) -> Outcome {
     };
     list.replace(index, element);
     call.shrink_list(key);
+    call.touch(key);
     Ok(Reply::ok())
 }
 
@@ -212,6 +213,7 @@ pub fn ltrim(call: &mut Call) -> Outcome {
         list.remove(gone);
     }
     call.shrink_list(key);
+    call.touch(key);
     Ok(Reply::ok())
 }
 
@@ -348,6 +350,7 @@ fn move_element(call: &mut Call, from: bool, to: bool) -> Result<Option<Reply>, 
     let bytes = if integer { 0 } else { element.len() };
     call.push(target, to, std::slice::from_ref(&element), bytes);
     call.shrink_list(source);
+    call.touch(source);
     Ok(Some(Reply::Bulk(element)))
 }
 

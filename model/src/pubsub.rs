@@ -7,6 +7,9 @@ use crate::glob;
 use crate::reply::{Protocol, Reply};
 use crate::state::{Call, ConnectionId, Outcome};
 
+/// The channel on which RESP2 hears of keys that have changed.
+pub const INVALIDATIONS: &[u8] = b"__redis__:invalidate";
+
 /// What a connection listens to.
 #[derive(Clone, Debug, Default)]
 pub struct Subscriptions {

@@ -172,7 +172,9 @@ fn run(
         args,
         read_only: read_only || body.read_only,
     };
+    script.call.model.remembered.in_script = true;
     let outcome = (body.run)(&mut script);
+    script.call.model.remembered.in_script = false;
     // The database that a script selects is its own.
     call.connection().database = database;
     match outcome {

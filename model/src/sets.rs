@@ -462,6 +462,7 @@ fn store(call: &mut Call, combine: fn(&[Set]) -> Set) -> Outcome {
         call.remove(key);
     } else {
         call.put_set(key, result);
+        call.touch(key);
     }
     Ok(Reply::count(count))
 }

@@ -118,6 +118,7 @@ impl Call<'_> {
             relative: false,
         };
         self.database().insert(key, entry);
+        self.touch(key);
     }
 
     /// Removes a key whose set has become empty.
@@ -235,6 +236,9 @@ fn add(call: &mut Call, conditions: Conditions, first: usize) -> Outcome {
             added += usize::from(old.is_none());
             updated += usize::from(old.is_some());
         }
+    }
+    if added + updated > 0 {
+        call.touch(key);
     }
     match call.sorted_set(key)? {
         Some(stored) => *stored = set,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::commands;
 use crate::configuration::Configuration;
+use crate::databases;
 use crate::dumps::Dumps;
 use crate::errors::{self, Failure};
 use crate::hashes::{Field, Hash};
@@ -17,6 +18,7 @@ use crate::sets::Set;
 use crate::sorted_sets::SortedSet;
 use crate::streams::Stream;
 use crate::tracking::Tracking;
+use crate::tracking::invalidation::Remembered;
 use crate::transactions::{Transaction, Watches};
 use crate::users::{self, Users};
 
@@ -183,6 +185,7 @@ pub struct Model {
     pub(crate) libraries: Loaded,
     pub(crate) dumps: Dumps,
     pub(crate) users: Users,
+    pub(crate) remembered: Remembered,
 }
 
 impl Default for Model {
@@ -197,6 +200,7 @@ impl Default for Model {
             libraries: Loaded::new(),
             dumps: Dumps::new(),
             users: users::first(),
+            remembered: Remembered::default(),
         }
     }
 }
@@ -212,10 +216,8 @@ impl Model {
     ) -> Vec<u8> {
         let watched = self.watched();
         self.remove_expired(now_ms);
-        self.compare_watched(watched, &[]);
+        self.compare_watched(watched);
         let watched = self.watched();
-        let mut requests = vec![request.to_vec()];
-        requests.extend_from_slice(self.queued(connection).unwrap_or_default());
         let mut call = Call {
             model: self,
             connection,
@@ -225,11 +227,12 @@ impl Model {
         };
         let reply = commands::dispatch(&mut call).unwrap_or_else(Reply::from);
         let is_client = call.name.starts_with("client|");
-        self.compare_watched(watched, &requests);
-        let own = self.connection(connection);
+        let waits = databases::waits(&call) && reply == Reply::ok();
+        self.compare_watched(watched);
+        let own = self.connection_mut(connection);
         let silent = own.silenced || own.skipped;
         own.skipped = std::mem::take(&mut own.skip_next);
-        own.tracking.caching &= is_client;
+        own.tracking.caching &= is_client || own.transaction.is_some();
         // Confirmations of subscriptions are messages, and are never silenced.
         let silent = silent && !matches!(reply, Reply::Several(_));
         let mut bytes = if silent {
@@ -237,7 +240,13 @@ impl Model {
         } else {
             reply.encode(own.protocol)
         };
-        bytes.extend(self.take_posted(connection));
+        self.announce(connection);
+        let messages = self.take_posted(connection);
+        if waits {
+            // The reply comes once the memory is free, the messages at once.
+            return [messages, bytes].concat();
+        }
+        bytes.extend(messages);
         bytes
     }
 
@@ -256,7 +265,7 @@ impl Model {
 
     /// Sends a message to a connection.
     pub(crate) fn post(&mut self, connection: ConnectionId, message: &Reply) {
-        let protocol = self.connection(connection).protocol;
+        let protocol = self.connection_mut(connection).protocol;
         let posted = self.posted.entry(connection).or_default();
         posted.extend(message.encode(protocol));
     }
@@ -291,10 +300,16 @@ impl Model {
         it.is_some_and(|it| it.tracking.on)
     }
 
+    /// Drops the messages that no connection has taken.
+    pub fn drop_posted(&mut self) {
+        self.posted.clear();
+    }
+
     /// Forgets a connection, as the server does when it closes.
     pub fn disconnect(&mut self, connection: ConnectionId) {
         self.connections.remove(&connection);
         self.posted.remove(&connection);
+        self.forget_reader(connection);
     }
 
     /// Forgets what a server does not keep when it is killed.
@@ -304,6 +319,7 @@ impl Model {
         self.configuration.clear();
         self.scripts.clear();
         self.users = users::first();
+        self.remembered = Remembered::default();
     }
 
     /// The database that a connection has selected, and its protocol.
@@ -386,6 +402,13 @@ impl Model {
         expired
     }
 
+    /// Whether fields of any hash are to expire.
+    pub fn expiring_fields(&self) -> bool {
+        let entries = self.databases.iter().flat_map(|it| it.entries.values());
+        let mut fields = entries.flat_map(Entry::fields);
+        fields.any(|field| field.expires_at_ms.is_some())
+    }
+
     /// Puts back what a key had in an earlier model.
     pub fn restore(&mut self, database: usize, key: &[u8], earlier: &Model) {
         if let Some(entry) = earlier.entry(database, key) {
@@ -428,6 +451,7 @@ impl Model {
     }
 
     pub(crate) fn remove_expired(&mut self, now_ms: i64) {
+        self.remembered.unsettled |= !self.due(now_ms).is_empty();
         for database in &mut self.databases {
             let due: Vec<Vec<u8>> = database
                 .entries
@@ -449,7 +473,12 @@ impl Model {
         }
     }
 
-    fn connection(&mut self, id: ConnectionId) -> &mut Connection {
+    /// Whether a key expired of which somebody was to be told.
+    pub fn is_unsettled(&self) -> bool {
+        self.remembered.unsettled
+    }
+
+    pub(crate) fn connection_mut(&mut self, id: ConnectionId) -> &mut Connection {
         self.connections.entry(id).or_default()
     }
 }
@@ -478,7 +507,7 @@ impl<'a> Call<'a> {
     }
 
     pub fn connection(&mut self) -> &mut Connection {
-        self.model.connection(self.connection)
+        self.model.connection_mut(self.connection)
     }
 
     pub fn database(&mut self) -> &mut Database {

@@ -199,6 +199,7 @@ pub fn xadd(call: &mut Call) -> Outcome {
     stream.last = id;
     stream.added += 1;
     words.trim(stream);
+    call.touch(key);
     Ok(id_reply(id))
 }
 
@@ -241,13 +242,20 @@ pub fn xdel(call: &mut Call) -> Outcome {
             deleted += 1;
         }
     }
+    if deleted > 0 {
+        call.touch(call.key());
+    }
     Ok(Reply::count(deleted))
 }
 
 pub fn xtrim(call: &mut Call) -> Outcome {
     let words = AddWords::parse(call.args, false)?;
     let stream = call.stream(call.key())?;
-    Ok(Reply::count(stream.map_or(0, |stream| words.trim(stream))))
+    let trimmed = stream.map_or(0, |stream| words.trim(stream));
+    if trimmed > 0 {
+        call.touch(call.key());
+    }
+    Ok(Reply::count(trimmed))
 }
 
 pub fn xsetid(call: &mut Call) -> Outcome {

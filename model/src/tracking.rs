@@ -1,5 +1,6 @@
-//! Client tracking: its modes and what they forbid. Which keys a connection would hear of is not modelled; it hears
-//! of none while it speaks RESP2.
+//! Client tracking: its modes and what they forbid.
+
+pub mod invalidation;
 
 use std::collections::BTreeSet;
 
@@ -13,13 +14,29 @@ use crate::state::{Call, Outcome};
 #[derive(Clone, Debug, Default)]
 pub struct Tracking {
     pub on: bool,
-    bcast: bool,
+    pub bcast: bool,
     optin: bool,
     optout: bool,
-    noloop: bool,
+    pub noloop: bool,
     /// CLIENT CACHING came just before.
     pub caching: bool,
-    prefixes: BTreeSet<Vec<u8>>,
+    pub prefixes: BTreeSet<Vec<u8>>,
+    /// The number of the connection that is told instead; 0: this one.
+    pub redirect: i64,
+    /// That connection is gone, and there was something to tell it.
+    pub is_broken: bool,
+}
+
+impl Tracking {
+    /// Whether the keys of a command that only reads are remembered.
+    fn remembers(&self) -> bool {
+        let is_wanted = match (self.optin, self.optout) {
+            (true, _) => self.caching,
+            (_, true) => !self.caching,
+            _ => true,
+        };
+        self.on && !self.bcast && is_wanted
+    }
 }
 
 /// The words behind ON or OFF.
@@ -29,6 +46,7 @@ struct Options {
     optin: bool,
     optout: bool,
     noloop: bool,
+    redirect: i64,
     prefixes: Vec<Vec<u8>>,
 }
 
@@ -38,11 +56,18 @@ fn options(call: &Call) -> Result<Options, Failure> {
     while index < call.args.len() {
         let more = index + 1 < call.args.len();
         if call.says(index, "REDIRECT") && more {
-            numbers::integer(call.arg(index + 1))?;
-            // There is no connection with any number that is sent.
-            return Err(errors::err(
-                "The client ID you want redirect to does not exist",
-            ));
+            if options.redirect != 0 {
+                return Err(errors::err(
+                    "A client can only redirect to a single other client",
+                ));
+            }
+            options.redirect = numbers::integer(call.arg(index + 1))?;
+            if call.model.numbered(options.redirect).is_none() {
+                return Err(errors::err(
+                    "The client ID you want redirect to does not exist",
+                ));
+            }
+            index += 1;
         } else if call.says(index, "PREFIX") && more {
             options.prefixes.push(call.arg(index + 1).to_vec());
             index += 1;
@@ -135,6 +160,8 @@ pub fn tracking(call: &mut Call) -> Outcome {
     now.optin = options.optin;
     now.optout = options.optout;
     now.noloop = options.noloop;
+    now.redirect = options.redirect;
+    now.is_broken = false;
     if options.bcast && options.prefixes.is_empty() {
         now.prefixes.insert(Vec::new());
     }
@@ -171,7 +198,7 @@ pub fn getredir(call: &mut Call) -> Outcome {
 }
 
 fn redirect(tracking: &Tracking) -> Reply {
-    Reply::Integer(if tracking.on { 0 } else { -1 })
+    Reply::Integer(if tracking.on { tracking.redirect } else { -1 })
 }
 
 pub fn trackinginfo(call: &mut Call) -> Outcome {
@@ -184,6 +211,7 @@ pub fn trackinginfo(call: &mut Call) -> Outcome {
         (now.optout, "optout"),
         (now.optout && now.caching, "caching-no"),
         (now.noloop, "noloop"),
+        (now.is_broken, "broken_redirect"),
     ] {
         if is_set {
             flags.push(flag);

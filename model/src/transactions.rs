@@ -4,12 +4,13 @@
 //! than before, or when it expired. All connections' watches are looked at after every request, and once after a whole
 //! EXEC.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::commands;
 use crate::errors::{self, Failure};
 use crate::hashes::Hash;
 use crate::reply::Reply;
+use crate::sets::Set;
 use crate::state::{Call, ConnectionId, Entry, Model, Outcome, Value};
 use crate::table;
 
@@ -28,8 +29,6 @@ pub struct Watches {
     pub keys: Vec<(usize, Vec<u8>)>,
     /// One of them changed, so EXEC answers nothing.
     pub changed: bool,
-    /// Whether one of them changed is not modelled.
-    pub unclear: bool,
 }
 
 /// Commands that an open transaction does not queue.
@@ -175,14 +174,15 @@ impl Model {
     }
 
     /// Marks the connections that watch what these requests changed.
-    pub(crate) fn compare_watched(&mut self, before: Watched, requests: &[Vec<Vec<u8>>]) {
+    pub(crate) fn compare_watched(&mut self, before: Watched) {
         let touched = std::mem::take(&mut self.touched);
         for (id, database, key, old) in before.0 {
             let new = self.entry(database, &key);
             let is_touched = touched.contains(&(database, key.clone()));
-            let is_stream = [old.as_ref(), new].into_iter().flatten().any(is_stream);
+            let is_stream = [old.as_ref(), new]
+                .iter()
+                .all(|it| it.is_some_and(is_stream));
             let is_other = !is_same(new, old.as_ref());
-            let may_be = requests.iter().any(|request| may_touch(request, &key));
             let Some(connection) = self.connections.get_mut(&id) else {
                 continue;
             };
@@ -192,8 +192,6 @@ impl Model {
             if is_touched || (is_other && !is_stream) {
                 connection.watches.keys.clear();
                 connection.watches.changed = true;
-            } else {
-                connection.watches.unclear |= is_other || may_be;
             }
         }
     }
@@ -202,13 +200,7 @@ impl Model {
     pub fn changed_by_others(&mut self, database: usize, key: &[u8]) {
         let watched = self.watched();
         self.touched.insert((database, key.to_vec()));
-        self.compare_watched(watched, &[]);
-    }
-
-    /// Whether the model does not know if a key that the connection watches has changed.
-    pub fn is_unclear(&self, connection: ConnectionId) -> bool {
-        let connection = self.connections.get(&connection);
-        connection.is_some_and(|it| it.watches.unclear && !it.watches.changed)
+        self.compare_watched(watched);
     }
 
     /// The requests that an EXEC of this connection would run.
@@ -219,13 +211,22 @@ impl Model {
 }
 
 /// Whether two entries are the same to who watches: how a value is held does not count.
-fn is_same(one: Option<&Entry>, other: Option<&Entry>) -> bool {
+pub fn is_same(one: Option<&Entry>, other: Option<&Entry>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => {
             one.expires_at_ms == other.expires_at_ms
                 && match (&one.value, &other.value) {
                     (Value::Text(one), Value::Text(other)) => one.bytes == other.bytes,
                     (Value::Hash(one), Value::Hash(other)) => fields(one) == fields(other),
+                    (Value::SortedSet(one), Value::SortedSet(other)) => {
+                        one.members == other.members
+                    }
+                    (Value::Set(one), Value::Set(other)) => {
+                        let sorted =
+                            |set: &Set| set.members.iter().cloned().collect::<BTreeSet<_>>();
+                        sorted(one) == sorted(other)
+                    }
+                    (Value::List(one), Value::List(other)) => one.elements() == other.elements(),
                     (one, other) => one == other,
                 }
         }
@@ -236,24 +237,6 @@ fn is_same(one: Option<&Entry>, other: Option<&Entry>) -> bool {
 /// Much of what changes in a stream is no change to who watches.
 fn is_stream(entry: &Entry) -> bool {
     matches!(entry.value, Value::Stream(_))
-}
-
-/// Whether a request names a key and may change it without making it another one, as far as the model does not say:
-/// the commands of lists, sorted sets and streams, and those that store a set.
-fn may_touch(request: &[Vec<u8>], key: &[u8]) -> bool {
-    let name = request[0].to_ascii_lowercase();
-    let told = [&b"rename"[..], b"renamenx", b"lcs"];
-    let first = name.first().is_some_and(|letter| b"lrzx".contains(letter));
-    let blocks = [&b"bl"[..], b"br", b"bz"]
-        .iter()
-        .any(|start| name.starts_with(start));
-    let stores = name.starts_with(b"s") && name.ends_with(b"store") || name == b"smove";
-    let is_script = [&b"eval"[..], b"fcall"]
-        .iter()
-        .any(|start| name.starts_with(start));
-    (first || blocks || stores || is_script)
-        && !told.contains(&&*name)
-        && request[1..].iter().any(|word| word == key)
 }
 
 /// The fields of a hash by name, with their values and expiries.

@@ -3,6 +3,7 @@
 //! A command may run again, or turn out not to have happened; so nothing it has to say leaves before it, or the whole
 //! EXEC or script around it, is over. Then [`effects::distribute`](super::effects::distribute) sends what is here.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::client::Entry;
@@ -40,6 +41,8 @@ pub struct Outgoing {
     reads: Vec<Read>,
     /// What the command changed of the connection's subscriptions.
     steps: Vec<Step>,
+    /// Which changes of keys scripts made, by their places.
+    scripted: Vec<Range<usize>>,
     /// How many changes of keys were told when the current command began to speak.
     after: usize,
     /// What is for the connection itself comes before the command's reply.
@@ -53,6 +56,7 @@ pub struct OutgoingMark {
     posts: usize,
     reads: usize,
     steps: usize,
+    scripted: usize,
 }
 
 impl Outgoing {
@@ -96,6 +100,20 @@ impl Outgoing {
         self.steps.extend(step);
     }
 
+    /// A script made the changes of keys at these places.
+    pub fn add_scripted(&mut self, changes: Range<usize>) {
+        if !changes.is_empty() {
+            self.scripted.push(changes);
+        }
+    }
+
+    /// Whether a script made the change of keys at this place.
+    pub fn is_scripted(&self, change: usize) -> bool {
+        self.scripted
+            .iter()
+            .any(|changes| changes.contains(&change))
+    }
+
     /// Where it ends now.
     pub fn mark(&self) -> OutgoingMark {
         OutgoingMark {
@@ -103,6 +121,7 @@ impl Outgoing {
             posts: self.posts.len(),
             reads: self.reads.len(),
             steps: self.steps.len(),
+            scripted: self.scripted.len(),
         }
     }
 
@@ -111,6 +130,7 @@ impl Outgoing {
         self.bytes.truncate(mark.bytes);
         self.posts.truncate(mark.posts);
         self.reads.truncate(mark.reads);
+        self.scripted.truncate(mark.scripted);
         self.steps.drain(mark.steps..).rev()
     }
 
@@ -143,6 +163,7 @@ impl Outgoing {
         self.posts.clear();
         self.reads.clear();
         self.steps.clear();
+        self.scripted.clear();
         self.after = 0;
         self.before_reply = false;
         if self.bytes.capacity() > BYTES_KEPT_MAX {

@@ -137,10 +137,20 @@ struct Pending {
 }
 
 /// Tells tracking connections of one change; what is for the maker becomes pending.
-fn invalidate(sender: &mut Sender<'_>, change: &Change, maker: u64, pending: &mut Vec<Pending>) {
+///
+/// What a script or time changed is announced to the maker under its prefixes even with NOLOOP.
+fn invalidate(
+    sender: &mut Sender<'_>,
+    change: &Change,
+    (maker, is_scripted): (u64, bool),
+    pending: &mut Vec<Pending>,
+) {
     let tracking = &sender.server.tracking;
     let (key, targets) = match change {
-        Change::Touched { key, expired, .. } => (Some(key), tracking.changed(key, maker, *expired)),
+        Change::Touched { key, expired, .. } => {
+            let is_own = !*expired && !is_scripted;
+            (Some(key), tracking.changed(key, maker, is_own))
+        }
         Change::Flushed { .. } => (None, tracking.flushed()),
         Change::Event { .. }
         | Change::Swapped { .. }
@@ -202,7 +212,8 @@ fn tell(effects: &Effects<'_>, outgoing: &Outgoing, own: Option<(u64, &mut Reply
             speak(&mut sender, &events, 0, &mut Progress::default(), id);
             events.clear();
         } else if is_tracked && !goes_on(change, before) {
-            invalidate(&mut sender, change, id, &mut pending);
+            let maker = (id, outgoing.is_scripted(at));
+            invalidate(&mut sender, change, maker, &mut pending);
         }
         before = Some(change);
     }

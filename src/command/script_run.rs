@@ -133,6 +133,8 @@ struct Before {
     /// Bytes for monitors.
     fed: usize,
     said: OutgoingMark,
+    /// How many changes of keys there were.
+    changes: usize,
 }
 
 /// A run.
@@ -181,6 +183,7 @@ impl<'a> ScriptRun<'a> {
             deny_blocking: std::mem::replace(&mut client.deny_blocking, true),
             fed: client.feed.len(),
             said: client.outgoing.mark(),
+            changes: keyspace.changes.len(),
         };
         client.in_script = true;
         let is_patient = client.patient;
@@ -260,6 +263,8 @@ impl<'a> ScriptRun<'a> {
         if self.has_begun {
             self.keyspace.commit();
         }
+        let changes = self.before.changes..self.keyspace.changes.len();
+        client.outgoing.add_scripted(changes);
         count(self.server, client, &self.done, self.now_ms * 1000);
         for id in self.rejected {
             add_locked(&self.server.stats.command(id).rejected, 1);

@@ -193,12 +193,12 @@ impl Tracking {
     }
 
     /// The key has changed: who is told at once. `maker` is the connection whose command is carried out, 0 if none;
-    /// `expired`: it only met a key that was due.
-    pub fn changed(&self, key: &[u8], maker: u64, expired: bool) -> Targets {
+    /// `is_own`: the command itself made the change, and no script or time.
+    pub fn changed(&self, key: &[u8], maker: u64, is_own: bool) -> Targets {
         let mut tables = self.tables.lock();
         for (prefix, state) in &mut tables.prefixes {
             if key.starts_with(prefix) {
-                let author = if expired { 0 } else { maker };
+                let author = if is_own { maker } else { 0 };
                 state.changed.insert(key.into(), author);
             }
         }

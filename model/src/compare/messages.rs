@@ -1,6 +1,6 @@
 //! Replies and messages that stand one behind the other on the wire.
 
-use super::wire::{Node, parse_several};
+use super::wire::{Node, parse_several, read_reply};
 
 /// Whether they are the same. Those of one message to several patterns come in any order: Redis goes by its hash
 /// table.
@@ -18,6 +18,28 @@ fn sorted(raw: &[u8]) -> Option<Vec<Node>> {
         run.sort();
     }
     Some(nodes)
+}
+
+/// Messages with one key each, sorted; nothing of bytes that are no messages.
+pub fn flattened(raw: &[u8]) -> Vec<Node> {
+    let mut flat = Vec::new();
+    for node in parse_several(raw).unwrap_or_default() {
+        match node.items().and_then(<[Node]>::split_last) {
+            Some((Node::Items(_, keys), head)) => flat.extend(
+                keys.iter()
+                    .map(|key| Node::Items(b'>', [head, std::slice::from_ref(key)].concat())),
+            ),
+            _ => flat.push(node),
+        }
+    }
+    flat.sort();
+    flat
+}
+
+/// The first reply, and the messages behind it, if there are any.
+pub fn with_messages(mut raw: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let first = read_reply(&mut raw).ok()?;
+    (!raw.is_empty()).then_some((first, raw))
 }
 
 /// Whether they confirm the same subscriptions and ends of subscriptions, in any order of names.

@@ -127,6 +127,7 @@ impl Session {
     /// At the first reply that is not the model's.
     pub fn compare_contents(&mut self) -> Result<(), Failure> {
         self.let_go(0)?;
+        self.sweep()?;
         for database in 0..DATABASES {
             self.send_words(0, &["SELECT", &database.to_string()])?;
             self.send_words(0, &["KEYS", "*"])?;
@@ -197,8 +198,9 @@ impl Session {
     }
 
     fn measure(&mut self, connection: usize, key: &'static str) -> Result<(), Failure> {
-        let is_free =
-            self.model.queued(connection).is_none() && !self.model.is_confined(connection);
+        let is_free = self.model.queued(connection).is_none()
+            && !self.model.is_confined(connection)
+            && !self.model.is_tracking(connection);
         if !self.options.measures || !is_free || self.model.is_silenced(connection) {
             return Ok(());
         }
@@ -216,11 +218,13 @@ impl Session {
         Ok(())
     }
 
-    /// Resets a subscriber that may send nothing but commands about its subscriptions, and who is inside MULTI.
+    /// Resets a subscriber that may send nothing but commands about its subscriptions, who is inside MULTI, and who tracks:
+    /// the model does not see all that is sent next.
     fn let_go(&mut self, connection: usize) -> Result<(), Failure> {
         self.refused[connection] = 0;
-        let is_free =
-            self.model.user(connection) == b"default" && !self.model.is_confined(connection);
+        let is_free = self.model.user(connection) == b"default"
+            && !self.model.is_confined(connection)
+            && !self.model.is_tracking(connection);
         if !is_free || self.model.queued(connection).is_some() {
             self.send_words(connection, &["RESET"])?;
         }
@@ -236,7 +240,13 @@ impl Session {
         let now = now_ms();
         let words: Vec<Vec<u8>> = request
             .iter()
-            .map(|argument| argument.resolve(now, self.model.dumps()))
+            .map(|argument| match argument {
+                Argument::Number(of) => {
+                    let number = self.model.number_of(*of).unwrap_or(0);
+                    number.to_string().into_bytes()
+                }
+                argument => argument.resolve(now, self.model.dumps()),
+            })
             .collect();
         self.exchange(connection, &words)?;
         self.checkpoint_if_due()
@@ -248,9 +258,7 @@ impl Session {
             Argument::Bytes(bytes) => {
                 bytes.eq_ignore_ascii_case(b"GT") || bytes.eq_ignore_ascii_case(b"LT")
             }
-            Argument::SecondsFromNow(_) | Argument::MillisecondsFromNow(_) | Argument::Dump(_) => {
-                false
-            }
+            _ => false,
         });
         if compares_expiries {
             thread::sleep(Duration::from_millis(2));
@@ -273,8 +281,10 @@ impl Session {
             .options
             .checkpoint_every
             .is_some_and(|every| self.requests_sent.is_multiple_of(every));
-        // A subscriber may not ask for it, and its complaint is as good as any reply. Inside MULTI it would count.
-        let connection = (0..CONNECTIONS).find(|&it| self.model.queued(it).is_none());
+        // A subscriber may not ask for it, and its complaint is as good as any reply. Inside MULTI it would count, and
+        // behind CLIENT CACHING.
+        let is_free = |it: &usize| self.model.queued(*it).is_none() && !self.model.is_tracking(*it);
+        let connection = (0..CONNECTIONS).find(is_free);
         match connection.filter(|_| due) {
             Some(connection) => self.bare(connection, &["CHECKPOINT"]).map(drop),
             None => Ok(()),
@@ -286,16 +296,39 @@ impl Session {
         self.exchange(connection, &request)
     }
 
-    /// Removes the fields of hashes that have expired from the server.
+    /// Removes the fields of hashes that have expired from the server, and the keys of which somebody is told.
     fn sweep(&mut self) -> Result<(), Failure> {
-        for (database, key, names) in self.model.expired_fields(now_ms()) {
-            self.model.changed_by_others(database, &key);
-            let select = [b"SELECT".to_vec(), database.to_string().into_bytes()];
+        let now = now_ms();
+        let due = self.model.due(now);
+        let fields = self.model.expired_fields(now);
+        if due.is_empty() && fields.is_empty() {
+            return Ok(());
+        }
+        for (database, key) in due {
+            self.model.expire(database, &key);
+            self.ask_aside(database, &[b"TYPE".to_vec(), key])?;
+        }
+        for (database, key, names) in fields {
+            self.model.removed_by_time(database, &key);
             let remove = [vec![b"HDEL".to_vec(), key], names].concat();
-            for request in [&select[..], &remove] {
-                let sweeper = self.sweeper.as_mut().expect("it is connected");
-                let done = sweeper.send(request).and_then(|()| sweeper.receive());
-                done.map_err(|error| self.broken(error))?;
+            self.ask_aside(database, &remove)?;
+        }
+        self.receive_by_time()
+    }
+
+    /// Compares what is sent as keys expire: each server removes them in its own time and order, and announces several
+    /// together or not.
+    fn receive_by_time(&mut self) -> Result<(), Failure> {
+        for connection in 0..CONNECTIONS {
+            let expected = self.model.take_posted(connection);
+            let wanted = messages::flattened(&expected);
+            let mut actual = Vec::new();
+            while messages::flattened(&actual).len() < wanted.len() {
+                let received = self.sockets[connection].receive();
+                actual.extend(received.map_err(|error| self.missing(&expected, error))?);
+            }
+            if messages::flattened(&actual) != wanted {
+                return Err(self.divergence(&expected, &actual));
             }
         }
         Ok(())
@@ -330,8 +363,13 @@ impl Session {
             connection,
             database,
         };
-        if exemptions::is_withheld(self.version, &pending) {
+        if exemptions::is_withheld(self.version, &pending)
+            || exemptions::is_announced_twice(&next_model, before_ms)
+        {
             return Ok(());
+        }
+        if next_model.is_unsettled() {
+            return Err(Failure::Inconclusive);
         }
         self.transcript.request(connection, request);
         self.requests_sent += 1;
@@ -344,7 +382,7 @@ impl Session {
         }
         let frames = wire::parse_several(&expected).map_or(1, |frames| frames.len());
         let received = self.sockets[connection].receive_several(frames);
-        let actual = received.map_err(|error| self.broken(error))?;
+        let actual = received.map_err(|error| self.missing(&expected, error))?;
         let after_ms = now_ms();
         let is_unclear = |at| (before_ms..=after_ms).contains(&at);
         if self.model.expiries().any(is_unclear)
@@ -363,6 +401,7 @@ impl Session {
             });
             if let Some((model, reply)) = moments.into_iter().find(|(_, reply)| *reply == actual) {
                 (self.model, expected) = (model, reply);
+                self.model.drop_posted();
             }
         }
         let later = later_model.map(|mut model| model.execute(connection, request, after_ms));
@@ -411,9 +450,6 @@ impl Session {
         if !exemptions::is_exec(request) {
             return false;
         }
-        if self.model.is_unclear(connection) {
-            return true;
-        }
         let mut model = self.model.clone();
         let reply = model.execute(connection, request, now_ms());
         let (replies, _) = wire::elements(&reply).unwrap_or_default();
@@ -455,7 +491,7 @@ impl Session {
             let expected = self.model.take_posted(connection);
             let frames = wire::parse_several(&expected).map_or(0, |frames| frames.len());
             let received = self.sockets[connection].receive_several(frames);
-            let actual = received.map_err(|error| self.broken(error))?;
+            let actual = received.map_err(|error| self.missing(&expected, error))?;
             if !messages::are_same(&expected, &actual) {
                 return Err(self.divergence(&expected, &actual));
             }
@@ -574,6 +610,7 @@ impl Session {
         let mut changes = between.iter();
         for _ in 0..SCAN_PAGES_MAX {
             self.let_expire(options);
+            self.sweep()?;
             let mut words: Vec<Vec<u8>> = vec![b"SCAN".to_vec(), cursor.clone()];
             words.extend(
                 options
@@ -722,15 +759,25 @@ impl Session {
             return Err(self.divergence(b"the connection is closed", b"it goes on"));
         }
         self.model.disconnect(connection);
-        let socket = Socket::connect(self.address);
-        self.sockets[connection] = socket.map_err(|error| self.broken(error))?;
+        self.sockets[connection] = self.connect(connection)?;
         Ok(())
     }
 
+    /// Opens a connection and learns its number.
+    fn connect(&mut self, connection: usize) -> Result<Socket, Failure> {
+        let opened = Socket::connect(self.address);
+        let mut socket = opened.map_err(|error| self.broken(error))?;
+        let reply = socket.ask(&["CLIENT", "ID"]);
+        let reply = reply.map_err(|error| self.broken(error))?;
+        let number = wire::parse(&reply).and_then(|node| node.integer());
+        let number = number.ok_or_else(|| self.divergence(b"a number", &reply))?;
+        self.model.number(connection, number);
+        Ok(socket)
+    }
+
     fn connect_all(&mut self) -> Result<(), Failure> {
-        for _ in 0..CONNECTIONS {
-            let socket = Socket::connect(self.address);
-            let socket = socket.map_err(|error| self.broken(error))?;
+        for connection in 0..CONNECTIONS {
+            let socket = self.connect(connection)?;
             self.sockets.push(socket);
         }
         let sweeper = Socket::connect(self.address);
@@ -746,6 +793,15 @@ impl Session {
             "HELLO without a version changes nothing"
         );
         Ok(())
+    }
+
+    /// Something that was to come did not, or not whole.
+    fn missing(&self, expected: &[u8], error: io::Error) -> Failure {
+        let error = io::Error::new(
+            error.kind(),
+            format!("{error}, and {} was to come", quoted(expected)),
+        );
+        self.broken(error)
     }
 
     fn broken(&self, error: io::Error) -> Failure {

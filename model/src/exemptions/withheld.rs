@@ -1,7 +1,8 @@
 //! The requests that are not sent: to some servers, or inside MULTI.
 
 use super::{MODELLED, Pending, Version, full_name};
-use crate::Protocol;
+use crate::Model;
+use crate::numbers;
 use crate::scripts;
 use crate::sort::depends_on_order;
 use crate::state::Value;
@@ -124,17 +125,44 @@ const WITHHELD: &[Withheld] = &[
         reason: "which of the members at the same distance are stored is not defined",
     },
     Withheld {
+        before: Version(u32::MAX, 0, 0),
+        applies: |command, pending| {
+            let place = pending
+                .request
+                .get(2)
+                .and_then(|word| numbers::canonical(word));
+            command == "lset" && place.is_some_and(|place| i32::try_from(place).is_err())
+        },
+        reason: "Redis takes the lower 32 bits of the place",
+    },
+    Withheld {
+        before: MODELLED,
+        applies: |command, pending| {
+            command == "client|tracking" && !pending.expected.starts_with(b"-")
+        },
+        reason: "7.2 and 7.4 changed which of a command's keys are tracked, and what comes before its reply",
+    },
+    Withheld {
         before: Version(u32::MAX, u32::MAX, u32::MAX),
         applies: |command, pending| {
-            let is_three = pending.model.selected(pending.connection).1 == Protocol::Resp3;
-            let becomes_three = pending.request.get(1).is_some_and(|word| word == b"3");
+            let may_be_due = || pending.model.expiring_fields();
             match command {
-                "client|tracking" => is_three,
-                "hello" => becomes_three && pending.model.is_tracking(pending.connection),
-                _ => false,
+                "client|tracking" => pending.has_word("BCAST") && may_be_due(),
+                _ => FIELD_EXPIRY.contains(&command) && pending.model.has_broadcasts(),
             }
         },
-        reason: "what tracking sends to connections of RESP3 is not modelled",
+        reason: "how often it is announced that fields have expired depends on when the server removes them",
+    },
+    Withheld {
+        before: Version(u32::MAX, u32::MAX, u32::MAX),
+        applies: |command, pending| {
+            let mut words = pending.request.iter();
+            let target = words.find(|word| word.eq_ignore_ascii_case(b"REDIRECT"));
+            let target = target.and_then(|_| numbers::canonical(words.next()?));
+            let is_shared = target.is_some_and(|it| pending.model.is_redirected_to(it));
+            command == "client|tracking" && is_shared
+        },
+        reason: "which of two connections is told first depends on their addresses",
     },
     Withheld {
         before: Version(u32::MAX, u32::MAX, u32::MAX),
@@ -356,6 +384,13 @@ pub fn is_withheld(version: Version, pending: &Pending) -> bool {
         .iter()
         .any(|it| version < it.before && (it.applies)(&command, pending))
         || runs_withheld(version, pending)
+}
+
+/// Whether a request leaves a key behind that is due at once, and that is announced to somebody: the server may announce
+/// its end together with its change, or by itself.
+pub fn is_announced_twice(model: &Model, now_ms: i64) -> bool {
+    let mut due = model.due(now_ms).into_iter();
+    due.any(|(_, key)| model.hears_all_of(&key))
 }
 
 /// Whether a request is a script that may run another which is not compared raw, or not sent.

@@ -37,6 +37,8 @@ pub enum Argument {
     MillisecondsFromNow(i64),
     /// One of the dumps that the server made, or none of it.
     Dump(usize),
+    /// The number that the server gave to a connection.
+    Number(usize),
 }
 
 impl Argument {
@@ -48,6 +50,7 @@ impl Argument {
     pub fn resolve<'a>(&self, now_ms: i64, dumps: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
         match self {
             Argument::Bytes(bytes) => bytes.clone(),
+            Argument::Number(connection) => connection.to_string().into_bytes(),
             Argument::SecondsFromNow(delta) => (now_ms / 1000 + delta).to_string().into_bytes(),
             Argument::MillisecondsFromNow(delta) => (now_ms + delta).to_string().into_bytes(),
             Argument::Dump(number) => {
@@ -205,6 +208,7 @@ fn groups(
     let one = prop_oneof![
         12 => step(features, request).prop_map(|step| vec![step]),
         1 => transactions::steps(features),
+        1 => tracking::steps(features),
         1 => sizes::steps(),
     ];
     collection::vec(one, 1..=length)

@@ -1,10 +1,14 @@
-//! Rows of client tracking. Prefixes begin no key, and nothing is redirected.
+//! Client tracking: rows of its commands, and connections that read what others change.
 
+use proptest::collection;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::arguments::*;
-use super::{Argument, Arguments, Row, row};
+use super::{
+    Argument, Arguments, CONNECTIONS, Features, Request, Row, Step, hashes, keys, lists, of_rows,
+    request, row, sets, sorted_sets, streams, strings,
+};
 
 pub const ROWS: &[Row] = &[
     row("client|tracking", 3, tracking),
@@ -13,20 +17,45 @@ pub const ROWS: &[Row] = &[
     row("client|trackinginfo", 2, none),
 ];
 
+/// Prefixes that begin many keys, few and none.
+fn prefix() -> One {
+    select(vec![
+        "", "a", "b", "user:", "user:1", "l", "zz:", "zz:1", "z",
+    ])
+    .prop_map(Argument::text)
+    .boxed()
+}
+
+/// A connection's number, or a number of none.
+fn receiver() -> One {
+    prop_oneof![
+        6 => (0..CONNECTIONS).prop_map(Argument::Number),
+        1 => Just(Argument::text("999999999")),
+        1 => small(-2..1),
+        1 => Just(Argument::text("x")),
+    ]
+    .boxed()
+}
+
 fn tracking() -> Arguments {
-    let prefix = select(vec!["zz:", "zz:1", "zy", "z"]).prop_map(Argument::text);
-    let prefix = || option(&["PREFIX"], prefix.clone().boxed());
-    let nobody = prop_oneof![
-        Just(Argument::text("999999999")),
-        small(-2..1),
-        Just(Argument::text("x"))
-    ];
+    let prefix = || option(&["PREFIX"], prefix());
+    let redirect = || option(&["REDIRECT"], receiver());
     let ons = vec![
         all(vec![word(&["ON"])]),
         sequence(vec![
             all(vec![word(&["ON"]), word(&["BCAST"])]),
             some(vec![prefix(), prefix()], 2),
-            some(vec![one(word(&["NOLOOP", "OPTIN"]))], 1),
+            some(
+                vec![one(word(&["NOLOOP", "OPTIN", "NOLOOP"])), redirect()],
+                2,
+            ),
+        ]),
+        sequence(vec![
+            one(word(&["ON"])),
+            some(
+                vec![one(word(&["OPTIN", "OPTOUT", "NOLOOP"])), redirect()],
+                2,
+            ),
         ]),
         sequence(vec![
             all(vec![word(&["ON"]), word(&["OPTIN", "OPTOUT", "NOLOOP"])]),
@@ -34,7 +63,7 @@ fn tracking() -> Arguments {
                 vec![
                     one(word(&["OPTIN", "OPTOUT", "NOLOOP"])),
                     prefix(),
-                    option(&["REDIRECT"], nobody.boxed()),
+                    redirect(),
                     one(word(&["FOO", "REDIRECT"])),
                 ],
                 2,
@@ -46,4 +75,89 @@ fn tracking() -> Arguments {
         2 => one(word(&["OFF", "OFF", "FOO"])),
     ]
     .boxed()
+}
+
+/// Any command about keys.
+fn about_keys() -> BoxedStrategy<Request> {
+    let groups = [
+        strings::ROWS,
+        keys::ROWS,
+        hashes::ROWS,
+        sets::ROWS,
+        lists::ROWS,
+        sorted_sets::ROWS,
+        streams::ROWS,
+    ];
+    of_rows(groups.into_iter().flatten())
+}
+
+/// Reads of the commonest keys, changes of them by the same connection and by others, and what ends it all.
+fn traffic(features: Features) -> BoxedStrategy<Vec<Step>> {
+    let words = |text: &str| text.split(' ').map(Argument::text).collect::<Request>();
+    let read = select(vec![
+        "GET", "EXISTS", "TTL", "STRLEN", "TYPE", "get", "TOUCH", "LLEN",
+    ]);
+    let read = (read, key()).prop_map(move |(name, key)| [words(name), vec![key]].concat());
+    let cached = select(vec!["CLIENT CACHING YES", "CLIENT CACHING NO"]).prop_map(words);
+    let reads = prop_oneof![
+        2 => read.clone().prop_map(|read| vec![read]),
+        1 => (cached, read).prop_map(|(caching, read)| vec![caching, read]),
+    ];
+    let change = prop_oneof![
+        6 => keys::changes(),
+        3 => about_keys(),
+        1 => request(features),
+    ];
+    let of = |(connection, requests)| Step::Requests {
+        connection,
+        requests,
+    };
+    let of_reader = prop_oneof![3 => reads, 1 => of_rows(ROWS.iter()).prop_map(|it| vec![it])];
+    let step = prop_oneof![
+        4 => (0..CONNECTIONS, of_reader).prop_map(of),
+        5 => (0..CONNECTIONS, change.prop_map(|it| vec![it])).prop_map(of),
+        1 => Just(Step::AwaitExpiry),
+    ];
+    collection::vec(step, 4..16).boxed()
+}
+
+/// Connections that track, and others that are told for them.
+pub fn steps(features: Features) -> BoxedStrategy<Vec<Step>> {
+    let words = |text: &str| text.split(' ').map(Argument::text).collect::<Request>();
+    let modes = vec![
+        "",
+        "NOLOOP",
+        "OPTIN",
+        "OPTOUT",
+        "BCAST",
+        "BCAST NOLOOP",
+        "BCAST PREFIX a PREFIX user:",
+    ];
+    let begin = (
+        select(modes),
+        proptest::option::weighted(0.3, 0..CONNECTIONS),
+    )
+        .prop_map(move |(mode, receiver)| {
+            let mut request = words("CLIENT TRACKING ON");
+            if !mode.is_empty() {
+                request.extend(words(mode));
+            }
+            if let Some(receiver) = receiver {
+                request.extend([Argument::text("REDIRECT"), Argument::Number(receiver)]);
+            }
+            request
+        });
+    let subscribe = Just(words("SUBSCRIBE __redis__:invalidate"));
+    let begins = collection::vec((0..CONNECTIONS, begin), 1..3);
+    let hears = proptest::option::weighted(0.3, (0..CONNECTIONS, subscribe));
+    (hears, begins, traffic(features))
+        .prop_map(|(hears, begins, traffic)| {
+            let first = hears.into_iter().chain(begins);
+            let first = first.map(|(connection, request)| Step::Requests {
+                connection,
+                requests: vec![request],
+            });
+            first.chain(traffic).collect()
+        })
+        .boxed()
 }

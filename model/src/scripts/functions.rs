@@ -126,6 +126,12 @@ pub fn load(call: &mut Call) -> Outcome {
         replace = true;
     }
     let code = call.arg(words - 1);
+    let head = |name: &str| format!("#!lua name={name}\n").into_bytes();
+    let mut names = call.model.libraries.keys();
+    let known = names.find(|name| code.starts_with(&head(name)));
+    if let Some(name) = known.filter(|_| !replace) {
+        return Err(errors::err(&format!("Library '{name}' already exists")));
+    }
     if let Some((_, complaint)) = BROKEN.iter().find(|(broken, _)| broken.as_bytes() == code) {
         return Err(errors::err(complaint));
     }
@@ -135,12 +141,6 @@ pub fn load(call: &mut Call) -> Outcome {
     let at = LIBRARIES.iter().position(|it| it.code.as_bytes() == code);
     let at = at.expect("libraries outside the family are not sent");
     let library = &LIBRARIES[at];
-    if call.model.libraries.contains_key(library.name) && !replace {
-        return Err(errors::err(&format!(
-            "Library '{}' already exists",
-            library.name
-        )));
-    }
     let others = loaded(call).filter(|it| it.name != library.name);
     for other in others.flat_map(|it| it.functions) {
         if library.functions.iter().any(|it| it.name == other.name) {

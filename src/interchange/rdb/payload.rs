@@ -1,7 +1,7 @@
 //! What DUMP answers and RESTORE takes: a value between the byte of its kind and a footer.
 //!
 //! ```text
-//! kind (1 byte), value, version (2 bytes, little endian), checksum of all before it (8 bytes, little endian; 0: none)
+//! kind (1 byte), value, version (2 bytes, little endian), checksum of all before it (8 bytes, little endian)
 //! ```
 
 use super::encode::{self, Output};
@@ -46,7 +46,7 @@ pub fn open(payload: &[u8]) -> Result<&[u8], RdbError> {
         .rev()
         .fold(0, |n, b| n << 8 | u64::from(*b));
     let found = crc64(checked);
-    if expected != 0 && expected != found {
+    if expected != found {
         return Err(RdbError::Checksum { expected, found });
     }
     Ok(body)
