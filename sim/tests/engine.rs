@@ -25,7 +25,6 @@ fn random_runs_keep_what_was_acknowledged_and_repeat_exactly() {
 }
 
 #[test]
-#[ignore = "a known defect: docs/SIMULATOR.md, the archive of the log"]
 fn random_runs_that_keep_the_log_have_every_transaction_in_the_archive_or_the_log() {
     sweep::seeds(random::run_kept);
 }

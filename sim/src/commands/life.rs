@@ -488,10 +488,7 @@ pub fn run_script(
             Err(Stop::Refused(text)) if text.starts_with("OOM ") => {}
             Err(Stop::Refused(text)) if text.starts_with(FULL) && vfs.faults_fired() > 0 => {}
             Err(Stop::Storage(Error::DiskFull) | Stop::Log(LogError::NoSpace(_)))
-                if vfs.faults_fired() > 0 =>
-            {
-                life.process.abandon_checkpoint();
-            }
+                if vfs.faults_fired() > 0 => {}
             done => done?,
         }
     }

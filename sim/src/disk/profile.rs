@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
-/// Which files something concerns, by the end of their path; an empty end is every file.
+/// Which files something concerns, by how their paths begin and end; empty ends are those of every file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Files(String);
+pub struct Files {
+    begin: String,
+    end: String,
+}
 
 impl Files {
     /// Every file.
@@ -14,14 +17,24 @@ impl Files {
 
     /// Files whose path ends so ("-wal", "data.keep").
     pub fn ending(end: &str) -> Self {
-        Self(end.to_owned())
+        Self {
+            end: end.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Files in a folder.
+    pub fn within(dir: &str) -> Self {
+        Self {
+            begin: format!("{dir}/"),
+            ..Self::default()
+        }
     }
 
     /// Whether a path is among them.
     pub fn matches(&self, path: &Path) -> bool {
-        path.as_os_str()
-            .as_encoded_bytes()
-            .ends_with(self.0.as_bytes())
+        let path = path.as_os_str().as_encoded_bytes();
+        path.starts_with(self.begin.as_bytes()) && path.ends_with(self.end.as_bytes())
     }
 }
 

@@ -320,7 +320,6 @@ impl Life {
                 if self.tolerates_full =>
             {
                 self.full += 1;
-                self.process.abandon_checkpoint();
                 Ok(())
             }
             done => done,
@@ -427,11 +426,12 @@ impl Life {
             let source = engine.source().clone();
             let roots: Vec<_> = snapshot.roots().iter().map(|(_, desc)| *desc).collect();
             let mut buffer = vec![0; source.page_bytes()];
-            let mut pages = |ptr: PagePtr| {
+            let pages = |ptr: PagePtr| {
                 source.copy(ptr, &mut buffer)?;
                 Ok(buffer.clone())
             };
-            walk::reach(&mut pages, &roots).map(|reached| (snapshot, reached))
+            walk::of_open(pages, |pages| walk::reach(pages, &roots))
+                .map(|reached| (snapshot, reached))
         })?;
         let id = self.next_snapshot;
         self.next_snapshot += 1;

@@ -140,22 +140,17 @@ impl<L: EngineLock, S: Clone> Process<L, S> {
         }
     }
 
-    /// Gives up the checkpoint that runs, if one does.
-    pub fn abandon_checkpoint(&mut self) {
-        self.checkpoint = None;
-    }
-
     /// O8 and O9 on the durable checkpoint.
     pub fn account(&self) -> Result<(), Stop> {
         self.engine.with(|engine| {
             let meta: Meta = engine.checkpoint_state().meta;
             let source = engine.source().clone();
             let mut buffer = vec![0; source.page_bytes()];
-            let mut pages = |ptr: PagePtr| {
+            let pages = |ptr: PagePtr| {
                 source.read(ptr, &mut buffer)?;
                 Ok(buffer.clone())
             };
-            walk::checkpoint(&mut pages, &meta).map(|_| ())?;
+            walk::of_open(pages, |pages| walk::checkpoint(pages, &meta))?;
             Ok(())
         })
     }

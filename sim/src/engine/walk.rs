@@ -10,7 +10,9 @@ use redkeep::storage::node::Node;
 use redkeep::storage::page::{self, DESC_BYTES, Desc, HEADER_BYTES, Kind, PageNo, PagePtr, Stamp};
 use redkeep::storage::pager::{META_REGION_BYTES, check_inside};
 use redkeep::storage::tree::Child;
+use redkeep::vfs::VfsError;
 
+use super::life::Stop;
 use crate::explore::Broken;
 
 /// What is called with the key and the value of each cell.
@@ -22,9 +24,35 @@ pub trait Pages {
     fn page(&mut self, ptr: PagePtr) -> Result<Vec<u8>, String>;
 }
 
-impl<F: FnMut(PagePtr) -> Result<Vec<u8>, Error>> Pages for F {
+/// Pages of an open engine.
+pub struct OpenPages<F> {
+    read: F,
+    /// The disk did not give a page, which says nothing about the page.
+    failed: Option<VfsError>,
+}
+
+impl<F: FnMut(PagePtr) -> Result<Vec<u8>, Error>> Pages for OpenPages<F> {
     fn page(&mut self, ptr: PagePtr) -> Result<Vec<u8>, String> {
-        self(ptr).map_err(|e| e.to_string())
+        (self.read)(ptr).map_err(|error| {
+            let text = error.to_string();
+            if let Error::Io(error) = error {
+                self.failed = Some(error);
+            }
+            text
+        })
+    }
+}
+
+/// Walks over pages that `read` gives.
+pub fn of_open<F, T>(
+    read: F,
+    walk: impl FnOnce(&mut OpenPages<F>) -> Result<T, Broken>,
+) -> Result<T, Stop> {
+    let mut pages = OpenPages { read, failed: None };
+    let found = walk(&mut pages);
+    match pages.failed {
+        Some(error) => Err(Stop::Storage(Error::Io(error))),
+        None => Ok(found?),
     }
 }
 

@@ -8,8 +8,8 @@
 //! first transaction    last transaction     number of the segment, hexadecimal
 //! ```
 //!
-//! The segment in which a checkpoint ends is copied as far as it is synced; when more of it is there, it is copied again
-//! and the shorter file removed. A file is written beside its place, synced, renamed, and the folder synced
+//! Only frames that begin in a checkpoint are copied (L14). The segment in which it ends is copied again when there is more
+//! of it, and the shorter file removed. A file is written beside its place, synced, renamed, and the folder synced
 //! (`replace_file`). Nothing else is ever removed from the folder.
 
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use super::disk::{Disk, Portion};
 use super::layout::{
     ATOM_BYTES, Identity, SEGMENT_BYTES_MAX, SEGMENT_HEADER_BYTES, SegmentHeader,
-    decode_segment_copies, identity_of, slot_of, slot_offset,
+    decode_segment_copies, encode_segment_header, identity_of, slot_of, slot_offset,
 };
 use super::walk::Walk;
 use super::{LogDamage, LogError, Lsn};
@@ -155,12 +155,12 @@ pub(super) fn copy(disk: &Disk, vfs: &dyn Vfs, dir: &Path) -> Result<Archived, A
             done.files += 1;
             done.bytes += image.len() as u64;
         }
-        disk.note_kept(&portion, name.last);
+        disk.note_kept(&portion, image.len() as u64, name.last);
     }
     Ok(done)
 }
 
-/// Reads a portion of the log and follows its frames to the end that it is known to have.
+/// Reads a portion of the log, up to its last frame that begins in the checkpoint.
 fn load(disk: &Disk, portion: &Portion, image: &mut Vec<u8>) -> Result<ArchiveName, LogError> {
     disk.read(portion.slot, image)?;
     image.truncate(portion.end as usize);
@@ -179,15 +179,22 @@ fn load(disk: &Disk, portion: &Portion, image: &mut Vec<u8>) -> Result<ArchiveNa
     )
     .filter(|header| header.seq == portion.seq)
     .ok_or_else(|| damage(0, 0, "no header of that segment"))?;
+    // One copy may have been lost on the way.
+    let (encoded, _) = encode_segment_header(header, disk.uuid());
+    image[..encoded.len()].copy_from_slice(&encoded);
     let mut walk = Walk::new(image, &header);
+    let (mut end, mut last) = (walk.at, walk.lsn);
     while (walk.at as u64) < portion.end {
-        if let Err(fault) = walk.next() {
-            return Err(damage(walk.at as u64, walk.lsn + 1, fault.found()));
+        match walk.next() {
+            Ok(frame) if frame.head.first_lsn > portion.checkpoint.0 => break,
+            Ok(_) => (end, last) = (walk.at, walk.lsn),
+            Err(fault) => return Err(damage(walk.at as u64, walk.lsn + 1, fault.found())),
         }
     }
+    image.truncate(end);
     Ok(ArchiveName {
         first: Lsn(header.first_lsn),
-        last: Lsn(walk.lsn),
+        last: Lsn(last),
         segment: header.seq,
     })
 }
@@ -229,13 +236,15 @@ impl Folder<'_> {
                 continue;
             }
             match self.compare(path, bytes)? {
-                Likeness::Same if *other == name => return Ok(false),
-                Likeness::Same | Likeness::Begins => superseded.push(path.clone()),
-                Likeness::Differs if self.is_sound(path)? => {
-                    return Err(other_history(&name, path));
+                Likeness::Same if *other == name => {
+                    // A process that was killed may have left the name unsynced.
+                    self.vfs.sync_dir(self.dir)?;
+                    return Ok(false);
                 }
-                // It has rotted, and the log still has what was in it.
-                Likeness::Differs => superseded.push(path.clone()),
+                Likeness::Same | Likeness::Begins => superseded.push(path.clone()),
+                Likeness::Differs => return Err(other_history(&name, path)),
+                // The log still has what was in it.
+                Likeness::Rotten => superseded.push(path.clone()),
             }
         }
         let path = self.dir.join(name.file_name());
@@ -259,19 +268,29 @@ impl Folder<'_> {
         Ok(true)
     }
 
-    /// Whether a file that is there is what was once written.
-    fn is_sound(&self, path: &Path) -> Result<bool, VfsError> {
+    /// How the frames of a file that is there are like those of `bytes`: what lies between frames says nothing, and in the
+    /// log it may have changed.
+    fn compare_frames(&self, path: &Path, bytes: &[u8]) -> Result<Likeness, VfsError> {
         let mut image = Vec::new();
         let Some(header) = read_file(self.vfs, path, self.uuid, &mut image)? else {
-            return Ok(false);
+            return Ok(Likeness::Rotten);
         };
-        let mut walk = Walk::new(&image, &header);
-        while walk.at < image.len() {
-            if walk.next().is_err() {
-                return Ok(false);
+        let mut differs = decode_anywhere(bytes, self.uuid) != Some(header);
+        let mut there = Walk::new(&image, &header);
+        let mut here = Walk::new(bytes, &header);
+        while there.at < image.len() {
+            if there.next().is_err() {
+                return Ok(Likeness::Rotten);
+            }
+            if !differs && here.at < bytes.len() {
+                differs = here.next().is_err() || (here.at, here.chain) != (there.at, there.chain);
             }
         }
-        Ok(true)
+        Ok(match image.len() == bytes.len() {
+            _ if differs => Likeness::Differs,
+            true => Likeness::Same,
+            false => Likeness::Begins,
+        })
     }
 
     /// How a file that is there is like `bytes`.
@@ -284,7 +303,7 @@ impl Folder<'_> {
             let found = &mut piece[..expected.len()];
             read_exact_at(&*file, found, (i * PIECE_BYTES) as u64)?;
             if found != expected {
-                return Ok(Likeness::Differs);
+                return self.compare_frames(path, bytes);
             }
         }
         Ok(if len == bytes.len() as u64 {
@@ -299,7 +318,10 @@ enum Likeness {
     Same,
     /// The shorter one is how the longer one begins.
     Begins,
+    /// It has other frames.
     Differs,
+    /// It is not what was once written.
+    Rotten,
 }
 
 fn other_history(name: &ArchiveName, path: &Path) -> ArchiveError {

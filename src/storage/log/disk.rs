@@ -79,18 +79,23 @@ struct Keeping {
     is_on: bool,
     /// Those up to this one are in it, whole.
     seq: u64,
+    /// The segment behind it that is in it in part, and up to where.
+    part: (u64, u64),
     /// The last transaction in it.
     lsn: Lsn,
 }
 
-/// A part of the log that the archive is to have: a segment, up to the end of a frame.
+/// A part of the log that the archive is to have: a segment, up to the last frame that begins in the checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Portion {
     pub seq: u64,
     pub slot: u64,
+    /// Everything up to here is synced.
     pub end: u64,
     /// Nothing will be written behind it.
-    pub is_whole: bool,
+    pub is_closed: bool,
+    /// The last transaction of the checkpoint.
+    pub checkpoint: Lsn,
 }
 
 /// The file of a log that is being written.
@@ -341,7 +346,10 @@ impl Disk {
     /// Another archive begins, which has nothing yet.
     pub fn forget_kept(&self) {
         let mut keeping = self.keeping.lock();
-        (keeping.seq, keeping.lsn) = (0, Lsn(0));
+        *keeping = Keeping {
+            is_on: keeping.is_on,
+            ..Keeping::default()
+        };
     }
 
     /// The last transaction in the archive, and whether segments are kept for it at all.
@@ -350,8 +358,8 @@ impl Disk {
         (keeping.is_on, keeping.lsn)
     }
 
-    /// What the archive lacks of what the newest checkpoint holds, in order. All of it is synced, and no transaction of
-    /// it can be lost and its number given to another one, for the checkpoint has it.
+    /// What the archive lacks of what the newest checkpoint holds, in order. All of it is synced, and the checkpoint proves
+    /// that to every later scan, so no recovery writes a transaction of it again (L14).
     pub fn not_kept(&self) -> Vec<Portion> {
         let keeping = *self.keeping.lock();
         let naming = *self.naming.lock();
@@ -359,41 +367,38 @@ impl Disk {
         for segment in self.pool.lock().live() {
             let checkpoint = naming.synced.lsn;
             // What is behind the checkpoint may be lost and written again with other frames.
-            if segment.first > checkpoint.0 {
+            if segment.first > checkpoint.0 || segment.seq > naming.synced_seq {
                 break;
             }
             // The one in which the last sync ended may go on behind it.
-            let is_whole = segment.seq < naming.synced_seq;
-            let end = if is_whole {
+            let is_closed = segment.seq < naming.synced_seq;
+            let end = if is_closed {
                 segment.end
             } else {
                 naming.synced_end
             };
-            let is_missing = if is_whole {
-                segment.seq > keeping.seq
-            } else {
-                segment.seq == naming.synced_seq
-                    && keeping.lsn < checkpoint
-                    && end > SEGMENT_HEADER_BYTES
-            };
-            if is_missing {
+            let ends_there = is_closed && keeping.part == (segment.seq, end);
+            if segment.seq > keeping.seq && (keeping.lsn < checkpoint || ends_there) {
                 wanted.push(Portion {
                     seq: segment.seq,
                     slot: segment.slot,
                     end,
-                    is_whole,
+                    is_closed,
+                    checkpoint,
                 });
             }
         }
         wanted
     }
 
-    /// The archive has `portion`, whose last transaction is `lsn`.
-    pub fn note_kept(&self, portion: &Portion, lsn: Lsn) {
+    /// The archive has `portion` up to `end`, where transaction `lsn` is the last one that has ended.
+    pub fn note_kept(&self, portion: &Portion, end: u64, lsn: Lsn) {
         let mut keeping = self.keeping.lock();
-        if portion.is_whole {
-            assert!(portion.seq > keeping.seq);
+        assert!(portion.seq > keeping.seq && end <= portion.end);
+        if portion.is_closed && end == portion.end {
             keeping.seq = portion.seq;
+        } else {
+            keeping.part = (portion.seq, end);
         }
         keeping.lsn = keeping.lsn.max(lsn);
     }

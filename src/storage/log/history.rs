@@ -12,8 +12,8 @@ use super::archive::{self, ArchiveName};
 use super::layout::{
     ATOM_BYTES, Identity, SEGMENT_HEADER_BYTES, SegmentHeader, identity_of, slot_offset,
 };
-use super::replay::{FramesStop, replay_frames};
-use super::scan::{Scan, Verdict, begins_by, read_segment, scan};
+use super::replay::{FramesStop, older_part, replay_frames};
+use super::scan::{Span, Verdict, begins_by, read_segment, scan};
 use super::walk::Walk;
 use super::{CheckpointRef, LogError, Lsn};
 use crate::vfs::{OpenMode, Vfs, VfsError, VfsFile, read_up_to};
@@ -245,7 +245,9 @@ impl History {
             }
             Verdict::Foreign { .. } => return Err(HistoryError::Foreign(path.to_path_buf())),
         }
-        self.append_spans(&scan);
+        let mut spans = older_part(&*file, &scan)?;
+        spans.extend(&scan.spans);
+        self.append_spans(&spans);
         self.last = Some(Last {
             file,
             path: path.to_path_buf(),
@@ -256,8 +258,8 @@ impl History {
     }
 
     /// The log's own copy of a segment goes further than the archive's.
-    fn append_spans(&mut self, scan: &Scan) {
-        for span in &scan.spans {
+    fn append_spans(&mut self, spans: &[Span]) {
+        for span in spans {
             self.members.retain(|m| m.header.seq != span.header.seq);
             self.members.push(Member {
                 header: span.header,
@@ -408,7 +410,10 @@ impl History {
             let pred = &next.header.pred;
             let ends =
                 walk.at as u64 == pred.offset && walk.lsn == pred.lsn && walk.chain == pred.chain;
-            ends && (next.header.is_opening() || walk.rest.unwrap_or(0) == next.header.rest)
+            // What damage has taken from the log alone is in the checkpoint from which the next life went on.
+            let has_all = next.header.checkpoint_lsn <= walk.lsn;
+            ends && has_all
+                && (next.header.is_opening() || walk.rest.unwrap_or(0) == next.header.rest)
         } else {
             next.header.pred.seq == 0
                 && next.header.first_lsn == walk.lsn + 1

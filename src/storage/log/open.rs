@@ -11,7 +11,7 @@ use super::layout::{
     FILE_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentEnd, encode_file_header, slot_offset,
 };
 use super::pool::Pool;
-use super::replay::{ReplayError, replay, synced_part};
+use super::replay::{ReplayError, older_part, replay, synced_part};
 use super::scan::{Position, Scan, Span, Verdict};
 use super::{CheckpointRef, LogError, LogParams, Lsn};
 use crate::storage::live::Announcer;
@@ -125,7 +125,7 @@ impl Log {
         };
         let setting = setting(Arc::clone(&file), clock, &params, scan.segment_bytes);
         if params.keeps {
-            spans.splice(..0, scan.older.iter().copied());
+            spans.splice(..0, older_part(&*file, scan)?);
         }
         let (pool, slot) = choose_slots(&setting, scan, &spans, params.keeps_slots)?;
         let header_offset = slot_offset(slot, scan.segment_bytes);

@@ -2,7 +2,7 @@
 
 use super::frame::{FrameFault, Pieces};
 use super::layout::{SEGMENT_HEADER_BYTES, slot_offset};
-use super::scan::{Scan, Span, read_segment};
+use super::scan::{Scan, Span, leads_to, read_segment};
 use super::walk::Walk;
 use super::{LogDamage, LogError, Lsn};
 use crate::vfs::VfsFile;
@@ -98,6 +98,26 @@ fn changed<E>(span: &Span, scan: &Scan, walk: &Walk<'_>, fault: FrameFault) -> R
     }))
 }
 
+/// Of the segments before the first of the scan those that lead to it without a gap. Behind others a slot may be in half of
+/// another use.
+pub(super) fn older_part(file: &dyn VfsFile, scan: &Scan) -> Result<Vec<Span>, LogError> {
+    let mut sound = Vec::new();
+    let mut image = Vec::new();
+    let nexts = scan.older.iter().skip(1).chain(scan.spans.first());
+    for (span, next) in scan.older.iter().zip(nexts) {
+        read_segment(file, span.header.slot, scan.segment_bytes, &mut image)?;
+        let limit = span.end.clamp(SEGMENT_HEADER_BYTES, scan.segment_bytes);
+        let mut walk = Walk::new(&image[..limit as usize], &span.header);
+        while (walk.at as u64) < limit && walk.next().is_ok() {}
+        if leads_to(&walk, &next.header) {
+            sound.push(*span);
+        } else {
+            sound.clear();
+        }
+    }
+    Ok(sound)
+}
+
 /// The last place between two frames up to which everything is known to be synced, and the spans up to there.
 pub(super) fn synced_part(
     file: &dyn VfsFile,
@@ -110,7 +130,7 @@ pub(super) fn synced_part(
         read_segment(file, span.header.slot, scan.segment_bytes, &mut image)?;
         let mut walk = Walk::new(&image[..span.end as usize], &span.header);
         let mut synced = *span;
-        let mut complete = true;
+        let mut complete = scan.unproved_opening != Some(span.header.seq);
         loop {
             end = super::Position {
                 segment: span.header.seq,
@@ -120,7 +140,7 @@ pub(super) fn synced_part(
             };
             synced.end = walk.at as u64;
             synced.holds = walk.lsn + u64::from(walk.rest.is_some());
-            if synced.end == span.end {
+            if !complete || synced.end == span.end {
                 break;
             }
             let frame = walk.next().map_err(|fault| {
@@ -131,9 +151,9 @@ pub(super) fn synced_part(
                     found: fault.found(),
                 })
             })?;
-            // A frame is proved by the transactions it holds; a marker behind the last proved one holds none.
-            let holds = frame.last_lsn() + u64::from(frame.head.ends_inside);
-            if holds.max(frame.head.first_lsn) > scan.durable_lsn.0 {
+            // The sync that is known of came after the write of the frame in which its last transaction ended, whatever
+            // else is in that frame. A marker begins with the next transaction.
+            if frame.head.first_lsn > scan.durable_lsn.0 {
                 complete = false;
                 break;
             }

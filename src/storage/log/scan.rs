@@ -94,6 +94,9 @@ pub struct Scan {
     pub segment_bytes: u64,
     pub stats: ScanStats,
     pub(super) spans: Vec<Span>,
+    /// The newest opening segment, if nothing but its own header says that the transactions are synced which were written
+    /// again before that header: the header itself may not be (L10).
+    pub(super) unproved_opening: Option<u64>,
     /// Segments before those, each with its successor in the file: the archive may not have them yet.
     pub(super) older: Vec<Span>,
     /// For each slot the sequence number in its header, unless a later opening cut it off.
@@ -114,6 +117,7 @@ impl Scan {
             segment_bytes: 0,
             stats: ScanStats::default(),
             spans: Vec::new(),
+            unproved_opening: None,
             older: Vec::new(),
             live_seqs: Vec::new(),
             planted: Planted::none(),
@@ -305,6 +309,10 @@ struct Stop {
     fault: FrameFault,
     /// The end lies inside a record.
     inside: bool,
+    /// The newest opening segment, and up to where its header says that all is synced.
+    opening: Option<(u64, Lsn)>,
+    /// Up to where anything else says so.
+    proved: Lsn,
 }
 
 /// Follows the log through `live`, its first segment being the start, until no frame follows.
@@ -315,8 +323,17 @@ fn follow(
     scan: &mut Scan,
 ) -> Result<Stop, LogError> {
     let mut index = 0;
+    let mut opening: Option<(u64, Lsn)> = None;
+    let mut proved = scan.durable_lsn;
     loop {
         let header = &live[index];
+        let claim = Lsn(header.durable_lsn);
+        if header.is_opening() {
+            proved = proved.max(opening.map_or(Lsn(0), |(_, claim)| claim));
+            opening = Some((header.seq, claim));
+        } else {
+            proved = proved.max(claim);
+        }
         let next = live.get(index + 1).filter(|n| n.pred.seq == header.seq);
         let limit = next.map_or(scan.segment_bytes, |n| n.pred.offset);
         let limit = limit.clamp(SEGMENT_HEADER_BYTES, scan.segment_bytes);
@@ -329,14 +346,15 @@ fn follow(
             read_segment(file, header.slot, scan.segment_bytes, image)?;
         }
         let mut walk = Walk::new(&image[..limit as usize], header).planted(scan.planted);
-        scan.durable_lsn = scan.durable_lsn.max(Lsn(header.durable_lsn));
+        scan.durable_lsn = scan.durable_lsn.max(claim);
         let fault = loop {
             match walk.next() {
                 Ok(frame) => {
                     scan.stats.frames += 1;
                     scan.stats.bytes += frame.len as u64;
                     scan.newest_checkpoint = scan.newest_checkpoint.max(frame.head.checkpoint);
-                    scan.durable_lsn = scan.durable_lsn.max(Lsn(frame.head.durable_lsn));
+                    proved = proved.max(Lsn(frame.head.durable_lsn));
+                    scan.durable_lsn = scan.durable_lsn.max(proved);
                 }
                 Err(fault) => break fault,
             }
@@ -362,6 +380,8 @@ fn follow(
                     limit,
                     fault,
                     inside: walk.rest.is_some(),
+                    opening,
+                    proved,
                 });
             }
         }
@@ -413,12 +433,12 @@ fn look_behind(
 /// The rule that tells a torn tail from damage. `live` begins with the segment of the stop.
 fn conclude(scan: &mut Scan, live: &[SegmentHeader], stop: &Stop, found: &Found) {
     let behind = &live[1..];
-    let durable = behind
-        .iter()
-        .map(|h| h.durable_lsn)
-        .chain([scan.durable_lsn.0, found.durable_lsn])
-        .max()
-        .unwrap_or(0);
+    let told = behind.iter().map(|h| h.durable_lsn);
+    let told = told.fold(found.durable_lsn, u64::max);
+    let durable = told.max(scan.durable_lsn.0);
+    let is_unproved = |claim: Lsn| claim > stop.proved && claim.0 > told;
+    let unproved = stop.opening.filter(|(_, claim)| is_unproved(*claim));
+    scan.unproved_opening = unproved.map(|(seq, _)| seq);
     let seen = behind
         .iter()
         .map(|h| h.first_lsn - 1)
