@@ -1,6 +1,7 @@
 //! DUMP and RESTORE: a value as bytes, and back.
 
 use super::argument::{integer, is_word};
+use super::settings::UsePolicy;
 use super::{Call, Failure, Outcome, errors, settings};
 use crate::interchange::rdb::decode::Decoded;
 use crate::interchange::rdb::payload;
@@ -131,14 +132,72 @@ pub fn restore(call: &mut Call<'_>) -> Outcome {
         words.push(b"ABSTTL");
         call.does(&words);
     }
-    if let Some(idle_s) = options.idle_s {
-        call.keyspace.access.set_idle(db, key, idle_s, now_ms);
-    }
-    if let Some(frequency) = options.frequency {
-        call.keyspace
-            .access
-            .set_frequency(db, key, frequency, now_ms);
+    if !is_over {
+        note_use(call, key, &options);
     }
     call.out.ok();
     Ok(())
+}
+
+/// A restored key is a new one. What is said of its use counts where the policy of eviction asks for that.
+fn note_use(call: &mut Call<'_>, key: &[u8], options: &Options) {
+    let (db, now_ms) = (call.client.db, call.now_ms);
+    let policy = settings::use_policy(call);
+    let access = &mut call.keyspace.access;
+    access.made(access.find(db, key), now_ms);
+    if policy == UsePolicy::Frequency {
+        if let Some(frequency) = options.frequency {
+            access.set_frequency(db, key, frequency, now_ms);
+        }
+    } else if let Some(idle_s) = options.idle_s {
+        access.set_idle(db, key, idle_s, now_ms);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::testing::Bench;
+    use crate::config::Caller;
+
+    /// The payload in a reply.
+    fn payload(reply: &[u8]) -> Vec<u8> {
+        let start = reply
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .expect("a bulk string")
+            + 1;
+        reply[start..reply.len() - 2].to_vec()
+    }
+
+    #[test]
+    fn a_restored_key_is_new_and_used_as_the_policy_asks() {
+        let mut bench = Bench::new();
+        bench.run(&[b"set", b"k", b"v"]);
+        let dump = payload(&bench.run(&[b"dump", b"k"]));
+        let set_policy = |bench: &Bench, name: &[u8]| {
+            let config = &bench.server.config;
+            let set = config.set(&[(b"maxmemory-policy", name)], Caller::default());
+            set.expect("a policy");
+        };
+        set_policy(&bench, b"allkeys-lfu");
+        for _ in 0..100 {
+            bench.run(&[b"get", b"k"]);
+        }
+        let frequency = |bench: &mut Bench, more: &[&[u8]]| {
+            let words: &[&[u8]] = &[b"restore", b"k", b"0", &dump, b"replace"];
+            assert_eq!(bench.run(&[words, more].concat()), b"+OK\r\n");
+            bench.run(&[b"object", b"freq", b"k"])
+        };
+        assert_eq!(frequency(&mut bench, &[]), b":5\r\n");
+        assert_eq!(frequency(&mut bench, &[b"freq", b"77"]), b":77\r\n");
+        assert_eq!(frequency(&mut bench, &[b"idletime", b"9000"]), b":5\r\n");
+        set_policy(&bench, b"allkeys-lru");
+        let idle = |bench: &mut Bench, more: &[&[u8]]| {
+            let words: &[&[u8]] = &[b"restore", b"k", b"0", &dump, b"replace"];
+            assert_eq!(bench.run(&[words, more].concat()), b"+OK\r\n");
+            bench.run(&[b"object", b"idletime", b"k"])
+        };
+        assert_eq!(idle(&mut bench, &[b"idletime", b"9000"]), b":9000\r\n");
+        assert_eq!(idle(&mut bench, &[b"freq", b"77"]), b":0\r\n");
+    }
 }

@@ -6,10 +6,10 @@ use super::attempt::carry_out;
 use super::client::Client;
 use super::server::Server;
 use super::{
-    Call, Failure, Outcome, bitfield, bitmap, bitmap_operation, debug, expire, function, hash,
-    hash_expire, hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, keys, keys_database,
-    list, list_move, list_search, memory, object, scan, set, set_algebra, set_random, set_walk,
-    sorted_set, string, string_lcs, string_number, string_part,
+    Call, Failure, Outcome, bitfield, bitmap, bitmap_operation, debug, dump, expire, function,
+    hash, hash_expire, hash_number, hash_walk, hyperloglog, hyperloglog_debug, info, keys,
+    keys_database, list, list_move, list_search, memory, object, scan, set, set_algebra,
+    set_random, set_walk, sorted_set, string, string_lcs, string_number, string_part,
 };
 use crate::config::Config;
 use crate::keyspace::Keyspace;
@@ -31,6 +31,8 @@ pub const HANDLERS: &[(&str, Handler)] = &[
     ("bzpopmax", sorted_set::pop::bzpopmax),
     ("bzpopmin", sorted_set::pop::bzpopmin),
     ("copy", keys_database::copy),
+    ("dump", dump::dump),
+    ("restore", dump::restore),
     ("dbsize", keys_database::dbsize),
     ("debug", debug::debug),
     ("decr", string_number::decr),

@@ -37,7 +37,7 @@ struct Place {
 
 /// Where the table keeps a key.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
+pub struct Found {
     at: usize,
     tag: u32,
 }
@@ -79,14 +79,14 @@ impl AccessTable {
     }
 
     /// The key's place, whose memory is on its way when this returns.
-    pub(super) fn find(&self, db: u32, key: &[u8]) -> Found {
+    pub fn find(&self, db: u32, key: &[u8]) -> Found {
         let (at, tag) = self.place(db, key);
         crate::storage::prefetch(&self.places[at]);
         Found { at, tag }
     }
 
     /// The key came into being now.
-    pub(super) fn made(&mut self, key: Found, now_ms: u64) {
+    pub fn made(&mut self, key: Found, now_ms: u64) {
         let Found { at, tag } = key;
         self.places[at] = Place {
             tag,
