@@ -18,7 +18,8 @@ use super::scripting::Figures;
 use super::table::{Command, CommandId};
 use super::{Call, Failure, Outcome, word};
 use crate::resp::ErrorReply;
-use crate::script::debugger::{Console, Debugger};
+pub use crate::script::debugger::Console;
+use crate::script::debugger::Debugger;
 use crate::script::vm::Run;
 
 /// A script that runs so long without a stop is stopped, where nothing else is said of late scripts, in milliseconds.

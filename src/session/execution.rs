@@ -22,7 +22,6 @@ use crate::command::{
 use crate::keyspace::Keyspace;
 use crate::keyspace::change::Listener;
 use crate::resp::{ErrorReply, Proto, Reply, ReplyMark};
-use crate::script::debugger::Console;
 use crate::storage;
 use crate::storage::TOGETHER_MAX;
 
@@ -268,7 +267,7 @@ impl Session {
         &mut self,
         keyspace: &mut Keyspace,
         server: &Server,
-        console: Box<dyn Console>,
+        console: Box<dyn script_debug::Console>,
         now_us: u64,
     ) {
         let mut words = Vec::new();

@@ -68,7 +68,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
             "sync",
         ],
     ),
-    ("script", &["resp"]),
+    ("script", &["config", "resp"]),
     ("interchange", &["keyspace", "storage"]),
     ("keyspace", &["storage", "resp", "vfs", "sync"]),
     ("storage", &["vfs", "sync"]),

@@ -170,6 +170,29 @@ proptest! {
     }
 }
 
+/// A power cut takes what proved that it was synced, and recovery writes it again.
+#[test]
+fn what_is_behind_the_checkpoint_stays_out_of_the_archive() {
+    let mut kept = Kept::new();
+    kept.run(&[Append(100), Sync]);
+    kept.world.checkpoint = CheckpointRef {
+        seq: 1,
+        lsn: Lsn(1),
+    };
+    kept.log.note_checkpoint(kept.world.checkpoint);
+    kept.run(&[Append(50), Sync]);
+    kept.archive();
+    let all = names(kept.dir.path());
+    let ends: Vec<_> = all.iter().filter_map(|p| ArchiveName::parse(p)).collect();
+    assert_eq!(ends.iter().map(|name| name.last).max(), Some(Lsn(1)));
+    kept.lose_power(Loss::KeepAll);
+    kept.run(&[Append(10), Checkpoint]);
+    kept.archive();
+    kept.check();
+    kept.run(&[Append(20), Write]);
+    kept.check_with_log();
+}
+
 #[test]
 fn a_segment_is_not_given_back_before_the_archive_has_it() {
     let mut kept = Kept::new();

@@ -230,6 +230,35 @@ fn what_recovery_shows_survives_a_power_cut_even_after_a_failed_sync() {
     world.check(&disk.after_power_cut(Loss::DropAll), 3);
 }
 
+/// A recovery of which a sync failed leaves copies, or a header, that the kernel shows and will never write.
+#[test]
+fn a_recovery_after_one_whose_sync_failed_relies_on_nothing_that_was_not_synced() {
+    for syncs in 0.. {
+        let disk = Disk::default();
+        let mut world = World {
+            generation: 1,
+            ..World::default()
+        };
+        let log = create(&disk);
+        let script = [Append(30), Sync, Append(600), Write, Append(900), Write];
+        world.run(&log, &script).expect("nothing fails yet");
+        drop(log);
+        let disk = disk.after_kill();
+        let scan = world.check(&disk, world.written);
+        disk.fail_sync_after(syncs);
+        if world.clone().open(&disk, &scan).is_ok() {
+            assert_eq!(syncs, 3, "syncs of a recovery");
+            return;
+        }
+        let disk = disk.after_kill();
+        let scan = world.check(&disk, world.written);
+        let log = world.open(&disk, &scan).expect("the disk works again");
+        let more = [Append(50), Sync];
+        world.run(&log, &more).expect("the disk works again");
+        world.check(&disk.after_power_cut(Loss::DropAll), 4);
+    }
+}
+
 #[test]
 fn opening_again_and_again_does_not_lengthen_the_log() {
     let mut disk = Disk::default();

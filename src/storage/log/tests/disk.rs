@@ -22,8 +22,8 @@ struct State {
     ops: u64,
     /// From this operation on nothing happens any more and everything fails.
     stop_at: Option<u64>,
-    /// The next sync fails once; what it would have covered stays in the cache and is never written.
-    fail_sync: bool,
+    /// After so many more syncs one fails; what it would have covered stays in the cache and is never written.
+    fail_sync: Option<u64>,
     /// The next write fails once, having taken this many bytes.
     fail_write: Option<usize>,
     /// No file is longer than this.
@@ -165,7 +165,11 @@ impl Disk {
     }
 
     pub fn fail_next_sync(&self) {
-        self.0.lock().fail_sync = true;
+        self.fail_sync_after(0);
+    }
+
+    pub fn fail_sync_after(&self, syncs: u64) {
+        self.0.lock().fail_sync = Some(syncs);
     }
 
     pub fn fail_next_write(&self, taken: usize) {
@@ -284,8 +288,9 @@ impl VfsFile for Disk {
     fn sync_data(&self) -> VfsResult<()> {
         let mut state = self.0.lock();
         state.syncs += 1;
-        if state.fail_sync {
-            state.fail_sync = false;
+        let left = state.fail_sync.take();
+        state.fail_sync = left.and_then(|left| left.checked_sub(1));
+        if left == Some(0) {
             state.pending.clear();
             state.step(None, "sync")?;
             return Err(failed(VfsErrorKind::Io, "sync"));
