@@ -100,7 +100,7 @@ pub fn measure(options: &Options) {
     }
 }
 
-/// The n-th element of a collection, as the words of the command that adds it.
+/// Adds that many elements, in order.
 fn build(client: &mut Client, kind: &str, elements: u64) {
     let mut at = 0;
     while at < elements {
@@ -149,7 +149,7 @@ fn run(client: &mut Client, operation: &Operation, elements: u64, times: u64, ca
     let requests: Vec<Vec<String>> = (0..times)
         .map(|turn| words(draw.u64(..elements), turn))
         .collect();
-    let looked = |client: &mut Client| {
+    let looked = |client: &Client| {
         let misses = client.number("storage", "cache_misses");
         (client.number("storage", "cache_hits") + misses, misses)
     };

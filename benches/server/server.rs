@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redkeep_model::compare::Socket;
+use redkeep_model::compare::{Socket, information};
 
 /// Bytes of a value.
 pub const VALUE_BYTES: usize = 1024;
@@ -63,14 +63,17 @@ impl Server {
     }
 
     pub fn connect(&self) -> Client {
-        Client(Socket::connect(self.address).expect("the server listens"))
+        Client {
+            address: self.address,
+            socket: Socket::connect(self.address).expect("the server listens"),
+        }
     }
 
     /// Ends it as an operator does, so that its file is clean.
     pub fn stop(mut self) {
         let mut client = self.connect();
         // The connection may end before a reply.
-        let _ = client.0.ask(&["SHUTDOWN"]);
+        let _ = client.socket.ask(&["SHUTDOWN"]);
         self.process.wait().expect("it ends");
     }
 
@@ -145,12 +148,15 @@ fn field_kib(path: &str, field: &str) -> Option<f64> {
 }
 
 /// One connection.
-pub struct Client(Socket);
+pub struct Client {
+    address: SocketAddr,
+    socket: Socket,
+}
 
 impl Client {
     /// The raw reply.
     pub fn ask(&mut self, words: &[&str]) -> Vec<u8> {
-        self.0.ask(words).expect("a reply")
+        self.socket.ask(words).expect("a reply")
     }
 
     /// The first line of the reply.
@@ -163,10 +169,10 @@ impl Client {
     /// Sends requests and reads all their replies, none of which may be an error.
     pub fn ask_all(&mut self, requests: &[Vec<Vec<u8>>]) {
         for request in requests {
-            self.0.send(request).expect("it is sent");
+            self.socket.send(request).expect("it is sent");
         }
         for _ in requests {
-            let reply = self.0.receive().expect("a reply");
+            let reply = self.socket.receive().expect("a reply");
             assert!(reply[0] != b'-', "{}", String::from_utf8_lossy(&reply));
         }
     }
@@ -180,23 +186,18 @@ impl Client {
     }
 
     /// A field of INFO.
-    pub fn info(&mut self, section: &str, field: &str) -> String {
-        let reply = self.ask(&["INFO", section]);
-        let text = String::from_utf8_lossy(&reply);
-        let named = text.lines().filter_map(|line| line.split_once(':'));
-        let mut found = named.filter(|(name, _)| *name == field);
-        let value = found.next().map(|(_, value)| value);
-        value
-            .unwrap_or_else(|| panic!("INFO has {field}"))
-            .to_owned()
+    pub fn info(&self, section: &str, field: &str) -> String {
+        let mut fields = information(self.address, section).expect("a reply");
+        let value = fields.remove(field);
+        value.unwrap_or_else(|| panic!("INFO has {field}"))
     }
 
-    pub fn number(&mut self, section: &str, field: &str) -> u64 {
+    pub fn number(&self, section: &str, field: &str) -> u64 {
         self.info(section, field).parse().expect("a number")
     }
 
     /// Waits until a field of INFO has a value.
-    pub fn await_info(&mut self, section: &str, field: &str, value: &str) {
+    pub fn await_info(&self, section: &str, field: &str, value: &str) {
         while self.info(section, field) != value {
             thread::sleep(Duration::from_millis(20));
         }

@@ -30,7 +30,6 @@ pub fn measure(options: &Options) {
     let mut client = server.connect();
     scan(&mut client);
     step(&server, "scan");
-    client.ask(&["DBSIZE"]);
     client.ask(&["CHECKPOINT"]);
     step(&server, "checkpoint");
 

@@ -10,6 +10,7 @@ use super::{Call, Failure, Outcome, monitor, script_debug};
 use crate::resp::ErrorReply;
 use crate::script::Reference;
 use crate::script::api::sha1_hex;
+use crate::script::debugger::Debugger;
 use crate::script::shebang::{Flag as Declared, Flags, parse_script};
 use crate::script::vm::{Run, Vm};
 
@@ -124,9 +125,19 @@ fn run(
         flags,
         read_only,
     };
-    run_in(call, vm, function, subject, keys)?;
+    run_in(call, vm, function, subject, keys, Way::Straight)?;
     scripts.tell(&call.server.scripting.figures);
     Ok(())
+}
+
+/// How a script or function runs.
+pub(super) enum Way<'a> {
+    Straight,
+    /// In a session of the debugger, which is taken when the script begins. What it does is kept if it `keeps`.
+    Debugged {
+        debugger: &'a mut Option<Debugger>,
+        keeps: bool,
+    },
 }
 
 /// Runs a script or function in its machine.
@@ -136,6 +147,7 @@ pub(super) fn run_in(
     function: &Reference,
     subject: Subject<'_>,
     keys: i64,
+    way: Way<'_>,
 ) -> Result<(), Failure> {
     subject.check()?;
     subject.check_means(call.server, call.client, call.now_ms)?;
@@ -155,7 +167,19 @@ pub(super) fn run_in(
         keys,
         arguments,
     };
-    vm.run(function, run, &mut host, call.out);
+    match way {
+        Way::Straight => {
+            vm.run(function, run, &mut host, call.out);
+        }
+        Way::Debugged { debugger, keeps } => {
+            host.stay();
+            let debugger = debugger.take().expect("a session has a debugger");
+            vm.debug(function, run, &mut host, call.out, debugger);
+            if !keeps {
+                return host.forget();
+            }
+        }
+    }
     host.finish()?;
     scripting.set_random(vm.random());
     call.client.errors_counted = true;

@@ -1,6 +1,6 @@
 //! FCALL and FUNCTION.
 
-use super::eval::{self, NESTED};
+use super::eval::{self, NESTED, Way};
 use super::libraries::{ENGINE, Libraries, Library, Policy};
 use super::running::Kind;
 use super::script_run::Subject;
@@ -38,7 +38,7 @@ fn run(call: &mut Call<'_>, read_only: bool) -> Outcome {
         flags: Some(function.flags),
         read_only,
     };
-    eval::run_in(call, vm, &function.reference, subject, keys)
+    eval::run_in(call, vm, &function.reference, subject, keys, Way::Straight)
 }
 
 /// Error replies repeat what was sent, which need not be text.

@@ -10,17 +10,16 @@ use std::sync::atomic::Ordering;
 use super::argument::integer;
 use super::client::Client;
 use super::errors;
-use super::eval::{EVAL, EVAL_RO, show, split_arguments};
+use super::eval::{EVAL, EVAL_RO, Way, run_in, show, split_arguments};
 use super::running::Kind;
 use super::script_cache::{Found, Origin, ScriptCache};
-use super::script_run::{ScriptRun, Subject};
+use super::script_run::Subject;
 use super::scripting::Figures;
 use super::table::{Command, CommandId};
 use super::{Call, Failure, Outcome, word};
 use crate::resp::ErrorReply;
 pub use crate::script::debugger::Console;
 use crate::script::debugger::Debugger;
-use crate::script::vm::Run;
 
 /// A script that runs so long without a stop is stopped, where nothing else is said of late scripts, in milliseconds.
 const PATIENCE_MS: u64 = 5000;
@@ -124,7 +123,7 @@ fn run(
 ) -> Outcome {
     show(call);
     let keys = integer(call.args[2])?;
-    let (keys, arguments) = split_arguments(call.args, keys)?;
+    split_arguments(call.args, keys)?;
     let (mut scripts, figures) = (ScriptCache::default(), Figures::default());
     let scripting = &call.server.scripting;
     let learnt = scripts.learn(call.args[1], Origin::Eval, &figures);
@@ -156,33 +155,6 @@ fn run(
         flags,
         read_only,
     };
-    subject.check()?;
-    subject.check_means(call.server, call.client, call.now_ms)?;
-    let Some(debugger) = debugger.take() else {
-        return Ok(());
-    };
-    vm.set_random(scripting.random());
-    let mut host = ScriptRun::new(
-        subject,
-        call.args,
-        call.keyspace,
-        call.server,
-        call.client,
-        call.now_ms,
-    );
-    host.stay();
-    let run = Run {
-        name: &digest,
-        keys,
-        arguments,
-    };
-    vm.debug(function, run, &mut host, call.out, debugger);
-    if keeps {
-        host.finish()?;
-        scripting.set_random(vm.random());
-        call.client.errors_counted = true;
-        Ok(())
-    } else {
-        host.forget()
-    }
+    let way = Way::Debugged { debugger, keeps };
+    run_in(call, vm, function, subject, keys, way)
 }

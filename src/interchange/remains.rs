@@ -10,6 +10,7 @@ use super::rdb::{Consumer, Field, Group, Pending, Stream, StreamEntry, Value};
 use crate::keyspace::hash;
 use crate::keyspace::header::{Header, Kind};
 use crate::keyspace::list::label::LABEL_BYTES_MAX;
+use crate::keyspace::packed::Packed;
 use crate::keyspace::set;
 use crate::keyspace::sorted_set::{BY_MEMBER, BY_SCORE, score};
 use crate::keyspace::stream::group::{self as stored_group, GroupHead};
@@ -182,9 +183,10 @@ impl Left<'_> {
             {
                 continue;
             }
-            let pairs = element.body.get(NODE_BYTES..).and_then(items);
-            if let Some(items) = pairs.filter(|items| items.len().is_multiple_of(2)) {
+            let pairs = element.body.get(NODE_BYTES..).and_then(Packed::checked);
+            if let Some(pairs) = pairs.filter(|pairs| pairs.len().is_multiple_of(2)) {
                 let id = StreamId::from_bytes(&element.key);
+                let items = pairs.iter().map(|item| item.bytes.to_vec()).collect();
                 stream.entries.push(StreamEntry { id, items });
             }
         }
@@ -252,29 +254,4 @@ impl Left<'_> {
         group.pending.sort_by_key(|pending| pending.id);
         Ok(group)
     }
-}
-
-/// The items of a sequence; None: it is none.
-fn items(body: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let mut items = Vec::new();
-    let mut rest = body;
-    while !rest.is_empty() {
-        let (mut len, mut shift) = (0_usize, 0);
-        loop {
-            let (byte, behind) = rest.split_first()?;
-            rest = behind;
-            if shift > 28 {
-                return None;
-            }
-            len |= usize::from(byte & 0x7f) << shift;
-            if *byte < 0x80 {
-                break;
-            }
-            shift += 7;
-        }
-        let (item, behind) = rest.split_at_checked(len)?;
-        items.push(item.to_vec());
-        rest = behind;
-    }
-    Some(items)
 }

@@ -28,6 +28,16 @@ impl<'a> Packed<'a> {
         Self(body)
     }
 
+    /// Views a body of which nothing is known; None: it is no sequence.
+    pub fn checked(body: &'a [u8]) -> Option<Self> {
+        let mut at = 0;
+        while at < body.len() {
+            let (start, len) = length_at(body, at)?;
+            at = start.checked_add(len).filter(|end| *end <= body.len())?;
+        }
+        Some(Self(body))
+    }
+
     /// The items from the front.
     pub fn iter(self) -> Items<'a> {
         Items {
@@ -71,16 +81,7 @@ impl<'a> Iterator for Items<'a> {
 
     fn next(&mut self) -> Option<Item<'a>> {
         let at = self.at;
-        let (mut len, mut shift, mut start) = (0usize, 0, at);
-        loop {
-            let byte = *self.body.get(start)?;
-            start += 1;
-            len |= usize::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                break;
-            }
-            shift += 7;
-        }
+        let (start, len) = length_at(self.body, at)?;
         let end = start + len;
         self.at = end;
         Some(Item {
@@ -88,6 +89,25 @@ impl<'a> Iterator for Items<'a> {
             end,
             bytes: &self.body[start..end],
         })
+    }
+}
+
+/// Where the bytes of the item begin whose length stands at `at`, and how many they are. None: nothing stands there, or
+/// no length.
+#[inline]
+fn length_at(body: &[u8], at: usize) -> Option<(usize, usize)> {
+    let (mut len, mut shift, mut start) = (0usize, 0, at);
+    loop {
+        let byte = *body.get(start)?;
+        start += 1;
+        len |= usize::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some((start, len));
+        }
+        shift += 7;
+        if shift >= usize::BITS {
+            return None;
+        }
     }
 }
 

@@ -58,6 +58,28 @@ pub struct Meta {
     pub wall_ms: u64,
 }
 
+impl Meta {
+    /// That of a file in which there is nothing yet.
+    pub fn of_new(page_bytes: usize, uuid: [u8; 16], wall_ms: u64) -> Self {
+        Self {
+            page_bytes: page_bytes as u32,
+            uuid,
+            seq: 1,
+            checkpoint: CheckpointRef {
+                seq: 1,
+                lsn: Lsn(0),
+            },
+            durable_lsn: Lsn(0),
+            generation: 0,
+            log_required: false,
+            pages: super::pager::META_REGION_BYTES.div_ceil(page_bytes as u64),
+            catalog: Desc::EMPTY_TREE,
+            free_map: PagePtr::default(),
+            wall_ms,
+        }
+    }
+}
+
 /// Why bytes are no meta copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MetaFault {

@@ -28,9 +28,9 @@ use super::checkpoint::CheckpointState;
 use super::engine::{Engine, Plan};
 use super::freemap;
 use super::live::{Announcer, Held};
-use super::log::{self, CheckpointRef, Log, LogError, LogParams, Lsn, ReplayError, Scan, Verdict};
+use super::log::{self, Log, LogError, LogParams, Lsn, ReplayError, Scan, Verdict};
 use super::meta::{Meta, MetaCopies, Slot};
-use super::page::{Desc, PagePtr, Stamp};
+use super::page::{PagePtr, Stamp};
 use super::pager::{META_REGION_BYTES, PageSource, Pager, Pool, PoolShape, Space};
 use super::planted::{Bug, Planted};
 use super::read::RootId;
@@ -156,7 +156,8 @@ pub fn shm_path(data: &Path) -> PathBuf {
     with_suffix(data, "-shm")
 }
 
-fn with_suffix(data: &Path, suffix: &str) -> PathBuf {
+/// The path of a file beside a data file.
+pub(super) fn with_suffix(data: &Path, suffix: &str) -> PathBuf {
     let mut name = data.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
@@ -246,22 +247,7 @@ impl Opener<'_> {
         let file = self.vfs.open(&unfinished, OpenMode::Create)?;
         self.lock(&*file)?;
         let page_bytes = self.options.page_bytes;
-        let meta = Meta {
-            page_bytes: page_bytes as u32,
-            uuid: self.options.new_uuid,
-            seq: 1,
-            checkpoint: CheckpointRef {
-                seq: 1,
-                lsn: Lsn(0),
-            },
-            durable_lsn: Lsn(0),
-            generation: 0,
-            log_required: false,
-            pages: META_REGION_BYTES.div_ceil(page_bytes as u64),
-            catalog: Desc::EMPTY_TREE,
-            free_map: PagePtr::default(),
-            wall_ms: self.clock.wall_ms(),
-        };
+        let meta = Meta::of_new(page_bytes, self.options.new_uuid, self.clock.wall_ms());
         file.set_len(0)?;
         file.set_len(meta.pages * page_bytes as u64)?;
         for copy in 0..2 {

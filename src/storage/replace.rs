@@ -1,7 +1,8 @@
 //! Putting a file in the place of another, whole or not at all.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::open::with_suffix;
 use super::planted::{Bug, Planted};
 use crate::vfs::{OpenMode, Vfs, VfsError, VfsFile};
 
@@ -14,9 +15,7 @@ pub fn replace_file<E>(
     failed: fn(VfsError) -> E,
     fill: &mut dyn FnMut(&dyn VfsFile) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".tmp");
-    let beside = PathBuf::from(beside);
+    let beside = with_suffix(path, ".tmp");
     let file = vfs.open(&beside, OpenMode::Create).map_err(failed)?;
     // Nobody else writes it, and no server has it open.
     file.lock_exclusive().map_err(failed)?;

@@ -17,7 +17,7 @@ use super::checkpoint::{Checkpoint, EngineLock};
 use super::engine::Engine;
 use super::log::{CheckpointRef, History, HistoryError, HistoryStop, Log, LogError, Lsn};
 use super::meta::{Meta, MetaCopies, Slot};
-use super::open::{OpenError, OpenOptions, Opener, apply, log_path};
+use super::open::{OpenError, OpenOptions, Opener, apply, log_path, with_suffix};
 use super::pager::{PageSource, Pool, PoolShape};
 use super::planted::Planted;
 use super::{Error, meta};
@@ -137,7 +137,8 @@ impl Restore<'_> {
             return Err(HistoryError::Empty(self.archive.to_path_buf()).into());
         }
         self.refuse_late(vfs, &meta, &history)?;
-        let beside = beside(self.out);
+        // Where the new file is made.
+        let beside = with_suffix(self.out, ".restoring");
         let work = || {
             Held::of_file(meta, source).overwrite(vfs, &beside, &mut |copied| {
                 tell(RestoreProgress::Copied {
@@ -360,11 +361,4 @@ pub(super) fn finish(
         assert!(state.slot == slot || state.slot == slot.other());
         Ok(())
     })
-}
-
-/// Where the new file is made.
-fn beside(out: &Path) -> PathBuf {
-    let mut name = out.as_os_str().to_owned();
-    name.push(".restoring");
-    PathBuf::from(name)
 }

@@ -6,8 +6,8 @@ use proptest::sample::select;
 
 use super::arguments::*;
 use super::{
-    Argument, Arguments, CONNECTIONS, Features, Request, Row, Step, hashes, keys, lists, of_rows,
-    request, row, sets, sorted_sets, streams, strings,
+    Argument, Arguments, CONNECTIONS, Features, Request, Row, Step, VALUES, keys, of_rows, request,
+    row, streams,
 };
 
 pub const ROWS: &[Row] = &[
@@ -79,16 +79,7 @@ fn tracking() -> Arguments {
 
 /// Any command about keys.
 fn about_keys() -> BoxedStrategy<Request> {
-    let groups = [
-        strings::ROWS,
-        keys::ROWS,
-        hashes::ROWS,
-        sets::ROWS,
-        lists::ROWS,
-        sorted_sets::ROWS,
-        streams::ROWS,
-    ];
-    of_rows(groups.into_iter().flatten())
+    of_rows(VALUES.iter().copied().flatten().chain(streams::ROWS))
 }
 
 /// Reads of the commonest keys, changes of them by the same connection and by others, and what ends it all.

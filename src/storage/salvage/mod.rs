@@ -43,7 +43,7 @@ use super::backup::{BackupError, refuse_existing};
 use super::cell::Cell;
 use super::engine::Engine;
 use super::log::LogError;
-use super::open::{OpenError, OpenOptions, log_path};
+use super::open::{OpenError, OpenOptions, log_path, with_suffix};
 use super::read::RootId;
 use super::restore::RestoreError;
 use super::{Error, meta};
@@ -142,7 +142,8 @@ impl Salvage<'_> {
             Ok((file, log))
         };
         let (file, log) = begin().map_err(|error: SalvageError| error)?;
-        let beside = beside(self.out);
+        // Where the new file is made.
+        let beside = with_suffix(self.out, ".salvaging");
         let done = self.make(&*file, log.as_deref(), &beside, tell, mend);
         for path in [beside.clone(), log_path(&beside)] {
             // What is left is of no use; where it stays, the next one writes over it.
@@ -227,11 +228,4 @@ impl Salvage<'_> {
             }),
         }
     }
-}
-
-/// Where the new file is made.
-fn beside(out: &Path) -> PathBuf {
-    let mut name = out.as_os_str().to_owned();
-    name.push(".salvaging");
-    PathBuf::from(name)
 }

@@ -8,11 +8,10 @@ use smallvec::SmallVec;
 use super::{Salvage, SalvageError};
 use crate::storage::Error;
 use crate::storage::engine::{Engine, Plan};
-use crate::storage::log::{CheckpointRef, Lsn};
+use crate::storage::log::Lsn;
 use crate::storage::meta::{Meta, Slot};
 use crate::storage::open::{OpenOptions, Opener};
-use crate::storage::page::{Desc, PagePtr};
-use crate::storage::pager::{META_REGION_BYTES, OnMiss};
+use crate::storage::pager::OnMiss;
 use crate::storage::read::{RootId, TreeId};
 use crate::storage::record::Place;
 use crate::storage::restore;
@@ -79,22 +78,7 @@ impl Target {
         let file = salvage.vfs.open(path, OpenMode::Create)?;
         let opener = opener(salvage, path, &options);
         opener.lock(&*file)?;
-        let meta = Meta {
-            page_bytes: page_bytes as u32,
-            uuid: options.new_uuid,
-            seq: 1,
-            checkpoint: CheckpointRef {
-                seq: 1,
-                lsn: Lsn(0),
-            },
-            durable_lsn: Lsn(0),
-            generation: 0,
-            log_required: false,
-            pages: META_REGION_BYTES.div_ceil(page_bytes as u64),
-            catalog: Desc::EMPTY_TREE,
-            free_map: PagePtr::default(),
-            wall_ms: salvage.clock.wall_ms(),
-        };
+        let meta = Meta::of_new(page_bytes, options.new_uuid, salvage.clock.wall_ms());
         file.set_len(0)?;
         file.set_len(meta.pages * page_bytes as u64)?;
         let slot = Slot::A;

@@ -60,6 +60,27 @@ pub(super) struct Task {
     pub is_guessed: bool,
 }
 
+impl Task {
+    /// The root page of a tree, whatever its descriptor says.
+    fn of_tree(desc: &Desc, branch: Rc<Branch>) -> Self {
+        Self {
+            ptr: desc.root,
+            level: desc.height,
+            count: desc.count,
+            low: None,
+            high: None,
+            branch,
+            is_scanned: false,
+            is_guessed: false,
+        }
+    }
+}
+
+/// Whether a descriptor is that of a tree.
+fn is_tree(desc: &Desc) -> bool {
+    !desc.is_blob && desc.height <= HEIGHT_MAX
+}
+
 /// A page that could not be read, and what hung below it.
 #[derive(Debug)]
 pub(super) struct Lost {
@@ -158,19 +179,13 @@ impl<'a, 'f> Walk<'a, 'f> {
             return;
         }
         let task = Task {
-            ptr: desc.root,
-            level: desc.height,
-            count: desc.count,
-            low: None,
-            high: None,
-            branch,
             is_scanned,
-            is_guessed: false,
+            ..Task::of_tree(desc, branch)
         };
-        if desc.is_blob || desc.height > HEIGHT_MAX {
-            self.miss(task);
-        } else {
+        if is_tree(desc) {
             self.stack.push(task);
+        } else {
+            self.miss(task);
         }
     }
 
@@ -415,16 +430,11 @@ impl<'a, 'f> Walk<'a, 'f> {
                 head,
             });
             let task = Task {
-                ptr: desc.root,
-                level: desc.height,
-                count: desc.count,
-                low: None,
-                high: None,
-                branch,
                 is_scanned: task.is_scanned,
                 is_guessed: task.is_guessed,
+                ..Task::of_tree(&desc, branch)
             };
-            if desc.is_blob || desc.height > HEIGHT_MAX {
+            if !is_tree(&desc) {
                 self.miss(task);
             } else if !desc.root.is_null() {
                 below.push(task);
