@@ -132,7 +132,7 @@ impl Job for Housekeeping {
             return;
         }
         eviction::make_room_in_background(keyspace, &self.server, now_ms);
-        effects::listen(keyspace, &self.server);
+        effects::listen(keyspace, &self.server, now_ms);
         if self.server.switches.active_expire.load(Ordering::Relaxed) {
             let begun_us = self.server.clock.mono_us();
             keyspace.engine.begin_command(storage::OnMiss::Read);

@@ -9,6 +9,7 @@ use super::client::{Entry, ReplyMode, View, signal};
 use super::client_eviction::held_bytes;
 use super::client_tracking::shown_redirect;
 use super::connection::{check_name, is_attribute};
+use super::effects;
 use super::serving::{Ending, end_wait};
 use super::{Call, Outcome, help, word};
 use crate::resp::{ErrorReply, Proto};
@@ -382,6 +383,7 @@ pub fn pause(call: &mut Call<'_>) -> Outcome {
     call.server
         .pause
         .begin(end_ms.unwrap_or(0), all, call.now_ms);
+    effects::listen(call.keyspace, call.server, call.now_ms);
     call.out.ok();
     Ok(())
 }
@@ -390,6 +392,7 @@ pub fn pause(call: &mut Call<'_>) -> Outcome {
 pub fn unpause(call: &mut Call<'_>) -> Outcome {
     call.server.pause.end();
     call.server.registry.signal_all(signal::UNPAUSE);
+    effects::listen(call.keyspace, call.server, call.now_ms);
     call.out.ok();
     Ok(())
 }

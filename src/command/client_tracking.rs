@@ -133,7 +133,7 @@ pub fn tracking(call: &mut Call<'_>) -> Outcome {
         w if word::is(w, "off") => end(call),
         _ => return Err(word::SYNTAX.into()),
     }
-    effects::listen(call.keyspace, call.server);
+    effects::listen(call.keyspace, call.server, call.now_ms);
     call.out.ok();
     Ok(())
 }

@@ -71,6 +71,7 @@ pub fn rewrite(call: &mut Call<'_>) -> Outcome {
 /// CONFIG RESETSTAT
 pub fn resetstat(call: &mut Call<'_>) -> Outcome {
     call.server.config.reset_statistics();
+    call.keyspace.engine.forget_freed_objects();
     call.keyspace.stats = keyspace::Stats {
         dirty: call.keyspace.stats.dirty,
         forms: call.keyspace.stats.forms,

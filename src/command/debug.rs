@@ -158,7 +158,7 @@ fn object(call: &mut Call<'_>) -> Outcome {
 /// How Redis would keep a list that it has in nodes.
 fn quicklist(call: &mut Call<'_>, key: &[u8]) -> Result<String, Failure> {
     const FRAME_BYTES: u64 = 7;
-    let survey = call.keyspace.survey_list(call.client.db, key, u64::MAX)?;
+    let survey = call.keyspace.survey_list(call.client.db, key)?;
     let compressed = call.server.config.number(Key::ListCompressDepth) != 0;
     Ok(format!(
         " ql_nodes:{} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:{} ql_uncompressed_size:{}",

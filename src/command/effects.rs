@@ -95,8 +95,9 @@ pub(super) fn tell(
 }
 
 /// Lets the keyspace keep what keyspace notifications, client tracking, replicas and the append-only file need to
-/// hear of, as things are now. To be called before a command or a job changes keys.
-pub fn listen(keyspace: &mut Keyspace, server: &Server) {
+/// hear of, as things are now. To be called before a command or a job changes keys. During a pause keys that are due
+/// stay when they are met, and nobody is told of them.
+pub fn listen(keyspace: &mut Keyspace, server: &Server, now_ms: u64) {
     keyspace.changes.notify(notification::wanted(server));
     keyspace
         .changes
@@ -104,6 +105,8 @@ pub fn listen(keyspace: &mut Keyspace, server: &Server) {
     keyspace
         .changes
         .listen(Listener::Repeat, server.feed.is_wanted());
+    let is_paused = server.pause.holds(true, now_ms).is_some();
+    keyspace.changes.listen(Listener::Expire, !is_paused);
 }
 
 /// Who is told, in this order.

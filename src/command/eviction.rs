@@ -94,7 +94,7 @@ pub fn make_room(keyspace: &mut Keyspace, server: &Server, now_ms: u64) -> Resul
         server.eviction.note(false, server.clock.mono_us());
         return Ok(Room::Enough);
     }
-    effects::listen(keyspace, server);
+    effects::listen(keyspace, server, now_ms);
     let urgent = keyspace.engine.pager().is_urgent();
     keyspace.engine.set_urgent(true);
     let room = give_up(keyspace, server, bytes_max, now_ms);

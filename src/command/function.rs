@@ -5,6 +5,7 @@ use super::libraries::{ENGINE, Libraries, Library, Policy};
 use super::running::Kind;
 use super::script_run::Subject;
 use super::{Call, Failure, Outcome, help, word};
+use crate::config::Key;
 use crate::interchange::rdb::library as dump;
 use crate::keyspace::glob::{self, Case};
 use crate::keyspace::integer::{parse_i64, until_nul};
@@ -112,22 +113,32 @@ pub fn delete(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
+/// So few functions are not left for later, whatever is asked for.
+const FREED_AT_ONCE_MAX: u64 = 64;
+
 /// FUNCTION FLUSH [ASYNC | SYNC]
 pub fn flush(call: &mut Call<'_>) -> Outcome {
     const WRONG_WORD: ErrorReply =
         ErrorReply::new("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
-    match call.args[2..] {
-        [] => {}
-        [how] if word::is(how, "sync") || word::is(how, "async") => {}
+    let is_async = match call.args[2..] {
+        [] => call.server.config.is_on(Key::LazyfreeLazyUserFlush),
+        [how] if word::is(how, "sync") => false,
+        [how] if word::is(how, "async") => true,
         [_] => return Err(WRONG_WORD.into()),
         _ => return Err(word::subcommand_syntax(call.args).into()),
-    }
+    };
     let server = call.server;
     let mut libraries = server.scripting.libraries.try_lock().ok_or(NESTED)?;
     libraries.follow(call.keyspace, server)?;
+    let functions = libraries.functions() as u64;
     call.keyspace.write(Plan::Savepoint, |txn| {
+        let from = txn.keyspace().engine.dropped();
         for library in libraries.all() {
             txn.delete_library(&library.name)?;
+        }
+        if is_async && functions > FREED_AT_ONCE_MAX {
+            // The machine goes with them.
+            txn.keyspace().engine.count_dropped(from, functions + 1);
         }
         txn.keyspace().stats.dirty += 1;
         Ok::<_, Failure>(())

@@ -1,19 +1,22 @@
 //! Keys whatever they hold: DEL, UNLINK, EXISTS, TYPE, TOUCH, RANDOMKEY, RENAME, RENAMENX.
 
 use super::{Call, Failure, Outcome, errors};
+use crate::config::Key;
 use crate::keyspace::Look;
 use crate::keyspace::change::Class;
 use crate::storage::Plan;
 
 /// DEL key [key ...]
 pub fn del(call: &mut Call) -> Outcome {
-    let deleted = delete(call, &call.args[1..])?;
+    let deleted = delete(call, &call.args[1..], false)?;
     call.out.int(deleted);
     Ok(())
 }
 
-/// Deletes keys of the client's database: how many were there.
-pub(super) fn delete(call: &mut Call<'_>, keys: &[&[u8]]) -> Result<i64, Failure> {
+/// Deletes keys of the client's database: how many were there. Large values are freed later in any case, and counted if
+/// that is asked for: by the command, if it `unlinks`, or by the directive.
+pub(super) fn delete(call: &mut Call<'_>, keys: &[&[u8]], unlinks: bool) -> Result<i64, Failure> {
+    let config = &call.server.config;
     let (db, now_ms) = (call.client.db, call.now_ms);
     let plan = if keys.len() == 1 {
         Plan::Simple
@@ -24,7 +27,13 @@ pub(super) fn delete(call: &mut Call<'_>, keys: &[&[u8]]) -> Result<i64, Failure
         let mut deleted = 0;
         for key in keys {
             let slot = txn.slot(db, key, now_ms)?;
-            if txn.delete(&slot, key)? {
+            let is_counted = slot.is_large() && (unlinks || config.is_on(Key::LazyfreeLazyUserDel));
+            let was_there = if is_counted {
+                txn.unlink(&slot, key)?
+            } else {
+                txn.delete(&slot, key)?
+            };
+            if was_there {
                 txn.touched(db, key, 1, Some((Class::Generic, "del")));
                 deleted += 1;
             }
@@ -35,7 +44,9 @@ pub(super) fn delete(call: &mut Call<'_>, keys: &[&[u8]]) -> Result<i64, Failure
 
 /// UNLINK key [key ...]
 pub fn unlink(call: &mut Call) -> Outcome {
-    del(call)
+    let deleted = delete(call, &call.args[1..], true)?;
+    call.out.int(deleted);
+    Ok(())
 }
 
 fn count(call: &mut Call, look: Look) -> Outcome {

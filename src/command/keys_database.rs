@@ -8,6 +8,9 @@ use crate::keyspace::change::Class;
 use crate::resp::ErrorReply;
 use crate::storage::Plan;
 
+/// Pages that a flush frees before it answers: as many as the background does in one hold of the engine lock.
+const FREED_AT_ONCE: usize = 64;
+
 /// MOVE key db
 pub fn r#move(call: &mut Call) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
@@ -127,21 +130,27 @@ pub fn flushall(call: &mut Call) -> Outcome {
 }
 
 fn flush(call: &mut Call, databases: std::ops::Range<u32>) -> Outcome {
+    let is_async = match call.args {
+        [_, word] => is_word(word, "ASYNC"),
+        _ => call.server.config.is_on(Key::LazyfreeLazyUserFlush),
+    };
+    let is_waited_for = !is_async && !call.client.deny_blocking;
     call.keyspace.write(Plan::Savepoint, |txn| {
         for db in databases {
-            txn.flush(db)?;
+            // What nobody can wait for, and is not to be left for later, Redis frees at once.
+            txn.flush(db, is_async || is_waited_for)?;
         }
         Ok::<_, Failure>(())
     })?;
     // It is repeated whether there was anything or not.
     call.does(call.args);
+    if is_waited_for && !call.keyspace.in_transaction() {
+        // The rest of a large database is freed in the background.
+        let freed = call.keyspace.engine.free_dropped(FREED_AT_ONCE);
+        freed.unwrap_or_else(|e| tracing::warn!("the space of something flushed is lost: {e}"));
+    }
     // Whoever waits for the end of a flush hears of it before the reply says that it is over.
-    let is_async = match call.args {
-        [_, word] => is_word(word, "ASYNC"),
-        _ => call.server.config.is_on(Key::LazyfreeLazyUserFlush),
-    };
-    call.client.outgoing.before_reply =
-        call.client.tracking.on && !is_async && !call.client.deny_blocking;
+    call.client.outgoing.before_reply = call.client.tracking.on && is_waited_for;
     call.out.ok();
     Ok(())
 }

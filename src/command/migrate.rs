@@ -236,7 +236,7 @@ fn delete(call: &mut Call<'_>, keys: &[&[u8]]) -> Result<(), Failure> {
     if keys.is_empty() {
         return Ok(());
     }
-    keys::delete(call, keys)?;
+    keys::delete(call, keys, false)?;
     let mut words: Vec<&[u8]> = vec![b"DEL"];
     words.extend_from_slice(keys);
     call.does(&words);

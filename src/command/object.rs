@@ -1,4 +1,4 @@
-//! OBJECT and MEMORY USAGE: how Redis would keep a value.
+//! OBJECT: how Redis would keep a value. MEMORY USAGE: what a string would take there, and what a collection takes here.
 
 use super::argument::{integer, is_word};
 use super::settings::{self, UsePolicy};
@@ -13,8 +13,6 @@ const EMBEDDED_LEN_MAX: u64 = 44;
 const SHARED_INTEGERS: i64 = 10_000;
 /// What OBJECT REFCOUNT says of a shared object.
 const SHARED_REFERENCES: i64 = 2_147_483_647;
-/// How many elements MEMORY USAGE looks at unless it is told.
-const SAMPLED_ELEMENTS: u64 = 5;
 /// The longest decimal form of a 64-bit integer.
 const INTEGER_LEN_MAX: u64 = 20;
 
@@ -199,16 +197,14 @@ pub fn object_help(call: &mut Call) -> Outcome {
 /// MEMORY USAGE key [SAMPLES count]
 pub fn memory_usage(call: &mut Call) -> Outcome {
     let mut words = &call.args[3..];
-    let mut samples = SAMPLED_ELEMENTS;
     while let [word, number, rest @ ..] = words {
         if !is_word(word, "SAMPLES") {
             break;
         }
-        samples = match integer(number)? {
-            ..0 => return Err(errors::SYNTAX.into()),
-            0 => u64::MAX,
-            samples => samples as u64,
-        };
+        // Nothing is estimated, whatever the number of samples.
+        if integer(number)? < 0 {
+            return Err(errors::SYNTAX.into());
+        }
         words = rest;
     }
     if !words.is_empty() {
@@ -216,43 +212,13 @@ pub fn memory_usage(call: &mut Call) -> Outcome {
     }
     let key = call.args[2];
     if let Some(seen) = look(call, key, Look::UNSEEN)? {
-        let value = match seen.kind {
-            Kind::List => list_memory(call, key, samples)?,
-            Kind::Stream => {
-                let stream = call.keyspace.stream(call.client.db, key)?;
-                stream.memory(&mut call.keyspace.engine)?
-            }
-            _ => string_memory(&seen),
+        let bytes = match seen.kind {
+            Kind::String => string_memory(&seen) + key_memory(key.len() as u64),
+            _ => call.keyspace.key_bytes(call.client.db, key)?,
         };
-        call.out.int((value + key_memory(key.len() as u64)) as i64);
+        call.out.int(bytes.cast_signed());
     }
     Ok(())
-}
-
-/// Bytes that Redis would take for a list, from a look at so many of its elements.
-fn list_memory(call: &mut Call<'_>, key: &[u8], samples: u64) -> Result<u64, Failure> {
-    const NODE: u64 = 32;
-    const ROW: u64 = 40;
-    const FRAME: u64 = 7;
-    const NODE_BYTES_USUAL: u64 = 8192;
-    let survey = call.keyspace.survey_list(call.client.db, key, samples)?;
-    let scale = |counted: u64| {
-        let all = u128::from(counted) * u128::from(survey.len);
-        (all / u128::from(survey.surveyed.max(1))) as u64
-    };
-    let entries = scale(survey.entry_bytes);
-    Ok(OBJECT
-        + match survey.fill {
-            None => allocated(FRAME + entries),
-            Some(_) => {
-                let nodes = if survey.surveyed == survey.len {
-                    survey.nodes
-                } else {
-                    entries.div_ceil(NODE_BYTES_USUAL).max(1)
-                };
-                ROW + nodes * (NODE + allocated(FRAME + entries / nodes))
-            }
-        })
 }
 
 /// Bytes of an object that stands for a value.

@@ -105,7 +105,7 @@ fn carry_out(
     keyspace.engine.begin_command(OnMiss::Read);
     let words = waiter.request.words();
     keyspace.no_touch = waiter.client.no_touch;
-    effects::listen(keyspace, server);
+    effects::listen(keyspace, server, now_ms);
     let mut call = Call {
         args: &words,
         keyspace,

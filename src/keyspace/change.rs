@@ -78,13 +78,19 @@ pub enum Listener {
     Track,
     /// Whoever repeats what commands do: the only one that hears of [`Change::Effect`].
     Repeat,
+    /// Whoever removes the due keys that a command met, once it is over. It hears of keys that expired, and of
+    /// nothing else.
+    Expire,
 }
 
 impl Listener {
-    fn bit(self) -> u8 {
+    const fn bit(self) -> u8 {
         1 << self as u8
     }
 }
+
+/// The listeners that hear of keys whose values changed.
+const OF_VALUES: u8 = !(Listener::Repeat.bit() | Listener::Expire.bit());
 
 /// The changes of the running command or EXEC, in order.
 #[derive(Debug, Default)]
@@ -132,9 +138,9 @@ impl Changes {
         std::mem::take(&mut self.list)
     }
 
-    /// A key is met that is due. Whoever listens hears now that it expired.
+    /// A key is met that is due. If such keys are removed, whoever listens hears now that it expired.
     pub(super) fn met_due(&mut self, db: u32, key: &[u8]) {
-        if self.listeners == 0 || self.has_met(db, key) {
+        if !self.hears(Listener::Expire) || self.has_met(db, key) {
             return;
         }
         let before = self.list.len();
@@ -226,11 +232,7 @@ impl Changes {
     }
 
     pub(super) fn touched(&mut self, db: u32, key: &[u8], expired: bool) {
-        let wanted = if expired {
-            u8::MAX
-        } else {
-            !Listener::Repeat.bit()
-        };
+        let wanted = if expired { u8::MAX } else { OF_VALUES };
         if self.listeners & wanted != 0 {
             self.list.push(Change::Touched {
                 db,
@@ -261,7 +263,7 @@ impl Changes {
     }
 
     pub(super) fn whole(&mut self, change: Change) {
-        if self.listeners != 0 {
+        if self.listeners & !Listener::Expire.bit() != 0 {
             self.list.push(change);
         }
     }

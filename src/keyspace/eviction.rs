@@ -4,7 +4,8 @@
 //! database. The one that expires first is not drawn but known: it stands in front of its tree.
 
 use super::change::Class;
-use super::expiry::split;
+use super::expiry::{index_key, split};
+use super::header::Header;
 use super::{Keyspace, Look};
 use crate::storage::pager::META_REGION_BYTES;
 use crate::storage::{Error, Plan, Read, TreeId};
@@ -44,6 +45,31 @@ impl Keyspace {
     /// Bytes of data, with what an empty file has.
     pub fn used_bytes(&self) -> u64 {
         META_REGION_BYTES + self.engine.data_bytes()
+    }
+
+    /// Bytes of data that a key takes, as [`Keyspace::used_bytes`] counts them: it falls by so many when the key goes.
+    /// 0 if it is not there.
+    pub fn key_bytes(&mut self, db: u32, key: &[u8]) -> Result<u64, Error> {
+        let trees = self.trees(db)?;
+        // Inside a transaction the cell may not say yet what its trees are.
+        self.engine.write_nested_back()?;
+        let Some(cell) = self.engine.get(trees.keys, key)? else {
+            return Ok(0);
+        };
+        let mut bytes = cell.entry_bytes(key.len() as u64);
+        let header = Header::parse(cell.head());
+        let times = [
+            (trees.expiries, header.expires_ms),
+            (trees.fields, header.fields_expire_ms),
+        ];
+        for (index, time_ms) in times {
+            let Some(time_ms) = time_ms else { continue };
+            let name = index_key(time_ms, key);
+            if let Some(cell) = self.engine.get(index, &name)? {
+                bytes += cell.entry_bytes(name.len() as u64);
+            }
+        }
+        Ok(bytes)
     }
 
     /// Gives up one key by the rule. False: there is none to give up. A miss leaves no trace, but that the next call

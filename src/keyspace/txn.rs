@@ -405,6 +405,16 @@ impl<'a> Txn<'a> {
         Ok(slot.live)
     }
 
+    /// Does as [`Txn::delete`], and counts the key as an object that is freed later.
+    pub fn unlink(&mut self, slot: &Slot, key: &[u8]) -> Result<bool, Error> {
+        let from = self.keyspace.engine.dropped();
+        let was_there = self.delete(slot, key)?;
+        if was_there {
+            self.keyspace.engine.count_dropped(from, 1);
+        }
+        Ok(was_there)
+    }
+
     /// Moves what is at `from` to `to`, which may be in another database, with its expiry; what `to` had is gone.
     /// Needs a savepoint.
     pub fn rename(
@@ -472,14 +482,19 @@ impl<'a> Txn<'a> {
         move_time(engine, to.trees.fields, key, None, times.fields_expire_ms)
     }
 
-    /// Empties a database, in no time whatever it held. Needs a savepoint.
-    pub fn flush(&mut self, db: u32) -> Result<(), Error> {
+    /// Empties a database, in no time whatever it held. Its keys count as objects that are freed later, if
+    /// `is_counted`. Needs a savepoint.
+    pub fn flush(&mut self, db: u32, is_counted: bool) -> Result<(), Error> {
         let trees = self.keyspace.trees(db)?;
         let count = self.keyspace.engine.count(trees.keys);
         if count > 0 {
+            let from = self.keyspace.engine.dropped();
             self.keyspace.changed = true;
             for root in root_ids(db) {
                 self.keyspace.engine.drop_root(root)?;
+            }
+            if is_counted {
+                self.keyspace.engine.count_dropped(from, count);
             }
             self.keyspace.forget_trees();
             self.keyspace.stats.dirty += count;

@@ -610,7 +610,7 @@ impl Turn<'_> {
         };
         let mark = self.reply.mark();
         keyspace.no_touch = self.client.no_touch;
-        effects::listen(keyspace, hold.server);
+        effects::listen(keyspace, hold.server, hold.now_us / 1000);
         let mut call = Call {
             args: self.words,
             keyspace,

@@ -2,6 +2,9 @@
 
 mod blocking;
 mod eviction;
+mod expiry;
+mod freeing;
+mod memory;
 mod transactions;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -132,6 +132,14 @@ impl<'a> Cell<'a> {
             .fold(own, |sum, desc| sum.saturating_add(desc.data_bytes()))
     }
 
+    /// What the entry counts for whose value this is, with a key of so many bytes.
+    #[inline]
+    pub fn entry_bytes(&self, key_bytes: u64) -> u64 {
+        ENTRY_BYTES
+            .saturating_add(key_bytes)
+            .saturating_add(self.data_bytes())
+    }
+
     /// Everything that hangs at this cell in pages of its own.
     pub fn attachments(&self) -> impl Iterator<Item = Desc> + use<'a> {
         let cell = *self;
@@ -144,9 +152,7 @@ impl<'a> Cell<'a> {
 /// What an entry counts for among the bytes of its tree: slot and lengths, key, value, and what hangs there.
 #[inline]
 pub fn entry_bytes(key_bytes: u64, value: &[u8]) -> u64 {
-    ENTRY_BYTES
-        .saturating_add(key_bytes)
-        .saturating_add(Cell::new(value).data_bytes())
+    Cell::new(value).entry_bytes(key_bytes)
 }
 
 /// Whether bytes read from a page are a value.

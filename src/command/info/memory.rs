@@ -46,7 +46,9 @@ pub(super) fn memory(report: &mut Report, call: &mut Call<'_>) -> Result<(), Err
     report.field("mem_aof_buffer", unwritten);
     report.field("mem_allocator", ALLOCATOR);
     report.field("active_defrag_running", 0);
-    report.field("lazyfree_pending_objects", call.keyspace.engine.dropped());
+    let engine = &call.keyspace.engine;
+    report.field("lazyfree_pending_objects", engine.dropped_objects());
+    report.field("lazyfreed_objects", engine.freed_objects());
     Ok(())
 }
 

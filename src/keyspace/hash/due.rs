@@ -1,13 +1,10 @@
 //! Fields whose time has come: removed when a command meets them, and in the background.
 
 use super::{HashEditor, Limits, TIMES, is_due};
-use crate::keyspace::change::Class;
+use crate::keyspace::change::{Class, Listener};
 use crate::keyspace::expiry;
 use crate::keyspace::{Keyspace, Txn};
 use crate::storage::{Error, Plan, Read, Seek};
-
-/// Fields removed in one transaction of the background.
-const BATCH: usize = 64;
 
 /// Nothing is added to a hash whose fields are removed, so its name stays.
 const NO_LIMITS: Limits = Limits {
@@ -66,8 +63,10 @@ impl Txn<'_> {
         Ok(reaped)
     }
 
-    /// Removes up to `max` fields that are due. Needs a savepoint.
+    /// Removes up to `max` fields that are due. Needs a savepoint. A hash whose fields all are goes at once, however
+    /// many they are, unless somebody who repeats it has to hear of each.
     pub fn reap(&mut self, db: u32, key: &[u8], now_ms: u64, max: usize) -> Result<Reaped, Error> {
+        let is_repeated = self.keyspace().changes.hears(Listener::Repeat);
         let due = self.keyspace().due_fields(db, key, now_ms)?;
         let Some(mut hash) = self.hash(db, key, now_ms, NO_LIMITS, 2)? else {
             return Ok(Reaped::default());
@@ -75,29 +74,22 @@ impl Txn<'_> {
         if due == 0 || !hash.exists() {
             return Ok(Reaped::default());
         }
-        let mut gone = Vec::new();
-        let reaped = if due == hash.len() {
+        if due == hash.len() && !is_repeated {
             hash.delete()?;
-            Reaped {
+            let reaped = Reaped {
                 fields: usize::try_from(due).unwrap_or(usize::MAX),
                 emptied: true,
-            }
-        } else {
-            gone = hash.remove_due(now_ms, max)?;
-            let fields = gone.len();
-            hash.finish()?;
-            Reaped {
-                fields,
-                emptied: false,
-            }
+            };
+            self.tell_reaped(db, key, reaped, true);
+            return Ok(reaped);
+        }
+        let gone = hash.remove_due(now_ms, max)?;
+        let reaped = Reaped {
+            fields: gone.len(),
+            emptied: !hash.finish()?,
         };
         for field in &gone {
             self.keyspace().changes.field_expired(db, key, field);
-        }
-        if reaped.emptied {
-            // All of it is gone at once.
-            let changes = &mut self.keyspace().changes;
-            changes.effect(db, &[b"DEL", key]);
         }
         self.tell_reaped(db, key, reaped, true);
         Ok(reaped)
@@ -145,7 +137,7 @@ impl Keyspace {
     }
 
     /// Removes due fields of hashes, at most about `budget`, those that have been due for longest first. Returns how
-    /// many removals that was; a hash that goes whole is one.
+    /// many removals that was; a hash that goes at once with more fields than that is one.
     pub(in crate::keyspace) fn expire_fields(
         &mut self,
         db: u32,
@@ -157,7 +149,7 @@ impl Keyspace {
             let Some(key) = self.next_due_hash(db, now_ms)? else {
                 break;
             };
-            let max = BATCH.min(budget - done);
+            let max = budget - done;
             let reaped = self.write(Plan::Savepoint, |txn| {
                 let slot = txn.slot(db, &key, now_ms)?;
                 if !slot.exists() {
@@ -166,7 +158,7 @@ impl Keyspace {
                 }
                 txn.reap(db, &key, now_ms, max)
             })?;
-            done += if reaped.emptied {
+            done += if reaped.fields > max {
                 1
             } else {
                 reaped.fields.max(1)

@@ -1,4 +1,4 @@
-//! What a list would take in Redis, and what it is named after Redis has loaded it: for MEMORY USAGE and DEBUG.
+//! What a list would take in Redis, and what it is named after Redis has loaded it: for DEBUG.
 
 use std::ops::ControlFlow;
 
@@ -19,8 +19,6 @@ const NAMED_AT_ONCE: usize = 64;
 pub struct Survey {
     /// How many elements it has.
     pub len: u64,
-    /// How many of them were looked at.
-    pub surveyed: u64,
     /// Bytes of their entries.
     pub entry_bytes: u64,
     /// Nodes that they stand in.
@@ -30,8 +28,8 @@ pub struct Survey {
 }
 
 impl Keyspace {
-    /// Looks at up to `elements_max` elements of the list at `key`, which is there.
-    pub fn survey_list(&mut self, db: u32, key: &[u8], elements_max: u64) -> Result<Survey, Error> {
+    /// Looks at all elements of the list at `key`, which is there.
+    pub fn survey_list(&mut self, db: u32, key: &[u8]) -> Result<Survey, Error> {
         let trees = self.trees(db)?;
         let cell = self.engine.get(trees.keys, key)?.expect("a list is there");
         let mut survey = Survey {
@@ -44,24 +42,18 @@ impl Keyspace {
             self.read_value(db, key, 0, u64::MAX, &mut body)?;
             let items = Packed::new(&body);
             survey.len = items.len() as u64;
-            for item in items.iter().take(elements_max as usize) {
-                survey.surveyed += 1;
-                survey.entry_bytes += nodes::entry_bytes(item.bytes);
-            }
+            let entries = items.iter().map(|item| nodes::entry_bytes(item.bytes));
+            survey.entry_bytes = entries.sum();
             return Ok(survey);
         }
         let tree = self.tree(db, key, 0)?;
-        survey.len = self.engine.count(tree);
         let mut ended = false;
         self.engine.scan(tree, Seek::First, &mut |_, cell| {
-            if survey.surveyed == elements_max {
-                return ControlFlow::Break(());
-            }
             let flags = nodes::flags(&cell);
-            let starts = survey.surveyed > 0 && (ended || flags & STARTS != 0);
+            let starts = survey.len > 0 && (ended || flags & STARTS != 0);
             survey.nodes += u64::from(starts);
             ended = flags & ENDS != 0;
-            survey.surveyed += 1;
+            survey.len += 1;
             survey.entry_bytes += nodes::cell_entry_bytes(&cell);
             ControlFlow::Continue(())
         })?;

@@ -11,7 +11,6 @@ pub mod entries;
 pub mod group;
 pub mod head;
 pub mod id;
-pub mod memory;
 pub mod node;
 pub mod progress;
 pub mod record;

@@ -9,6 +9,15 @@ use crate::storage::page::{Desc, Kind};
 use crate::storage::pager::OnMiss;
 use crate::storage::tree::Child;
 
+/// Objects of the caller whose pages wait to be freed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Burden {
+    /// Their trees and blobs stand in the list from here on. What hangs below is put behind, and the list is taken from
+    /// its end: once it is no longer than this they are free.
+    from: usize,
+    objects: u64,
+}
+
 impl Engine {
     /// Takes note of what is to be freed. A blob of one page is freed at once.
     pub(super) fn drop_all(&mut self, gone: impl IntoIterator<Item = Desc>) {
@@ -24,9 +33,32 @@ impl Engine {
         }
     }
 
-    /// Whether pages wait to be freed.
+    /// Whether pages wait to be freed, or what was counted waits to be told free.
     pub fn has_dropped(&self) -> bool {
-        !self.dropped.is_empty()
+        !self.dropped.is_empty() || !self.burdens.is_empty()
+    }
+
+    /// What was dropped since [`Engine::dropped`] answered `from`, within this transaction, was so many objects of the
+    /// caller.
+    pub fn count_dropped(&mut self, from: usize, objects: u64) {
+        if objects > 0 {
+            self.burdens.push(Burden { from, objects });
+        }
+    }
+
+    /// Counted objects that wait to be freed.
+    pub fn dropped_objects(&self) -> u64 {
+        self.burdens.iter().map(|burden| burden.objects).sum()
+    }
+
+    /// Counted objects that are free.
+    pub fn freed_objects(&self) -> u64 {
+        self.freed_objects
+    }
+
+    /// Begins to count them anew.
+    pub fn forget_freed_objects(&mut self) {
+        self.freed_objects = 0;
     }
 
     /// How many trees and blobs wait to be freed; what hangs below them is not counted yet.
@@ -39,13 +71,23 @@ impl Engine {
     pub fn free_dropped(&mut self, pages: usize) -> Result<(), Error> {
         self.begin_command(OnMiss::Read);
         self.has_freed_dropped |= !self.dropped.is_empty();
+        let mut done = Ok(());
         for _ in 0..pages {
             let Some(desc) = self.dropped.pop() else {
-                return Ok(());
+                break;
             };
-            self.free_node(&desc)?;
+            done = self.free_node(&desc);
+            if done.is_err() {
+                break;
+            }
         }
-        Ok(())
+        while let Some(burden) = self.burdens.last()
+            && burden.from >= self.dropped.len()
+        {
+            self.freed_objects += burden.objects;
+            self.burdens.pop();
+        }
+        done
     }
 
     /// Frees one page and takes note of what hangs below it.

@@ -67,6 +67,7 @@ struct Savepoint {
     stamp: Stamp,
     roots: Vec<Root>,
     dropped: usize,
+    burdens: usize,
 }
 
 /// The running transaction.
@@ -213,6 +214,10 @@ pub struct Engine {
     has_dirty_nested: bool,
     /// Trees and blobs that hang nowhere any more and still have pages.
     dropped: Vec<Desc>,
+    /// What they belonged to, where the caller has counted it.
+    burdens: Vec<dropped::Burden>,
+    /// Objects of the caller that were dropped and whose pages are free.
+    freed_objects: u64,
     /// Pages of dropped trees were freed since the catalog was saved.
     has_freed_dropped: bool,
     txn: Option<Txn>,
@@ -249,6 +254,8 @@ impl Engine {
             nested: Vec::new(),
             has_dirty_nested: false,
             dropped: Vec::new(),
+            burdens: Vec::new(),
+            freed_objects: 0,
             has_freed_dropped: false,
             txn: None,
             record: Vec::new(),
@@ -424,6 +431,7 @@ impl Engine {
             stamp,
             roots: self.roots.clone(),
             dropped: self.dropped.len(),
+            burdens: self.burdens.len(),
         };
         let txn = self.txn();
         assert!(
@@ -497,6 +505,7 @@ impl Engine {
                     }
                 }
                 self.dropped.truncate(saved.dropped);
+                self.burdens.truncate(saved.burdens);
                 self.pager.roll_back(saved.stamp);
             }
             None if txn.has_changed => self.pager.poison(),
@@ -717,7 +726,7 @@ impl Engine {
     }
 
     /// Puts the descriptors of nested trees into their owners' cells, the deepest first.
-    fn write_nested_back(&mut self) -> Result<(), Error> {
+    pub(crate) fn write_nested_back(&mut self) -> Result<(), Error> {
         if !std::mem::take(&mut self.has_dirty_nested) {
             return Ok(());
         }

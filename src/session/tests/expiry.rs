@@ -1,0 +1,125 @@
+//! Due keys that commands meet.
+
+use super::*;
+use crate::command::effects;
+use crate::config::events;
+use crate::storage::OnMiss;
+
+impl World {
+    fn expired_keys(&mut self, session: &mut Session) -> u64 {
+        let info = self.ask(session, "INFO stats\r\n");
+        let line = info.lines().find(|line| line.starts_with("expired_keys:"));
+        let (_, number) = line.unwrap().split_once(':').unwrap();
+        number.parse().unwrap()
+    }
+
+    /// A connection that hears of events of these classes.
+    fn listener(&mut self, classes: i64) -> Session {
+        let flags = events::KEYEVENT | classes;
+        self.server.tuning.events.store(flags, Ordering::Relaxed);
+        let mut listener = self.session(&BOUND);
+        self.ask(&mut listener, "PSUBSCRIBE __keyevent@0__:*\r\n");
+        listener
+    }
+
+    /// Removes what is due as the background does.
+    fn expire_due(&mut self) {
+        let now_ms = self.clock.wall_ms();
+        effects::listen(&mut self.keyspace, &self.server, now_ms);
+        self.keyspace.engine.begin_command(OnMiss::Read);
+        self.keyspace.expire_due(now_ms, 100).unwrap();
+        effects::distribute(&mut self.keyspace, &self.server, None, now_ms);
+    }
+}
+
+/// The events that a listener has heard of since the last call, each with its key.
+fn heard(listener: &Session) -> Vec<String> {
+    let mut posted = Vec::new();
+    listener.client.entry.take_posted(&mut posted);
+    let posted = String::from_utf8(posted).unwrap();
+    let lines: Vec<&str> = posted.lines().collect();
+    let messages = lines.chunks(9);
+    messages
+        .map(|lines| format!("{} {}", &lines[6]["__keyevent@0__:".len()..], lines[8]))
+        .collect()
+}
+
+#[test]
+fn a_read_removes_the_due_key_that_it_meets_though_nobody_listens() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    world.ask(&mut session, "SET a x PX 10\r\nSET b x PX 10\r\n");
+    world.wait_ms(20);
+    assert_eq!(world.ask(&mut session, "GET a\r\n"), "$-1\r\n");
+    assert_eq!(world.expired_keys(&mut session), 1);
+    let looked_at = |world: &mut World, key: &[u8]| world.keyspace.presence(0, key, u64::MAX);
+    assert_eq!(
+        looked_at(&mut world, b"a").unwrap(),
+        crate::keyspace::expiry::Presence::Absent
+    );
+    assert_eq!(
+        looked_at(&mut world, b"b").unwrap(),
+        crate::keyspace::expiry::Presence::Due
+    );
+    assert!(world.keyspace.changes.is_empty());
+}
+
+#[test]
+fn a_due_key_that_a_transaction_meets_counts_once() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    world.ask(&mut session, "SET a x PX 10\r\nSET b x PX 10\r\n");
+    world.wait_ms(20);
+    let all = "MULTI\r\nGET a\r\nGET a\r\nSET b y\r\nGET b\r\nEXEC\r\n";
+    let replies = world.ask(&mut session, all);
+    assert!(replies.ends_with("*4\r\n$-1\r\n$-1\r\n+OK\r\n$1\r\ny\r\n"));
+    assert_eq!(world.expired_keys(&mut session), 2);
+    assert_eq!(world.ask(&mut session, "GET b\r\n"), "$1\r\ny\r\n");
+}
+
+#[test]
+fn during_a_pause_due_keys_are_not_there_and_do_not_expire() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    let listener = world.listener(events::EXPIRED);
+    // The pause begins inside of a transaction, whose later commands obey it.
+    let all = "SET c x PX 10\r\nMULTI\r\nSET a x PX 10\r\nSET b x PX 10\r\nCLIENT PAUSE 50000 WRITE\r\nEXEC\r\n";
+    world.ask(&mut session, all);
+    world.wait_ms(20);
+    assert_eq!(
+        world.ask(&mut session, "GET a\r\nEXISTS a b\r\n"),
+        "$-1\r\n:0\r\n"
+    );
+    assert_eq!(world.expired_keys(&mut session), 0);
+    assert_eq!(heard(&listener), [""; 0]);
+
+    let all = "MULTI\r\nCLIENT UNPAUSE\r\nGET c\r\nEXEC\r\nGET a\r\n";
+    world.ask(&mut session, all);
+    assert_eq!(world.expired_keys(&mut session), 2);
+    assert_eq!(heard(&listener), ["expired c", "expired a"]);
+}
+
+#[test]
+fn due_fields_are_repeated_one_by_one_and_the_key_goes_with_the_last() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    let listener = world.listener(events::HASH | events::GENERIC);
+    world.server.feed.open_file(true);
+    let all = "HSET h a 1 b 2 c 3\r\nHPEXPIRE h 20 FIELDS 1 a\r\nHPEXPIRE h 10 FIELDS 2 c b\r\n";
+    world.ask(&mut session, all);
+    world.server.feed.take_file();
+    heard(&listener);
+    world.wait_ms(50);
+    world.expire_due();
+    let hdel = |field: &str| format!("*3\r\n$4\r\nHDEL\r\n$1\r\nh\r\n$1\r\n{field}\r\n");
+    let said = String::from_utf8(world.server.feed.take_file().bytes).unwrap();
+    assert_eq!(said.len(), 3 * hdel("a").len(), "{said}");
+    assert!(
+        said.ends_with(&hdel("a")),
+        "the first to expire goes first: {said}"
+    );
+    assert!(said.contains(&hdel("b")) && said.contains(&hdel("c")));
+    assert_eq!(heard(&listener), ["hexpired h", "del h"]);
+    assert_eq!(world.keyspace.stats.expired_fields, 3);
+    assert_eq!(world.ask(&mut session, "EXISTS h\r\n"), ":0\r\n");
+}
