@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Shared;
+use super::priority;
 use crate::command::backup::Wish;
 use crate::command::bell::Ring;
 use crate::storage::checkpoint::EngineLock;
@@ -55,6 +56,7 @@ impl Backups {
 }
 
 fn run(shared: &Shared, vfs: &dyn Vfs) {
+    priority::give_way();
     let backups = &shared.server.backups;
     while let Ring::Asked(wish) = backups.bell.wait(None) {
         let done = match &wish {

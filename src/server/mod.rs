@@ -26,6 +26,7 @@ pub mod log_keeper;
 pub mod machine;
 pub mod metrics;
 pub mod peers;
+mod priority;
 mod run;
 pub mod saver;
 mod socket;

@@ -12,12 +12,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Shared;
+use super::priority;
 use crate::command::bell::Ring;
 use crate::command::settings;
 use crate::config::Key;
 use crate::interchange::export::{self, Facts};
 use crate::storage::planted::Planted;
-use crate::storage::replace::replace_file;
+use crate::storage::replace::{UNSYNCED_BYTES_MAX, replace_file};
 use crate::vfs::{Vfs, VfsFile, write_all_at};
 
 /// How often the rules of `save` are looked at.
@@ -52,6 +53,7 @@ impl Saver {
 }
 
 fn run(shared: &Shared, vfs: &dyn Vfs) {
+    priority::give_way();
     let bell = &shared.server.saves.bell;
     loop {
         match bell.wait(Some(LOOK)) {
@@ -140,6 +142,7 @@ pub fn replace_planted(
             file,
             buffer: Vec::with_capacity(BUFFER_BYTES),
             at: 0,
+            unsynced_bytes: 0,
         };
         fill(&mut out).and_then(|()| out.flush())
     };
@@ -151,6 +154,20 @@ struct FileWriter<'a> {
     file: &'a dyn VfsFile,
     buffer: Vec<u8>,
     at: u64,
+    unsynced_bytes: u64,
+}
+
+impl FileWriter<'_> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        write_all_at(self.file, bytes, self.at).map_err(io::Error::other)?;
+        self.at += bytes.len() as u64;
+        self.unsynced_bytes += bytes.len() as u64;
+        if self.unsynced_bytes >= UNSYNCED_BYTES_MAX {
+            self.file.sync_data().map_err(io::Error::other)?;
+            self.unsynced_bytes = 0;
+        }
+        Ok(())
+    }
 }
 
 impl Write for FileWriter<'_> {
@@ -159,8 +176,7 @@ impl Write for FileWriter<'_> {
             self.flush()?;
         }
         if bytes.len() > BUFFER_BYTES {
-            write_all_at(self.file, bytes, self.at).map_err(io::Error::other)?;
-            self.at += bytes.len() as u64;
+            self.put(bytes)?;
         } else {
             self.buffer.extend_from_slice(bytes);
         }
@@ -168,9 +184,10 @@ impl Write for FileWriter<'_> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        write_all_at(self.file, &self.buffer, self.at).map_err(io::Error::other)?;
-        self.at += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let put = self.put(&buffer);
+        buffer.clear();
+        self.buffer = buffer;
+        put
     }
 }

@@ -5,7 +5,8 @@
 //! 1. *Freeze* (engine lock): the catalog gets the roots, every page is frozen, the dirty ones are listed. Commands
 //!    copy what they change from now on.
 //! 2. *Sync the log* up to the freeze: a checkpoint never has what the log could still lose.
-//! 3. *Write the dirty pages*, in file order, many at a time, and the free map. Nothing durable refers to them yet.
+//! 3. *Write the dirty pages*, in file order, many at a time, and the free map. Nothing durable refers to them yet. Every few
+//!    MiB are synced, so that the log's own syncs do not wait for all of them.
 //! 4. *Sync the data file*: every page, and the file's length, before a meta slot names them.
 //! 5. *Write the first copy* of the older slot, *sync*, *write the second copy*, *sync*: the newest slot stays as it
 //!    is until the other one is whole.
@@ -29,6 +30,7 @@ use super::meta::{Meta, Slot};
 use super::page::{self, PagePtr, Stamp};
 use super::pager::{PageSource, Space};
 use super::planted::{Bug, Planted};
+use super::replace::UNSYNCED_BYTES_MAX;
 use crate::vfs::{Clock, VfsResult, write_all_at};
 
 /// Bytes of pages written by one step.
@@ -181,6 +183,9 @@ pub struct Checkpoint {
     step: Step,
     frozen: Frozen,
     written: usize,
+    unsynced_bytes: u64,
+    /// What one step writes.
+    buffer: Vec<u8>,
     meta: Meta,
     slot: Slot,
     source: PageSource,
@@ -248,6 +253,8 @@ impl Checkpoint {
             step,
             frozen,
             written,
+            unsynced_bytes: 0,
+            buffer: Vec::new(),
             meta,
             slot,
             source,
@@ -377,7 +384,8 @@ impl Checkpoint {
         let pages = (STEP_BYTES / page_bytes).max(1);
         let end = (self.written + pages).min(self.frozen.dirty.len());
         let batch = &self.frozen.dirty[self.written..end];
-        let mut buffer = vec![0; batch.len() * page_bytes];
+        let buffer = &mut self.buffer;
+        buffer.resize(batch.len() * page_bytes, 0);
         let mut filled = 0;
         let mut run_start = 0;
         let mut written = Vec::with_capacity(batch.len());
@@ -410,6 +418,13 @@ impl Checkpoint {
             write_all_at(self.source.file(), &buffer[..filled], offset)?;
         }
         self.written = end;
+        self.unsynced_bytes += (written.len() * page_bytes) as u64;
+        if self.unsynced_bytes >= UNSYNCED_BYTES_MAX
+            && !self.planted.has(Bug::M03MetaBeforeDataSync)
+        {
+            self.sync_data()?;
+            self.unsynced_bytes = 0;
+        }
         lock.with(|engine| {
             engine.pager_mut().mark_written(&written);
             engine.checkpoint_state_mut().pages_written += written.len() as u64;

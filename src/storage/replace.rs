@@ -6,6 +6,10 @@ use super::open::with_suffix;
 use super::planted::{Bug, Planted};
 use crate::vfs::{OpenMode, Vfs, VfsError, VfsFile};
 
+/// Bytes of a file that is being filled which may not be on the disk yet. Were all synced at its end, the log's own syncs and
+/// writes would wait for them.
+pub const UNSYNCED_BYTES_MAX: u64 = 4 << 20;
+
 /// Replaces the file at `path` by one that `fill` writes: beside its place, synced, renamed, its directory synced. After a
 /// crash the old one is there, or the new one, whole. `failed` is what becomes of an error here.
 pub fn replace_file<E>(
