@@ -229,8 +229,8 @@ fn figures(view: &View) -> Result<Vec<(String, u64)>, LiveError> {
         put("replayed", report.replayed);
         put("data_bytes", keyspace.used_bytes());
         for db in keyspace.databases_with_keys() {
-            put(&format!("db{db}_keys"), keyspace.len(db, now_ms)?);
-            put(&format!("db{db}_expires"), keyspace.expiring(db, now_ms)?);
+            put(&format!("db{db}_keys"), keyspace.len(db)?);
+            put(&format!("db{db}_expires"), keyspace.expiring(db)?);
         }
         Ok(figures)
     })

@@ -318,6 +318,8 @@ pub struct Entry {
     replica: AtomicBool,
     /// The connection that its invalidations are redirected to was found gone.
     redirect_broken: AtomicBool,
+    /// Bytes that the prefixes take which it tracks.
+    pub prefix_bytes: AtomicUsize,
     /// Bytes that were taken out to be sent and are not sent.
     unsent: AtomicUsize,
     /// Wall time in milliseconds since when the soft output limit is exceeded; 0: it is not.

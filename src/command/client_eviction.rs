@@ -12,8 +12,8 @@ use crate::config::{Config, Key};
 const FIXED_BYTES: usize =
     size_of::<super::client::Client>() + size_of::<Entry>() + size_of::<View>();
 
-/// About what the tables have for a key that is watched, or for a subscription.
-const TABLE_ENTRY_BYTES: usize = 96;
+/// About what the tables have for a key that is watched, for a subscription, or for a prefix that is tracked.
+pub(super) const TABLE_ENTRY_BYTES: usize = 96;
 
 /// A lower limit is raised to this many bytes, so that somebody can still connect and change it.
 const LIMIT_BYTES_MIN: u64 = 128 << 10;
@@ -38,7 +38,8 @@ pub fn bytes_max(config: &Config) -> u64 {
     }
 }
 
-/// Bytes that a connection holds: buffers, words, what its transaction has queued, what it watches and listens to.
+/// Bytes that a connection holds: buffers, words, what its transaction has queued, what it watches, tracks and listens
+/// to.
 pub fn held_bytes(entry: &Entry, view: &View) -> usize {
     let buffers = view.buffers;
     let listed = entry.watch.keys()
@@ -53,6 +54,7 @@ pub fn held_bytes(entry: &Entry, view: &View) -> usize {
         + buffers.output_capacity
         + entry.waiting_bytes()
         + listed * TABLE_ENTRY_BYTES
+        + entry.prefix_bytes.load(Ordering::Relaxed)
 }
 
 /// After a turn of a connection: if it holds much, there may be too much now.

@@ -292,11 +292,11 @@ fn keyspace(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
     report.section("Keyspace");
     let keyspace = &mut *call.keyspace;
     for db in keyspace.databases_with_keys() {
-        let keys = keyspace.len(db, call.now_ms)?;
+        let keys = keyspace.len(db)?;
         if keys == 0 {
             continue;
         }
-        let expires = keyspace.expiring(db, call.now_ms)?;
+        let expires = keyspace.expiring(db)?;
         let ttl_ms = keyspace.mean_ttl_ms(db, call.now_ms, TTL_SAMPLES)?;
         let hashes = keyspace.hashes_expiring(db)?;
         report.field(

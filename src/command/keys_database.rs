@@ -101,7 +101,7 @@ pub fn swapdb(call: &mut Call) -> Outcome {
 
 /// DBSIZE
 pub fn dbsize(call: &mut Call) -> Outcome {
-    let len = call.keyspace.len(call.client.db, call.now_ms)?;
+    let len = call.keyspace.len(call.client.db)?;
     call.out.int(len as i64);
     Ok(())
 }

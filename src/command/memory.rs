@@ -44,7 +44,7 @@ fn data_bytes(call: &Call<'_>) -> u64 {
 fn keys(call: &mut Call<'_>) -> Result<u64, crate::storage::Error> {
     let mut keys = 0;
     for db in call.keyspace.databases_with_keys() {
-        keys += call.keyspace.len(db, call.now_ms)?;
+        keys += call.keyspace.len(db)?;
     }
     Ok(keys)
 }

@@ -27,7 +27,7 @@ pub(super) fn serve(keyspace: &mut Keyspace, server: &Server, table: &mut Table,
             let now_ms = now_ms.max(server.clock.wall_ms());
             keyspace.engine.begin_command(OnMiss::Read);
             // A key that cannot be read is the command's to complain about.
-            let kind = match keyspace.lookup(db, &key, now_ms, Look::UNSEEN) {
+            let kind = match keyspace.lookup(db, &key, now_ms, Look::ASIDE) {
                 Ok(entry) => entry.map(|entry| entry.header.kind),
                 Err(_) => None,
             };

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use super::client::Entry;
+use super::client_eviction::TABLE_ENTRY_BYTES;
 
 /// What CLIENT TRACKING says beside REDIRECT and PREFIX, and CLIENT CACHING.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -132,9 +133,12 @@ impl Tracking {
         tracker.bcast = mode.bcast;
         tracker.noloop = mode.noloop;
         if mode.bcast {
-            tracker
-                .prefixes
-                .extend(prefixes.iter().map(|&prefix| prefix.into()));
+            for &prefix in prefixes {
+                if tracker.prefixes.insert(prefix.into()) {
+                    let bytes = prefix.len() + TABLE_ENTRY_BYTES;
+                    entry.prefix_bytes.fetch_add(bytes, Ordering::Relaxed);
+                }
+            }
             for &prefix in prefixes {
                 let prefix = tables.prefixes.entry(prefix.into()).or_default();
                 prefix.trackers.insert(entry.id);
@@ -152,6 +156,8 @@ impl Tracking {
         let Some(tracker) = tables.trackers.remove(&id) else {
             return;
         };
+        let entry = &tracker.target.entry;
+        entry.prefix_bytes.store(0, Ordering::Relaxed);
         for name in &tracker.prefixes {
             let prefix = tables.prefixes.get_mut(name).expect("a known prefix");
             prefix.trackers.remove(&id);

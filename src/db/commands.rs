@@ -203,7 +203,7 @@ impl Db {
         Ok(pairs)
     }
 
-    /// DBSIZE: keys in database 0.
+    /// DBSIZE: keys in database 0, with those that are due and not removed yet.
     pub fn len(&self) -> Result<u64, DbError> {
         count(self.call(&[b"DBSIZE"])?)
     }

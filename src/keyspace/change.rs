@@ -138,9 +138,14 @@ impl Changes {
         std::mem::take(&mut self.list)
     }
 
+    /// Whether due keys are removed when they are met.
+    pub(super) fn removes_due(&self) -> bool {
+        self.hears(Listener::Expire)
+    }
+
     /// A key is met that is due. If such keys are removed, whoever listens hears now that it expired.
     pub(super) fn met_due(&mut self, db: u32, key: &[u8]) {
-        if !self.hears(Listener::Expire) || self.has_met(db, key) {
+        if !self.removes_due() || self.has_met(db, key) {
             return;
         }
         let before = self.list.len();

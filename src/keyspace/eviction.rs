@@ -159,7 +159,7 @@ impl Keyspace {
     /// Removes a key to make room. One that is due expires.
     fn evict(&mut self, db: u32, key: &[u8], now_ms: u64) -> Result<bool, Error> {
         let evicted = self.write(Plan::Simple, |txn| {
-            let (slot, ()) = txn.inspect(db, key, now_ms, Look::REMOVE, |_| ())?;
+            let (slot, ()) = txn.inspect(db, key, now_ms, Look::ASIDE, |_| ())?;
             let was_live = txn.delete(&slot, key)?;
             if was_live {
                 txn.touched(db, key, 0, Some((Class::Evicted, "evicted")));

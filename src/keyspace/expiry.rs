@@ -137,7 +137,7 @@ impl Keyspace {
         let keys = self.changes.due();
         let removed = keys.iter().try_for_each(|(db, key)| {
             self.write(Plan::Simple, |txn| {
-                let (slot, ()) = txn.inspect(*db, key, now_ms, Look::REMOVE, |_| ())?;
+                let (slot, ()) = txn.inspect(*db, key, now_ms, Look::ASIDE, |_| ())?;
                 if !slot.exists() {
                     txn.delete(&slot, key)?;
                 }
@@ -150,7 +150,7 @@ impl Keyspace {
 
     fn expire(&mut self, db: u32, key: &[u8], now_ms: u64) -> Result<(), Error> {
         self.write(Plan::Simple, |txn| {
-            let (slot, ()) = txn.inspect(db, key, now_ms, Look::REMOVE, |_| ())?;
+            let (slot, ()) = txn.inspect(db, key, now_ms, Look::ASIDE, |_| ())?;
             assert!(!slot.exists(), "the index names the key's own expiry");
             txn.delete(&slot, key)?;
             Ok::<_, Error>(())

@@ -132,8 +132,8 @@ impl Look {
         notifies: false,
         expires: true,
     };
-    /// A key that is due is about to be removed.
-    pub(super) const REMOVE: Self = Self {
+    /// Nobody asks for the key: it is about to be removed, or whoever waits for it may have to look.
+    pub const ASIDE: Self = Self {
         counts: false,
         uses: false,
         notifies: false,
@@ -415,23 +415,16 @@ impl Keyspace {
         Ok(entry)
     }
 
-    /// How many keys a database has, without those that are due.
-    pub fn len(&mut self, db: u32, now_ms: u64) -> Result<u64, Error> {
-        let due = self.due(db, now_ms)?;
+    /// How many keys a database has, with those that are due and not removed yet.
+    pub fn len(&mut self, db: u32) -> Result<u64, Error> {
         let trees = self.trees(db)?;
-        Ok(self.engine.count(trees.keys).saturating_sub(due))
+        Ok(self.engine.count(trees.keys))
     }
 
-    /// How many keys of a database have an expiry and are not due.
-    pub fn expiring(&mut self, db: u32, now_ms: u64) -> Result<u64, Error> {
-        let due = self.due(db, now_ms)?;
+    /// How many keys of a database have an expiry, due or not.
+    pub fn expiring(&mut self, db: u32) -> Result<u64, Error> {
         let trees = self.trees(db)?;
-        Ok(self.engine.count(trees.expiries).saturating_sub(due))
-    }
-
-    /// Whether a database has no key that is not due.
-    pub fn is_empty(&mut self, db: u32, now_ms: u64) -> Result<bool, Error> {
-        Ok(self.len(db, now_ms)? == 0)
+        Ok(self.engine.count(trees.expiries))
     }
 
     /// Remembers statistics, changes and random draws as they are now.

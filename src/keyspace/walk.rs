@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::glob::{self, Case};
 use super::header::{Header, Kind};
-use super::{Keyspace, root_ids};
+use super::{Keyspace, expiry, root_ids};
 use crate::resp::{Stream, StreamError};
 use crate::storage::{Error, Read, Seek, Snapshot, TreeId};
 
@@ -54,17 +54,21 @@ impl Filter {
 
     fn wants(&self, key: &[u8], head: &[u8]) -> bool {
         let header = Header::parse(head);
-        let kind_fits = match self.kind {
+        self.wants_kind(header.kind) && !header.is_due(self.now_ms) && self.matches(key)
+    }
+
+    fn wants_kind(&self, kind: Kind) -> bool {
+        match self.kind {
             KindFilter::Any => true,
-            KindFilter::Only(kind) => header.kind == kind,
+            KindFilter::Only(wanted) => kind == wanted,
             KindFilter::Nothing => false,
-        };
-        kind_fits
-            && !header.is_due(self.now_ms)
-            && self
-                .pattern
-                .as_deref()
-                .is_none_or(|pattern| glob::matches(pattern, key, Case::Sensitive))
+        }
+    }
+
+    fn matches(&self, key: &[u8]) -> bool {
+        self.pattern
+            .as_deref()
+            .is_none_or(|pattern| glob::matches(pattern, key, Case::Sensitive))
     }
 }
 
@@ -77,7 +81,8 @@ pub struct Page {
 }
 
 impl Keyspace {
-    /// Visits about `count` keys from where `cursor` stands (0: the beginning) and returns those that `filter` wants.
+    /// Visits about `count` keys from where `cursor` stands (0: the beginning) and returns those that `filter` wants;
+    /// those that match and are due are met.
     pub fn scan(
         &mut self,
         db: u32,
@@ -93,6 +98,8 @@ impl Keyspace {
         };
         let (mut page, mut visits, mut bytes) = (Page::default(), 0, 0);
         let (mut last, mut more) = (Vec::new(), false);
+        let mut due: Vec<Vec<u8>> = Vec::new();
+        let removes_due = self.changes.removes_due();
         let limit = count.min(SCAN_VISITS_MAX);
         self.engine.scan(trees.keys, from, &mut |key, cell| {
             if !key.starts_with(prefix) {
@@ -103,14 +110,25 @@ impl Keyspace {
                 return ControlFlow::Break(());
             }
             visits += 1;
-            if filter.wants(key, cell.head()) {
+            let header = Header::parse(cell.head());
+            let is_due = header.is_due(filter.now_ms);
+            let is_looked_at = if is_due {
+                removes_due
+            } else {
+                filter.wants_kind(header.kind)
+            };
+            if is_looked_at && filter.matches(key) {
                 bytes += key.len();
-                page.keys.push(key.to_vec());
+                let keys = if is_due { &mut due } else { &mut page.keys };
+                keys.push(key.to_vec());
             }
             last.clear();
             last.extend_from_slice(key);
             ControlFlow::Continue(())
         })?;
+        for key in due {
+            self.changes.met_due(db, &key);
+        }
         if more {
             page.cursor = self.cursors.issue(&last);
         }
@@ -137,13 +155,15 @@ impl Keyspace {
         Ok(Keys::List(keys))
     }
 
-    /// A key at random, not due; None if there is none.
+    /// A key at random, not due; None if there is none. Due ones that are drawn are met, or if there are no others,
+    /// some of them.
     pub fn random_key(&mut self, db: u32, now_ms: u64) -> Result<Option<Vec<u8>>, Error> {
-        if self.is_empty(db, now_ms)? {
+        let count = self.len(db)?;
+        if self.due(db, now_ms)? == count {
+            self.meet_first_due(db, now_ms)?;
             return Ok(None);
         }
         let trees = self.trees(db)?;
-        let count = self.engine.count(trees.keys);
         let mut rng = self.rng.clone();
         let mut key = Vec::new();
         for _ in 0..DRAWS_MAX {
@@ -152,6 +172,7 @@ impl Keyspace {
                 self.rng = rng;
                 return Ok(Some(key));
             }
+            self.changes.met_due(db, &key);
         }
         self.rng = rng;
         let filter = Filter::matching(b"*", now_ms);
@@ -166,6 +187,30 @@ impl Keyspace {
             }
         }
         Ok(None)
+    }
+}
+
+impl Keyspace {
+    /// Meets keys that are due, those that have been for longest first, as many as are drawn at most.
+    fn meet_first_due(&mut self, db: u32, now_ms: u64) -> Result<(), Error> {
+        if !self.changes.removes_due() {
+            return Ok(());
+        }
+        let trees = self.trees(db)?;
+        let mut due: Vec<Vec<u8>> = Vec::new();
+        self.engine
+            .scan(trees.expiries, Seek::First, &mut |entry, _| {
+                let (expires_ms, key) = expiry::split(entry);
+                if expires_ms >= now_ms || due.len() == DRAWS_MAX {
+                    return ControlFlow::Break(());
+                }
+                due.push(key.to_vec());
+                ControlFlow::Continue(())
+            })?;
+        for key in due {
+            self.changes.met_due(db, &key);
+        }
+        Ok(())
     }
 }
 

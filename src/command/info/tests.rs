@@ -63,7 +63,7 @@ fn the_keyspace_is_counted() {
     bench.now_ms += 100;
     let text = text(&mut bench, &[b"INFO", b"keyspace"]);
     assert!(
-        text.contains("db0:keys=3,expires=2,avg_ttl=1900,subexpiry=0\r\n"),
+        text.contains("db0:keys=4,expires=3,avg_ttl=1900,subexpiry=0\r\n"),
         "{text}"
     );
     assert!(

@@ -153,3 +153,35 @@ fn with_a_cold_cache_room_is_made_after_few_parks() {
     assert_eq!(reply(&mut session), "+OK\r\n");
     assert!(world.keyspace.used_bytes() < limit + 100);
 }
+
+#[test]
+fn tracked_prefixes_count_among_what_a_connection_holds() {
+    let mut world = World::new();
+    let mut session = world.session(&ALL);
+    let held = |world: &mut World, session: &mut Session| -> u64 {
+        let line = world.ask(session, "CLIENT INFO\r\n");
+        let total = line
+            .split(' ')
+            .find_map(|field| field.strip_prefix("tot-mem="));
+        total.unwrap().parse().unwrap()
+    };
+    let before = held(&mut world, &mut session);
+    let prefixes: String = (0..1000).map(|n| format!(" PREFIX {n:05}")).collect();
+    let begin = format!("CLIENT TRACKING ON BCAST{prefixes}\r\n");
+    assert_eq!(world.ask(&mut session, &begin), "+OK\r\n");
+    let with_prefixes = held(&mut world, &mut session);
+    assert!(
+        with_prefixes >= before + 1000 * 5,
+        "{before} {with_prefixes}"
+    );
+    world.ask(&mut session, "CLIENT TRACKING OFF\r\n");
+    let after = held(&mut world, &mut session);
+    assert!(after + 1000 * 5 <= with_prefixes, "{after} {with_prefixes}");
+    // That is enough to be closed for.
+    let limit = &world.server.tuning.clients_bytes_max;
+    limit.store(after + 1000 * 5, Ordering::Relaxed);
+    assert_eq!(world.ask(&mut session, "PING\r\n"), "+PONG\r\n");
+    assert!(!session.client.entry.has_signal(signal::KILL));
+    world.ask(&mut session, &begin);
+    assert!(session.client.entry.has_signal(signal::KILL));
+}

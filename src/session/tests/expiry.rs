@@ -123,3 +123,36 @@ fn due_fields_are_repeated_one_by_one_and_the_key_goes_with_the_last() {
     assert_eq!(world.keyspace.stats.expired_fields, 3);
     assert_eq!(world.ask(&mut session, "EXISTS h\r\n"), ":0\r\n");
 }
+
+#[test]
+fn due_keys_that_wandering_commands_pass_are_removed_one_by_one() {
+    for command in ["SCAN 0 MATCH f*", "RANDOMKEY"] {
+        let mut world = World::new();
+        let mut session = world.session(&BOUND);
+        world.ask(&mut session, "SET f1 x PX 10\r\nSET f2 x PX 10\r\n");
+        world.wait_ms(20);
+        world.server.feed.open_file(true);
+        assert_eq!(world.ask(&mut session, "DBSIZE\r\n"), ":2\r\n");
+        world.ask(&mut session, &format!("{command}\r\n"));
+        let said = String::from_utf8(world.server.feed.take_file().bytes).unwrap();
+        let del = |key: &str| format!("*2\r\n$3\r\nDEL\r\n$2\r\n{key}\r\n");
+        assert!(
+            said.ends_with(&(del("f1") + &del("f2"))) && !said.contains("MULTI"),
+            "{command}: {said}"
+        );
+        assert_eq!(world.ask(&mut session, "DBSIZE\r\n"), ":0\r\n");
+    }
+}
+
+#[test]
+fn a_scan_removes_the_due_keys_that_match_whatever_their_type() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    let keys = "SET f1 x PX 10\r\nSET f2 x\r\nSET g x PX 10\r\nSADD f3 x\r\nPEXPIRE f3 10\r\n";
+    world.ask(&mut session, keys);
+    world.wait_ms(20);
+    let found = world.ask(&mut session, "SCAN 0 MATCH f* TYPE string\r\n");
+    assert_eq!(found, "*2\r\n$1\r\n0\r\n*1\r\n$2\r\nf2\r\n");
+    assert_eq!(world.expired_keys(&mut session), 2);
+    assert_eq!(world.ask(&mut session, "DBSIZE\r\n"), ":2\r\n");
+}
