@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -25,10 +25,10 @@ use crate::interchange::load::{self, LoadError, Summary};
 use crate::interchange::rdb::decode::Decoded;
 use crate::interchange::rdb::file::Key;
 use crate::interchange::rdb::payload;
-use crate::keyspace::Look;
+use crate::keyspace::{Keyspace, Look};
 use crate::resp::value::Value;
-use crate::storage::OnMiss;
-use crate::storage::open::log_path;
+use crate::storage::open::{log_path, shm_path};
+use crate::storage::{OnMiss, Plan};
 
 /// Keys that the kernel gets together.
 const KEYS_TOGETHER: u64 = 256;
@@ -197,8 +197,15 @@ fn import(args: &ImportArgs) -> Result<Imported, ImportError> {
     })
 }
 
-/// What the source has, and what was left out because it is there. It is read twice: a damaged one changes nothing.
+/// What the source has, and what was left out because it is there. A damaged one changes nothing: it is read twice, and
+/// once where a new file is filled, which then is removed.
 fn import_keys(args: &ImportArgs, source: &KeySource) -> Result<(Census, Existing), ImportError> {
+    if let Some(path) = &args.target
+        && !args.dry_run
+        && !path.exists()
+    {
+        return into_new_file(args, source, path);
+    }
     let mut census = source
         .read("Checking", &mut |_, _| Ok(()))
         .map_err(ImportError::Source)?;
@@ -218,50 +225,41 @@ fn import_keys(args: &ImportArgs, source: &KeySource) -> Result<(Census, Existin
     Ok((census, existing))
 }
 
-fn into_file(
-    args: &ImportArgs,
-    source: &KeySource,
-    path: &PathBuf,
-    census: &Census,
-) -> Result<Existing, ImportError> {
-    let is_new = !path.exists();
+/// The database at `path`, as it is opened to be filled.
+fn open_target(path: &Path, db_max: u64) -> Result<Db, ImportError> {
     let mut options = Options {
         sync: Sync::Manual,
         cache_bytes: super::server::cache_bytes(&Config::default()),
         ..Options::default()
     };
-    options.databases = options.databases.max(census.db_max as u32 + 1);
-    let db = Db::open(path, options)?;
+    options.databases = options.databases.max(db_max as u32 + 1);
+    Ok(Db::open(path, options)?)
+}
+
+fn into_file(
+    args: &ImportArgs,
+    source: &KeySource,
+    path: &Path,
+    census: &Census,
+) -> Result<Existing, ImportError> {
+    let db = open_target(path, census.db_max)?;
     let codes = &census.summary.functions;
     let compiled = compile(codes, db.server());
     let mut libraries = compiled.map_err(ImportError::Library)?;
-    if is_new {
-        // A life that ends before the end leaves a file that says so.
-        db.keyspace().begin_seeding()?;
-        db.settle()?;
-    }
-    let limits = settings::import_limits(db.server());
-    let (mut done, mut existing) = (0_u64, Existing::default());
-    let mut put = |at: u64, key: &Key| {
-        let mut keyspace = db.keyspace();
-        if !args.replace && !is_new {
-            keyspace.engine.begin_command(OnMiss::Read);
-            let found = keyspace.lookup(key.db as u32, &key.name, source.now_ms, Look::UNSEEN)?;
-            if found.is_some() {
-                existing.keys += 1;
-                return Ok(());
-            }
+    let mut existing = 0;
+    put_keys(&db, source, Plan::Savepoint, &mut |keyspace, key| {
+        if args.replace {
+            return Ok(true);
         }
-        load::put(&mut keyspace, at, key, source.now_ms, &limits)?;
-        drop(keyspace);
-        done += 1;
-        if done.is_multiple_of(KEYS_TOGETHER) {
-            db.settle()
-                .map_err(|error| LoadError::Refused(error.to_string()))?;
-        }
-        Ok(())
+        keyspace.engine.begin_command(OnMiss::Read);
+        let found = keyspace.lookup(key.db as u32, &key.name, source.now_ms, Look::UNSEEN)?;
+        existing += u64::from(found.is_some());
+        Ok(found.is_none())
+    })?;
+    let mut existing = Existing {
+        keys: existing,
+        libraries: 0,
     };
-    source.read("Importing", &mut put)?;
     if !args.replace {
         let there = db.keyspace().libraries()?;
         let found = libraries.len();
@@ -269,12 +267,89 @@ fn into_file(
         existing.libraries = (found - libraries.len()) as u64;
     }
     put_libraries(&mut db.keyspace(), &libraries)?;
-    if is_new {
-        db.keyspace().end_seeding()?;
-    }
     db.settle()?;
     db.close()?;
     Ok(existing)
+}
+
+/// Fills a file that is not there yet. Where that fails, it is not there afterwards either.
+fn into_new_file(
+    args: &ImportArgs,
+    source: &KeySource,
+    path: &Path,
+) -> Result<(Census, Existing), ImportError> {
+    let log = log_path(path);
+    if log.exists() {
+        return Err(ImportError::LogAlone(log.display().to_string()));
+    }
+    let filled = fill_new_file(args, source, path);
+    if filled.is_err() {
+        for made in [path, &log, &shm_path(path)] {
+            // What cannot be removed says by itself that it is not whole.
+            let _ = std::fs::remove_file(made);
+        }
+    }
+    Ok((filled?, Existing::default()))
+}
+
+fn fill_new_file(
+    args: &ImportArgs,
+    source: &KeySource,
+    path: &Path,
+) -> Result<Census, ImportError> {
+    let db = open_target(path, 0)?;
+    // A life that ends before the end leaves a file that says so.
+    db.keyspace().begin_seeding()?;
+    db.settle()?;
+    let mut highest = None;
+    let put = put_keys(&db, source, Plan::Simple, &mut |keyspace, key| {
+        if key.db >= DATABASES_MAX {
+            highest = Some(key.db);
+            return Err(LoadError::Refused("a database that cannot be".to_owned()));
+        }
+        keyspace.add_databases_up_to(key.db as u32 + 1);
+        Ok(true)
+    });
+    if let Some(db) = highest {
+        return Err(ImportError::Database(db));
+    }
+    let mut census = put.map_err(ImportError::Source)?;
+    if args.db.is_some() {
+        // They belong to no database.
+        census.summary.functions.clear();
+    }
+    let compiled = compile(&census.summary.functions, db.server());
+    let libraries = compiled.map_err(ImportError::Library)?;
+    put_libraries(&mut db.keyspace(), &libraries)?;
+    db.keyspace().end_seeding()?;
+    db.settle()?;
+    db.close()?;
+    Ok(census)
+}
+
+/// Puts the keys of the source that `takes` says are to be put.
+fn put_keys(
+    db: &Db,
+    source: &KeySource,
+    plan: Plan,
+    takes: &mut dyn FnMut(&mut Keyspace, &Key) -> Result<bool, LoadError>,
+) -> Result<Census, LoadError> {
+    let limits = settings::import_limits(db.server());
+    let mut done = 0_u64;
+    source.read("Importing", &mut |at: u64, key: &Key| {
+        let mut keyspace = db.keyspace();
+        if !takes(&mut keyspace, key)? {
+            return Ok(());
+        }
+        load::put(&mut keyspace, at, key, source.now_ms, &limits, plan)?;
+        drop(keyspace);
+        done += 1;
+        if done.is_multiple_of(KEYS_TOGETHER) {
+            db.settle()
+                .map_err(|error| LoadError::Refused(error.to_string()))?;
+        }
+        Ok(())
+    })
 }
 
 fn into_server(

@@ -58,11 +58,7 @@ impl KeySource {
     }
 
     /// Hands every key to `put`, with its place in the file, and shows `title` and how far it is.
-    pub(super) fn read(
-        &self,
-        title: &str,
-        put: &mut dyn FnMut(u64, &Key) -> Result<(), LoadError>,
-    ) -> Result<Census, LoadError> {
+    pub(super) fn read(&self, title: &str, put: &mut Put<'_>) -> Result<Census, LoadError> {
         let mut census = Census::default();
         let mut outside = 0;
         let mut sift = |at: u64, key: &Key| {

@@ -99,8 +99,8 @@ pub fn seed(keyspace: &mut Keyspace, server: &Server, path: &Path) -> Result<(),
     keyspace.end_seeding().map_err(|error| failed(error.into()))
 }
 
-/// Puts everything of an RDB file into the data, but for keys that were due before `due_ms`; returns what that was, and
-/// where it ends in `source`.
+/// Puts everything of an RDB file into data that is being filled, but for keys that were due before `due_ms`; returns what
+/// that was, and where it ends in `source`. After an error the data is of no use.
 pub(super) fn put_all(
     server: &Server,
     ground: &mut impl Ground,
@@ -117,7 +117,7 @@ pub(super) fn put_all(
     let mut source = Counted { source, at: 0 };
     let mut done = 0_u64;
     let mut put = |at, key: &_| {
-        ground.with(|keyspace| load::put(keyspace, at, key, now_ms, &limits))?;
+        ground.with(|keyspace| load::put(keyspace, at, key, now_ms, &limits, Plan::Simple))?;
         done += 1;
         if done.is_multiple_of(KEYS_TOGETHER) {
             ground.settle()?;

@@ -105,13 +105,15 @@ pub fn read(
     }
 }
 
-/// Puts a key of a file into its database. `at` is its offset.
+/// Puts a key of a file into its database. `at` is its offset. With [`Plan::Simple`] a failure ends the whole database, as
+/// it may where that is being filled anew; pages are then not copied to be put back.
 pub fn put(
     keyspace: &mut Keyspace,
     at: u64,
     key: &Key,
     now_ms: u64,
     limits: &Limits,
+    plan: Plan,
 ) -> Result<(), LoadError> {
     let db = u32::try_from(key.db)
         .ok()
@@ -121,7 +123,7 @@ pub fn put(
         return Ok(());
     };
     keyspace.engine.begin_command(OnMiss::Read);
-    keyspace.write(Plan::Savepoint, |txn| {
+    keyspace.write(plan, |txn| {
         import::put(txn, db, &key.name, value, key.expires_ms, now_ms, limits)
     })?;
     let access = &mut keyspace.access;

@@ -254,6 +254,11 @@ impl Keyspace {
         self.databases
     }
 
+    /// Makes sure that there are so many databases.
+    pub fn add_databases_up_to(&mut self, databases: u32) {
+        self.databases = self.databases.max(databases);
+    }
+
     /// The databases that have keys, due ones included, in order.
     pub fn databases_with_keys(&self) -> Vec<u32> {
         let mut found: Vec<u32> = self
