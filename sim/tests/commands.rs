@@ -4,7 +4,7 @@ mod sweep;
 
 use redkeep::storage::planted::Planted;
 use redkeep_sim::commands::dump::Dumps;
-use redkeep_sim::commands::{random, repeat, scripts};
+use redkeep_sim::commands::{backup, random, repeat, scripts};
 use redkeep_sim::engine::exhaust::Effort;
 use redkeep_sim::seed::Seed;
 
@@ -44,4 +44,9 @@ fn what_is_said_to_the_append_only_file_gives_the_same_data_later() {
             panic!("seed {n}: {failure}");
         }
     }
+}
+
+#[test]
+fn a_backup_is_whole_or_not_there() {
+    sweep::scenarios(&backup::all(Planted::none()), |_| true, Effort::usual(Seed(1)));
 }

@@ -28,7 +28,7 @@ const BUGS: [Bug; 22] = [
     Bug::M22DirtyFlagLostAtSegmentSwitch,
     Bug::M24TtlRepeatedRelative,
     Bug::M25ExecInTwo,
-    Bug::M26ArchiveNotSynced,
+    Bug::M26NotSyncedBeforeRename,
     Bug::M27ReusedBeforeArchived,
 ];
 

@@ -55,7 +55,7 @@ pub use view::{View, ViewOptions};
 use crate::command::server::Server;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
-use crate::storage::backup::BackupError;
+use crate::storage::backup::{BackupError, back_up};
 pub use crate::storage::backup::Copied;
 use crate::storage::checkpoint::{Checkpoint, EngineLock};
 use crate::storage::live::BesideError;
@@ -284,14 +284,13 @@ impl Db {
         mut tell: impl FnMut(Copied),
     ) -> Result<(), DbError> {
         self.checkpoint()?;
-        let held = self.inner.keyspace.with(storage::Engine::hold_checkpoint);
-        let written = held.write(&OsVfs, path.as_ref(), &mut |copied| {
+        let mut tell = |copied| {
             tell(copied);
             ControlFlow::Continue(())
-        });
-        let keyspace = &self.inner.keyspace;
-        keyspace.with(|engine| engine.release_checkpoint(held));
-        Ok(written?)
+        };
+        let path = path.as_ref();
+        back_up(&self.inner.keyspace, &OsVfs, path, &mut tell)?;
+        Ok(())
     }
 
     /// Removes due keys, frees the pages of what was dropped, and makes a checkpoint if the log is long. To be called now

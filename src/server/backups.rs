@@ -12,7 +12,7 @@ use super::priority;
 use crate::command::backup::Wish;
 use crate::command::bell::Ring;
 use crate::storage::checkpoint::EngineLock;
-use crate::storage::{self, Engine, backup};
+use crate::storage::{self, backup};
 use crate::vfs::Vfs;
 
 /// How often it looks whether a checkpoint has ended.
@@ -86,17 +86,15 @@ fn copy(shared: &Shared, vfs: &dyn Vfs, path: &Path) -> Result<(), BackupError> 
     if let Some(why) = server.checkpoints.error() {
         return Err(BackupError::Checkpoint(why));
     }
-    let held = shared.engine.with(Engine::hold_checkpoint);
-    let copied = held.write(vfs, path, &mut |copied| {
+    backup::back_up(&shared.engine, vfs, path, &mut |copied| {
         server.backups.advanced(copied);
         if server.backups.bell.is_stopping() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
         }
-    });
-    shared.engine.with(|engine| engine.release_checkpoint(held));
-    Ok(copied?)
+    })?;
+    Ok(())
 }
 
 /// Lets no checkpoint begin until this time, and waits for the end of the one that is on.

@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::Error;
+use super::checkpoint::EngineLock;
 use super::engine::Engine;
 use super::freemap;
 use super::log::Lsn;
@@ -16,7 +17,7 @@ use super::meta::{Meta, Slot};
 use super::open::log_path;
 use super::page::PageNo;
 use super::pager::{META_REGION_BYTES, PageSource, Space};
-use super::planted::Planted;
+use super::planted::{Bug, Planted};
 use super::replace::{UNSYNCED_BYTES_MAX, replace_file};
 use crate::vfs::{OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, read_up_to, write_all_at};
 
@@ -49,31 +50,55 @@ pub struct Copied {
 pub struct Held {
     meta: Meta,
     source: PageSource,
+    planted: Planted,
+}
+
+/// Copies the checkpoint in force to `path`, where nothing may be, and holds it meanwhile. `tell` hears how far the copy is,
+/// and may stop it.
+pub fn back_up<L: EngineLock>(
+    engine: &L,
+    vfs: &dyn Vfs,
+    path: &Path,
+    tell: &mut dyn FnMut(Copied) -> ControlFlow<()>,
+) -> Result<(), BackupError> {
+    let held = engine.with(Engine::hold_checkpoint);
+    let written = held.write(vfs, path, tell);
+    engine.with(|engine| engine.release_checkpoint(held));
+    written
 }
 
 impl Engine {
     /// Holds the checkpoint in force.
     pub fn hold_checkpoint(&mut self) -> Held {
-        let source = self.source().clone();
+        let (source, planted) = (self.source().clone(), self.planted());
         let state = self.checkpoint_state_mut();
-        state.hold();
+        if !planted.has(Bug::M31BackupNotHeld) {
+            state.hold();
+        }
         Held {
             meta: state.meta,
             source,
+            planted,
         }
     }
 
     /// The checkpoint is held no longer: the next one gives its pages back.
     pub fn release_checkpoint(&mut self, held: Held) {
         let seq = held.meta.checkpoint.seq;
-        self.checkpoint_state_mut().release(seq);
+        if !held.planted.has(Bug::M31BackupNotHeld) {
+            self.checkpoint_state_mut().release(seq);
+        }
     }
 }
 
 impl Held {
     /// The checkpoint of a file that nobody has open.
     pub(super) fn of_file(meta: Meta, source: PageSource) -> Self {
-        Self { meta, source }
+        Self {
+            meta,
+            source,
+            planted: Planted::none(),
+        }
     }
 
     /// The last transaction that is in the copy.
@@ -100,12 +125,12 @@ impl Held {
         path: &Path,
         tell: &mut dyn FnMut(Copied) -> ControlFlow<()>,
     ) -> Result<(), BackupError> {
-        replace_file(vfs, path, Planted::none(), BackupError::from, &mut |file| {
+        replace_file(vfs, path, self.planted, BackupError::from, &mut |file| {
             self.copy(file, tell)
         })
     }
 
-    /// Writes the copy into an empty file and syncs it.
+    /// Writes the copy into an empty file.
     ///
     /// # Errors
     /// A page that is damaged ends the copy; so does a disk that fails or is full.
@@ -164,7 +189,6 @@ impl Held {
                 meta.write_copy(file, slot, copy)?;
             }
         }
-        file.sync_data()?;
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Known bugs that a build with the feature `planted` can switch on, one at a time, to show that the simulator
 //! finds them. Without the feature every question answers no and the optimiser removes it.
 //!
-//! The numbers are those of the verification plan.
+//! The numbers up to 25 are those of the verification plan.
 
 /// A bug that can be planted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +52,12 @@ pub enum Bug {
     M24TtlRepeatedRelative = 24,
     /// What EXEC does is two transactions.
     M25ExecInTwo = 25,
-    /// What goes to the archive of the log is not synced before it gets its name.
-    M26ArchiveNotSynced = 26,
+    /// A file (of the archive, a dump, a backup, a part of the append-only file) is not synced before it gets its name.
+    M26NotSyncedBeforeRename = 26,
     /// Segments are reused although the archive does not have them.
     M27ReusedBeforeArchived = 27,
+    /// The checkpoint that a backup copies is not held.
+    M31BackupNotHeld = 31,
 }
 
 /// Which bug, if any, is switched on.

@@ -25,7 +25,7 @@ pub fn replace_file<E>(
     file.lock_exclusive().map_err(failed)?;
     file.set_len(0).map_err(failed)?;
     let name = || {
-        if !planted.has(Bug::M26ArchiveNotSynced) {
+        if !planted.has(Bug::M26NotSyncedBeforeRename) {
             file.sync_data()?;
         }
         vfs.rename(&beside, path)?;

@@ -24,7 +24,7 @@ use crate::explore::{Broken, HARNESS};
 pub type History = crate::engine::history::History<State>;
 
 /// Time between two acts, in microseconds.
-const TICK_US: u64 = 1500;
+pub const TICK_US: u64 = 1500;
 
 /// A command of the workload, and what it means to the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,6 +163,16 @@ impl Life {
     /// The server that carries the commands out.
     pub fn server(&self) -> &Server {
         &self.machine.server
+    }
+
+    /// O8 and O9 on the durable checkpoint.
+    pub fn account(&self) -> Result<(), Stop> {
+        self.process.account()
+    }
+
+    /// The disk.
+    pub fn vfs(&self) -> &SimVfs {
+        &self.process.vfs
     }
 
     /// The data.
@@ -540,7 +550,7 @@ impl Subject for Scenario {
     }
 
     fn account(life: &Life) -> Result<(), Stop> {
-        life.process.account()
+        life.account()
     }
 
     fn goes_on(life: &mut Life) -> Result<(), Stop> {

@@ -10,8 +10,12 @@
 //! random    runs that one seed decides
 //! repeat    what the append-only file is told, repeated later
 //! dump      a dump beside the database
+//! beside    files that another thread writes while commands go on
+//! backup    a backup of the database
 //! ```
 
+pub mod backup;
+pub mod beside;
 pub mod dump;
 pub mod life;
 pub mod machine;

@@ -25,6 +25,24 @@ pub struct Content {
     pub libraries: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
+impl Content {
+    /// The string at a key of database 0, if there is one.
+    pub fn string(&self, key: &[u8], now_ms: u64) -> Option<Vec<u8>> {
+        let mut model = self.model.clone();
+        model.disconnect(ASKER);
+        let get = words(&[b"GET", key]);
+        match understood(&model.execute(ASKER, &get, now_ms.cast_signed())) {
+            Ok(Value::Bulk(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether a string is at a key of database 0.
+    pub fn has(&self, key: &[u8], now_ms: u64) -> bool {
+        self.string(key, now_ms).is_some()
+    }
+}
+
 /// What may be shown after a transaction: one content, or, between the transactions of one command, one of several.
 #[derive(Clone, Debug)]
 pub struct State {

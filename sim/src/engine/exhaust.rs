@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::life::{self, Act, History, Life, Script, Shape, Stop, run_script};
 use super::model::{Model, Step as Change};
 use super::tap::Watcher;
+use crate::commands::backup;
 use crate::disk::{
     CrashPoint, CrashState, Disk, DiskProfile, Files, Phase, Policy, Resolution, Setup, SimVfs,
     Tear, Termination,
@@ -209,9 +210,10 @@ struct Shown {
 /// Observers of a life that need no knowledge of the formats.
 pub fn observe(vfs: &SimVfs) {
     let files = vec![Files::ending("-wal"), Files::ending("data.keep")];
-    // No acknowledgement rests on the archive: what reuses segments of the log does, and O12 looks at that.
-    let archive = vec![Files::within(life::KEPT)];
-    for observer in standard(archive, files) {
+    // No acknowledgement of a command rests on these. What reuses segments of the log rests on the archive, and O12 looks at
+    // that; whoever was told that a copy is there is asked in its scenario.
+    let beside = [life::KEPT, backup::FOLDER].map(Files::within).to_vec();
+    for observer in standard(beside, files) {
         vfs.observe(observer);
     }
 }
@@ -299,7 +301,8 @@ impl<X: Subject> Search<'_, X> {
 
     /// The disk and the history that the script begins with.
     fn base(&mut self) -> Result<(Disk, History<X::State>), Box<Failure>> {
-        let disk = Disk::new(self.scenario.profile().clone(), &[life::DIR]);
+        let dirs = [life::DIR, backup::FOLDER];
+        let disk = Disk::new(self.scenario.profile().clone(), &dirs);
         let mut history = History::default();
         let Some(end) = self.scenario.base() else {
             return Ok((disk, history));

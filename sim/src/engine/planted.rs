@@ -37,7 +37,7 @@ pub fn hunt(planted: Planted, seeds: u64) -> Option<Found> {
     if planted.has(Bug::M25ExecInTwo) {
         return by_seeds(seeds, |seed| commands::random::run(seed, planted));
     }
-    if planted.has(Bug::M26ArchiveNotSynced) || planted.has(Bug::M27ReusedBeforeArchived) {
+    if planted.has(Bug::M26NotSyncedBeforeRename) || planted.has(Bug::M27ReusedBeforeArchived) {
         return by_seeds(seeds, |seed| random::run_kept(seed, planted));
     }
     hunt_in_engine(planted, seeds)

@@ -1,0 +1,279 @@
+//! Backups of a database that is in use: after a crash at any change the copy is not there, or whole: it has what the
+//! database had at the transaction that it names, and that is not older than the wish for it. The database is unharmed.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use redkeep::storage::OpenError;
+use redkeep::storage::backup::{BackupError, back_up, refuse_existing};
+use redkeep::storage::check::{CheckOptions, check};
+use redkeep::storage::planted::Planted;
+use redkeep::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, read_exact_at, write_all_at};
+
+use super::beside::Busy;
+use super::life::{Act, History, Life, command};
+use super::machine::{Machine, configured};
+use super::oracle::{Shown, State};
+use crate::disk::{DiskProfile, Setup, SimVfs};
+use crate::engine::exhaust::{BaseEnd, Subject};
+use crate::engine::life::{self, Shape, Stop};
+use crate::engine::tap::Watcher;
+use crate::explore::Broken;
+use crate::seed::Seed;
+
+/// Where copies are made.
+pub const FOLDER: &str = "/copies";
+
+/// The copy.
+const COPY: &str = "/copies/data.keep";
+
+/// Keys that a client writes before it asks for a backup, and after it was answered.
+const ASKED: &str = "asked";
+const ANSWERED: &str = "answered";
+
+/// A database of which a backup is made.
+#[derive(Clone, Debug)]
+pub struct Backups {
+    pub name: &'static str,
+    pub shape: Shape,
+    profile: DiskProfile,
+    /// What is done while it is made.
+    meanwhile: Vec<Act>,
+}
+
+/// A process with the database, which can be copied.
+pub struct Copied {
+    life: Life,
+    shape: Shape,
+}
+
+fn call(text: &str) -> Act {
+    Act::Call(command(text))
+}
+
+fn of_vfs(error: VfsError) -> Stop {
+    Stop::Open(OpenError::Vfs(error))
+}
+
+fn broken(oracle: &'static str, detail: impl Into<String>) -> Stop {
+    Stop::Broken(Broken::new(oracle, detail))
+}
+
+/// Every scenario: nobody writes meanwhile, or there are changes and checkpoints that would use pages again.
+pub fn all(planted: Planted) -> Vec<Backups> {
+    let backups = |name, meanwhile| Backups {
+        name,
+        shape: Shape {
+            planted,
+            ..Shape::default()
+        },
+        profile: DiskProfile::default(),
+        meanwhile,
+    };
+    let long = "x".repeat(900);
+    let busy = vec![
+        call("DEL first large"),
+        call(&format!("SET third {long}")),
+        Act::Checkpoint,
+        call("RPUSH second d e f"),
+        Act::Checkpoint,
+        call(&format!("SET fourth {long}")),
+        Act::Ack,
+        call("DEL third"),
+        Act::Checkpoint,
+        call(&format!("APPEND first {long}")),
+        Act::Sync,
+    ];
+    vec![backups("backup", Vec::new()), backups("backup-of-busy", busy)]
+}
+
+impl Backups {
+    fn before(&self) -> Vec<Act> {
+        let elements: Vec<String> = (0..30).map(|n| format!("element-of-the-set-{n}")).collect();
+        vec![
+            call(&format!("SET first {}", "y".repeat(700))),
+            call("RPUSH second a b c"),
+            call(&format!("SADD large {}", elements.join(" "))),
+            call(&format!("SET gone {}", "z".repeat(900))),
+            Act::Checkpoint,
+            call("DEL gone"),
+            Act::Sync,
+            Act::Shutdown,
+        ]
+    }
+
+    fn open(&self, vfs: &SimVfs, watcher: &Watcher, history: History) -> Result<Life, Stop> {
+        Life::open(vfs, &self.shape, &configured(&[]), watcher, history)
+    }
+
+    fn script(&self, vfs: &SimVfs, busy: &Busy) -> Result<(), Stop> {
+        busy.act(vfs, &[call(&format!("SET {ASKED} 1")), Act::Ack])?;
+        busy.act(vfs, &[Act::Checkpoint])?;
+        let held = busy.lock().keyspace().clone();
+        refuse_existing(vfs, Path::new(COPY)).map_err(of_backup)?;
+        busy.beside(vfs, FOLDER, &self.meanwhile, || {
+            back_up(&held, vfs, Path::new(COPY), &mut |_| ControlFlow::Continue(()))
+                .map_err(of_backup)
+        })?;
+        // Whoever sees this key was told that the copy is there.
+        busy.act(vfs, &[call(&format!("SET {ANSWERED} 1")), Act::Sync])
+    }
+}
+
+fn of_backup(error: BackupError) -> Stop {
+    match error {
+        BackupError::Vfs(error) => of_vfs(error),
+        BackupError::Storage(error) => Stop::Storage(error),
+        error => Stop::Refused(error.to_string()),
+    }
+}
+
+/// The bytes of the copy; None: there is none.
+fn copy(vfs: &SimVfs) -> Result<Option<Vec<u8>>, VfsError> {
+    let file = match vfs.open(Path::new(COPY), OpenMode::Read) {
+        Ok(file) => file,
+        Err(error) if error.kind == VfsErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = vec![0; file.len()? as usize];
+    read_exact_at(&*file, &mut bytes, 0)?;
+    Ok(Some(bytes))
+}
+
+/// What the copy shows, opened by itself on a disk of its own, and up to which transaction.
+fn shown(bytes: &[u8], shape: &Shape, vfs: &SimVfs) -> Result<(Shown, u64), Broken> {
+    let broken = |detail: String| Broken::new("O6", detail);
+    let setup = Setup {
+        clock: vfs.clock(),
+        ..Setup::new(Seed(1))
+    };
+    let alone = SimVfs::new(DiskProfile::default(), &[life::DIR], &setup);
+    let path = Path::new(life::DATA);
+    let put = || write_all_at(&*alone.open(path, OpenMode::Create)?, bytes, 0);
+    put().map_err(|error| broken(error.to_string()))?;
+    let report = check(&alone, path, &CheckOptions::default(), &mut |_| {})
+        .map_err(|error| broken(format!("the copy cannot be checked: {error}")))?;
+    if let Some(finding) = report.findings.first() {
+        return Err(broken(format!("the copy: {finding}")));
+    }
+    let shape = Shape {
+        planted: Planted::none(),
+        ..*shape
+    };
+    let (engine, _) = life::open_engine(&alone, &shape, &life::watcher(&shape))
+        .map_err(|error| broken(format!("the copy does not open: {error}")))?;
+    let lsn = engine.last_lsn().0;
+    let clock: std::sync::Arc<dyn Clock> = std::sync::Arc::new(alone.clock());
+    let mut machine = Machine::new(engine, configured(&[]), &clock)
+        .map_err(|error| broken(format!("the copy has no keyspace: {error}")))?;
+    let shown = Shown::by_machine(&mut machine, clock.wall_us())
+        .map_err(|refused| broken(format!("the copy cannot be read: {}", refused.0)))?;
+    Ok((shown, lsn))
+}
+
+/// Whether the copy is what the database had, as `history` has it; `now` is what the database shows.
+fn judge(vfs: &SimVfs, shape: &Shape, history: &History, now: &History) -> Result<(), Stop> {
+    let now_ms = vfs.clock().wall_ms();
+    let has = |key: &str, lsn: u64| {
+        history
+            .state(lsn)
+            .is_some_and(|state| state.content().has(key.as_bytes(), now_ms))
+    };
+    let shown_lsn = now.issued();
+    let Some(bytes) = copy(vfs).map_err(of_vfs)? else {
+        if has(ANSWERED, shown_lsn) {
+            return Err(broken("O1", "BACKUP was answered, and there is no copy"));
+        }
+        return Ok(());
+    };
+    let (shown, lsn) = shown(&bytes, shape, vfs)?;
+    let state = history.state(lsn).filter(|_| lsn <= shown_lsn);
+    let Some(state) = state else {
+        let detail = format!("the copy is of {lsn}, and the database of {shown_lsn}");
+        return Err(broken("O1", detail));
+    };
+    if state.like(&shown, now_ms).is_none() {
+        let expected = Shown::by_model(state.content(), now_ms);
+        let difference = Shown::difference(&expected, &shown);
+        return Err(broken("O6", format!("the copy of {lsn}: {difference}")));
+    }
+    if !has(ASKED, lsn) {
+        return Err(broken("O1", format!("the copy is of {lsn}, before BACKUP")));
+    }
+    Ok(())
+}
+
+impl Subject for Backups {
+    type State = State;
+    type Life = Copied;
+
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn profile(&self) -> &DiskProfile {
+        &self.profile
+    }
+
+    fn watcher(&self) -> Watcher {
+        life::watcher(&self.shape)
+    }
+
+    fn base(&self) -> Option<BaseEnd> {
+        Some(BaseEnd::Kill)
+    }
+
+    fn run_base(&self, vfs: &SimVfs, watcher: &Watcher, history: &mut History) -> Result<(), Stop> {
+        let busy = Busy::new(self.open(vfs, watcher, history.clone())?);
+        let done = busy.act(vfs, &self.before());
+        *history = busy.lock().history();
+        done
+    }
+
+    fn run(&self, vfs: &SimVfs, watcher: &Watcher, history: &mut History) -> Result<(), Stop> {
+        let busy = Busy::new(self.open(vfs, watcher, history.clone())?);
+        let done = self.script(vfs, &busy);
+        *history = busy.lock().history();
+        done?;
+        busy.lock().read()
+    }
+
+    fn open(&self, vfs: &SimVfs, watcher: &Watcher, history: History) -> Result<Copied, Stop> {
+        let life = self.open(vfs, watcher, history.clone())?;
+        judge(vfs, &self.shape, &history, &life.history())?;
+        let shape = self.shape;
+        Ok(Copied { life, shape })
+    }
+
+    fn history(copied: &Copied) -> History {
+        copied.life.history()
+    }
+
+    fn account(copied: &Copied) -> Result<(), Stop> {
+        copied.life.account()
+    }
+
+    /// The next backup is not hindered by what a crash left of this one.
+    fn goes_on(copied: &mut Copied) -> Result<(), Stop> {
+        let life = &mut copied.life;
+        life.goes_on()?;
+        let vfs = life.vfs().clone();
+        let is_there = copy(&vfs).map_err(of_vfs)?.is_some();
+        if refuse_existing(&vfs, Path::new(COPY)).is_err() != is_there {
+            return Err(Stop::Refused("a copy over another one".to_owned()));
+        }
+        if !is_there {
+            life.act(&call(&format!("SET {ASKED} 1")))?;
+            life.act(&Act::Checkpoint)?;
+            let held = life.keyspace().clone();
+            let mut tell = |_| ControlFlow::Continue(());
+            back_up(&held, &vfs, Path::new(COPY), &mut tell).map_err(of_backup)?;
+        }
+        let history = life.history();
+        judge(&vfs, &copied.shape, &history, &history)
+    }
+
+    fn empties(copied: &mut Copied) -> Result<(), Stop> {
+        copied.life.empties()
+    }
+}

@@ -1,0 +1,92 @@
+//! Files that another thread of a server writes beside the database: commands go on at each of its I/Os.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::life::{Act, Life, TICK_US};
+use crate::disk::SimVfs;
+use crate::engine::life::Stop;
+use crate::trace::IoKind;
+
+/// A life that has another thread beside it.
+#[derive(Clone)]
+pub struct Busy(Arc<Mutex<Life>>);
+
+/// What is done at the I/Os of the other thread, the last one first, and why it ended before.
+struct Meanwhile {
+    waiting: Vec<Act>,
+    stop: Option<Stop>,
+}
+
+impl Meanwhile {
+    /// The next act; None: all are done, or one failed.
+    fn next(&mut self) -> Option<Act> {
+        match self.stop {
+            None => self.waiting.pop(),
+            Some(_) => None,
+        }
+    }
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Busy {
+    /// Nothing is beside it yet.
+    pub fn new(life: Life) -> Self {
+        Self(Arc::new(Mutex::new(life)))
+    }
+
+    /// The life. The other thread does no I/O meanwhile.
+    pub fn lock(&self) -> MutexGuard<'_, Life> {
+        held(&self.0)
+    }
+
+    /// Does one thing after another.
+    pub fn act(&self, vfs: &SimVfs, acts: &[Act]) -> Result<(), Stop> {
+        acts.iter().try_for_each(|act| {
+            vfs.clock().advance_us(TICK_US);
+            self.lock().act(act)
+        })
+    }
+
+    /// Does the work of the other thread. At each change that it makes in a folder one of `acts` is done; those that are
+    /// left are done behind it.
+    pub fn beside<R, E: From<Stop>>(
+        &self,
+        vfs: &SimVfs,
+        folder: &'static str,
+        acts: &[Act],
+        work: impl FnOnce() -> Result<R, E>,
+    ) -> Result<R, E> {
+        let meanwhile = Arc::new(Mutex::new(Meanwhile {
+            waiting: acts.iter().rev().cloned().collect(),
+            stop: None,
+        }));
+        let (of_window, life, clock) = (Arc::clone(&meanwhile), self.clone(), vfs.clock());
+        let window = move |kind: IoKind, path: &Path| {
+            if !kind.changes() || !path.starts_with(folder) {
+                return;
+            }
+            let mut meanwhile = held(&of_window);
+            if let Some(act) = meanwhile.next() {
+                clock.advance_us(TICK_US);
+                meanwhile.stop = life.lock().act(&act).err();
+            }
+        };
+        vfs.set_window(Some(Box::new(window)));
+        let done = work();
+        vfs.set_window(None);
+        let mut meanwhile = held(&meanwhile);
+        if let Some(stop) = meanwhile.stop.take() {
+            return Err(stop.into());
+        }
+        let done = done?;
+        while let Some(act) = meanwhile.next() {
+            vfs.clock().advance_us(TICK_US);
+            self.lock().act(&act)?;
+        }
+        Ok(done)
+    }
+}
