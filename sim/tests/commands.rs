@@ -4,7 +4,7 @@ mod sweep;
 
 use redkeep::storage::planted::Planted;
 use redkeep_sim::commands::dump::Dumps;
-use redkeep_sim::commands::{backup, random, repeat, scripts};
+use redkeep_sim::commands::{append, backup, random, repeat, scripts};
 use redkeep_sim::engine::exhaust::Effort;
 use redkeep_sim::seed::Seed;
 
@@ -48,5 +48,18 @@ fn what_is_said_to_the_append_only_file_gives_the_same_data_later() {
 
 #[test]
 fn a_backup_is_whole_or_not_there() {
-    sweep::scenarios(&backup::all(Planted::none()), |_| true, Effort::usual(Seed(1)));
+    sweep::scenarios(
+        &backup::all(Planted::none()),
+        |_| true,
+        Effort::usual(Seed(1)),
+    );
+}
+
+#[test]
+fn the_append_only_file_reads_as_the_database_was() {
+    sweep::scenarios(
+        &append::all(Planted::none()),
+        |_| true,
+        Effort::usual(Seed(1)),
+    );
 }

@@ -17,6 +17,7 @@ use crate::interchange::rdb::Input;
 use crate::interchange::rdb::file::{Reader, Record};
 use crate::keyspace::Keyspace;
 use crate::storage;
+use crate::vfs::{OsVfs, Reader as FileReader, Vfs};
 
 /// Bytes read together.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -60,14 +61,14 @@ pub enum AppendOnlyError {
 }
 
 /// Where commands are carried out.
-pub(super) trait Ground {
+pub trait Ground {
     fn with<R>(&mut self, work: impl FnOnce(&mut Keyspace) -> R) -> R;
     /// Gives the kernel what was done.
     fn settle(&mut self) -> Result<(), storage::Error>;
 }
 
 /// A keyspace that nobody else has.
-pub(super) struct Alone<'a>(pub &'a mut Keyspace);
+pub struct Alone<'a>(pub &'a mut Keyspace);
 
 impl Ground for Alone<'_> {
     fn with<R>(&mut self, work: impl FnOnce(&mut Keyspace) -> R) -> R {
@@ -85,7 +86,7 @@ impl Ground for Alone<'_> {
 
 /// How it is read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Manner {
+pub struct Manner {
     /// What was done later than this wall time, in milliseconds since 1970, is left out.
     pub until_ms: Option<u64>,
     /// A command or transaction that is cut at the end of the last part is left out.
@@ -94,7 +95,7 @@ pub(super) struct Manner {
 
 /// What was left out at the end of the last part.
 #[derive(Clone, Debug)]
-pub(super) struct Torn {
+pub struct Torn {
     pub path: PathBuf,
     pub at: u64,
     pub len: u64,
@@ -103,7 +104,7 @@ pub(super) struct Torn {
 
 /// The database of this program that wrote the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Origin {
+pub struct Origin {
     pub identity: String,
     /// Up to which of its transactions it said so.
     pub lsn: u64,
@@ -113,7 +114,7 @@ pub(super) struct Origin {
 
 /// What became of the parts.
 #[derive(Debug, Default)]
-pub(super) struct Played {
+pub struct Played {
     /// Of the bases that are RDB files.
     pub summary: Summary,
     pub commands: u64,
@@ -127,7 +128,7 @@ pub(super) struct Played {
 
 /// An append-only file.
 #[derive(Clone, Debug)]
-pub(super) struct AppendOnly {
+pub struct AppendOnly {
     /// In the order in which they are read.
     pub parts: Vec<PathBuf>,
     /// What names them, and where that is; None: it is one file.
@@ -155,7 +156,8 @@ impl AppendOnly {
         let is_rdb = begin.starts_with(RDB);
         let is_commands = begin.starts_with(b"*") || begin.starts_with(b"#");
         let is_kevy = begin.starts_with(b"KEVY");
-        let is_found = is_named || is_commands || is_kevy || (is_rdb && head(path)?.is_base);
+        let is_found =
+            is_named || is_commands || is_kevy || (is_rdb && head(&OsVfs, path)?.is_base);
         Ok(is_found.then(|| Self::single(path)))
     }
 
@@ -195,6 +197,7 @@ impl AppendOnly {
     /// Carries out everything. `on_progress` is called with the part and the offset in it.
     pub fn play(
         &self,
+        vfs: &dyn Vfs,
         server: &Server,
         ground: &mut impl Ground,
         manner: Manner,
@@ -210,7 +213,7 @@ impl AppendOnly {
         };
         for (at, part) in self.parts.iter().enumerate() {
             let is_last = at + 1 == self.parts.len();
-            let goes_on = playing.part(server, ground, part, is_last, on_progress)?;
+            let goes_on = playing.part(vfs, server, ground, part, is_last, on_progress)?;
             if !goes_on {
                 break;
             }
@@ -220,7 +223,7 @@ impl AppendOnly {
 }
 
 /// What the head of an RDB file says.
-pub(super) struct Head {
+pub struct Head {
     /// It is the base of an append-only file, or begins one.
     pub is_base: bool,
     /// When it was written, in milliseconds since 1970.
@@ -228,7 +231,7 @@ pub(super) struct Head {
 }
 
 /// Reads the head of an RDB file; one that is damaged says nothing.
-pub(super) fn head(path: &Path) -> Result<Head, AppendOnlyError> {
+pub fn head(vfs: &dyn Vfs, path: &Path) -> Result<Head, AppendOnlyError> {
     let open = |source| AppendOnlyError::Open {
         path: shown(path),
         source,
@@ -237,8 +240,8 @@ pub(super) fn head(path: &Path) -> Result<Head, AppendOnlyError> {
         is_base: false,
         made_ms: None,
     };
-    let file = File::open(path).map_err(open)?;
-    let len = file.metadata().map_err(open)?.len();
+    let file = FileReader::open(vfs, path).map_err(open)?;
+    let len = file.len().map_err(open)?;
     let mut source = BufReader::new(file);
     let Ok(mut reader) = Reader::begin(Input::new(&mut source, len), false) else {
         return Ok(head);
@@ -295,6 +298,7 @@ impl Playing {
     /// False: what follows is later.
     fn part(
         &mut self,
+        vfs: &dyn Vfs,
         server: &Server,
         ground: &mut impl Ground,
         path: &Path,
@@ -305,12 +309,12 @@ impl Playing {
             path: shown(path),
             source,
         };
-        let mut file = File::open(path).map_err(open)?;
-        let len = file.metadata().map_err(open)?.len();
-        let mut source = BufReader::with_capacity(BUFFER_BYTES, &file);
+        let mut file = FileReader::open(vfs, path).map_err(open)?;
+        let len = file.len().map_err(open)?;
+        let mut source = BufReader::with_capacity(BUFFER_BYTES, file.clone());
         let mut at = 0;
         if source.fill_buf().map_err(open)?.starts_with(RDB) {
-            self.see_base(path)?;
+            self.see_base(vfs, path)?;
             // The commands behind it may still give a key that is due by now more time.
             let put = seed::put_all(server, ground, &shown(path), (&mut source, len), 0);
             let (summary, end) = put.map_err(|error| AppendOnlyError::Base(Box::new(error)))?;
@@ -318,7 +322,7 @@ impl Playing {
             self.has_base = true;
             at = end;
             file.seek(SeekFrom::Start(at)).map_err(open)?;
-            source = BufReader::with_capacity(BUFFER_BYTES, &file);
+            source = BufReader::with_capacity(BUFFER_BYTES, file);
         }
         self.announced_to = 0;
         let mut commands = Commands::new(&mut source, at);
@@ -343,8 +347,8 @@ impl Playing {
         }
     }
 
-    fn see_base(&mut self, path: &Path) -> Result<(), AppendOnlyError> {
-        let made_ms = head(path)?.made_ms;
+    fn see_base(&mut self, vfs: &dyn Vfs, path: &Path) -> Result<(), AppendOnlyError> {
+        let made_ms = head(vfs, path)?.made_ms;
         match (self.manner.until_ms, made_ms) {
             (Some(until_ms), Some(made_ms)) if made_ms > until_ms => {
                 let (path, at) = (shown(path), 0);

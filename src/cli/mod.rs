@@ -2,7 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 something failed, 2 the command line cannot be understood. `check`, `get`, `import`, `dump` and `salvage` have more.
 
-mod append_only;
+pub mod append_only;
 mod backup;
 mod bench;
 mod check;
@@ -18,14 +18,14 @@ mod live_file;
 mod logging;
 mod manual;
 mod moment;
-mod own_aof;
+pub mod own_aof;
 mod progress;
 mod remote;
 mod repair;
 mod restore;
 mod salvage;
 mod scratch;
-mod seed;
+pub mod seed;
 mod seed_aof;
 pub mod serve;
 pub mod server;

@@ -1,26 +1,28 @@
 //! The append-only file beside a database that is there: whether it is that database's, how far it came, and whether
 //! another server went on with it.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use super::append_only::AppendOnly;
 use super::seed::SeedError;
+use super::seed_aof;
 use super::server::ServeError;
-use crate::config::{Config, Key};
+use crate::command::server::Server;
+use crate::config::Key;
 use crate::interchange::aof::span::{self, Behind, Own};
 use crate::interchange::aof::survey::{Survey, survey};
 use crate::interchange::aof::{AofError, Commands, Manifest, Tail};
 use crate::keyspace::Keyspace;
-use crate::server::appender::{Before, Place};
-use crate::vfs::{OsVfs, Vfs};
+use crate::server::appender::{self, Before, Place};
+use crate::vfs::{OpenMode, Reader, Vfs, VfsErrorKind, VfsResult};
 
 /// Bytes read together.
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// What it is to the database.
 #[derive(Debug, PartialEq, Eq)]
-enum State {
+pub enum State {
     /// Everything up to this transaction.
     Whole { lsn: u64 },
     /// The same, and behind it a write that a crash has cut.
@@ -37,22 +39,58 @@ enum State {
     Incomplete { file: PathBuf },
 }
 
-/// What the server does with the file, whose parts the manifest names.
-pub(super) fn before(
+/// Reads the append-only file into a new database that it stands beside (`fills`), and makes sure that an older one's is its
+/// own. What the server does with it.
+pub fn take_up(
+    vfs: &dyn Vfs,
     keyspace: &mut Keyspace,
-    config: &Config,
+    server: &Server,
+    fills: bool,
+) -> Result<Before, ServeError> {
+    let place = Place::of(&server.config);
+    let unreadable = |source| SeedError::Manifest {
+        path: place.manifest().display().to_string(),
+        source,
+    };
+    let found = appender::read_manifest(vfs, &place).map_err(unreadable)?;
+    let Some(manifest) = found else {
+        let single = PathBuf::from(&place.name);
+        if fills && is_there(vfs, &single)? {
+            seed_aof::seed(vfs, keyspace, server, &AppendOnly::single(&single))?;
+        }
+        return Ok(Before::Stale(Manifest::default()));
+    };
+    if fills {
+        let file = AppendOnly::of(&place.manifest(), manifest.clone());
+        seed_aof::seed(vfs, keyspace, server, &file)?;
+        return Ok(Before::Stale(manifest));
+    }
+    let before = before(vfs, keyspace, server, &place, manifest)?;
+    if let Before::Whole(_) = before {
+        // Whatever is done from now on is heard.
+        server.feed.open_file(true);
+    }
+    Ok(before)
+}
+
+/// What the server does with the file, whose parts the manifest names.
+fn before(
+    vfs: &dyn Vfs,
+    keyspace: &mut Keyspace,
+    server: &Server,
     place: &Place,
     manifest: Manifest,
 ) -> Result<Before, ServeError> {
+    let config = &server.config;
     let is_on = config.is_on(Key::Appendonly);
     let (dir, lsn) = (place.dir.display().to_string(), keyspace.last_lsn());
-    let mut found = state(&place.dir, &manifest, &keyspace.identity()?)?;
+    let mut found = state(vfs, &place.dir, &manifest, &keyspace.identity()?)?;
     if let (State::Torn { lsn, file, at }, true) = (&found, is_on) {
         let (file, at, shown) = (file, *at, file.display().to_string());
         if !config.is_on(Key::AofLoadTruncated) {
             return Err(SeedError::Torn { file: shown, at }.into());
         }
-        cut(file, at)?;
+        cut(vfs, file, at)?;
         tracing::warn!("{shown} ended in the middle of a write and is cut at offset {at}");
         found = State::Whole { lsn: *lsn };
     }
@@ -60,7 +98,7 @@ pub(super) fn before(
         State::Whole { lsn: of_file } if of_file == lsn && is_on => Ok(Before::Whole(manifest)),
         State::Whole { lsn: of_file } if of_file > lsn => {
             let what = format!("is of transaction {of_file}, and the database of {lsn}");
-            set_aside(place, &what, is_on)
+            set_aside(vfs, place, &what, is_on)
         }
         State::Whole { .. } | State::Torn { .. } => Ok(Before::Stale(manifest)),
         State::Incomplete { file } => {
@@ -73,7 +111,7 @@ pub(super) fn before(
         State::Doubtful { file, at } => {
             let file = file.display();
             let what = format!("is not as the database wrote it from offset {at} of {file} on");
-            set_aside(place, &what, is_on)
+            set_aside(vfs, place, &what, is_on)
         }
         State::Foreign { file, at, commands } => {
             let error = SeedError::Foreign {
@@ -92,7 +130,7 @@ pub(super) fn before(
 }
 
 /// Keeps what cannot be gone on with under another name.
-fn set_aside(place: &Place, what: &str, is_on: bool) -> Result<Before, ServeError> {
+fn set_aside(vfs: &dyn Vfs, place: &Place, what: &str, is_on: bool) -> Result<Before, ServeError> {
     let dir = place.dir.display();
     if !is_on {
         let why = format!("{dir} {what}: start with appendonly yes, or move it away");
@@ -103,12 +141,13 @@ fn set_aside(place: &Place, what: &str, is_on: bool) -> Result<Before, ServeErro
         let mut name = place.dir.as_os_str().to_owned();
         name.push(format!(".aside-{count}"));
         let name = PathBuf::from(name);
-        if !name.exists() {
+        if !is_there(vfs, &name)? {
             break name;
         }
         count += 1;
     };
-    OsVfs.rename(&place.dir, &aside)?;
+    vfs.rename(&place.dir, &aside)?;
+    vfs.sync_dir(folder_of(&aside))?;
     tracing::warn!(
         "{dir} {what}. It is kept as {}, and the append-only file begins anew",
         aside.display()
@@ -117,12 +156,12 @@ fn set_aside(place: &Place, what: &str, is_on: bool) -> Result<Before, ServeErro
 }
 
 /// Looks at what a manifest in `dir` names, for the database of this name.
-fn state(dir: &Path, manifest: &Manifest, identity: &str) -> io::Result<State> {
+pub fn state(vfs: &dyn Vfs, dir: &Path, manifest: &Manifest, identity: &str) -> io::Result<State> {
     let base = manifest.base.as_ref();
     let parts = base.iter().copied().chain(&manifest.increments);
     for part in parts {
         let file = dir.join(&part.name);
-        if !file.is_file() {
+        if !is_there(vfs, &file).map_err(io::Error::other)? {
             return Ok(State::Incomplete { file });
         }
     }
@@ -131,7 +170,7 @@ fn state(dir: &Path, manifest: &Manifest, identity: &str) -> io::Result<State> {
     };
     for (at, part) in manifest.increments.iter().enumerate() {
         let is_last = at + 1 == manifest.increments.len();
-        state = match state_of_part(&dir.join(&part.name), identity)? {
+        state = match state_of_part(vfs, &dir.join(&part.name), identity)? {
             State::Torn { file, at, .. } if !is_last => State::Doubtful { file, at },
             state => state,
         };
@@ -142,16 +181,16 @@ fn state(dir: &Path, manifest: &Manifest, identity: &str) -> io::Result<State> {
     Ok(state)
 }
 
-fn state_of_part(path: &Path, identity: &str) -> io::Result<State> {
-    let mut file = File::open(path)?;
-    let own = span::own(&mut BufReader::with_capacity(BUFFER_BYTES, &file))?;
+fn state_of_part(vfs: &dyn Vfs, path: &Path, identity: &str) -> io::Result<State> {
+    let mut file = Reader::open(vfs, path)?;
+    let own = span::own(&mut BufReader::with_capacity(BUFFER_BYTES, file.clone()))?;
     let is_ours = own.identity.as_deref() == Some(identity);
     let from = if is_ours { own.end } else { 0 };
     if is_ours && own.behind == Behind::Nothing {
         return Ok(State::Whole { lsn: own.lsn });
     }
     file.seek(SeekFrom::Start(from))?;
-    let mut source = BufReader::with_capacity(BUFFER_BYTES, &file);
+    let mut source = BufReader::with_capacity(BUFFER_BYTES, file);
     let rest = survey(&mut Commands::new(&mut source, from), &mut |_, _| {})?;
     let (file, at) = (path.to_path_buf(), from);
     if !is_ours {
@@ -184,16 +223,33 @@ fn state_of_rest(own: &Own, rest: &Survey, file: PathBuf) -> State {
 }
 
 /// Cuts off what a crash has left, durably.
-fn cut(file: &Path, at: u64) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).open(file)?;
+fn cut(vfs: &dyn Vfs, file: &Path, at: u64) -> VfsResult<()> {
+    let file = vfs.open(file, OpenMode::ReadWrite)?;
     file.set_len(at)?;
     file.sync_all()
+}
+
+/// Whether the name is taken.
+fn is_there(vfs: &dyn Vfs, path: &Path) -> VfsResult<bool> {
+    match vfs.open(path, OpenMode::Read) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind == VfsErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::interchange::aof::{Part, note};
+    use crate::vfs::OsVfs;
 
     const SET: &[u8] = b"*2\r\n$3\r\nDEL\r\n$1\r\na\r\n";
     const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
@@ -213,8 +269,8 @@ mod tests {
             increments: vec![Part { name, seq: 1 }],
             ..Manifest::default()
         };
-        let found = state(dir.path(), &manifest, "abc").expect("it is read");
-        let other = state(dir.path(), &manifest, "abcd").expect("it is read");
+        let found = state(&OsVfs, dir.path(), &manifest, "abc").expect("it is read");
+        let other = state(&OsVfs, dir.path(), &manifest, "abcd").expect("it is read");
         assert!(matches!(other, State::Foreign { at: 0, .. }), "{other:?}");
         (found, head.len() as u64)
     }

@@ -71,7 +71,7 @@ impl Scratch {
             progress.show(before.map(|part| len(part)).sum::<u64>() + at);
         };
         let mut ground = Own(&self.db);
-        let played = file.play(self.db.server(), &mut ground, manner, &mut tell);
+        let played = file.play(&OsVfs, self.db.server(), &mut ground, manner, &mut tell);
         progress.clear();
         played
     }

@@ -5,15 +5,21 @@ use super::seed::{self, SeedError};
 use crate::command::server::Server;
 use crate::config::Key;
 use crate::keyspace::Keyspace;
+use crate::vfs::Vfs;
 
 /// Fills an empty keyspace from an append-only file.
-pub fn seed(keyspace: &mut Keyspace, server: &Server, file: &AppendOnly) -> Result<(), SeedError> {
+pub fn seed(
+    vfs: &dyn Vfs,
+    keyspace: &mut Keyspace,
+    server: &Server,
+    file: &AppendOnly,
+) -> Result<(), SeedError> {
     keyspace.begin_seeding().map_err(SeedError::Storage)?;
     let manner = Manner {
         until_ms: None,
         takes_torn: server.config.is_on(Key::AofLoadTruncated),
     };
-    let played = file.play(server, &mut Alone(keyspace), manner, &mut |_, _| {})?;
+    let played = file.play(vfs, server, &mut Alone(keyspace), manner, &mut |_, _| {})?;
     for part in &file.parts {
         tracing::info!("Read {}", part.display());
     }

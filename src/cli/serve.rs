@@ -11,10 +11,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::append_only::AppendOnly;
 use super::own_aof;
 use super::seed::{SeedError, seed};
-use super::seed_aof;
 use super::server::{Launch, ServeError};
 use crate::command::accounting;
 use crate::command::acl;
@@ -26,9 +24,8 @@ use crate::command::server::{REDIS_VERSION, Server};
 use crate::command::settings;
 use crate::command::shutdown::Request;
 use crate::config::{AppendFsync, Config, Host, Key, OnCorruption as OnCorruptionSetting, Refusal};
-use crate::interchange::aof::Manifest;
 use crate::keyspace::Keyspace;
-use crate::server::appender::{self, Appender, Before, Place};
+use crate::server::appender::Appender;
 use crate::server::archiver::Archiver;
 use crate::server::background::Job;
 use crate::server::backups::Backups;
@@ -205,7 +202,8 @@ impl Loader {
         let log = Arc::clone(engine.log().ok_or("an open file has a log")?);
         let mut keyspace = Keyspace::new(engine, config.databases(), self.seed, clock.wall_ms())?;
         self.fill(&mut keyspace, is_new)?;
-        let before = self.see_append_only(&mut keyspace, is_new)?;
+        let fills = is_new && config.is_on(Key::Appendonly) && config.text(Key::LoadRdb).is_empty();
+        let before = own_aof::take_up(&OsVfs, &mut keyspace, server, fills)?;
         let keeper = Arc::new(LogKeeper::new(log, clock, policy_of(config)));
         let sync = keeper.start()?;
         {
@@ -237,38 +235,6 @@ impl Loader {
             archive,
             appends,
         })
-    }
-
-    /// Reads the append-only file into a new database that it stands beside, and makes sure that an older one's is its own.
-    fn see_append_only(&self, keyspace: &mut Keyspace, is_new: bool) -> Result<Before, ServeError> {
-        let config = &self.launch.config;
-        let server = &self.shared.server;
-        let is_on = config.is_on(Key::Appendonly);
-        let place = Place::of(config);
-        let unreadable = |source| SeedError::Manifest {
-            path: place.manifest().display().to_string(),
-            source,
-        };
-        let found = appender::read_manifest(&OsVfs, &place).map_err(unreadable)?;
-        let fills = is_on && is_new && config.text(Key::LoadRdb).is_empty();
-        let Some(manifest) = found else {
-            let single = PathBuf::from(&place.name);
-            if fills && single.is_file() {
-                seed_aof::seed(keyspace, server, &AppendOnly::single(&single))?;
-            }
-            return Ok(Before::Stale(Manifest::default()));
-        };
-        if fills {
-            let file = AppendOnly::of(&place.manifest(), manifest.clone());
-            seed_aof::seed(keyspace, server, &file)?;
-            return Ok(Before::Stale(manifest));
-        }
-        let before = own_aof::before(keyspace, config, &place, manifest)?;
-        if let Before::Whole(_) = before {
-            // Whatever is done from now on is heard.
-            server.feed.open_file(true);
-        }
-        Ok(before)
     }
 
     /// Fills a new file from another one, if that is asked for.

@@ -58,6 +58,14 @@ pub enum Bug {
     M27ReusedBeforeArchived = 27,
     /// The checkpoint that a backup copies is not held.
     M31BackupNotHeld = 31,
+    /// The manifest of the append-only file names an increment of which neither the first line nor the name is synced.
+    M32PartNotSynced = 32,
+    /// Old parts of the append-only file are removed before the manifest names others.
+    M33RemovedBeforeManifest = 33,
+    /// An increment of the append-only file is not synced before the next one is named behind it.
+    M34EndNotSynced = 34,
+    /// An increment is named behind parts that do not lead to it.
+    M35GapNotSeen = 35,
 }
 
 /// Which bug, if any, is switched on.

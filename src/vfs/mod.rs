@@ -9,6 +9,7 @@ mod absent;
 #[cfg(test)]
 pub(crate) mod mem;
 mod os;
+mod reader;
 mod shared;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 pub use absent::AbsentFile;
 pub use os::{OsClock, OsVfs};
+pub use reader::Reader;
 pub use shared::SharedWords;
 
 /// What kind of thing went wrong in a file operation.

@@ -84,7 +84,10 @@ pub fn all(planted: Planted) -> Vec<Backups> {
         call(&format!("APPEND first {long}")),
         Act::Sync,
     ];
-    vec![backups("backup", Vec::new()), backups("backup-of-busy", busy)]
+    vec![
+        backups("backup", Vec::new()),
+        backups("backup-of-busy", busy),
+    ]
 }
 
 impl Backups {
@@ -112,8 +115,10 @@ impl Backups {
         let held = busy.lock().keyspace().clone();
         refuse_existing(vfs, Path::new(COPY)).map_err(of_backup)?;
         busy.beside(vfs, FOLDER, &self.meanwhile, || {
-            back_up(&held, vfs, Path::new(COPY), &mut |_| ControlFlow::Continue(()))
-                .map_err(of_backup)
+            back_up(&held, vfs, Path::new(COPY), &mut |_| {
+                ControlFlow::Continue(())
+            })
+            .map_err(of_backup)
         })?;
         // Whoever sees this key was told that the copy is there.
         busy.act(vfs, &[call(&format!("SET {ANSWERED} 1")), Act::Sync])

@@ -161,7 +161,7 @@ impl Life {
     }
 
     /// The server that carries the commands out.
-    pub fn server(&self) -> &Server {
+    pub fn server(&self) -> &Arc<Server> {
         &self.machine.server
     }
 
@@ -272,6 +272,18 @@ impl Life {
         // What is due is not shown, be it there or not.
         note(&mut history, before, after, Vec::new(), content);
         Ok(done?)
+    }
+
+    /// Sees to it that the database has an identity, which is a transaction of its own.
+    pub fn identify(&mut self) -> Result<(), Stop> {
+        let mut keyspace = self.machine.keyspace.lock();
+        let before = keyspace.last_lsn();
+        keyspace.identity()?;
+        let after = keyspace.last_lsn();
+        let mut history = peek(&self.process.history);
+        let content = Content::clone(history.last().content());
+        note(&mut history, before, after, Vec::new(), content);
+        Ok(())
     }
 
     fn form(&self, key: &[u8], is_large: bool) -> Result<(), Stop> {

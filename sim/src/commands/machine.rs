@@ -1,7 +1,7 @@
 //! A server without sockets and threads: words in, a reply out.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redkeep::command::client::{Entry, Origin};
 use redkeep::command::effects;
@@ -12,6 +12,7 @@ use redkeep::resp::value::{self, Value};
 use redkeep::session::{OwnEngine, Session, Step};
 use redkeep::storage::checkpoint::EngineLock;
 use redkeep::storage::{Engine, Error, OnMiss};
+use redkeep::sync::{Mutex, MutexGuard};
 use redkeep::vfs::Clock;
 
 /// Words of a command.
@@ -30,13 +31,18 @@ const EXPIRED_A_TURN: usize = 1000;
 const STREAM_BYTES: usize = 1 << 20;
 
 /// The keyspace behind its lock.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Held(Arc<Mutex<Keyspace>>);
 
 impl Held {
     /// The keyspace, for as long as the guard lives.
     pub fn lock(&self) -> MutexGuard<'_, Keyspace> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
+    }
+
+    /// The lock itself.
+    pub fn mutex(&self) -> &Mutex<Keyspace> {
+        &self.0
     }
 }
 

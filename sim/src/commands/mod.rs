@@ -12,8 +12,10 @@
 //! dump      a dump beside the database
 //! beside    files that another thread writes while commands go on
 //! backup    a backup of the database
+//! append    the append-only file, its rewrites, and what a start makes of it
 //! ```
 
+pub mod append;
 pub mod backup;
 pub mod beside;
 pub mod dump;

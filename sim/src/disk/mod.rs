@@ -571,10 +571,18 @@ impl Vfs for SimVfs {
         let name = shared(from);
         let mut request = Request::new(IoKind::Rename, "rename", &name);
         request.to = Some(to);
-        let sound = {
+        let (is_dir, sound) = {
             let world = self.lock();
-            world.disk.lookup(from).is_some() && world.disk.has_dir_of(to)
+            let disk = &world.disk;
+            let sound = disk.lookup(from).is_some() && disk.has_dir_of(to);
+            (disk.names(from).is_some(), sound)
         };
+        if is_dir {
+            return self.io(None, request, |world, _, _| {
+                world.disk.rename_dir(from, to);
+                Ok(Answer::new((), 0))
+            });
+        }
         let call = Call::Rename {
             from: from.to_path_buf(),
             to: to.to_path_buf(),
@@ -623,6 +631,18 @@ impl Vfs for SimVfs {
             let paths: Vec<PathBuf> = names.map(|n| dir.join(n)).collect();
             let count = paths.len() as u64;
             Ok(Answer::new(paths, count))
+        })
+    }
+
+    fn create_dir(&self, dir: &Path) -> VfsResult<()> {
+        if self.lock().disk.names(dir).is_some() {
+            return Ok(());
+        }
+        let name = shared(dir);
+        let request = Request::new(IoKind::Create, "create directory", &name);
+        self.io(None, request, |world, _, _| {
+            world.disk.create_dir(dir);
+            Ok(Answer::new((), 0))
         })
     }
 

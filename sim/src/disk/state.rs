@@ -393,6 +393,24 @@ impl Disk {
         }
     }
 
+    /// Makes an empty directory. It is durable at once, or not there: directories have no names of their own here.
+    pub fn create_dir(&mut self, path: &Path) {
+        self.dirs.entry(path.to_path_buf()).or_default();
+    }
+
+    /// Renames a directory, which must exist. That is durable at once, or not done.
+    pub fn rename_dir(&mut self, from: &Path, to: &Path) {
+        let names = self.dirs.remove(from).expect("the directory exists");
+        self.dirs.insert(to.to_path_buf(), names);
+        for pending in &mut self.pending {
+            if let Op::AddName { dir, .. } | Op::DropName { dir, .. } = &mut pending.op
+                && dir == from
+            {
+                *dir = to.to_path_buf();
+            }
+        }
+    }
+
     /// Renames over whatever has the name. Both directories and the source must exist.
     pub fn rename(&mut self, from: &Path, to: &Path) {
         let (from_dir, from_name) = split(from).expect("a path to rename has a name");
@@ -596,6 +614,19 @@ mod tests {
         let mut disk = Disk::new(DiskProfile::default(), &["/db"]);
         let id = disk.create(Path::new(FILE));
         (disk, id)
+    }
+
+    #[test]
+    fn a_directory_takes_its_files_along() {
+        let (mut disk, id) = disk();
+        disk.rename_dir(Path::new("/db"), Path::new("/aside"));
+        assert_eq!(disk.lookup(Path::new(FILE)), None);
+        assert_eq!(disk.lookup(Path::new("/aside/file")), Some(id));
+        disk.create_dir(Path::new("/db"));
+        let seq = disk.seq;
+        disk.settle_dir(Path::new("/aside"), seq);
+        assert_eq!(disk.dirs[Path::new("/aside")].durable.len(), 1);
+        assert!(disk.dirs[Path::new("/db")].durable.is_empty());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::life::{self, Act, History, Life, Script, Shape, Stop, run_script};
 use super::model::{Model, Step as Change};
 use super::tap::Watcher;
-use crate::commands::backup;
+use crate::commands::{append, backup};
 use crate::disk::{
     CrashPoint, CrashState, Disk, DiskProfile, Files, Phase, Policy, Resolution, Setup, SimVfs,
     Tear, Termination,
@@ -209,10 +209,16 @@ struct Shown {
 
 /// Observers of a life that need no knowledge of the formats.
 pub fn observe(vfs: &SimVfs) {
-    let files = vec![Files::ending("-wal"), Files::ending("data.keep")];
+    let files = vec![
+        Files::ending("-wal"),
+        Files::ending("data.keep"),
+        Files::within(append::FOLDER),
+    ];
     // No acknowledgement of a command rests on these. What reuses segments of the log rests on the archive, and O12 looks at
     // that; whoever was told that a copy is there is asked in its scenario.
-    let beside = [life::KEPT, backup::FOLDER].map(Files::within).to_vec();
+    let beside = [life::KEPT, backup::FOLDER, append::FOLDER]
+        .map(Files::within)
+        .to_vec();
     for observer in standard(beside, files) {
         vfs.observe(observer);
     }
@@ -301,7 +307,7 @@ impl<X: Subject> Search<'_, X> {
 
     /// The disk and the history that the script begins with.
     fn base(&mut self) -> Result<(Disk, History<X::State>), Box<Failure>> {
-        let dirs = [life::DIR, backup::FOLDER];
+        let dirs = [life::DIR, backup::FOLDER, append::FOLDER, "."];
         let disk = Disk::new(self.scenario.profile().clone(), &dirs);
         let mut history = History::default();
         let Some(end) = self.scenario.base() else {

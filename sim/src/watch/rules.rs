@@ -20,6 +20,14 @@ pub fn standard(not_relied_on: Vec<Files>, scanned: Vec<Files>) -> Vec<Box<dyn O
     ]
 }
 
+/// The folder of a name: the working directory has none of its own.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    }
+}
+
 fn among(files: &[Files], path: &Path) -> bool {
     files.iter().any(|f| f.matches(path))
 }
@@ -47,7 +55,7 @@ impl DirSyncs {
 
     fn name(&mut self, path: &Path) {
         if !among(&self.not_relied_on, path) {
-            let dir = path.parent().unwrap_or(Path::new("")).to_path_buf();
+            let dir = folder_of(path).to_path_buf();
             self.unsynced
                 .entry(dir)
                 .or_default()
@@ -75,7 +83,9 @@ impl Observer for DirSyncs {
                         self.covered.insert(io.index, names);
                         return Ok(());
                     }
-                    IoKind::Unlink if !among(&self.not_relied_on, io.path) => io.path.parent(),
+                    IoKind::Unlink if !among(&self.not_relied_on, io.path) => {
+                        Some(folder_of(io.path))
+                    }
                     _ => return Ok(()),
                 };
                 let names = dir.and_then(|d| self.unsynced.get(d));
@@ -125,9 +135,7 @@ impl DirSyncs {
     }
 
     fn forget(&mut self, path: &Path) {
-        if let Some(dir) = path.parent()
-            && let Some(names) = self.unsynced.get_mut(dir)
-        {
+        if let Some(names) = self.unsynced.get_mut(folder_of(path)) {
             names.remove(path);
         }
     }

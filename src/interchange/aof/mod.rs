@@ -10,6 +10,7 @@
 //! Before Redis 7 it was one file of commands, from Redis 4 on perhaps with an RDB file before them.
 
 mod commands;
+pub mod leftover;
 mod manifest;
 pub mod note;
 mod resume;

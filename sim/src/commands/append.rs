@@ -1,0 +1,528 @@
+//! The append-only file beside a database that is in use: after a crash at any change its folder reads as the database
+//! was at some transaction, and that is not older than what was durable in it. No rewrite leaves anything.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use redkeep::cli::append_only::{Alone, AppendOnly, Manner};
+use redkeep::cli::own_aof::{self, State as Found};
+use redkeep::command::append_only::Ring;
+use redkeep::command::server::Server;
+use redkeep::interchange::aof::Manifest;
+use redkeep::server::append_file::AppendFile;
+use redkeep::server::appender::{Before, Place, read_manifest};
+use redkeep::server::durability::SyncPolicy;
+use redkeep::server::log_keeper::LogKeeper;
+use redkeep::storage::planted::Planted;
+use redkeep::vfs::{Clock, OpenMode, Vfs, VfsError, read_exact_at, write_all_at};
+
+use super::beside::Busy;
+use super::life::{Act, History, Life, command};
+use super::machine::{Held, Machine, configured};
+use super::oracle::{Shown, State};
+use crate::clock::SimClock;
+use crate::disk::{DiskProfile, Setup, SimVfs};
+use crate::engine::exhaust::{BaseEnd, Subject};
+use crate::engine::life::{self, Shape, Stop};
+use crate::engine::tap::Watcher;
+use crate::explore::Broken;
+use crate::seed::Seed;
+
+/// Where the parts are.
+pub const FOLDER: &str = "appendonlydir";
+
+/// Where a server puts them that are newer than its database, or doubtful.
+const ASIDE: &str = "appendonlydir.aside-1";
+
+/// The key under which a client keeps up to which transaction the file was durable.
+const PROMISED: &str = "promised";
+
+/// What happens next.
+#[derive(Clone, Debug)]
+enum Step {
+    Do(Vec<Act>),
+    /// A turn of the thread that writes the file, with these commands meanwhile.
+    Turn(Vec<Act>),
+    /// The same, and the file is written anew.
+    Rewrite(Vec<Act>),
+    /// `appendonly` is this now.
+    Want(bool),
+    /// A client sees up to where the file is durable, and writes it down, durably.
+    Promise,
+}
+
+/// A database beside which an append-only file is written.
+#[derive(Clone, Debug)]
+pub struct Appends {
+    name: &'static str,
+    shape: Shape,
+    profile: DiskProfile,
+    directives: Vec<(&'static str, &'static str)>,
+    base: Vec<Step>,
+    script: Vec<Step>,
+}
+
+/// A process that has opened both.
+pub struct Open {
+    life: Life,
+    /// What it does with the file.
+    before: Option<Before>,
+}
+
+fn call(text: &str) -> Act {
+    Act::Call(command(text))
+}
+
+fn calls(texts: &[&str]) -> Vec<Act> {
+    texts.iter().map(|text| call(text)).collect()
+}
+
+fn broken(oracle: &'static str, detail: impl Into<String>) -> Stop {
+    Stop::Broken(Broken::new(oracle, detail))
+}
+
+/// Every scenario: a file that goes on and is written anew; one that begins, ends, and begins again with a gap.
+pub fn all(planted: Planted) -> Vec<Appends> {
+    let scenario = |name, directives, base, script| Appends {
+        name,
+        shape: Shape {
+            planted,
+            ..Shape::default()
+        },
+        // What is appended shares an atom with what is synced, as in Redis's file.
+        profile: DiskProfile {
+            psow: true,
+            ..DiskProfile::default()
+        },
+        directives,
+        base,
+        script,
+    };
+    let long = "x".repeat(900);
+    let goes_on = scenario(
+        "append-only",
+        vec![("appendonly", "yes"), ("appendfsync", "always")],
+        vec![
+            Step::Do(calls(&["RPUSH list a b c", "SET n 5"])),
+            Step::Turn(Vec::new()),
+            Step::Do(calls(&["INCR n", "SADD set a b"])),
+            Step::Turn(Vec::new()),
+            Step::Do(vec![Act::Sync]),
+        ],
+        vec![
+            Step::Promise,
+            Step::Do(calls(&[
+                "INCR n",
+                "MULTI",
+                "RPUSH list d",
+                "APPEND s x",
+                "EXEC",
+            ])),
+            Step::Turn(vec![call("INCR n"), Act::Ack]),
+            Step::Promise,
+            Step::Do(calls(&[
+                "SELECT 1",
+                "RPUSH other a",
+                "SELECT 0",
+                "LPOP list",
+            ])),
+            Step::Rewrite(vec![
+                call("INCR n"),
+                call("RPUSH list e"),
+                Act::Ack,
+                call(&format!("APPEND s {long}")),
+                call("INCR n"),
+                Act::Checkpoint,
+                call("SPOP set 9"),
+                call("INCR n"),
+            ]),
+            Step::Promise,
+        ],
+    );
+    let begins = scenario(
+        "append-only-with-a-gap",
+        vec![("appendonly", "yes"), ("appendfsync", "everysec")],
+        vec![Step::Do(vec![call("RPUSH list a b c"), Act::Sync])],
+        vec![
+            Step::Turn(vec![call("INCR n")]),
+            Step::Do(vec![call("INCR n"), Act::Wait(1_100_000)]),
+            Step::Turn(Vec::new()),
+            Step::Promise,
+            Step::Do(calls(&["RPUSH list d"])),
+            Step::Rewrite(vec![call("INCR n"), call("RPUSH list e"), call("INCR n")]),
+            Step::Want(false),
+            Step::Turn(Vec::new()),
+            Step::Do(calls(&["INCR n", "LPOP list"])),
+            Step::Want(true),
+            Step::Turn(vec![call("INCR n"), call("RPUSH list f"), call("INCR n")]),
+            Step::Promise,
+        ],
+    );
+    vec![goes_on, begins]
+}
+
+/// The thread that writes the file, and what it works with.
+struct Writing {
+    server: Arc<Server>,
+    keyspace: Held,
+    log: LogKeeper,
+}
+
+impl Writing {
+    fn beside(life: &Life) -> Self {
+        let keyspace = life.keyspace().clone();
+        let log = keyspace.lock().engine.log().cloned();
+        let log = log.expect("an open file has a log");
+        let clock: Arc<dyn Clock> = Arc::new(life.vfs().clock());
+        Self {
+            server: Arc::clone(life.server()),
+            // Nobody syncs beside it, so that nobody may wait for a sync.
+            log: LogKeeper::new(log, clock, SyncPolicy::Kernel),
+            keyspace,
+        }
+    }
+
+    fn file<'a>(&'a self, vfs: &'a SimVfs, before: Before) -> AppendFile<'a> {
+        let mut file = AppendFile::new(&self.server, self.keyspace.mutex(), &self.log, vfs);
+        file.take_over(before);
+        file
+    }
+
+    /// What the thread says of its last turn.
+    fn has_failed(&self) -> Result<(), Stop> {
+        let state = self.server.append_only.state();
+        match state.rewrite_error.or(state.write_error) {
+            Some(error) => Err(Stop::Refused(error)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn ring(rewrite: bool) -> Ring {
+    Ring {
+        rewrite,
+        stop: false,
+    }
+}
+
+impl Appends {
+    fn life(&self, vfs: &SimVfs, watcher: &Watcher, history: History) -> Result<Life, Stop> {
+        let config = configured(&self.directives);
+        Life::open(vfs, &self.shape, &config, watcher, history)
+    }
+
+    fn run_steps(
+        &self,
+        vfs: &SimVfs,
+        watcher: &Watcher,
+        steps: &[Step],
+        history: &mut History,
+    ) -> Result<(), Stop> {
+        let mut life = self.life(vfs, watcher, history.clone())?;
+        life.identify()?;
+        let before = take_up(vfs, &life);
+        *history = life.history();
+        let writing = Writing::beside(&life);
+        writing.server.append_only.want(true);
+        let mut file = writing.file(vfs, before?);
+        let busy = Busy::new(life);
+        for step in steps {
+            let done = self.step(vfs, &busy, &writing, &mut file, step);
+            *history = busy.lock().history();
+            done?;
+        }
+        busy.lock().read()
+    }
+
+    fn step(
+        &self,
+        vfs: &SimVfs,
+        busy: &Busy,
+        writing: &Writing,
+        file: &mut AppendFile<'_>,
+        step: &Step,
+    ) -> Result<(), Stop> {
+        let mut turn = |rewrite: bool, meanwhile: &[Act]| {
+            busy.beside(vfs, FOLDER, meanwhile, || {
+                file.turn(ring(rewrite));
+                writing.has_failed()
+            })
+        };
+        match step {
+            Step::Do(acts) => busy.act(vfs, acts),
+            Step::Turn(meanwhile) => turn(false, meanwhile),
+            Step::Rewrite(meanwhile) => turn(true, meanwhile),
+            Step::Want(is_wanted) => {
+                writing.server.append_only.want(*is_wanted);
+                Ok(())
+            }
+            Step::Promise => {
+                let lsn = file.synced_to().unwrap_or(0);
+                busy.act(vfs, &[call(&format!("SET {PROMISED} {lsn}")), Act::Sync])
+            }
+        }
+    }
+}
+
+/// What a start does with the file.
+fn take_up(vfs: &SimVfs, life: &Life) -> Result<Before, Stop> {
+    let mut keyspace = life.keyspace().lock();
+    own_aof::take_up(vfs, &mut keyspace, life.server(), false).map_err(|error| {
+        let error = error.to_string();
+        if vfs.crashed() {
+            Stop::Refused(error)
+        } else {
+            broken("O1", format!("the start is refused: {error}"))
+        }
+    })
+}
+
+/// What the folder reads as.
+struct Reading {
+    shown: Shown,
+    /// The transactions of which it may be the last: a write that a crash cut may have been of several.
+    first: u64,
+    last: u64,
+}
+
+/// An error of a call, or of what stands there.
+fn unread(vfs: &SimVfs, error: impl std::fmt::Display) -> Stop {
+    if vfs.crashed() {
+        Stop::Refused(error.to_string())
+    } else {
+        broken("O6", format!("the append-only file: {error}"))
+    }
+}
+
+/// Reads the folder; None: there is no manifest.
+fn read(vfs: &SimVfs, life: &Life) -> Result<Option<Reading>, Stop> {
+    let place = Place::of(&life.server().config);
+    let found = read_manifest(vfs, &place).map_err(|error| unread(vfs, error))?;
+    let Some(manifest) = found else {
+        return Ok(None);
+    };
+    let identity = life.keyspace().lock().identity()?;
+    let state = |vfs: &SimVfs| {
+        let state = own_aof::state(vfs, &place.dir, &manifest, &identity);
+        state.map_err(|error| unread(vfs, error))
+    };
+    let clock = vfs.clock();
+    let file = AppendOnly::of(&place.manifest(), manifest.clone());
+    let whole = |(shown, origin): (Shown, Option<u64>), first: u64| Reading {
+        shown,
+        first,
+        last: origin.map_or(first, |lsn| lsn.max(first)),
+    };
+    let (cut_file, at) = match state(vfs)? {
+        Found::Whole { lsn } => {
+            let played = play(vfs, &clock, &file).map_err(|error| unread(vfs, error))?;
+            return Ok(Some(whole(played, lsn)));
+        }
+        Found::Torn { file, at, .. } | Found::Doubtful { file, at } => (file, at),
+        state => return Err(unread(vfs, format!("{state:?}"))),
+    };
+    // As a start cuts it, and whoever repairs it.
+    let alone = empty_disk(&clock);
+    let copied = cut_copy(vfs, &alone, &manifest, (&cut_file, at));
+    copied.map_err(|error| unread(vfs, error))?;
+    let first = match state(&alone)? {
+        Found::Whole { lsn } => lsn,
+        state => return Err(unread(vfs, format!("after the cut it is {state:?}"))),
+    };
+    // Uncut it is refused, or read up to a command in what is cut off.
+    match play(vfs, &clock, &file) {
+        Ok(played) => Ok(Some(whole(played, first))),
+        Err(_) => {
+            let played = play(&alone, &clock, &file).map_err(|error| unread(vfs, error))?;
+            Ok(Some(whole(played, first)))
+        }
+    }
+}
+
+fn empty_disk(clock: &SimClock) -> SimVfs {
+    let setup = Setup {
+        clock: clock.clone(),
+        ..Setup::new(Seed(1))
+    };
+    SimVfs::new(DiskProfile::default(), &[life::DIR, FOLDER], &setup)
+}
+
+/// What the file says, read into a database of its own, and up to which transaction it says that that is.
+fn play(
+    source: &SimVfs,
+    clock: &SimClock,
+    file: &AppendOnly,
+) -> Result<(Shown, Option<u64>), String> {
+    let alone = empty_disk(clock);
+    let shape = Shape {
+        cache_pages: 200,
+        ..Shape::default()
+    };
+    let opened = life::open_engine(&alone, &shape, &life::watcher(&shape));
+    let (engine, _) = opened.map_err(|error| error.to_string())?;
+    let wall: Arc<dyn Clock> = Arc::new(clock.clone());
+    let machine = Machine::new(engine, configured(&[]), &wall);
+    let mut machine = machine.map_err(|error| error.to_string())?;
+    let manner = Manner {
+        until_ms: None,
+        takes_torn: true,
+    };
+    let (server, held) = (Arc::clone(&machine.server), machine.keyspace.clone());
+    let mut ground = held.lock();
+    let played = file.play(
+        source,
+        &server,
+        &mut Alone(&mut ground),
+        manner,
+        &mut |_, _| {},
+    );
+    drop(ground);
+    let played = played.map_err(|error| error.to_string())?;
+    let shown = Shown::by_machine(&mut machine, wall.wall_us()).map_err(|error| error.0)?;
+    Ok((shown, played.origin.map(|origin| origin.lsn)))
+}
+
+/// Copies the parts, of which one ends at an offset.
+fn cut_copy(
+    from: &SimVfs,
+    to: &SimVfs,
+    manifest: &Manifest,
+    (cut, at): (&Path, u64),
+) -> Result<(), VfsError> {
+    for part in manifest.parts() {
+        let path = Path::new(FOLDER).join(&part.name);
+        let file = from.open(&path, OpenMode::Read)?;
+        let len = if path == cut { at } else { file.len()? };
+        let mut bytes = vec![0; len as usize];
+        read_exact_at(&*file, &mut bytes, 0)?;
+        write_all_at(&*to.open(&path, OpenMode::Create)?, &bytes, 0)?;
+    }
+    Ok(())
+}
+
+/// Whether the folder reads as the database was, not before what was promised; `now` is what the database shows.
+fn judge(vfs: &SimVfs, life: &Life, history: &History) -> Result<(), Stop> {
+    let now_ms = vfs.clock().wall_ms();
+    let now = life.history();
+    let promised = now.last().content().string(PROMISED.as_bytes(), now_ms);
+    let promised = promised.map_or(0, |text| {
+        String::from_utf8_lossy(&text).parse().unwrap_or(0)
+    });
+    let Some(Reading { shown, first, last }) = read(vfs, life)? else {
+        let is_aside = vfs.list(Path::new(ASIDE)).is_ok();
+        if promised > 0 && !is_aside && !vfs.crashed() {
+            let detail = format!("the file was durable up to {promised}, and it is not there");
+            return Err(broken("O1", detail));
+        }
+        return Ok(());
+    };
+    if last < promised {
+        let detail = format!("the file was durable up to {promised}, and reads up to {last}");
+        return Err(broken("O1", detail));
+    }
+    let range = first.max(promised)..=last;
+    let is_like = |lsn| {
+        let state: Option<&Arc<State>> = history.state(lsn);
+        state.is_some_and(|state| state.like(&shown, now_ms).is_some())
+    };
+    // It is newer than the database, and what that was then is not known any more: it was judged before.
+    let is_unknown = last > now.issued() && history.issued() == now.issued();
+    if is_unknown || range.clone().any(is_like) {
+        return Ok(());
+    }
+    let expected = history
+        .state(last)
+        .map(|state| Shown::by_model(state.content(), now_ms));
+    let difference = expected.map(|expected| Shown::difference(&expected, &shown));
+    let detail = format!("the file reads as no state of {range:?}: {difference:?}");
+    Err(broken("O6", detail))
+}
+
+impl Subject for Appends {
+    type State = State;
+    type Life = Open;
+
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn profile(&self) -> &DiskProfile {
+        &self.profile
+    }
+
+    fn watcher(&self) -> Watcher {
+        life::watcher(&self.shape)
+    }
+
+    fn base(&self) -> Option<BaseEnd> {
+        (!self.base.is_empty()).then_some(BaseEnd::Kill)
+    }
+
+    fn run_base(&self, vfs: &SimVfs, watcher: &Watcher, history: &mut History) -> Result<(), Stop> {
+        self.run_steps(vfs, watcher, &self.base, history)
+    }
+
+    fn run(&self, vfs: &SimVfs, watcher: &Watcher, history: &mut History) -> Result<(), Stop> {
+        self.run_steps(vfs, watcher, &self.script, history)
+    }
+
+    fn open(&self, vfs: &SimVfs, watcher: &Watcher, history: History) -> Result<Open, Stop> {
+        let life = self.life(vfs, watcher, history.clone())?;
+        judge(vfs, &life, &history)?;
+        let before = Some(take_up(vfs, &life)?);
+        Ok(Open { life, before })
+    }
+
+    fn history(open: &Open) -> History {
+        open.life.history()
+    }
+
+    fn account(open: &Open) -> Result<(), Stop> {
+        open.life.account()
+    }
+
+    /// The file goes on or begins anew, and a rewrite leaves the parts that it names.
+    fn goes_on(open: &mut Open) -> Result<(), Stop> {
+        let before = open.before.take().expect("a life goes on once");
+        let vfs = open.life.vfs().clone();
+        let writing = Writing::beside(&open.life);
+        writing.server.append_only.want(true);
+        let mut file = writing.file(&vfs, before);
+        file.turn(ring(false));
+        open.life.goes_on()?;
+        file.turn(ring(false));
+        writing.has_failed()?;
+        judge(&vfs, &open.life, &open.life.history())?;
+        open.life.act(&call("INCR n"))?;
+        file.turn(ring(true));
+        open.life.act(&call("INCR n"))?;
+        file.turn(ring(false));
+        writing.has_failed()?;
+        open.life.act(&Act::Sync)?;
+        let history = open.life.history();
+        judge(&vfs, &open.life, &history)?;
+        has_only_named(&vfs, &writing.server)
+    }
+
+    fn empties(open: &mut Open) -> Result<(), Stop> {
+        open.life.empties()
+    }
+}
+
+/// Nothing is in the folder but the manifest and the parts that it names.
+fn has_only_named(vfs: &SimVfs, server: &Server) -> Result<(), Stop> {
+    let place = Place::of(&server.config);
+    let failed = |error: std::io::Error| Stop::Refused(error.to_string());
+    let manifest = read_manifest(vfs, &place).map_err(failed)?;
+    let manifest = manifest.ok_or_else(|| broken("O8", "a rewrite left no manifest"))?;
+    let parts = manifest.parts().map(|part| place.dir.join(&part.name));
+    let named: BTreeSet<_> = parts.chain([place.manifest()]).collect();
+    let there = vfs
+        .list(Path::new(FOLDER))
+        .map_err(|error| Stop::Refused(error.to_string()))?;
+    match there.iter().find(|path| !named.contains(*path)) {
+        Some(path) => Err(broken("O8", format!("{} is left", path.display()))),
+        None => Ok(()),
+    }
+}
