@@ -51,7 +51,7 @@ fn a_backup_is_whole_or_not_there() {
     sweep::scenarios(
         &backup::all(Planted::none()),
         |_| true,
-        Effort::usual(Seed(1)),
+        Effort::beside(Seed(1)),
     );
 }
 
@@ -60,6 +60,6 @@ fn the_append_only_file_reads_as_the_database_was() {
     sweep::scenarios(
         &append::all(Planted::none()),
         |_| true,
-        Effort::usual(Seed(1)),
+        Effort::beside(Seed(1)),
     );
 }

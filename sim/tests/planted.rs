@@ -5,9 +5,9 @@
 use std::time::Instant;
 
 use redkeep::storage::planted::{Bug, Planted};
-use redkeep_sim::engine::planted::hunt;
+use redkeep_sim::engine::planted::{Beside, hunt, hunt_beside};
 
-const BUGS: [Bug; 22] = [
+const BUGS: [Bug; 26] = [
     Bug::M01AckBeforeSync,
     Bug::M02AckByEarlierSync,
     Bug::M03MetaBeforeDataSync,
@@ -30,6 +30,10 @@ const BUGS: [Bug; 22] = [
     Bug::M25ExecInTwo,
     Bug::M26NotSyncedBeforeRename,
     Bug::M27ReusedBeforeArchived,
+    Bug::M32PartNotSynced,
+    Bug::M33RemovedBeforeManifest,
+    Bug::M34EndNotSynced,
+    Bug::M35GapNotSeen,
 ];
 
 /// Checks of what is read. Random runs do not miss them: damage and whole scenarios have to be gone through.
@@ -66,6 +70,20 @@ fn hunt_all(bugs: &[Bug]) {
 #[test]
 fn every_planted_bug_is_found() {
     hunt_all(&BUGS);
+}
+
+/// What every file needs that takes the place of another, or appears whole.
+#[test]
+fn every_kind_of_file_is_seen_to_be_synced() {
+    for bug in [Bug::M07NoDirSyncAtRename, Bug::M26NotSyncedBeforeRename] {
+        for place in Beside::ALL {
+            let start = Instant::now();
+            let found = hunt_beside(place, Planted::with(bug));
+            let found = found.unwrap_or_else(|| panic!("{bug:?} is not found in {place:?}"));
+            let (oracle, by, s) = (found.oracle, found.by, start.elapsed().as_secs_f64());
+            println!("{bug:?} in {place:?}: {oracle} after {s:.1} s, by {by}");
+        }
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::meta::{Meta, Slot};
 use super::open::log_path;
 use super::page::PageNo;
 use super::pager::{META_REGION_BYTES, PageSource, Space};
-use super::planted::{Bug, Planted};
+use super::planted::Planted;
 use super::replace::{UNSYNCED_BYTES_MAX, replace_file};
 use crate::vfs::{OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, read_up_to, write_all_at};
 
@@ -72,9 +72,7 @@ impl Engine {
     pub fn hold_checkpoint(&mut self) -> Held {
         let (source, planted) = (self.source().clone(), self.planted());
         let state = self.checkpoint_state_mut();
-        if !planted.has(Bug::M31BackupNotHeld) {
-            state.hold();
-        }
+        state.hold();
         Held {
             meta: state.meta,
             source,
@@ -85,9 +83,7 @@ impl Engine {
     /// The checkpoint is held no longer: the next one gives its pages back.
     pub fn release_checkpoint(&mut self, held: Held) {
         let seq = held.meta.checkpoint.seq;
-        if !held.planted.has(Bug::M31BackupNotHeld) {
-            self.checkpoint_state_mut().release(seq);
-        }
+        self.checkpoint_state_mut().release(seq);
     }
 }
 

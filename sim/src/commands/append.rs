@@ -15,9 +15,9 @@ use redkeep::server::appender::{Before, Place, read_manifest};
 use redkeep::server::durability::SyncPolicy;
 use redkeep::server::log_keeper::LogKeeper;
 use redkeep::storage::planted::Planted;
-use redkeep::vfs::{Clock, OpenMode, Vfs, VfsError, read_exact_at, write_all_at};
+use redkeep::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, read_exact_at, write_all_at};
 
-use super::beside::Busy;
+use super::beside::{Busy, Known};
 use super::life::{Act, History, Life, command};
 use super::machine::{Held, Machine, configured};
 use super::oracle::{Shown, State};
@@ -43,9 +43,9 @@ const PROMISED: &str = "promised";
 enum Step {
     Do(Vec<Act>),
     /// A turn of the thread that writes the file, with these commands meanwhile.
-    Turn(Vec<Act>),
+    Turn(Vec<Vec<Act>>),
     /// The same, and the file is written anew.
-    Rewrite(Vec<Act>),
+    Rewrite(Vec<Vec<Act>>),
     /// `appendonly` is this now.
     Want(bool),
     /// A client sees up to where the file is durable, and writes it down, durably.
@@ -61,6 +61,7 @@ pub struct Appends {
     directives: Vec<(&'static str, &'static str)>,
     base: Vec<Step>,
     script: Vec<Step>,
+    known: Known<Reading>,
 }
 
 /// A process that has opened both.
@@ -68,6 +69,7 @@ pub struct Open {
     life: Life,
     /// What it does with the file.
     before: Option<Before>,
+    known: Known<Reading>,
 }
 
 fn call(text: &str) -> Act {
@@ -76,6 +78,11 @@ fn call(text: &str) -> Act {
 
 fn calls(texts: &[&str]) -> Vec<Act> {
     texts.iter().map(|text| call(text)).collect()
+}
+
+/// One act at each I/O.
+fn each(acts: Vec<Act>) -> Vec<Vec<Act>> {
+    acts.into_iter().map(|act| vec![act]).collect()
 }
 
 fn broken(oracle: &'static str, detail: impl Into<String>) -> Stop {
@@ -98,6 +105,7 @@ pub fn all(planted: Planted) -> Vec<Appends> {
         directives,
         base,
         script,
+        known: Known::default(),
     };
     let long = "x".repeat(900);
     let goes_on = scenario(
@@ -119,7 +127,7 @@ pub fn all(planted: Planted) -> Vec<Appends> {
                 "APPEND s x",
                 "EXEC",
             ])),
-            Step::Turn(vec![call("INCR n"), Act::Ack]),
+            Step::Turn(each(vec![call("INCR n"), Act::Ack])),
             Step::Promise,
             Step::Do(calls(&[
                 "SELECT 1",
@@ -127,7 +135,7 @@ pub fn all(planted: Planted) -> Vec<Appends> {
                 "SELECT 0",
                 "LPOP list",
             ])),
-            Step::Rewrite(vec![
+            Step::Rewrite(each(vec![
                 call("INCR n"),
                 call("RPUSH list e"),
                 Act::Ack,
@@ -136,7 +144,7 @@ pub fn all(planted: Planted) -> Vec<Appends> {
                 Act::Checkpoint,
                 call("SPOP set 9"),
                 call("INCR n"),
-            ]),
+            ])),
             Step::Promise,
         ],
     );
@@ -145,17 +153,17 @@ pub fn all(planted: Planted) -> Vec<Appends> {
         vec![("appendonly", "yes"), ("appendfsync", "everysec")],
         vec![Step::Do(vec![call("RPUSH list a b c"), Act::Sync])],
         vec![
-            Step::Turn(vec![call("INCR n")]),
+            Step::Turn(each(vec![call("INCR n")])),
             Step::Do(vec![call("INCR n"), Act::Wait(1_100_000)]),
             Step::Turn(Vec::new()),
             Step::Promise,
             Step::Do(calls(&["RPUSH list d"])),
-            Step::Rewrite(vec![call("INCR n"), call("RPUSH list e"), call("INCR n")]),
+            Step::Rewrite(each(calls(&["INCR n", "RPUSH list e", "INCR n"]))),
             Step::Want(false),
             Step::Turn(Vec::new()),
             Step::Do(calls(&["INCR n", "LPOP list"])),
             Step::Want(true),
-            Step::Turn(vec![call("INCR n"), call("RPUSH list f"), call("INCR n")]),
+            Step::Turn(each(calls(&["INCR n", "RPUSH list f", "INCR n"]))),
             Step::Promise,
         ],
     );
@@ -243,7 +251,7 @@ impl Appends {
         file: &mut AppendFile<'_>,
         step: &Step,
     ) -> Result<(), Stop> {
-        let mut turn = |rewrite: bool, meanwhile: &[Act]| {
+        let mut turn = |rewrite: bool, meanwhile: &[Vec<Act>]| {
             busy.beside(vfs, FOLDER, meanwhile, || {
                 file.turn(ring(rewrite));
                 writing.has_failed()
@@ -279,6 +287,7 @@ fn take_up(vfs: &SimVfs, life: &Life) -> Result<Before, Stop> {
 }
 
 /// What the folder reads as.
+#[derive(Clone, Debug)]
 struct Reading {
     shown: Shown,
     /// The transactions of which it may be the last: a write that a crash cut may have been of several.
@@ -296,15 +305,43 @@ fn unread(vfs: &SimVfs, error: impl std::fmt::Display) -> Stop {
 }
 
 /// Reads the folder; None: there is no manifest.
-fn read(vfs: &SimVfs, life: &Life) -> Result<Option<Reading>, Stop> {
+fn read(vfs: &SimVfs, life: &Life, known: &Known<Reading>) -> Result<Option<Reading>, Stop> {
     let place = Place::of(&life.server().config);
     let found = read_manifest(vfs, &place).map_err(|error| unread(vfs, error))?;
     let Some(manifest) = found else {
         return Ok(None);
     };
+    let bytes = bytes_of(vfs, &manifest).map_err(|error| unread(vfs, error))?;
     let identity = life.keyspace().lock().identity()?;
+    let look = || read_parts(vfs, &place, &manifest, &identity);
+    known.find(&bytes, look).map(Some)
+}
+
+/// The bytes of all parts and of the manifest.
+fn bytes_of(vfs: &SimVfs, manifest: &Manifest) -> Result<Vec<u8>, VfsError> {
+    let mut all = manifest.to_text().into_bytes();
+    for part in manifest.parts() {
+        let file = match vfs.open(&Path::new(FOLDER).join(&part.name), OpenMode::Read) {
+            Ok(file) => file,
+            Err(error) if error.kind == VfsErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let (begin, len) = (all.len(), file.len()?);
+        all.extend_from_slice(&len.to_le_bytes());
+        all.resize(begin + 8 + len as usize, 0);
+        read_exact_at(&*file, &mut all[begin + 8..], 0)?;
+    }
+    Ok(all)
+}
+
+fn read_parts(
+    vfs: &SimVfs,
+    place: &Place,
+    manifest: &Manifest,
+    identity: &str,
+) -> Result<Reading, Stop> {
     let state = |vfs: &SimVfs| {
-        let state = own_aof::state(vfs, &place.dir, &manifest, &identity);
+        let state = own_aof::state(vfs, &place.dir, manifest, identity);
         state.map_err(|error| unread(vfs, error))
     };
     let clock = vfs.clock();
@@ -317,14 +354,14 @@ fn read(vfs: &SimVfs, life: &Life) -> Result<Option<Reading>, Stop> {
     let (cut_file, at) = match state(vfs)? {
         Found::Whole { lsn } => {
             let played = play(vfs, &clock, &file).map_err(|error| unread(vfs, error))?;
-            return Ok(Some(whole(played, lsn)));
+            return Ok(whole(played, lsn));
         }
         Found::Torn { file, at, .. } | Found::Doubtful { file, at } => (file, at),
         state => return Err(unread(vfs, format!("{state:?}"))),
     };
     // As a start cuts it, and whoever repairs it.
     let alone = empty_disk(&clock);
-    let copied = cut_copy(vfs, &alone, &manifest, (&cut_file, at));
+    let copied = cut_copy(vfs, &alone, manifest, (&cut_file, at));
     copied.map_err(|error| unread(vfs, error))?;
     let first = match state(&alone)? {
         Found::Whole { lsn } => lsn,
@@ -332,10 +369,10 @@ fn read(vfs: &SimVfs, life: &Life) -> Result<Option<Reading>, Stop> {
     };
     // Uncut it is refused, or read up to a command in what is cut off.
     match play(vfs, &clock, &file) {
-        Ok(played) => Ok(Some(whole(played, first))),
+        Ok(played) => Ok(whole(played, first)),
         Err(_) => {
             let played = play(&alone, &clock, &file).map_err(|error| unread(vfs, error))?;
-            Ok(Some(whole(played, first)))
+            Ok(whole(played, first))
         }
     }
 }
@@ -402,14 +439,14 @@ fn cut_copy(
 }
 
 /// Whether the folder reads as the database was, not before what was promised; `now` is what the database shows.
-fn judge(vfs: &SimVfs, life: &Life, history: &History) -> Result<(), Stop> {
+fn judge(vfs: &SimVfs, life: &Life, history: &History, known: &Known<Reading>) -> Result<(), Stop> {
     let now_ms = vfs.clock().wall_ms();
     let now = life.history();
     let promised = now.last().content().string(PROMISED.as_bytes(), now_ms);
     let promised = promised.map_or(0, |text| {
         String::from_utf8_lossy(&text).parse().unwrap_or(0)
     });
-    let Some(Reading { shown, first, last }) = read(vfs, life)? else {
+    let Some(Reading { shown, first, last }) = read(vfs, life, known)? else {
         let is_aside = vfs.list(Path::new(ASIDE)).is_ok();
         if promised > 0 && !is_aside && !vfs.crashed() {
             let detail = format!("the file was durable up to {promised}, and it is not there");
@@ -469,9 +506,14 @@ impl Subject for Appends {
 
     fn open(&self, vfs: &SimVfs, watcher: &Watcher, history: History) -> Result<Open, Stop> {
         let life = self.life(vfs, watcher, history.clone())?;
-        judge(vfs, &life, &history)?;
+        let known = self.known.clone();
+        judge(vfs, &life, &history, &known)?;
         let before = Some(take_up(vfs, &life)?);
-        Ok(Open { life, before })
+        Ok(Open {
+            life,
+            before,
+            known,
+        })
     }
 
     fn history(open: &Open) -> History {
@@ -493,7 +535,7 @@ impl Subject for Appends {
         open.life.goes_on()?;
         file.turn(ring(false));
         writing.has_failed()?;
-        judge(&vfs, &open.life, &open.life.history())?;
+        judge(&vfs, &open.life, &open.life.history(), &open.known)?;
         open.life.act(&call("INCR n"))?;
         file.turn(ring(true));
         open.life.act(&call("INCR n"))?;
@@ -501,7 +543,7 @@ impl Subject for Appends {
         writing.has_failed()?;
         open.life.act(&Act::Sync)?;
         let history = open.life.history();
-        judge(&vfs, &open.life, &history)?;
+        judge(&vfs, &open.life, &history, &open.known)?;
         has_only_named(&vfs, &writing.server)
     }
 

@@ -10,7 +10,7 @@ use redkeep::storage::check::{CheckOptions, check};
 use redkeep::storage::planted::Planted;
 use redkeep::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, read_exact_at, write_all_at};
 
-use super::beside::Busy;
+use super::beside::{Busy, Known};
 use super::life::{Act, History, Life, command};
 use super::machine::{Machine, configured};
 use super::oracle::{Shown, State};
@@ -38,13 +38,15 @@ pub struct Backups {
     pub shape: Shape,
     profile: DiskProfile,
     /// What is done while it is made.
-    meanwhile: Vec<Act>,
+    meanwhile: Vec<Vec<Act>>,
+    known: Known<(Shown, u64)>,
 }
 
 /// A process with the database, which can be copied.
 pub struct Copied {
     life: Life,
     shape: Shape,
+    known: Known<(Shown, u64)>,
 }
 
 fn call(text: &str) -> Act {
@@ -69,20 +71,20 @@ pub fn all(planted: Planted) -> Vec<Backups> {
         },
         profile: DiskProfile::default(),
         meanwhile,
+        known: Known::default(),
     };
     let long = "x".repeat(900);
     let busy = vec![
-        call("DEL first large"),
-        call(&format!("SET third {long}")),
-        Act::Checkpoint,
-        call("RPUSH second d e f"),
-        Act::Checkpoint,
-        call(&format!("SET fourth {long}")),
-        Act::Ack,
-        call("DEL third"),
-        Act::Checkpoint,
-        call(&format!("APPEND first {long}")),
-        Act::Sync,
+        vec![call("DEL first large"), Act::Checkpoint],
+        vec![
+            call(&format!("SET third {long}")),
+            Act::Checkpoint,
+            call(&format!("SET fourth {long}")),
+            Act::Checkpoint,
+        ],
+        vec![call("RPUSH second d e f"), Act::Ack],
+        vec![call("DEL third"), Act::Checkpoint],
+        vec![call(&format!("APPEND first {long}")), Act::Sync],
     ];
     vec![
         backups("backup", Vec::new()),
@@ -177,7 +179,12 @@ fn shown(bytes: &[u8], shape: &Shape, vfs: &SimVfs) -> Result<(Shown, u64), Brok
 }
 
 /// Whether the copy is what the database had, as `history` has it; `now` is what the database shows.
-fn judge(vfs: &SimVfs, shape: &Shape, history: &History, now: &History) -> Result<(), Stop> {
+fn judge(
+    vfs: &SimVfs,
+    (shape, known): (&Shape, &Known<(Shown, u64)>),
+    history: &History,
+    now: &History,
+) -> Result<(), Stop> {
     let now_ms = vfs.clock().wall_ms();
     let has = |key: &str, lsn: u64| {
         history
@@ -191,7 +198,7 @@ fn judge(vfs: &SimVfs, shape: &Shape, history: &History, now: &History) -> Resul
         }
         return Ok(());
     };
-    let (shown, lsn) = shown(&bytes, shape, vfs)?;
+    let (shown, lsn) = known.find(&bytes, || shown(&bytes, shape, vfs))?;
     let state = history.state(lsn).filter(|_| lsn <= shown_lsn);
     let Some(state) = state else {
         let detail = format!("the copy is of {lsn}, and the database of {shown_lsn}");
@@ -245,9 +252,9 @@ impl Subject for Backups {
 
     fn open(&self, vfs: &SimVfs, watcher: &Watcher, history: History) -> Result<Copied, Stop> {
         let life = self.open(vfs, watcher, history.clone())?;
-        judge(vfs, &self.shape, &history, &life.history())?;
-        let shape = self.shape;
-        Ok(Copied { life, shape })
+        let (shape, known) = (self.shape, self.known.clone());
+        judge(vfs, (&shape, &known), &history, &life.history())?;
+        Ok(Copied { life, shape, known })
     }
 
     fn history(copied: &Copied) -> History {
@@ -275,7 +282,7 @@ impl Subject for Backups {
             back_up(&held, &vfs, Path::new(COPY), &mut tell).map_err(of_backup)?;
         }
         let history = life.history();
-        judge(&vfs, &copied.shape, &history, &history)
+        judge(&vfs, (&copied.shape, &copied.known), &history, &history)
     }
 
     fn empties(copied: &mut Copied) -> Result<(), Stop> {

@@ -1,26 +1,52 @@
 //! Files that another thread of a server writes beside the database: commands go on at each of its I/Os.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::life::{Act, Life, TICK_US};
 use crate::disk::SimVfs;
 use crate::engine::life::Stop;
-use crate::trace::IoKind;
+use crate::trace::{Digest, IoKind};
+
+/// What was found in files before, by their bytes: many crashes leave the same.
+#[derive(Clone, Debug)]
+pub struct Known<T>(Arc<Mutex<BTreeMap<u128, T>>>);
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T: Clone> Known<T> {
+    /// What files with these bytes hold, which is looked for once.
+    pub fn find<E>(&self, bytes: &[u8], look: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let mut digest = Digest::default();
+        digest.bytes(bytes);
+        let digest = digest.value();
+        if let Some(known) = held(&self.0).get(&digest) {
+            return Ok(known.clone());
+        }
+        let found = look()?;
+        held(&self.0).insert(digest, found.clone());
+        Ok(found)
+    }
+}
 
 /// A life that has another thread beside it.
 #[derive(Clone)]
 pub struct Busy(Arc<Mutex<Life>>);
 
-/// What is done at the I/Os of the other thread, the last one first, and why it ended before.
+/// What is done at the I/Os of the other thread, the last first, and why it ended before.
 struct Meanwhile {
-    waiting: Vec<Act>,
+    waiting: Vec<Vec<Act>>,
     stop: Option<Stop>,
 }
 
 impl Meanwhile {
-    /// The next act; None: all are done, or one failed.
-    fn next(&mut self) -> Option<Act> {
+    /// What is next; None: all is done, or something failed.
+    fn next(&mut self) -> Option<Vec<Act>> {
         match self.stop {
             None => self.waiting.pop(),
             Some(_) => None,
@@ -51,28 +77,27 @@ impl Busy {
         })
     }
 
-    /// Does the work of the other thread. At each change that it makes in a folder one of `acts` is done; those that are
-    /// left are done behind it.
+    /// Does the work of the other thread. At each change that it makes in a folder some acts are done, as long as there are
+    /// any; those that are left are done behind it.
     pub fn beside<R, E: From<Stop>>(
         &self,
         vfs: &SimVfs,
         folder: &'static str,
-        acts: &[Act],
+        meanwhile: &[Vec<Act>],
         work: impl FnOnce() -> Result<R, E>,
     ) -> Result<R, E> {
         let meanwhile = Arc::new(Mutex::new(Meanwhile {
-            waiting: acts.iter().rev().cloned().collect(),
+            waiting: meanwhile.iter().rev().cloned().collect(),
             stop: None,
         }));
-        let (of_window, life, clock) = (Arc::clone(&meanwhile), self.clone(), vfs.clock());
+        let (of_window, busy, disk) = (Arc::clone(&meanwhile), self.clone(), vfs.clone());
         let window = move |kind: IoKind, path: &Path| {
             if !kind.changes() || !path.starts_with(folder) {
                 return;
             }
             let mut meanwhile = held(&of_window);
-            if let Some(act) = meanwhile.next() {
-                clock.advance_us(TICK_US);
-                meanwhile.stop = life.lock().act(&act).err();
+            if let Some(acts) = meanwhile.next() {
+                meanwhile.stop = busy.act(&disk, &acts).err();
             }
         };
         vfs.set_window(Some(Box::new(window)));
@@ -83,9 +108,8 @@ impl Busy {
             return Err(stop.into());
         }
         let done = done?;
-        while let Some(act) = meanwhile.next() {
-            vfs.clock().advance_us(TICK_US);
-            self.lock().act(&act)?;
+        while let Some(acts) = meanwhile.next() {
+            self.act(vfs, &acts)?;
         }
         Ok(done)
     }

@@ -181,6 +181,19 @@ impl Effort {
         }
     }
 
+    /// What runs at every commit for files beside the database, whose own recovery other scenarios look at.
+    pub fn beside(seed: Seed) -> Self {
+        Self {
+            tears: vec![Tear::Whole, Tear::Drawn],
+            recovery_tears: vec![Tear::Whole],
+            samples: 1,
+            recoveries_alike: 1,
+            goes_on_every: 24,
+            empties_every: 0,
+            ..Self::usual(seed)
+        }
+    }
+
     /// Every tear.
     pub fn thorough(seed: Seed) -> Self {
         Self {

@@ -3,11 +3,12 @@
 use redkeep::storage::planted::{Bug, Planted};
 
 use super::damage;
-use super::exhaust::{Effort, explore};
+use super::exhaust::{Effort, Subject, explore};
 use super::life::Shape;
 use super::{random, scripts};
 use crate::commands;
 use crate::commands::dump::Dumps;
+use crate::commands::{append, backup};
 use crate::explore::{Coverage, Failure, HARNESS};
 use crate::seed::Seed;
 
@@ -21,15 +22,19 @@ pub struct Found {
     pub seeds: u64,
 }
 
-/// Looks for the bug in the layer where it lies: dumps, what is repeated, commands, or the engine.
+/// Looks for the bug in the layer where it lies: files beside the database, what is repeated, commands, or the engine.
 pub fn hunt(planted: Planted, seeds: u64) -> Option<Found> {
+    const APPEND_ONLY: [Bug; 4] = [
+        Bug::M32PartNotSynced,
+        Bug::M33RemovedBeforeManifest,
+        Bug::M34EndNotSynced,
+        Bug::M35GapNotSeen,
+    ];
     if planted.has(Bug::M07NoDirSyncAtRename) {
-        let plan = Dumps::plan(Seed(1));
-        return found(
-            "dumps",
-            0,
-            crate::explore::explore(&Dumps { planted }, &plan),
-        );
+        return hunt_beside(Beside::Dump, planted);
+    }
+    if APPEND_ONLY.into_iter().any(|bug| planted.has(bug)) {
+        return hunt_beside(Beside::AppendOnly, planted);
     }
     if planted.has(Bug::M24TtlRepeatedRelative) {
         return by_seeds(seeds, |seed| commands::repeat::run(seed, planted));
@@ -41,6 +46,36 @@ pub fn hunt(planted: Planted, seeds: u64) -> Option<Found> {
         return by_seeds(seeds, |seed| random::run_kept(seed, planted));
     }
     hunt_in_engine(planted, seeds)
+}
+
+/// What a server writes beside its database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    Dump,
+    Backup,
+    AppendOnly,
+}
+
+impl Beside {
+    pub const ALL: [Self; 3] = [Self::Dump, Self::Backup, Self::AppendOnly];
+}
+
+/// Looks for a bug in the scenarios of one kind of file.
+pub fn hunt_beside(place: Beside, planted: Planted) -> Option<Found> {
+    fn by_scenarios<X: Subject>(all: &[X]) -> Option<Found> {
+        let effort = Effort::beside(Seed(1));
+        all.iter()
+            .find_map(|scenario| found(scenario.name(), 0, explore(scenario, &effort)))
+    }
+    match place {
+        Beside::Dump => {
+            let plan = Dumps::plan(Seed(1));
+            let dumps = Dumps { planted };
+            found("dumps", 0, crate::explore::explore(&dumps, &plan))
+        }
+        Beside::Backup => by_scenarios(&backup::all(planted)),
+        Beside::AppendOnly => by_scenarios(&append::all(planted)),
+    }
 }
 
 /// What a run found, if anything but a mistake of the harness.
