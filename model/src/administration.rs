@@ -176,19 +176,6 @@ pub fn acl_file(_: &mut Call) -> Outcome {
     ))
 }
 
-/// ACL LOG: its entries are the server's own.
-pub fn acl_log(call: &mut Call) -> Outcome {
-    match call.args.len() {
-        2 => {}
-        3 if call.says(2, "RESET") => return Ok(Reply::ok()),
-        3 => {
-            numbers::integer(call.arg(2))?;
-        }
-        _ => return Err(commands::misused_subcommand(call)),
-    }
-    Ok(Reply::Array(Vec::new()))
-}
-
 /// PFDEBUG of a key that is no sketch, and the encodings of one that is.
 pub fn pfdebug(call: &mut Call) -> Outcome {
     let key = call.arg(2);

@@ -1,7 +1,7 @@
 //! The commands of the model: names, arities, functions. The table is the model's own.
 
 use crate::errors::{self, Failure};
-use crate::state::{Call, Outcome};
+use crate::state::{Call, ConnectionId, Model, Outcome};
 use crate::{
     administration, bitfields, bitmaps, configuration, connection, counters, databases, dumps,
     expiry, geo, hash_expiry, hashes, hyperloglog, introspection, keys, lists, object, pubsub,
@@ -152,7 +152,7 @@ const COMMANDS: &[Command] = &[
     row("acl|genpass", -2, administration::genpass),
     row("acl|help", 2, object::help),
     row("acl|load", 2, administration::acl_file),
-    row("acl|log", -2, administration::acl_log),
+    row("acl|log", -2, users::log::log),
     row("acl|save", 2, administration::acl_file),
     row("bgrewriteaof", 1, administration::bgrewriteaof),
     row("bgsave", -1, administration::bgsave),
@@ -308,7 +308,7 @@ const COMMANDS: &[Command] = &[
     row("client|getredir", 2, tracking::getredir),
     row("client|help", 2, object::help),
     row("client|id", 2, connection::id),
-    row("client|info", 2, connection::list),
+    row("client|info", 2, connection::info),
     row("client|kill", -3, connection::kill),
     row("client|list", -2, connection::list),
     row("client|no-evict", 3, connection::on_or_off),
@@ -391,7 +391,11 @@ const COMMANDS: &[Command] = &[
 
 /// Finds the command, checks its arity, and queues or runs it.
 pub fn dispatch(call: &mut Call) -> Outcome {
-    let allowed = find(call).and_then(|command| permit(call, command));
+    let found = find(call).and_then(|command| match transactions::forbids(call) {
+        true => Err(errors::err("Command not allowed inside a transaction")),
+        false => Ok(command),
+    });
+    let allowed = found.and_then(|command| permit(call, command));
     let command = match allowed.and_then(|command| confine(call, command)) {
         Ok(command) => command,
         Err(failure) => return Err(transactions::refuse(call, failure)),
@@ -411,7 +415,8 @@ fn carry_out(call: &mut Call, command: &Command) -> Outcome {
 
 /// A user may not send everything.
 fn permit(call: &mut Call, command: &'static Command) -> Result<&'static Command, Failure> {
-    let Err(denied) = call.check_permission(call.args) else {
+    let context = call.context();
+    let Err(denied) = call.check_permission(call.args, context) else {
         return Ok(command);
     };
     let user = call.connection().user.clone();
@@ -444,6 +449,8 @@ fn find(call: &mut Call) -> Result<&'static Command, Failure> {
     let container =
         CONTAINERS.contains(&first.as_str()) && (first != "command" || call.args.len() > 1);
     if container && call.args.len() == 1 {
+        let same = CONTAINERS.iter().find(|it| **it == first);
+        call.sends(same.copied().unwrap_or("NULL"));
         return Err(errors::wrong_arity(&first));
     }
     let full = if container {
@@ -455,6 +462,7 @@ fn find(call: &mut Call) -> Result<&'static Command, Failure> {
         .iter()
         .find(|command| command.name == full && command.name.contains('|') == container)
     else {
+        call.sends("NULL");
         return Err(if container {
             unknown_subcommand(call.arg(0), call.arg(1))
         } else {
@@ -462,6 +470,7 @@ fn find(call: &mut Call) -> Result<&'static Command, Failure> {
         });
     };
     call.name = command.name;
+    call.sends(command.name);
     let fits = match command.arity {
         least if least < 0 => call.args.len() >= least.unsigned_abs(),
         exact => call.args.len() == exact.unsigned_abs(),
@@ -470,6 +479,32 @@ fn find(call: &mut Call) -> Result<&'static Command, Failure> {
         return Err(errors::wrong_arity(command.name));
     }
     Ok(command)
+}
+
+impl Call<'_> {
+    /// Remembers what the connection sent last, unless a transaction or a script of it runs this.
+    fn sends(&mut self, name: &'static str) {
+        let in_script = self.model.remembered.in_script;
+        let connection = self.connection();
+        if !connection.executing && !in_script {
+            connection.last_command = name;
+        }
+    }
+}
+
+impl Model {
+    /// A connection sends a request that this model does not answer.
+    pub fn hear(&mut self, connection: ConnectionId, request: &[Vec<u8>]) {
+        let mut call = Call {
+            model: self,
+            connection,
+            args: request,
+            name: "",
+            now_ms: 0,
+        };
+        // Whatever is wrong with it, the server says.
+        drop(find(&mut call));
+    }
 }
 
 /// The complaint about a subcommand that exists but not with these arguments.

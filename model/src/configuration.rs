@@ -6,7 +6,7 @@ use crate::errors::{self, Failure};
 use crate::glob;
 use crate::numbers;
 use crate::reply::Reply;
-use crate::state::{Call, Outcome};
+use crate::state::{Call, Model, Outcome};
 
 /// What a directive takes.
 enum Kind {
@@ -20,6 +20,12 @@ const DIRECTIVES: &[(&str, Kind, &str)] = &[
     ("maxmemory-samples", Kind::Number(1, 64), "5"),
     ("lfu-log-factor", Kind::Number(0, i32::MAX as i64), "10"),
     ("slowlog-max-len", Kind::Number(0, i64::MAX), "128"),
+    ("acllog-max-len", Kind::Number(0, i64::MAX), "128"),
+    (
+        "tracking-table-max-keys",
+        Kind::Number(0, i64::MAX),
+        "1000000",
+    ),
     (
         "appendfsync",
         Kind::Words(&["everysec", "always", "no"]),
@@ -41,6 +47,19 @@ pub fn defaults() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// The values that CONFIG SET gave.
 pub type Configuration = BTreeMap<&'static str, String>;
+
+impl Model {
+    /// The number that a directive has.
+    pub fn directive(&self, name: &str) -> i64 {
+        let (_, _, default) = DIRECTIVES
+            .iter()
+            .find(|it| it.0 == name)
+            .expect("a known directive");
+        let value = self.configuration.get(name);
+        let value = value.map_or(*default, String::as_str);
+        value.parse().expect("a number")
+    }
+}
 
 /// CONFIG GET: a name is shown as it was asked for, one that a pattern matches as it is.
 pub fn get(call: &mut Call) -> Outcome {

@@ -5,7 +5,7 @@ use crate::errors::{self, Failure};
 use crate::keys;
 use crate::numbers;
 use crate::reply::{Protocol, Reply};
-use crate::state::{Call, Connection, Outcome};
+use crate::state::{Call, Connection, ConnectionId, Outcome};
 
 pub fn ping(call: &mut Call) -> Outcome {
     let words = call.args.len();
@@ -36,9 +36,11 @@ pub fn quit(_: &mut Call) -> Outcome {
 }
 
 pub fn reset(call: &mut Call) -> Outcome {
-    let skipped = call.connection().skipped;
-    *call.connection() = Connection {
-        skipped,
+    let connection = call.connection();
+    *connection = Connection {
+        skipped: connection.skipped,
+        last_command: connection.last_command,
+        library: std::mem::take(&mut connection.library),
         ..Connection::default()
     };
     Ok(Reply::Status(b"RESET".to_vec()))
@@ -52,6 +54,8 @@ fn wrong_password() -> Failure {
 fn authenticate(call: &mut Call, name: &[u8], password: &[u8]) -> Result<(), Failure> {
     let user = call.model.users.get(name);
     if !user.is_some_and(|user| user.accepts(password)) {
+        let (context, word) = (call.context(), call.arg(0).to_vec());
+        call.log_refusal("auth", context, &word, name);
         return Err(wrong_password());
     }
     call.connection().user = name.to_vec();
@@ -171,6 +175,8 @@ pub fn setinfo(call: &mut Call) -> Outcome {
         let complaint = b" cannot contain spaces, newlines or special characters.";
         return Err(errors::err_bytes(&[shown, complaint]));
     }
+    let (value, at) = (call.arg(3).to_vec(), usize::from(call.says(2, "LIB-VER")));
+    call.connection().library[at] = value;
     Ok(Reply::ok())
 }
 
@@ -205,28 +211,65 @@ pub fn on_or_off(call: &mut Call) -> Outcome {
     }
 }
 
-fn check_type(name: &[u8]) -> Result<(), Failure> {
-    let known = [&b"NORMAL"[..], b"SLAVE", b"REPLICA", b"PUBSUB", b"MASTER"];
-    if known.contains(&name.to_ascii_uppercase().as_slice()) {
-        return Ok(());
-    }
-    let shown = commands::up_to_nul(name, usize::MAX);
-    Err(errors::err_bytes(&[b"Unknown client type '", shown, b"'"]))
+/// What TYPE names.
+enum ClientType {
+    Normal,
+    Replica,
+    Subscriber,
+    Master,
 }
 
-/// CLIENT LIST and CLIENT INFO: the errors; the text itself is the server's own.
+fn client_type(name: &[u8]) -> Result<ClientType, Failure> {
+    match name.to_ascii_uppercase().as_slice() {
+        b"NORMAL" => Ok(ClientType::Normal),
+        b"SLAVE" | b"REPLICA" => Ok(ClientType::Replica),
+        b"PUBSUB" => Ok(ClientType::Subscriber),
+        b"MASTER" => Ok(ClientType::Master),
+        _ => {
+            let shown = commands::up_to_nul(name, usize::MAX);
+            Err(errors::err_bytes(&[b"Unknown client type '", shown, b"'"]))
+        }
+    }
+}
+
+/// CLIENT LIST: the lines of this model's connections.
 pub fn list(call: &mut Call) -> Outcome {
+    let all: Vec<ConnectionId> = call.model.connections.keys().copied().collect();
+    let mut shown = all.clone();
     match call.args.len() {
         2 => {}
-        4 if call.says(2, "TYPE") => check_type(call.arg(3))?,
+        4 if call.says(2, "TYPE") => {
+            let wanted = client_type(call.arg(3))?;
+            shown.retain(|it| {
+                let listens = call.model.is_subscribed(*it);
+                match wanted {
+                    ClientType::Normal => !listens,
+                    ClientType::Subscriber => listens,
+                    ClientType::Replica | ClientType::Master => false,
+                }
+            });
+        }
         many if many > 3 && call.says(2, "ID") => {
+            shown.clear();
             for id in &call.args[3..] {
-                numbers::integer_or(id, "Invalid client ID")?;
+                let number = numbers::integer_or(id, "Invalid client ID")?;
+                shown.extend(call.model.numbered(number));
             }
         }
         _ => return Err(errors::syntax()),
     }
-    Ok(Reply::Verbatim(Vec::new()))
+    lines(call, &shown)
+}
+
+/// CLIENT INFO: the line of the connection itself.
+pub fn info(call: &mut Call) -> Outcome {
+    lines(call, &[call.connection])
+}
+
+fn lines(call: &Call, connections: &[ConnectionId]) -> Outcome {
+    let lines = connections.iter().map(|it| call.model.client_line(*it));
+    let lines = lines.map(|line| [line.as_slice(), b"\n"].concat());
+    Ok(Reply::Verbatim(lines.collect::<Vec<_>>().concat()))
 }
 
 /// CLIENT KILL of clients that do not exist.
@@ -264,7 +307,7 @@ fn check_kill_option(option: &[u8], value: &[u8]) -> Result<(), Failure> {
                 _ => Err(errors::err("maxage should be greater than 0")),
             }
         }
-        b"TYPE" => check_type(value),
+        b"TYPE" => client_type(value).map(drop),
         b"ADDR" | b"LADDR" => Ok(()),
         b"USER" => {
             let shown = commands::up_to_nul(value, usize::MAX);

@@ -1,6 +1,7 @@
 //! The replies that are not compared byte for byte: by which rule instead, and why. Everything that
 //! is not named here is compared raw, and so is every error.
 
+mod clients;
 mod geo;
 mod introspection;
 mod moments;
@@ -119,6 +120,10 @@ enum Rule {
     Declared,
     /// A map of the same names.
     SameKeys,
+    /// Lines about connections, with the fields that the model knows.
+    Lines,
+    /// Entries of ACL LOG: the same but for times and what is not known of connections.
+    Refusals,
     /// The same keys, with something behind each.
     KeysWithFlags,
     /// Members in range, in the order asked for.
@@ -347,6 +352,8 @@ fn judge(rule: Rule, observation: &Observation, expected: &Node, actual: &Node) 
         Rule::Declared => introspection::is_declared_so(expected, actual),
         Rule::SameKeys => introspection::has_same_keys(expected, actual),
         Rule::KeysWithFlags => introspection::are_flagged(expected, actual),
+        Rule::Lines => clients::has_lines(expected, actual),
+        Rule::Refusals => clients::are_refusals(expected, actual),
         Rule::Found => geo::are_found(observation, expected, actual),
         Rule::AnyPlace => introspection::in_order(expected) == introspection::in_order(actual),
         Rule::Ties => introspection::are_ties(observation, expected, actual),

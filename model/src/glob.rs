@@ -9,6 +9,15 @@ pub fn matches(pattern: &[u8], key: &[u8]) -> bool {
     matches_rest(pattern, key)
 }
 
+/// Whether a name matches a pattern where a single `*` is no exception: the empty name is matched by the empty pattern
+/// only.
+pub fn fits(pattern: &[u8], name: &[u8]) -> bool {
+    if name.is_empty() {
+        return pattern.is_empty();
+    }
+    matches_rest(pattern, name)
+}
+
 fn matches_rest(pattern: &[u8], key: &[u8]) -> bool {
     let Some((&first, rest)) = pattern.split_first() else {
         return key.is_empty();

@@ -16,6 +16,7 @@ pub mod generate;
 mod administration;
 mod bitfields;
 mod bitmaps;
+mod clients;
 mod commands;
 mod configuration;
 mod connection;

@@ -1,7 +1,7 @@
 //! Which words of a request are keys.
 
 use crate::numbers;
-use crate::table::Declared;
+use crate::table::{Access, Declared};
 
 /// Why COMMAND GETKEYS finds none.
 pub enum NoKeys {
@@ -30,6 +30,62 @@ const COUNTED: &[(&str, usize)] = &[
     ("zinterstore", 2),
     ("zunionstore", 2),
 ];
+
+/// Commands whose words stand where keys do, and are none.
+const NO_KEYS: &[&str] = &["spublish", "ssubscribe", "sunsubscribe"];
+
+/// A word that is a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamedKey {
+    pub place: usize,
+    pub access: Access,
+}
+
+/// The keys of a request, and what is done with each.
+pub fn named(declared: &Declared, request: &[Vec<u8>]) -> Vec<NamedKey> {
+    if NO_KEYS.contains(&declared.name) {
+        return Vec::new();
+    }
+    let places = places(declared, request).unwrap_or_default();
+    let named = places.into_iter().enumerate();
+    named
+        .map(|(number, place)| NamedKey {
+            place,
+            access: match declared.name {
+                "set" => of_set(request),
+                "bitfield" => of_bitfield(request),
+                _ => declared.accesses[number.min(1)],
+            },
+        })
+        .collect()
+}
+
+/// SET reads only if it answers what was there.
+fn of_set(request: &[Vec<u8>]) -> Access {
+    let options = request.get(3..).unwrap_or_default();
+    Access {
+        reads: options.iter().any(|it| it.eq_ignore_ascii_case(b"GET")),
+        writes: true,
+    }
+}
+
+/// BITFIELD writes unless every operation is a GET.
+fn of_bitfield(request: &[Vec<u8>]) -> Access {
+    let mut at = 2;
+    let mut writes = false;
+    while at < request.len() && !writes {
+        let behind = request.len() - at - 1;
+        match request[at].to_ascii_uppercase().as_slice() {
+            b"GET" if behind >= 2 => at += 3,
+            b"OVERFLOW" if behind >= 1 => at += 2,
+            _ => writes = true,
+        }
+    }
+    Access {
+        reads: true,
+        writes,
+    }
+}
 
 /// Whether a command takes keys at all.
 pub fn has_keys(declared: &Declared) -> bool {

@@ -47,6 +47,12 @@ impl Subscriptions {
         self.channels.len() + self.patterns.len() + self.shard_channels.len() > 0
     }
 
+    /// How many channels, patterns and shard channels there are.
+    pub fn counts(&self) -> [usize; 3] {
+        let kinds = [Kind::Channel, Kind::Pattern, Kind::ShardChannel];
+        kinds.map(|kind| self.of(kind).len())
+    }
+
     /// What a confirmation shows: shard channels are counted apart.
     fn shown(&self, kind: Kind) -> usize {
         match kind {

@@ -109,7 +109,7 @@ impl Run<'_, '_> {
         if declared.has_flag("noscript") {
             return refuse("This Redis command is not allowed from script");
         }
-        if let Err(denied) = self.call.check_permission(request) {
+        if let Err(denied) = self.call.check_permission(request, "lua") {
             let user = self.call.connection().user.clone();
             let text = denied.text(&user);
             return Err([b"ERR ACL failure in script: ", text.as_slice()].concat());

@@ -8,6 +8,7 @@ use crate::numbers;
 use crate::quicklist::List;
 use crate::reply::Reply;
 use crate::state::{Call, Entry, Outcome, Value};
+use crate::table;
 
 #[derive(Default)]
 struct Wish {
@@ -34,7 +35,8 @@ impl Wish {
 
 fn wish(call: &mut Call) -> Result<Wish, errors::Failure> {
     let user = call.connection().user.clone();
-    let sees_all = call.model.users[&user].may_touch_all();
+    let declared = table::find(call.name).expect("SORT is in the table");
+    let sees_all = call.model.users[&user].may_read_all(declared, call.args);
     let denied = |option: &str| {
         errors::err(&format!(
             "{option} option of SORT denied due to insufficient ACL permissions."

@@ -20,6 +20,7 @@ use crate::streams::Stream;
 use crate::tracking::Tracking;
 use crate::tracking::invalidation::Remembered;
 use crate::transactions::{Transaction, Watches};
+use crate::users::log::Log;
 use crate::users::{self, Users};
 
 /// The number of databases, as Redis starts with by default.
@@ -150,6 +151,10 @@ pub struct Connection {
     pub watches: Watches,
     /// EXEC runs its requests, which do not wait.
     pub executing: bool,
+    /// The last command that it sent.
+    pub last_command: &'static str,
+    /// The name and the version of the library behind it.
+    pub library: [Vec<u8>; 2],
 }
 
 impl Default for Connection {
@@ -167,6 +172,8 @@ impl Default for Connection {
             transaction: None,
             watches: Watches::default(),
             executing: false,
+            last_command: "",
+            library: Default::default(),
         }
     }
 }
@@ -186,6 +193,7 @@ pub struct Model {
     pub(crate) dumps: Dumps,
     pub(crate) users: Users,
     pub(crate) remembered: Remembered,
+    pub(crate) refusals: Log,
 }
 
 impl Default for Model {
@@ -201,6 +209,7 @@ impl Default for Model {
             dumps: Dumps::new(),
             users: users::first(),
             remembered: Remembered::default(),
+            refusals: Log::default(),
         }
     }
 }
@@ -319,7 +328,13 @@ impl Model {
         self.configuration.clear();
         self.scripts.clear();
         self.users = users::first();
+        self.refusals = Log::default();
         self.remembered = Remembered::default();
+    }
+
+    /// Tells the number that the next entry of ACL LOG gets.
+    pub fn number_refusals_from(&mut self, next: i64) {
+        self.refusals.begin_at(next);
     }
 
     /// The database that a connection has selected, and its protocol.

@@ -1,5 +1,5 @@
 //! What Redis 7.4 declares of each command, as data: one line a command in `table.txt`, which is what COMMAND INFO
-//! answers.
+//! answers. Behind the categories stands what is done with its first key and, if it is something else, with the others.
 
 use std::sync::LazyLock;
 
@@ -14,6 +14,15 @@ pub struct Declared {
     pub flags: Vec<&'static str>,
     /// Without the at sign.
     pub categories: Vec<&'static str>,
+    /// What is done with the first key, and with each of the others.
+    pub accesses: [Access; 2],
+}
+
+/// What a command does with the value of a key, as far as users' patterns tell it apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    pub reads: bool,
+    pub writes: bool,
 }
 
 impl Declared {
@@ -57,9 +66,14 @@ static DECLARED: LazyLock<Vec<Declared>> =
 
 fn declared(line: &'static str) -> Declared {
     let words: Vec<&str> = line.split(' ').collect();
-    let [name, arity, first, last, step, flags, categories] = words[..] else {
-        panic!("a line of seven words: {line}");
+    let [name, arity, first, last, step, flags, categories, accesses] = words[..] else {
+        panic!("a line of eight words: {line}");
     };
+    let access = |text: &str| Access {
+        reads: text.contains('R'),
+        writes: text.contains('W'),
+    };
+    let (of_first, of_others) = accesses.split_once(',').unwrap_or((accesses, accesses));
     let number = |text: &str| text.parse::<i64>().expect("a number");
     let list = |text: &'static str| text.split(',').filter(|it| *it != "-").collect();
     Declared {
@@ -68,6 +82,7 @@ fn declared(line: &'static str) -> Declared {
         positions: [first, last, step].map(number),
         flags: list(flags),
         categories: list(categories),
+        accesses: [access(of_first), access(of_others)],
     }
 }
 

@@ -39,19 +39,24 @@ fn is_never_queued(name: &str) -> bool {
     name == "checkpoint" || table::find(name).is_some_and(|it| it.has_flag("no_multi"))
 }
 
+/// Whether an open transaction refuses the command.
+pub fn forbids(call: &mut Call) -> bool {
+    is_never_queued(call.name) && call.connection().transaction.is_some()
+}
+
 /// Queues a request that is well formed, if a transaction is open.
 pub fn queue(call: &mut Call) -> Option<Outcome> {
     let (name, request) = (call.name, call.args.to_vec());
-    let transaction = call.connection().transaction.as_mut()?;
-    if is_never_queued(name) {
-        transaction.aborted = true;
-        let text = "Command not allowed inside a transaction";
-        return Some(Err(errors::err(text)));
-    }
+    let connection = call.connection();
+    let is_vain = connection.watches.changed;
+    let transaction = connection.transaction.as_mut()?;
     if AT_ONCE.contains(&name) {
         return None;
     }
-    transaction.queue.push(request);
+    // What will not run is not kept.
+    if !transaction.aborted && !is_vain {
+        transaction.queue.push(request);
+    }
     Some(Ok(Reply::Status(b"QUEUED".to_vec())))
 }
 
@@ -137,7 +142,7 @@ pub fn exec(call: &mut Call) -> Outcome {
             name: "",
             now_ms: call.now_ms,
         };
-        let reply = match inner.check_permission(request) {
+        let reply = match inner.check_permission(request, "multi") {
             Ok(()) => commands::run(&mut inner).unwrap_or_else(Reply::from),
             Err(denied) => Reply::Error(no_longer_allowed(denied.reason())),
         };

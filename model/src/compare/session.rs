@@ -94,10 +94,29 @@ impl Session {
         for (name, value) in configuration::defaults() {
             session.send_words(0, &["CONFIG", "SET", name, value])?;
         }
+        session.align_refusals()?;
         for connection in (0..CONNECTIONS).filter(|connection| connection % 2 == 1) {
             session.send_words(connection, &["HELLO", "3"])?;
         }
         Ok(session)
+    }
+
+    /// Learns how the server counts what it refuses: with an entry of its own, which is forgotten.
+    fn align_refusals(&mut self) -> Result<(), Failure> {
+        self.bare(0, &["AUTH", "nobody", "nothing"])?;
+        let reply = self.bare(0, &["ACL", "LOG", "1"])?;
+        let entry = wire::parse(&reply).and_then(|node| node.items()?.first().cloned());
+        let number = entry.and_then(|entry| {
+            let fields = entry.items()?;
+            let at = fields
+                .iter()
+                .position(|it| it.text() == Some(b"entry-id"))?;
+            fields.get(at + 1)?.integer()
+        });
+        if let Some(number) = number {
+            self.model.number_refusals_from(number + 1);
+        }
+        self.bare(0, &["ACL", "LOG", "RESET"]).map(drop)
     }
 
     /// Runs the steps.
@@ -200,7 +219,8 @@ impl Session {
     fn measure(&mut self, connection: usize, key: &'static str) -> Result<(), Failure> {
         let is_free = self.model.queued(connection).is_none()
             && !self.model.is_confined(connection)
-            && !self.model.is_tracking(connection);
+            && !self.model.is_tracking(connection)
+            && self.model.user(connection) == b"default";
         if !self.options.measures || !is_free || self.model.is_silenced(connection) {
             return Ok(());
         }
@@ -282,8 +302,12 @@ impl Session {
             .checkpoint_every
             .is_some_and(|every| self.requests_sent.is_multiple_of(every));
         // A subscriber may not ask for it, and its complaint is as good as any reply. Inside MULTI it would count, and
-        // behind CLIENT CACHING.
-        let is_free = |it: &usize| self.model.queued(*it).is_none() && !self.model.is_tracking(*it);
+        // behind CLIENT CACHING; that it is refused to a user would be written down.
+        let is_free = |it: &usize| {
+            self.model.queued(*it).is_none()
+                && !self.model.is_tracking(*it)
+                && self.model.user(*it) == b"default"
+        };
         let connection = (0..CONNECTIONS).find(is_free);
         match connection.filter(|_| due) {
             Some(connection) => self.bare(connection, &["CHECKPOINT"]).map(drop),
@@ -501,7 +525,9 @@ impl Session {
 
     /// Learns which members the server has popped.
     fn adopt_popped(&mut self, database: usize, request: &[Vec<u8>], reply: &[u8], before: &Model) {
-        let node = wire::parse(reply);
+        // Messages may stand behind the reply.
+        let nodes = wire::parse_several(reply);
+        let node = nodes.and_then(|nodes| nodes.into_iter().next());
         let popped: Vec<Vec<u8>> = match &node {
             Some(wire::Node::Blob(_, member)) => vec![member.clone()],
             Some(wire::Node::Items(_, items)) => {
@@ -747,6 +773,7 @@ impl Session {
     fn bare_bytes(&mut self, connection: usize, words: &[&[u8]]) -> Result<Vec<u8>, Failure> {
         let request: Vec<Vec<u8>> = words.iter().map(|word| word.to_vec()).collect();
         self.transcript.request(connection, &request);
+        self.model.hear(connection, &request);
         let socket = &mut self.sockets[connection];
         let answered = socket.send(&request).and_then(|()| socket.receive());
         answered.map_err(|error| self.broken(error))
@@ -772,6 +799,8 @@ impl Session {
         let number = wire::parse(&reply).and_then(|node| node.integer());
         let number = number.ok_or_else(|| self.divergence(b"a number", &reply))?;
         self.model.number(connection, number);
+        self.model
+            .hear(connection, &[b"CLIENT".to_vec(), b"ID".to_vec()]);
         Ok(socket)
     }
 
@@ -785,6 +814,7 @@ impl Session {
         let greeting = self.sockets[0]
             .ask(&["HELLO"])
             .map_err(|error| self.broken(error))?;
+        self.model.hear(0, &[b"HELLO".to_vec()]);
         self.version = Version::of_greeting(&greeting)
             .ok_or_else(|| self.divergence(b"a greeting", &greeting))?;
         assert_eq!(

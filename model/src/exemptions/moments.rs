@@ -12,10 +12,13 @@ const TIMES: &[&[u8]] = &[b"idle", b"inactive", b"seen-time", b"active-time"];
 pub fn are_near(expected: &Node, actual: &Node) -> bool {
     let (mut own, mut theirs) = (Vec::new(), Vec::new());
     let same = without_times(expected, &mut own) == without_times(actual, &mut theirs);
-    let near = |(own, theirs): (&i64, &i64)| {
-        own == theirs || *own >= 0 && *theirs >= 0 && (own - theirs).abs() <= APART_MS_MAX
-    };
+    let near = |(own, theirs): (&i64, &i64)| is_near(*own, *theirs);
     same && own.len() == theirs.len() && own.iter().zip(&theirs).all(near)
+}
+
+/// Whether two times, in milliseconds, may be those of one request.
+pub fn is_near(own: i64, theirs: i64) -> bool {
+    own == theirs || own >= 0 && theirs >= 0 && (own - theirs).abs() <= APART_MS_MAX
 }
 
 /// The reply with its times taken out.

@@ -152,12 +152,12 @@ pub const EXEMPTIONS: &[Exemption] = &[
     exempt("client|id", Rule::Positive, "ids are the server's own"),
     exempt(
         "client|info",
-        Rule::AnyText,
+        Rule::Lines,
         "addresses, ages and buffer sizes are the server's own",
     ),
     exempt(
         "client|list",
-        Rule::AnyText,
+        Rule::Lines,
         "addresses, ages and buffer sizes are the server's own",
     ),
     exempt(
@@ -255,8 +255,8 @@ pub const EXEMPTIONS: &[Exemption] = &[
     ),
     exempt(
         "acl|log",
-        Rule::AnyArray,
-        "entries have ages and describe connections",
+        Rule::Refusals,
+        "entries have times, and describe connections with their addresses, ages and buffer sizes",
     ),
     exempt(
         "bgrewriteaof",

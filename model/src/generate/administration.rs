@@ -11,9 +11,6 @@ pub const ROWS: &[Row] = &[
     row("acl|help", 1, none),
     row("acl|load", 1, none),
     row("acl|save", 1, none),
-    row("acl|log", 1, || {
-        some(vec![one(small(0..5)), one(word(&["RESET"]))], 2)
-    }),
     row("bgrewriteaof", 1, none),
     row("bgsave", 1, || {
         some(vec![one(word(&["SCHEDULE", "FOO"]))], 1)
@@ -157,6 +154,7 @@ fn config_get() -> Arguments {
         "lazyfree-lazy-user-d*",
         "databases",
         "slowlog-max-*",
+        "acllog-m*",
     ]);
     proptest::collection::vec(name, 1..4).boxed()
 }
@@ -168,6 +166,7 @@ fn config_set() -> Arguments {
         pair("maxmemory-samples", small(1..64)),
         pair("Lfu-Log-Factor", small(0..100)),
         pair("slowlog-max-len", small(1..200)),
+        pair("acllog-max-len", small(0..4)),
         all(vec![
             texts(&["appendfsync"]),
             word(&["EVERYSEC", "NO", "ALWAYS", "FOO"]),

@@ -209,6 +209,7 @@ fn groups(
         12 => step(features, request).prop_map(|step| vec![step]),
         1 => transactions::steps(features),
         1 => tracking::steps(features),
+        1 => users::steps(features),
         1 => sizes::steps(),
     ];
     collection::vec(one, 1..=length)

@@ -142,7 +142,7 @@ impl Model {
         self.remembered.numbers.get(&connection).copied()
     }
 
-    pub(super) fn numbered(&self, number: i64) -> Option<ConnectionId> {
+    pub(crate) fn numbered(&self, number: i64) -> Option<ConnectionId> {
         let mut numbers = self.remembered.numbers.iter();
         numbers.find(|it| *it.1 == number).map(|it| *it.0)
     }

@@ -1,6 +1,7 @@
 //! ACL: users are made, shown and tried.
 
-use super::{User, shown};
+use super::User;
+use super::selector::Selector;
 use crate::commands::{misused_subcommand, up_to_nul};
 use crate::errors::{self, Failure};
 use crate::reply::Reply;
@@ -18,7 +19,7 @@ pub fn setuser(call: &mut Call) -> Outcome {
         ));
     }
     let mut user = call.model.users.get(name).cloned().unwrap_or_default();
-    for word in &call.args[3..] {
+    for word in &merged(&call.args[3..])? {
         if let Err(complaint) = user.apply(word) {
             return Err(errors::err_bytes(&[
                 b"Error in ACL SETUSER modifier '",
@@ -30,6 +31,32 @@ pub fn setuser(call: &mut Call) -> Outcome {
     }
     call.model.users.insert(name.to_vec(), user);
     Ok(Reply::ok())
+}
+
+/// The words from one that begins with a parenthesis to one that ends with one are one rule.
+fn merged(words: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Failure> {
+    let mut rules: Vec<Vec<u8>> = Vec::new();
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        let mut rule = word.clone();
+        if word.starts_with(b"(") && !word.ends_with(b")") {
+            loop {
+                let Some(next) = rest.next() else {
+                    return Err(quoted(
+                        "Unmatched parenthesis in acl selector starting at '",
+                        word,
+                        "'.",
+                    ));
+                };
+                rule = [rule.as_slice(), next].join(&b' ');
+                if next.ends_with(b")") {
+                    break;
+                }
+            }
+        }
+        rules.push(rule);
+    }
+    Ok(rules)
 }
 
 pub fn deluser(call: &mut Call) -> Outcome {
@@ -57,17 +84,9 @@ pub fn list(call: &mut Call) -> Outcome {
         ];
         let passwords = user.passwords.iter();
         parts.extend(passwords.map(|digest| format!("#{digest}").into_bytes()));
-        if !user.keys.is_empty() {
-            parts.push(shown(&user.keys, b'~'));
-        }
-        let hears_all = user.channels.iter().any(|it| it == b"*");
-        if !hears_all {
-            parts.push(b"resetchannels".to_vec());
-        }
-        if !user.channels.is_empty() {
-            parts.push(shown(&user.channels, b'&'));
-        }
-        parts.push(user.shown_rules().into_bytes());
+        parts.push(user.root.shown());
+        let others = user.others.iter();
+        parts.extend(others.map(|it| [b"(", it.shown().as_slice(), b")"].concat()));
         Reply::Bulk(parts.join(&b' '))
     });
     Ok(Reply::Array(lines.collect()))
@@ -85,14 +104,23 @@ pub fn getuser(call: &mut Call) -> Outcome {
             .collect()
     };
     let passwords = user.passwords.iter().map(String::as_str).collect();
-    Ok(Reply::Map(vec![
+    let others = user.others.iter().map(|it| Reply::Map(described(it)));
+    let mut fields = vec![
         pair("flags", Reply::Set(texts(user.flags()))),
         pair("passwords", Reply::Array(texts(passwords))),
-        pair("commands", Reply::Bulk(user.shown_rules().into_bytes())),
-        pair("keys", Reply::Bulk(shown(&user.keys, b'~'))),
-        pair("channels", Reply::Bulk(shown(&user.channels, b'&'))),
-        pair("selectors", Reply::Array(Vec::new())),
-    ]))
+    ];
+    fields.extend(described(&user.root));
+    fields.push(pair("selectors", Reply::Array(others.collect())));
+    Ok(Reply::Map(fields))
+}
+
+fn described(selector: &Selector) -> Vec<(Reply, Reply)> {
+    let pair = |name: &str, value: Vec<u8>| (Reply::bulk(name.as_bytes()), Reply::Bulk(value));
+    vec![
+        pair("commands", selector.shown_rules()),
+        pair("keys", selector.shown_keys()),
+        pair("channels", selector.shown_channels()),
+    ]
 }
 
 pub fn whoami(call: &mut Call) -> Outcome {

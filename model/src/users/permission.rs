@@ -1,7 +1,7 @@
 //! Whether a user may run a request.
 
 use super::User;
-use crate::glob;
+use super::selector::Refused;
 use crate::named_keys;
 use crate::state::{Call, ConnectionId, Model};
 use crate::table::{self, Declared};
@@ -24,12 +24,21 @@ impl Denied {
         }
     }
 
+    /// The command, key or channel, and what ACL LOG calls it.
+    pub fn object(&self) -> (&[u8], &'static str) {
+        match self {
+            Denied::Command(name) => (name.as_bytes(), "command"),
+            Denied::Key(key) => (key, "key"),
+            Denied::Channel(channel) => (channel, "channel"),
+        }
+    }
+
     /// As ACL DRYRUN says it.
     pub fn detail(&self, user: &[u8]) -> Vec<u8> {
-        let (verb, what, noun): (&[u8], &[u8], &[u8]) = match self {
-            Denied::Command(name) => (b"run", name.as_bytes(), b"command"),
-            Denied::Key(key) => (b"access", key, b"key"),
-            Denied::Channel(channel) => (b"access", channel, b"channel"),
+        let (object, noun) = self.object();
+        let verb: &[u8] = match self {
+            Denied::Command(_) => b"run",
+            _ => b"access",
         };
         let parts = [
             b"User ",
@@ -37,9 +46,9 @@ impl Denied {
             b" has no permissions to ",
             verb,
             b" the '",
-            what,
+            object,
             b"' ",
-            noun,
+            noun.as_bytes(),
         ];
         parts.concat()
     }
@@ -57,68 +66,66 @@ impl Denied {
 }
 
 impl User {
-    fn may_run(&self, declared: &Declared) -> bool {
-        let covers = |rule: &str| match rule.strip_prefix('@') {
-            Some(category) => declared.is_in(category),
-            None => declared.name == rule || declared.name.starts_with(&format!("{rule}|")),
-        };
-        let last = self.rules.iter().rev().find(|rule| covers(&rule[1..]));
-        last.map_or(self.all_commands, |rule| rule.starts_with('+'))
-    }
-
-    fn may_touch(&self, key: &[u8]) -> bool {
-        self.keys.iter().any(|pattern| glob::matches(pattern, key))
-    }
-
-    fn may_hear(&self, channel: &[u8], is_pattern: bool) -> bool {
-        let fits = |allowed: &Vec<u8>| {
-            allowed == b"*"
-                || if is_pattern {
-                    allowed == channel
-                } else {
-                    glob::matches(allowed, channel)
-                }
-        };
-        self.channels.iter().any(fits)
-    }
-
-    /// Every key that there may be.
-    pub fn may_touch_all(&self) -> bool {
-        self.keys.iter().any(|pattern| pattern == b"*")
-    }
-
-    /// Checks a request that is well formed.
+    /// Checks a request that is well formed. One selector that allows all of it is enough; otherwise the user is told of
+    /// a channel rather than of a key and of a key rather than of the command, and of the last that any selector refused.
     pub fn check(&self, declared: &'static Declared, request: &[Vec<u8>]) -> Result<(), Denied> {
-        if !declared.has_flag("no_auth") && !self.may_run(declared) {
-            return Err(Denied::Command(declared.name));
+        let keys = named_keys::named(declared, request);
+        let mut worst = (0, 0);
+        for selector in self.selectors() {
+            let refused = match selector.check(declared, request, &keys) {
+                Ok(()) => return Ok(()),
+                Err(Refused::Command) => (0, 0),
+                Err(Refused::Key(place)) => (1, place),
+                Err(Refused::Channel(place)) => (2, place),
+            };
+            worst = worst.max(refused);
         }
-        for at in named_keys::places(declared, request).unwrap_or_default() {
-            if let Some(key) = request.get(at).filter(|key| !self.may_touch(key)) {
-                return Err(Denied::Key(key.clone()));
-            }
-        }
-        let (channels, is_pattern) = match declared.name {
-            "publish" | "spublish" => (&request[1..2], false),
-            "subscribe" | "ssubscribe" => (&request[1..], false),
-            "psubscribe" => (&request[1..], true),
-            _ => return Ok(()),
-        };
-        let refused = channels.iter().find(|it| !self.may_hear(it, is_pattern));
-        refused.map_or(Ok(()), |channel| Err(Denied::Channel(channel.clone())))
+        let word = request[worst.1].clone();
+        Err(match worst.0 {
+            0 => Denied::Command(declared.name),
+            1 => Denied::Key(word),
+            _ => Denied::Channel(word),
+        })
+    }
+
+    /// Whether it may run the request by a selector by which every key may be read.
+    pub fn may_read_all(&self, declared: &'static Declared, request: &[Vec<u8>]) -> bool {
+        let keys = named_keys::named(declared, request);
+        let mut selectors = self.selectors();
+        selectors.any(|it| it.may_read_all() && it.check(declared, request, &keys).is_ok())
     }
 }
 
 impl Call<'_> {
-    /// Checks a request of the connection's user. CHECKPOINT is in no table of Redis, and is not denied to anyone who
-    /// may run everything.
-    pub fn check_permission(&mut self, request: &[Vec<u8>]) -> Result<(), Denied> {
+    /// Checks a request of the connection's user, and writes down what is refused. CHECKPOINT is in no table of Redis,
+    /// and is not denied to anyone who may run everything.
+    pub fn check_permission(
+        &mut self,
+        request: &[Vec<u8>],
+        context: &'static str,
+    ) -> Result<(), Denied> {
         let name = self.connection().user.clone();
         let Some(user) = self.model.users.get(&name) else {
             return Ok(());
         };
-        match table::of_request(request) {
-            Some(declared) => user.check(declared, request),
-            None => Ok(()),
+        let Some(declared) = table::of_request(request) else {
+            return Ok(());
+        };
+        let checked = user.check(declared, request);
+        if let Err(denied) = &checked {
+            let (object, reason) = denied.object();
+            self.log_refusal(reason, context, object, &name);
+        }
+        checked
+    }
+
+    /// What ACL LOG calls the place of a request that comes from a socket.
+    pub fn context(&mut self) -> &'static str {
+        let connection = self.connection();
+        if connection.transaction.is_some() || connection.executing {
+            "multi"
+        } else {
+            "toplevel"
         }
     }
 }
