@@ -45,7 +45,7 @@ const SECTIONS: &[(&str, &str)] = &[
 /// Sections that INFO leaves out unless it is asked for them.
 const NOT_BY_DEFAULT: &[&str] = &["commandstats", "latencystats"];
 
-/// INFO: the titles of the sections, in order.
+/// INFO: the titles of the sections, in order, and the fields that are known.
 pub fn info(call: &mut Call) -> Outcome {
     let names: Vec<String> = call.args[1..]
         .iter()
@@ -57,8 +57,32 @@ pub fn info(call: &mut Call) -> Outcome {
     let wanted = SECTIONS.iter().filter(|(name, _)| {
         everything || asks(name) || by_default && !NOT_BY_DEFAULT.contains(name)
     });
-    let titles: String = wanted.map(|(_, title)| format!("# {title}\r\n")).collect();
-    Ok(Reply::Verbatim(titles.into_bytes()))
+    let mut text = String::new();
+    for (name, title) in wanted {
+        text.push_str(&format!("# {title}\r\n"));
+        for (field, number) in fields(call, name) {
+            text.push_str(&format!("{field}:{number}\r\n"));
+        }
+    }
+    Ok(Reply::Verbatim(text.into_bytes()))
+}
+
+/// The fields of a section of INFO that the model knows.
+fn fields(call: &Call, section: &str) -> Vec<(&'static str, usize)> {
+    let [connections, keys, items, prefixes] = call.model.tracking_sizes();
+    match section {
+        "clients" => vec![("tracking_clients", connections)],
+        "stats" => {
+            let refused = call.model.refusals.counts();
+            let sizes = [
+                ("tracking_total_keys", keys),
+                ("tracking_total_items", items),
+                ("tracking_total_prefixes", prefixes),
+            ];
+            sizes.into_iter().chain(refused).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Subcommands of DEBUG that change nothing.

@@ -16,13 +16,13 @@ impl Model {
             fields.push(("id", own.to_string().into_bytes()));
         }
         fields.push(("name", it.name.clone()));
-        fields.push(("flags", self.client_flags(connection).into_bytes()));
         fields.push(("db", number(it.database)));
         let [channels, patterns, shard_channels] = it.subscriptions.counts();
         fields.push(("sub", number(channels)));
         fields.push(("psub", number(patterns)));
         fields.push(("ssub", number(shard_channels)));
         if !it.executing {
+            fields.push(("flags", self.client_flags(connection).into_bytes()));
             let queued = it.transaction.as_ref();
             let queued = queued.map_or(-1, |it| it.queue.len() as i64);
             fields.push(("multi", queued.to_string().into_bytes()));
@@ -56,7 +56,7 @@ impl Model {
         let it = &self.connections[&connection];
         let letters = [
             (it.subscriptions.any(), 'P'),
-            (it.transaction.is_some() || it.executing, 'x'),
+            (it.transaction.is_some(), 'x'),
             (it.tracking.on, 't'),
             (it.tracking.is_broken, 'R'),
             (it.tracking.bcast, 'B'),

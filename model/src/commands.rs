@@ -215,7 +215,13 @@ const COMMANDS: &[Command] = &[
     row("memory|malloc-stats", 2, administration::text),
     row("memory|purge", 2, server::ok),
     row("memory|stats", 2, administration::empty_map),
+    row("asking", 1, server::cluster),
+    row("readonly", 1, server::cluster),
+    row("readwrite", 1, server::cluster),
     row("module|help", 2, object::help),
+    row("module|load", -3, server::module),
+    row("module|loadex", -3, server::module),
+    row("module|unload", 3, server::module),
     row("pfdebug", 3, administration::pfdebug),
     row("pfselftest", 1, server::ok),
     row("replconf", -1, administration::replconf),
@@ -392,6 +398,7 @@ const COMMANDS: &[Command] = &[
 /// Finds the command, checks its arity, and queues or runs it.
 pub fn dispatch(call: &mut Call) -> Outcome {
     let found = find(call).and_then(|command| match transactions::forbids(call) {
+        _ if server::is_of_modules(command.name) => Err(server::no_modules()),
         true => Err(errors::err("Command not allowed inside a transaction")),
         false => Ok(command),
     });

@@ -110,7 +110,7 @@ enum Rule {
     Digits,
     /// The same number of such texts.
     EachDigits,
-    /// A text with the same titles of sections.
+    /// A text with the same titles of sections, and the same lines where the model has some.
     Titles,
     /// Any status.
     AnyStatus,

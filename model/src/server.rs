@@ -21,6 +21,24 @@ pub fn cluster(_: &mut Call) -> Outcome {
     Err(errors::err("This instance has cluster support disabled"))
 }
 
+/// Whether a command loads modules or takes them away, which is refused before anything else is looked at.
+pub fn is_of_modules(name: &str) -> bool {
+    name.starts_with("module|load") || name == "module|unload"
+}
+
+pub fn module(_: &mut Call) -> Outcome {
+    Err(no_modules())
+}
+
+/// `enable-module-command` is off.
+pub fn no_modules() -> errors::Failure {
+    errors::err(
+        "MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run it from a \
+         local connection, otherwise you need to set this option in the configuration file, and then restart the \
+         server.",
+    )
+}
+
 /// The picture is the server's own.
 pub fn lolwut(_: &mut Call) -> Outcome {
     Ok(Reply::Verbatim(Vec::new()))

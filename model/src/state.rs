@@ -332,9 +332,10 @@ impl Model {
         self.remembered = Remembered::default();
     }
 
-    /// Tells the number that the next entry of ACL LOG gets.
-    pub fn number_refusals_from(&mut self, next: i64) {
+    /// Tells the number that the next entry of ACL LOG gets, and what INFO says of the earlier ones.
+    pub fn count_refusals_from(&mut self, next: i64, information: &str) {
         self.refusals.begin_at(next);
+        self.refusals.count_from(information);
     }
 
     /// The database that a connection has selected, and its protocol.

@@ -1,6 +1,6 @@
 //! Which function carries out which command. A command of the table that has none here is unknown to clients.
 
-use super::table::{self, COUNT, CommandId, Flag};
+use super::table::{self, COUNT, CommandId, Flag, Group};
 use super::{
     Call, Outcome, acl, append_only, backup, bitfield, bitmap, bitmap_operation, checkpoint,
     client_admin, client_tracking, config, connection, debug, dump, eval, expire, function, geo,
@@ -190,6 +190,9 @@ const BINDINGS: &[(&str, Handler)] = &[
     ("migrate", migrate::migrate),
     ("module|help", instance::module_help),
     ("module|list", instance::module_list),
+    ("module|load", instance::module_load),
+    ("module|loadex", instance::module_load),
+    ("module|unload", instance::module_unload),
     ("monitor", monitor::monitor),
     ("move", keys_database::r#move),
     ("mset", string::mset),
@@ -392,8 +395,9 @@ const fn build() -> Bindings {
     while i < COUNT {
         let command = &table::ACTIVE[i];
         table[i].timed = !command.flags.has(Flag::Fast);
-        // Every subcommand of CLUSTER answers the same.
-        if starts_with(command.row.name.as_bytes(), b"cluster|") {
+        // Every subcommand of CLUSTER and every other command about clusters answers the same.
+        let is_of_clusters = matches!(command.group, Group::Cluster);
+        if is_of_clusters && !command.has_subcommands() {
             table[i].handler = Some(instance::cluster);
         }
         i += 1;
@@ -411,20 +415,6 @@ const fn build() -> Bindings {
         i += 1;
     }
     Bindings(table)
-}
-
-const fn starts_with(text: &[u8], prefix: &[u8]) -> bool {
-    if text.len() < prefix.len() {
-        return false;
-    }
-    let mut i = 0;
-    while i < prefix.len() {
-        if text[i] != prefix[i] {
-            return false;
-        }
-        i += 1;
-    }
-    true
 }
 
 #[cfg(test)]

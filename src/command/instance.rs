@@ -35,6 +35,21 @@ pub fn module_list(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
+/// MODULE LOAD path [arg ...], MODULE LOADEX path ...: no file is an extension of this server.
+pub fn module_load(_: &mut Call<'_>) -> Outcome {
+    const FAILED: ErrorReply =
+        ErrorReply::new("ERR Error loading the extension. Please check the server logs.");
+    tracing::warn!("modules cannot be loaded: this server takes no extensions");
+    Err(FAILED.into())
+}
+
+/// MODULE UNLOAD name
+pub fn module_unload(_: &mut Call<'_>) -> Outcome {
+    const NONE: ErrorReply =
+        ErrorReply::new("ERR Error unloading module: no such module with that name");
+    Err(NONE.into())
+}
+
 /// MODULE HELP
 pub fn module_help(call: &mut Call<'_>) -> Outcome {
     help::write(call, help::MODULE)

@@ -428,6 +428,9 @@ impl Turn<'_> {
         if !command.flags.has(Flag::NoAuth) && !self.client.may_speak(&server.users) {
             return reject("NOAUTH Authentication required.");
         }
+        if self.client.multi.is_some() && command.flags.has(Flag::NoMulti) {
+            return reject("ERR Command not allowed inside a transaction");
+        }
         if !self.client.account.is_almighty() {
             let context = if self.client.multi.is_some() {
                 Context::Transaction
@@ -438,9 +441,6 @@ impl Turn<'_> {
                 let text = denial.text(&self.client.account, command, self.words, false);
                 return reject(&format!("NOPERM {text}"));
             }
-        }
-        if self.client.multi.is_some() && command.flags.has(Flag::NoMulti) {
-            return reject("ERR Command not allowed inside a transaction");
         }
         Ok((command, handler))
     }

@@ -12,3 +12,4 @@ mod process;
 mod program;
 mod replica;
 mod restore;
+mod safety;

@@ -1,5 +1,7 @@
 //! One sequence against one server.
 
+mod agreement;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
@@ -99,24 +101,6 @@ impl Session {
             session.send_words(connection, &["HELLO", "3"])?;
         }
         Ok(session)
-    }
-
-    /// Learns how the server counts what it refuses: with an entry of its own, which is forgotten.
-    fn align_refusals(&mut self) -> Result<(), Failure> {
-        self.bare(0, &["AUTH", "nobody", "nothing"])?;
-        let reply = self.bare(0, &["ACL", "LOG", "1"])?;
-        let entry = wire::parse(&reply).and_then(|node| node.items()?.first().cloned());
-        let number = entry.and_then(|entry| {
-            let fields = entry.items()?;
-            let at = fields
-                .iter()
-                .position(|it| it.text() == Some(b"entry-id"))?;
-            fields.get(at + 1)?.integer()
-        });
-        if let Some(number) = number {
-            self.model.number_refusals_from(number + 1);
-        }
-        self.bare(0, &["ACL", "LOG", "RESET"]).map(drop)
     }
 
     /// Runs the steps.
@@ -269,6 +253,7 @@ impl Session {
             })
             .collect();
         self.exchange(connection, &words)?;
+        self.make_room()?;
         self.checkpoint_if_due()
     }
 
@@ -394,6 +379,9 @@ impl Session {
         }
         if next_model.is_unsettled() {
             return Err(Failure::Inconclusive);
+        }
+        if next_model.crowded_keys() > 0 && next_model.told_of_all().is_none() {
+            return Ok(());
         }
         self.transcript.request(connection, request);
         self.requests_sent += 1;

@@ -1,7 +1,7 @@
 //! What was sent and answered, as lines for redis-cli.
 
 /// Arguments and replies are shown up to this many bytes.
-const SHOWN_BYTES_MAX: usize = 20000;
+const SHOWN_BYTES_MAX: usize = 400;
 
 /// The lines of one sequence.
 #[derive(Clone, Debug, Default)]

@@ -13,7 +13,7 @@ use crate::generate::{self, Features, Step};
 const ATTEMPTS: usize = 5;
 
 /// How many simpler sequences are tried after a failure.
-const SHRINKS_MAX: u32 = 60;
+const SHRINKS_MAX: u32 = 4_000;
 
 /// A number of sequences to run.
 #[derive(Clone, Copy, Debug)]

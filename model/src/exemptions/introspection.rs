@@ -21,20 +21,15 @@ pub fn has_titles(expected: &Node, actual: &Node) -> bool {
     let (Node::Blob(kind, own), Node::Blob(other, theirs)) = (expected, actual) else {
         return false;
     };
-    let titles = |text: &[u8]| -> Vec<Vec<u8>> {
+    let lines = |text: &[u8]| -> Vec<Vec<u8>> {
+        let text = text.strip_prefix(b"txt:").unwrap_or(text);
         let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-        let is_title = |line: &&[u8]| {
-            let line = line.strip_prefix(b"txt:").unwrap_or(line);
-            line.starts_with(b"# ")
-        };
-        let titles = lines.filter(is_title);
-        titles
-            .map(|line| line.strip_prefix(b"txt:").unwrap_or(line).to_vec())
-            .collect()
+        let lines = lines.filter(|line| !line.is_empty());
+        lines.map(<[u8]>::to_vec).collect()
     };
-    let theirs = titles(theirs);
+    let theirs = lines(theirs);
     let mut rest = theirs.iter();
-    kind == other && titles(own).iter().all(|title| rest.any(|it| it == title))
+    kind == other && lines(own).iter().all(|line| rest.any(|it| it == line))
 }
 
 /// Whether all names are there, and no other that the model knows.

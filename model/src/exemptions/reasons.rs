@@ -358,7 +358,7 @@ pub const EXEMPTIONS: &[Exemption] = &[
         Rule::Found,
         "members at the same distance, and those found without an order, come in any order",
     ),
-    exempt("info", Rule::Titles, "the values are the server's own"),
+    exempt("info", Rule::Titles, "most values are the server's own"),
     exempt(
         "lastsave",
         Rule::Positive,

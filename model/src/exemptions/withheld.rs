@@ -87,6 +87,11 @@ const WITHHELD: &[Withheld] = &[
     },
     Withheld {
         before: MODELLED,
+        applies: |command, _| matches!(command, "client|list" | "client|info"),
+        reason: "lines about connections have other fields",
+    },
+    Withheld {
+        before: MODELLED,
         applies: |command, _| {
             command.starts_with("command") || command.starts_with("config|") || command == "info"
         },

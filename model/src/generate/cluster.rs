@@ -32,6 +32,9 @@ pub const ROWS: &[Row] = &[
     row("cluster|shards", 1, none),
     row("cluster|slaves", 1, one_number),
     row("cluster|slots", 1, none),
+    row("asking", 1, none),
+    row("readonly", 1, none),
+    row("readwrite", 1, none),
 ];
 
 fn one_number() -> Arguments {

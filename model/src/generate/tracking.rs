@@ -112,6 +112,47 @@ fn traffic(features: Features) -> BoxedStrategy<Vec<Step>> {
     collection::vec(step, 4..16).boxed()
 }
 
+/// One connection tracks, and there is little room for what it reads.
+fn crowded_steps(features: Features) -> BoxedStrategy<Vec<Step>> {
+    let words = |text: &str| text.split(' ').map(Argument::text).collect::<Request>();
+    let of = |connection, request| Step::Requests {
+        connection,
+        requests: vec![request],
+    };
+    let limit = move |keys: usize| words(&format!("CONFIG SET tracking-table-max-keys {keys}"));
+    let modes = select(vec!["", " NOLOOP", " OPTOUT", " OPTIN"]);
+    let reads = collection::vec(
+        (select(vec!["GET", "EXISTS", "MGET"]), keys_of_reads()),
+        2..6,
+    );
+    (0..CONNECTIONS, 1..5_usize, modes, reads, traffic(features))
+        .prop_map(move |(reader, keys, mode, reads, traffic)| {
+            let offs = (0..CONNECTIONS).map(|it| of(it, words("RESET")));
+            let begin = [
+                of(reader, words("HELLO 3")),
+                of(reader, words("FLUSHALL")),
+                of(reader, limit(keys)),
+                of(reader, words(&format!("CLIENT TRACKING ON{mode}"))),
+            ];
+            let reads = reads.into_iter().map(|(name, keys)| {
+                let keys = if name == "GET" {
+                    keys[..1].to_vec()
+                } else {
+                    keys
+                };
+                of(reader, [words(name), keys].concat())
+            });
+            let end = [of(reader, words("RESET")), of(reader, limit(1_000_000))];
+            let steps = offs.chain(begin).chain(reads);
+            steps.chain(traffic).chain(end).collect()
+        })
+        .boxed()
+}
+
+fn keys_of_reads() -> Arguments {
+    collection::vec(key(), 1..6).boxed()
+}
+
 /// Connections that track, and others that are told for them.
 pub fn steps(features: Features) -> BoxedStrategy<Vec<Step>> {
     let words = |text: &str| text.split(' ').map(Argument::text).collect::<Request>();
@@ -141,7 +182,7 @@ pub fn steps(features: Features) -> BoxedStrategy<Vec<Step>> {
     let subscribe = Just(words("SUBSCRIBE __redis__:invalidate"));
     let begins = collection::vec((0..CONNECTIONS, begin), 1..3);
     let hears = proptest::option::weighted(0.3, (0..CONNECTIONS, subscribe));
-    (hears, begins, traffic(features))
+    let usual = (hears, begins, traffic(features))
         .prop_map(|(hears, begins, traffic)| {
             let first = hears.into_iter().chain(begins);
             let first = first.map(|(connection, request)| Step::Requests {
@@ -150,5 +191,6 @@ pub fn steps(features: Features) -> BoxedStrategy<Vec<Step>> {
             });
             first.chain(traffic).collect()
         })
-        .boxed()
+        .boxed();
+    prop_oneof![3 => usual, 1 => crowded_steps(features)].boxed()
 }

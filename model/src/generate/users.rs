@@ -112,7 +112,6 @@ fn rule() -> One {
         "%~a",
         "%RR~a",
         "%X~a",
-        "%R",
         "~a b",
         "&a b",
         "+config|get|x",

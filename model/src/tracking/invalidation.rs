@@ -17,8 +17,8 @@ use crate::transactions;
 pub struct Remembered {
     /// The numbers that the server gave the connections.
     numbers: BTreeMap<ConnectionId, i64>,
-    /// The connections that have read a key, in whatever database.
-    readers: BTreeMap<Vec<u8>, BTreeSet<ConnectionId>>,
+    /// The connections that have read a key, in whatever database: also those that are gone, by their numbers.
+    readers: BTreeMap<Vec<u8>, BTreeSet<Reader>>,
     /// Keys that have changed in this request, and whose command changed each last.
     changed: BTreeMap<Vec<u8>, Option<ConnectionId>>,
     /// What the connection is told behind its reply: keys, or that all are gone.
@@ -28,6 +28,9 @@ pub struct Remembered {
     /// A key expired that somebody hears of, and nobody has looked at it since.
     pub unsettled: bool,
 }
+
+/// A connection and the number that it had.
+type Reader = (ConnectionId, Option<i64>);
 
 /// Commands that run others, which are looked at instead.
 const RUNNERS: &[&str] = &[
@@ -106,10 +109,11 @@ impl Call<'_> {
         if self.name == "xread" && places.first().is_some_and(is_uneven) {
             return;
         }
+        let number = self.model.number_of(connection);
         for place in places {
             let key = self.args[place].clone();
             let readers = self.model.remembered.readers.entry(key).or_default();
-            readers.insert(connection);
+            readers.insert((connection, number));
         }
     }
 }
@@ -183,11 +187,70 @@ impl Model {
 
     fn listeners(&self, key: &[u8]) -> Vec<ConnectionId> {
         let readers = self.remembered.readers.get(key).into_iter().flatten();
-        let listens = |id: &&ConnectionId| {
+        let listens = |(id, number): &&Reader| {
             let tracking = self.connections.get(id).map(|it| &it.tracking);
-            tracking.is_some_and(|it| it.on && !it.bcast)
+            let is_same = self.number_of(*id) == *number;
+            is_same && tracking.is_some_and(|it| it.on && !it.bcast)
         };
-        readers.filter(listens).copied().collect()
+        readers.filter(listens).map(|(id, _)| *id).collect()
+    }
+
+    /// How many keys must be forgotten before the next request, which the server chooses.
+    pub fn crowded_keys(&self) -> usize {
+        let most = self.directive("tracking-table-max-keys");
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let tracked = self.connections.values().any(|it| it.tracking.on);
+        if most == 0 || !tracked {
+            return 0;
+        }
+        self.remembered.readers.len().saturating_sub(most)
+    }
+
+    /// The one connection that is told of every key that may be forgotten, if there is one.
+    pub fn told_of_all(&self) -> Option<ConnectionId> {
+        let mut listeners = self
+            .remembered
+            .readers
+            .keys()
+            .map(|key| self.listeners(key));
+        let first = listeners.next()?;
+        let [listener] = first[..] else {
+            return None;
+        };
+        let is_only = listeners.all(|it| it == [listener]);
+        let own = &self.connections[&listener];
+        let receiver = match own.tracking.redirect {
+            0 => Some(listener),
+            redirect => self.numbered(redirect),
+        };
+        let hears = |id: &ConnectionId| {
+            self.connections.get(id).is_some_and(|it| {
+                it.protocol == Protocol::Resp3 || *id != listener && it.subscriptions.any()
+            })
+        };
+        receiver.filter(hears).filter(|_| is_only)
+    }
+
+    /// The server has forgotten a key to make room. Nothing happens if nobody had read it.
+    pub fn forget_key(&mut self, key: &[u8]) {
+        for listener in self.listeners(key) {
+            self.tell(listener, Some(vec![key.to_vec()]));
+        }
+        self.remembered.readers.remove(key);
+    }
+
+    /// What INFO tells of tracking: the connections, the keys, their readers in all, and the prefixes.
+    pub fn tracking_sizes(&self) -> [usize; 4] {
+        let connections = self.connections.values();
+        let connections = connections.filter(|it| it.tracking.on);
+        let readers = &self.remembered.readers;
+        let prefixes = connections.clone().flat_map(|it| &it.tracking.prefixes);
+        [
+            connections.count(),
+            readers.len(),
+            readers.values().map(BTreeSet::len).sum(),
+            prefixes.collect::<BTreeSet<_>>().len(),
+        ]
     }
 
     /// A key has changed; `maker` is the connection whose command is carried out.
@@ -313,7 +376,7 @@ impl Model {
 
     pub(crate) fn forget_reader(&mut self, connection: ConnectionId) {
         for readers in self.remembered.readers.values_mut() {
-            readers.remove(&connection);
+            readers.remove(&(connection, None));
         }
         self.remembered.numbers.remove(&connection);
     }

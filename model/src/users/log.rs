@@ -1,5 +1,7 @@
 //! ACL LOG: what users were refused lately.
 
+use std::collections::BTreeMap;
+
 use crate::commands::misused_subcommand;
 use crate::numbers;
 use crate::reply::Reply;
@@ -35,12 +37,40 @@ pub struct Log {
     entries: Vec<Entry>,
     /// The number of the next entry.
     next: i64,
+    /// How often something was refused for each reason.
+    counts: BTreeMap<&'static str, usize>,
 }
+
+/// The fields of INFO that count, with the reasons.
+const COUNTERS: [(&str, &str); 4] = [
+    ("acl_access_denied_auth", "auth"),
+    ("acl_access_denied_cmd", "command"),
+    ("acl_access_denied_key", "key"),
+    ("acl_access_denied_channel", "channel"),
+];
 
 impl Log {
     /// The server has counted entries before this model was there.
     pub fn begin_at(&mut self, next: i64) {
         self.next = next;
+    }
+
+    /// The counters as INFO shows them, which CONFIG RESETSTAT leaves alone.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        let count = |reason| self.counts.get(reason).copied().unwrap_or(0);
+        COUNTERS
+            .map(|(field, reason)| (field, count(reason)))
+            .into_iter()
+    }
+
+    /// The server has counted before this model was there: what its INFO says.
+    pub fn count_from(&mut self, information: &str) {
+        for (field, reason) in COUNTERS {
+            let mut lines = information.lines();
+            let number = lines.find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+            let number = number.and_then(|number| number.trim().parse().ok());
+            self.counts.insert(reason, number.unwrap_or(0));
+        }
     }
 }
 
@@ -57,6 +87,7 @@ impl Call<'_> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let (client, now_ms) = (self.model.client_line(self.connection), self.now_ms);
         let log = &mut self.model.refusals;
+        *log.counts.entry(reason).or_default() += 1;
         if most == 0 {
             log.entries.clear();
             return;

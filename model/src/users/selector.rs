@@ -197,8 +197,7 @@ impl Selector {
     }
 
     fn may_touch(&self, key: &[u8], access: Access) -> bool {
-        let allows =
-            |pattern: &Pattern| pattern.allows(access) && glob::fits(&pattern.text, key);
+        let allows = |pattern: &Pattern| pattern.allows(access) && glob::fits(&pattern.text, key);
         self.all_keys || self.keys.iter().any(allows)
     }
 

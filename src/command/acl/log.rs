@@ -81,9 +81,13 @@ struct Inner {
 }
 
 impl AclLog {
-    /// Adds a refusal; `len_max` is how many entries are kept.
+    /// Adds a refusal; `len_max` is how many entries are kept. A lower limit acts with the next new entry.
     pub fn add(&self, refusal: Refusal, now_ms: u64, len_max: usize) {
         let mut inner = self.0.lock();
+        if len_max == 0 {
+            inner.entries.clear();
+            return;
+        }
         let is_same = |entry: &Entry| {
             let known = &entry.refusal;
             (known.reason, known.context) == (refusal.reason, refusal.context)
@@ -92,26 +96,24 @@ impl AclLog {
                 && known.user == refusal.user
         };
         let same = inner.entries.iter().take(RECENT).position(is_same);
-        let entry = match same.and_then(|at| inner.entries.remove(at)) {
-            Some(entry) => Entry {
+        if let Some(entry) = same.and_then(|at| inner.entries.remove(at)) {
+            inner.entries.push_front(Entry {
                 count: entry.count + 1,
                 updated_ms: now_ms,
                 refusal,
                 ..entry
-            },
-            None => {
-                let id = inner.next_id;
-                inner.next_id += 1;
-                Entry {
-                    refusal,
-                    count: 1,
-                    id,
-                    created_ms: now_ms,
-                    updated_ms: now_ms,
-                }
-            }
-        };
-        inner.entries.push_front(entry);
+            });
+            return;
+        }
+        let id = inner.next_id;
+        inner.next_id += 1;
+        inner.entries.push_front(Entry {
+            refusal,
+            count: 1,
+            id,
+            created_ms: now_ms,
+            updated_ms: now_ms,
+        });
         inner.entries.truncate(len_max);
     }
 
@@ -155,7 +157,15 @@ mod tests {
             [(b"a".to_vec(), 1), (b"a".to_vec(), 2), (b"b".to_vec(), 1)]
         );
         assert_eq!((entries[1].created_ms, entries[1].updated_ms), (0, 2));
-        log.add(refusal("c"), 70_001, 2);
+        // The limit acts with a new entry, not with one that is known.
+        log.add(refusal("a"), 70_001, 2);
+        assert_eq!(log.newest(10).len(), 3);
+        log.add(refusal("c"), 70_002, 2);
         assert_eq!(log.newest(10).len(), 2);
+        let id = log.newest(1)[0].id;
+        log.add(refusal("d"), 70_003, 0);
+        assert_eq!(log.newest(10).len(), 0);
+        log.add(refusal("e"), 70_004, 2);
+        assert_eq!(log.newest(1)[0].id, id + 1);
     }
 }

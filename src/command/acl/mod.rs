@@ -117,14 +117,11 @@ pub fn log_in(
         }
         None => {
             let object = word::shown(command, usize::MAX).into_bytes();
-            refuse(
-                server,
-                client,
-                Reason::Login,
-                Context::TopLevel,
-                object,
-                name,
-            );
+            let context = match client.multi {
+                Some(_) => Context::Transaction,
+                None => Context::TopLevel,
+            };
+            refuse(server, client, Reason::Login, context, object, name);
             Err(WRONG_PASSWORD)
         }
     }
@@ -148,6 +145,9 @@ fn refuse(
         },
         1,
     );
+    // What is written down is how the client is now, not how its last turn left it.
+    let proto = client.entry.view.lock().proto;
+    client.publish(proto);
     let now_ms = server.clock.wall_ms();
     let refusal = Refusal {
         reason,

@@ -51,10 +51,11 @@ pub(super) fn reply(call: &mut Call<'_>) -> Outcome {
             if !out.is_resp3() {
                 return Err(NOT_RESP2.into());
             }
+            // What a command pushes to its own connection comes behind its reply.
+            out.bulk(b"Some real reply following the push reply");
             out.push(2);
             out.bulk(b"server-cpu-usage");
             out.int(42);
-            out.bulk(b"Some real reply following the push reply");
         }
         "verbatim" => out.verbatim("txt", b"This is a verbatim\nstring"),
         word => out.boolean(word == "true"),

@@ -61,7 +61,7 @@ pub const GROUPS: &[Rows] = &[
 
 /// The groups, and the rest of groups, whose commands are unknown until they are carried out. A row whose name has a bar
 /// belongs into the container of that name.
-pub const LATER: &[Rows] = &[server::LATER, cluster::LATER];
+pub const LATER: &[Rows] = &[server::LATER];
 
 /// How many commands and subcommands there are; every [`CommandId`] is below it.
 pub const COUNT: usize = count(true);

@@ -467,6 +467,43 @@ pub(super) const ROWS: Rows = Rows {
                     .summary("Lists the modules that are loaded.")
                     .complexity("O(N), N modules")
                     .tips(&["nondeterministic_output_order"]),
+        Row::new(
+            "module|load",
+            "4.0.0",
+            -3,
+            &[NoAsyncLoading, Admin, NoScript, Protected],
+        )
+        .summary("Loads a module.")
+        .complexity("O(1)")
+        .args(&[
+            Arg::string("path"),
+            Arg::string("arg").optional().multiple(),
+        ]),
+        Row::new(
+            "module|loadex",
+            "7.0.0",
+            -3,
+            &[NoAsyncLoading, Admin, NoScript, Protected],
+        )
+        .summary("Loads a module with its configuration.")
+        .complexity("O(1)")
+        .args(&[
+            Arg::string("path"),
+            Arg::block("configs", &[Arg::string("name"), Arg::string("value")])
+                .token("CONFIG")
+                .optional()
+                .multiple_token(),
+            Arg::string("args").token("ARGS").optional().multiple(),
+        ]),
+        Row::new(
+            "module|unload",
+            "4.0.0",
+            3,
+            &[NoAsyncLoading, Admin, NoScript, Protected],
+        )
+        .summary("Unloads a module.")
+        .complexity("O(1)")
+        .args(&[Arg::string("name")]),
             ]),
         Row::new("monitor", "1.0.0", 1, &[Admin, NoScript, Loading, Stale])
             .summary("Shows every command that the server carries out, as it comes."),
@@ -623,60 +660,21 @@ pub(super) const ROWS: Rows = Rows {
 /// Commands and subcommands that are unknown until they are carried out.
 pub(super) const LATER: Rows = Rows {
     group: Group::Server,
-    rows: &[
-        Row::new("failover", "6.2.0", -1, &[Admin, NoScript, Stale])
-            .summary("Hands the master's part over to a replica.")
-            .complexity("O(1)")
-            .args(&[
-                Arg::block(
-                    "target",
-                    &[
-                        Arg::string("host"),
-                        Arg::integer("port"),
-                        Arg::word("force", "FORCE").optional(),
-                    ],
-                )
-                .token("TO")
-                .optional(),
-                Arg::word("abort", "ABORT").optional(),
-                Arg::integer("milliseconds").token("TIMEOUT").optional(),
-            ]),
-        Row::new(
-            "module|load",
-            "4.0.0",
-            -3,
-            &[NoAsyncLoading, Admin, NoScript, Protected],
-        )
-        .summary("Loads a module.")
+    rows: &[Row::new("failover", "6.2.0", -1, &[Admin, NoScript, Stale])
+        .summary("Hands the master's part over to a replica.")
         .complexity("O(1)")
         .args(&[
-            Arg::string("path"),
-            Arg::string("arg").optional().multiple(),
-        ]),
-        Row::new(
-            "module|loadex",
-            "7.0.0",
-            -3,
-            &[NoAsyncLoading, Admin, NoScript, Protected],
-        )
-        .summary("Loads a module with its configuration.")
-        .complexity("O(1)")
-        .args(&[
-            Arg::string("path"),
-            Arg::block("configs", &[Arg::string("name"), Arg::string("value")])
-                .token("CONFIG")
-                .optional()
-                .multiple_token(),
-            Arg::string("args").token("ARGS").optional().multiple(),
-        ]),
-        Row::new(
-            "module|unload",
-            "4.0.0",
-            3,
-            &[NoAsyncLoading, Admin, NoScript, Protected],
-        )
-        .summary("Unloads a module.")
-        .complexity("O(1)")
-        .args(&[Arg::string("name")]),
-    ],
+            Arg::block(
+                "target",
+                &[
+                    Arg::string("host"),
+                    Arg::integer("port"),
+                    Arg::word("force", "FORCE").optional(),
+                ],
+            )
+            .token("TO")
+            .optional(),
+            Arg::word("abort", "ABORT").optional(),
+            Arg::integer("milliseconds").token("TIMEOUT").optional(),
+        ])],
 };
