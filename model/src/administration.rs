@@ -94,7 +94,7 @@ pub fn debug(call: &mut Call) -> Outcome {
     if call.says(1, "HELP") && words == 2 {
         return crate::object::help(call);
     }
-    if call.says(1, "OBJECT") && words >= 3 {
+    if call.says(1, "OBJECT") && words == 3 {
         let key = call.arg(2);
         if !call.exists(key) {
             return Err(errors::no_such_key());

@@ -108,6 +108,8 @@ pub fn places(declared: &Declared, request: &[Vec<u8>]) -> Result<Vec<usize>, No
         };
     }
     match name {
+        // One of its two kinds of keys is missing, and then Redis finds none.
+        "pfmerge" if request.len() == 2 => return Err(NoKeys::Invalid),
         "xread" | "xreadgroup" => places = of_streams(request).ok_or(NoKeys::Invalid)?,
         "sort" => places.extend(behind(request, "STORE", 2)),
         "georadius" | "georadiusbymember" => {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::append_only::AppendOnly;
 use super::file_report::{FileReport, TornEnd};
-use crate::interchange::aof::{Manifest, leftover};
+use crate::interchange::aof::Manifest;
 use crate::server::saver;
 use crate::storage::check::Severity;
 use crate::vfs::OsVfs;
@@ -32,14 +32,10 @@ pub(super) fn find_leftovers(report: &mut FileReport, file: &AppendOnly) -> io::
         names.push(entry?.path());
     }
     names.sort();
-    let manifest_name = path.file_name().unwrap_or_default().to_string_lossy();
-    let name = manifest_name
-        .strip_suffix(".manifest")
-        .unwrap_or(&manifest_name);
     let named = |path: &Path| file.parts.iter().any(|part| part == path);
     for path in names {
-        if is_left(&path, name) && !named(&path) && path.is_file() {
-            found.push((path, "a rewrite left it, and the manifest does not name it"));
+        if is_temporary(&path) && !named(&path) && path.is_file() {
+            found.push((path, "a rewrite that did not end left it"));
         }
     }
     for (path, why) in found {
@@ -50,11 +46,14 @@ pub(super) fn find_leftovers(report: &mut FileReport, file: &AppendOnly) -> io::
     Ok(())
 }
 
-/// Whether the append-only file of this name may have left a file, here or in Redis.
-fn is_left(path: &Path, name: &str) -> bool {
-    let file = path.file_name().unwrap_or_default().to_string_lossy();
-    let is_part = file.ends_with(".aof") || file.ends_with(".rdb") || file.ends_with(".manifest");
-    leftover::is_ours(&file, name) || (file.starts_with("temp-") && is_part)
+/// Names of files that are being written, here and by Redis.
+fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_part = name.ends_with(".aof") || name.ends_with(".rdb") || name.ends_with(".manifest");
+    let is_ours = [".base.rdb.tmp", ".base.aof.tmp", ".manifest.tmp"]
+        .iter()
+        .any(|end| name.ends_with(end));
+    is_ours || (name.starts_with("temp-") && is_part)
 }
 
 /// Does what is safe; says what that was. `report` is of a check before.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::config_files::{CONFIG_BYTES_MAX, ConfigFiles};
 use super::daemon::{self, PidFile, Supervisor};
 use super::logging;
+use crate::command::table::renames::{RenameError, Renames};
 use crate::config::file::{self, LoadError};
 use crate::config::overrides::{self, Overrides};
 use crate::config::table::TABLE;
@@ -59,6 +60,8 @@ enum StartError {
     Stdin(io::Error),
     #[error("Can't daemonize: {0}")]
     Daemonize(io::Error),
+    #[error("rename-command: {0}")]
+    Rename(#[from] RenameError),
 }
 
 /// Runs the subcommand. `arguments` are those behind `server`.
@@ -125,7 +128,9 @@ fn load(overrides: &Overrides) -> Result<Config, StartError> {
     }
     text.push(b'\n');
     text.extend(&overrides.text);
-    Ok(file::load(&text, path, &mut files)?)
+    let config = file::load(&text, path, &mut files)?;
+    Renames::new(&config.startup().renames)?;
+    Ok(config)
 }
 
 fn start(launch: Launch, serve: Serve, is_default: bool) -> ExitCode {
@@ -186,13 +191,8 @@ fn warn_of_idle(config: &Config) {
             tracing::info!("Directives that {why}: {}", names.join(", "));
         }
     }
-    for (name, count) in [
-        ("loadmodule", startup.modules.len()),
-        ("rename-command", startup.renames.len()),
-    ] {
-        if count != 0 {
-            tracing::warn!("'{name}' has no effect in this version");
-        }
+    if !startup.modules.is_empty() {
+        tracing::warn!("'loadmodule' has no effect in this version");
     }
 }
 

@@ -4,7 +4,7 @@ use super::argument::is_word;
 use super::client::Client;
 use super::dispatch::BOUND;
 use super::server::Server;
-use super::table::{self, Command, Flag, Group, Resolved};
+use super::table::{Command, Flag, Group, Resolved};
 use super::{Call, Failure, attempt, transaction};
 use crate::keyspace::Keyspace;
 use crate::resp::Reply;
@@ -57,7 +57,7 @@ impl<'a> Player<'a> {
     ) -> Result<(), ReplayError> {
         let words = &without_limit(words);
         let unknown = || ReplayError::Unknown(String::from_utf8_lossy(words[0]).into_owned());
-        let Resolved::Command(command) = table::resolve(words) else {
+        let Resolved::Command(command) = self.server.renames.resolve(words) else {
             return Err(unknown());
         };
         let Some(handler) = BOUND.of(command.id).handler else {

@@ -462,7 +462,7 @@ impl Supervisor for ScriptRun<'_> {
 
 impl Host for ScriptRun<'_> {
     fn call(&mut self, words: &[&[u8]], out: &mut Reply) -> Called {
-        let Resolved::Command(command) = table::resolve(words) else {
+        let Resolved::Command(command) = self.server.renames.resolve(words) else {
             return self.refuse(None, "Unknown Redis command called from script");
         };
         if !command.accepts(words.len()) {
@@ -497,7 +497,7 @@ impl Host for ScriptRun<'_> {
     }
 
     fn may_call(&mut self, words: &[&[u8]]) -> Option<bool> {
-        let Resolved::Command(command) = table::resolve(words) else {
+        let Resolved::Command(command) = self.server.renames.resolve(words) else {
             return None;
         };
         let account = &self.client.account;

@@ -24,6 +24,7 @@ use super::shutdown::Shutdown;
 use super::slowlog::Slowlog;
 use super::stats::{Stats, add};
 use super::subscriptions::Subscriptions;
+use super::table::renames::Renames;
 use super::tracking::Tracking;
 use super::tuning::Tuning;
 use super::watch::WatchTable;
@@ -56,6 +57,8 @@ pub struct Server {
     /// Where the log is copied to.
     pub archive: Archive,
     pub users: Users,
+    /// What commands are called here.
+    pub renames: Renames,
     pub acl_log: AclLog,
     pub switches: Switches,
     pub subscriptions: Subscriptions,
@@ -77,6 +80,8 @@ impl Server {
         let (tuning, users) = (Tuning::default(), Users::default());
         tuning.load(&config);
         users.configure(&config);
+        // One that cannot be is refused where the server is put together.
+        let renames = Renames::new(&config.startup().renames).unwrap_or_default();
         Self {
             config,
             clock,
@@ -97,6 +102,7 @@ impl Server {
             backups: Backups::default(),
             archive: Archive::default(),
             users,
+            renames,
             acl_log: AclLog::default(),
             switches: Switches::default(),
             subscriptions: Subscriptions::default(),

@@ -412,7 +412,7 @@ impl Turn<'_> {
     /// What can be said against a request for what it is and for who makes it, in Redis's order. The error is a line.
     fn check_request(&mut self, hold: &Hold<'_>) -> Result<Bound, Vec<u8>> {
         let server = hold.server;
-        let (command, handler) = self.resolve()?;
+        let (command, handler) = self.resolve(server)?;
         let reject = |text: &str| Err(rejection(server, command, text));
         if !command.accepts(self.words.len()) {
             let name = command.name();
@@ -527,9 +527,9 @@ impl Turn<'_> {
         line
     }
 
-    fn resolve(&mut self) -> Result<(&'static Command, Option<Handler>), Vec<u8>> {
+    fn resolve(&mut self, server: &Server) -> Result<(&'static Command, Option<Handler>), Vec<u8>> {
         self.client.last_command = "NULL";
-        match table::resolve(self.words) {
+        match server.renames.resolve(self.words) {
             Resolved::Command(command) => {
                 let handler = self.bindings.of(command.id).handler;
                 if handler.is_some() || command.has_subcommands() {

@@ -282,7 +282,7 @@ pub fn dryrun(call: &mut Call<'_>) -> Outcome {
         .users
         .get(name)
         .ok_or_else(|| word::error(format!("ERR User '{}' not found", shown(name))))?;
-    let Resolved::Command(command) = table::resolve(request) else {
+    let Resolved::Command(command) = call.server.renames.resolve(request) else {
         return Err(word::error(format!("ERR Command '{}' not found", shown(request[0]))).into());
     };
     if !command.accepts(request.len()) {

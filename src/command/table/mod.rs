@@ -13,6 +13,7 @@ mod index;
 mod key_finders;
 mod key_spec;
 mod keys;
+pub mod renames;
 mod row;
 
 mod bitmap;
@@ -186,6 +187,11 @@ pub enum Resolved {
 
 /// The command or subcommand that a request names. A container without a further word is itself.
 pub fn resolve(args: &[&[u8]]) -> Resolved {
+    resolve_in(args, lookup)
+}
+
+/// The same where names of commands may stand for others.
+fn resolve_in(args: &[&[u8]], lookup: impl Fn(&[u8]) -> Option<&'static Command>) -> Resolved {
     let Some(command) = args.first().and_then(|name| lookup(name)) else {
         return Resolved::Unknown;
     };

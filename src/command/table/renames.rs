@@ -1,0 +1,114 @@
+//! `rename-command`: names under which commands are asked for instead of their own.
+
+use super::{Command, Resolved, lookup, resolve, resolve_in};
+
+/// Why a command cannot be renamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RenameError {
+    #[error("No such command in rename-command")]
+    NoCommand,
+    #[error("Target command name already exists")]
+    Taken,
+}
+
+/// What names stand for where that is not what the table says.
+#[derive(Debug, Default)]
+pub struct Renames(Vec<Renamed>);
+
+#[derive(Debug)]
+struct Renamed {
+    name: Vec<u8>,
+    /// None: nothing has this name any more.
+    command: Option<&'static Command>,
+}
+
+impl Renames {
+    /// Renames one after the other, each given as its name so far and the new one; an empty new name removes the command.
+    pub fn new(pairs: &[(Vec<u8>, Vec<u8>)]) -> Result<Self, RenameError> {
+        let mut renames = Self::default();
+        for (from, to) in pairs {
+            let command = renames.lookup(from).ok_or(RenameError::NoCommand)?;
+            if !to.is_empty() && renames.lookup(to).is_some() {
+                return Err(RenameError::Taken);
+            }
+            renames.set(from, None);
+            if !to.is_empty() {
+                renames.set(to, Some(command));
+            }
+        }
+        Ok(renames)
+    }
+
+    fn set(&mut self, name: &[u8], command: Option<&'static Command>) {
+        self.0.retain(|it| !it.name.eq_ignore_ascii_case(name));
+        self.0.push(Renamed {
+            name: name.to_vec(),
+            command,
+        });
+    }
+
+    /// The command with this name, in any case.
+    fn lookup(&self, name: &[u8]) -> Option<&'static Command> {
+        let renamed = self.0.iter().find(|it| it.name.eq_ignore_ascii_case(name));
+        renamed.map_or_else(|| lookup(name), |it| it.command)
+    }
+
+    /// The command or subcommand that a request names.
+    #[inline]
+    pub fn resolve(&self, args: &[&[u8]]) -> Resolved {
+        if self.0.is_empty() {
+            return resolve(args);
+        }
+        resolve_in(args, |name| self.lookup(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn renames(pairs: &[(&str, &str)]) -> Result<Renames, RenameError> {
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(from, to)| (from.as_bytes().to_vec(), to.as_bytes().to_vec()))
+            .collect();
+        Renames::new(&pairs)
+    }
+
+    fn name(renames: &Renames, words: &[&str]) -> Option<&'static str> {
+        let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        match renames.resolve(&words) {
+            Resolved::Command(command) => Some(command.name()),
+            Resolved::UnknownSubcommand(_) | Resolved::Unknown => None,
+        }
+    }
+
+    #[test]
+    fn a_renamed_command_has_its_new_name_only() {
+        let it = renames(&[("get", "Fetch"), ("CONFIG", "tune"), ("flushall", "")]).expect("free");
+        assert_eq!(name(&it, &["FETCH", "a"]), Some("get"));
+        assert_eq!(name(&it, &["get", "a"]), None);
+        assert_eq!(name(&it, &["tune", "set"]), Some("config|set"));
+        assert_eq!(name(&it, &["flushall"]), None);
+        assert_eq!(name(&it, &["set", "a", "b"]), Some("set"));
+    }
+
+    #[test]
+    fn names_are_given_on() {
+        let it = renames(&[("get", "x"), ("set", "get"), ("x", "set")]).expect("free in turn");
+        assert_eq!(name(&it, &["set"]), Some("get"));
+        assert_eq!(name(&it, &["get"]), Some("set"));
+        assert_eq!(name(&it, &["x"]), None);
+    }
+
+    #[test]
+    fn what_is_not_there_or_taken_is_refused() {
+        assert_eq!(
+            renames(&[("nosuch", "x")]).err(),
+            Some(RenameError::NoCommand)
+        );
+        assert_eq!(renames(&[("get", "set")]).err(), Some(RenameError::Taken));
+        let twice = renames(&[("get", ""), ("get", "x")]);
+        assert_eq!(twice.err(), Some(RenameError::NoCommand));
+    }
+}
