@@ -21,12 +21,10 @@ impl Model {
         fields.push(("sub", number(channels)));
         fields.push(("psub", number(patterns)));
         fields.push(("ssub", number(shard_channels)));
-        if !it.executing {
-            fields.push(("flags", self.client_flags(connection).into_bytes()));
-            let queued = it.transaction.as_ref();
-            let queued = queued.map_or(-1, |it| it.queue.len() as i64);
-            fields.push(("multi", queued.to_string().into_bytes()));
-        }
+        fields.push(("flags", self.client_flags(connection).into_bytes()));
+        let queued = it.transaction.as_ref().map(|it| it.queue.len());
+        let queued = queued.or(it.executing).map_or(-1, |len| len as i64);
+        fields.push(("multi", queued.to_string().into_bytes()));
         if !it.watches.changed {
             let distinct: BTreeSet<_> = it.watches.keys.iter().collect();
             fields.push(("watch", number(distinct.len())));
@@ -56,7 +54,7 @@ impl Model {
         let it = &self.connections[&connection];
         let letters = [
             (it.subscriptions.any(), 'P'),
-            (it.transaction.is_some(), 'x'),
+            (it.transaction.is_some() || it.executing.is_some(), 'x'),
             (it.tracking.on, 't'),
             (it.tracking.is_broken, 'R'),
             (it.tracking.bcast, 'B'),

@@ -493,7 +493,7 @@ impl Call<'_> {
     fn sends(&mut self, name: &'static str) {
         let in_script = self.model.remembered.in_script;
         let connection = self.connection();
-        if !connection.executing && !in_script {
+        if connection.executing.is_none() && !in_script {
             connection.last_command = name;
         }
     }

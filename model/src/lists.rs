@@ -449,7 +449,7 @@ pub fn blmove(call: &mut Call) -> Outcome {
 
 /// What is answered once the time is over, or at once where nobody waits.
 fn nothing_to_move(call: &mut Call) -> Reply {
-    if call.connection().executing {
+    if call.connection().executing.is_some() {
         Reply::Null
     } else {
         Reply::NullArray

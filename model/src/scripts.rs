@@ -264,7 +264,7 @@ pub fn kill(_: &mut Call) -> Outcome {
 
 /// SCRIPT DEBUG, which is only switched off: a session ends its connection.
 pub fn debug(call: &mut Call) -> Outcome {
-    if call.connection().executing {
+    if call.connection().executing.is_some() {
         return Err(errors::err(
             "SCRIPT DEBUG must be called outside a pipeline",
         ));

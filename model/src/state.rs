@@ -149,8 +149,8 @@ pub struct Connection {
     /// MULTI: requests are queued.
     pub transaction: Option<Transaction>,
     pub watches: Watches,
-    /// EXEC runs its requests, which do not wait.
-    pub executing: bool,
+    /// EXEC runs its requests, which do not wait: how many there are.
+    pub executing: Option<usize>,
     /// The last command that it sent.
     pub last_command: &'static str,
     /// The name and the version of the library behind it.
@@ -171,7 +171,7 @@ impl Default for Connection {
             tracking: Tracking::default(),
             transaction: None,
             watches: Watches::default(),
-            executing: false,
+            executing: None,
             last_command: "",
             library: Default::default(),
         }

@@ -131,7 +131,7 @@ pub fn exec(call: &mut Call) -> Outcome {
         return Ok(Reply::NullArray);
     }
     let mut replies = Vec::new();
-    call.connection().executing = true;
+    call.connection().executing = Some(transaction.queue.len());
     for request in &transaction.queue {
         // A request before may have given a key an expiry in the past.
         call.model.remove_expired(call.now_ms);
@@ -150,7 +150,7 @@ pub fn exec(call: &mut Call) -> Outcome {
         let protocol = inner.connection().protocol;
         replies.push(Reply::Encoded(reply.encode(protocol)));
     }
-    call.connection().executing = false;
+    call.connection().executing = None;
     Ok(Reply::Array(replies))
 }
 

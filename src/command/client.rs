@@ -92,6 +92,8 @@ pub struct Client {
     pub wait: Option<Box<Wait>>,
     /// Nothing may block: an EXEC or a script is on.
     pub deny_blocking: bool,
+    /// The commands of the EXEC that is on, and the bytes that they take.
+    pub executing: Option<(usize, usize)>,
     /// It stands in for a client whose script is running.
     pub in_script: bool,
     /// Its commands may take long: they keep no other connection from its thread.
@@ -165,6 +167,7 @@ impl Client {
             debugging: Debugging::default(),
             wait: None,
             deny_blocking: false,
+            executing: None,
             in_script: false,
             patient: false,
             errors_counted: false,
@@ -217,8 +220,13 @@ impl Client {
         view.blocked = self.block.is_some();
         view.has_timeout = self.block.is_some_and(|block| block.until_ms.is_some());
         view.paused = self.paused;
-        view.multi = self.multi.as_ref().map(|multi| multi.len());
-        view.multi_bytes = self.multi.as_ref().map_or(0, |multi| multi.memory());
+        let queued = self
+            .multi
+            .as_ref()
+            .map(|multi| (multi.len(), multi.memory()));
+        let queued = queued.or(self.executing);
+        view.multi = queued.map(|(len, _)| len);
+        view.multi_bytes = queued.map_or(0, |(_, bytes)| bytes);
         view.buffers = self.buffers;
     }
 

@@ -244,7 +244,9 @@ fn run(call: &mut Call<'_>, multi: &Multi) -> Outcome {
     let (db, fed) = (call.client.db, call.client.feed.len());
     let said = call.client.outgoing.mark();
     call.client.deny_blocking = true;
+    call.client.executing = Some((multi.len(), multi.memory()));
     let result = run_all(call, multi);
+    call.client.executing = None;
     call.client.deny_blocking = false;
     match result {
         Ok(done) => {

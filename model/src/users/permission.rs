@@ -122,7 +122,7 @@ impl Call<'_> {
     /// What ACL LOG calls the place of a request that comes from a socket.
     pub fn context(&mut self) -> &'static str {
         let connection = self.connection();
-        if connection.transaction.is_some() || connection.executing {
+        if connection.transaction.is_some() || connection.executing.is_some() {
             "multi"
         } else {
             "toplevel"
