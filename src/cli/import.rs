@@ -282,7 +282,9 @@ fn into_new_file(
     if log.exists() {
         return Err(ImportError::LogAlone(log.display().to_string()));
     }
-    let filled = fill_new_file(args, source, path);
+    // Nothing is removed that somebody else has made meanwhile.
+    let db = open_target(path, 0)?;
+    let filled = fill_new_file(args, source, db);
     if filled.is_err() {
         for made in [path, &log, &shm_path(path)] {
             // What cannot be removed says by itself that it is not whole.
@@ -292,12 +294,7 @@ fn into_new_file(
     Ok((filled?, Existing::default()))
 }
 
-fn fill_new_file(
-    args: &ImportArgs,
-    source: &KeySource,
-    path: &Path,
-) -> Result<Census, ImportError> {
-    let db = open_target(path, 0)?;
+fn fill_new_file(args: &ImportArgs, source: &KeySource, db: Db) -> Result<Census, ImportError> {
     // A life that ends before the end leaves a file that says so.
     db.keyspace().begin_seeding()?;
     db.settle()?;
