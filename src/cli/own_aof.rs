@@ -15,7 +15,7 @@ use crate::interchange::aof::survey::{Survey, survey};
 use crate::interchange::aof::{AofError, Commands, Manifest, Tail};
 use crate::keyspace::Keyspace;
 use crate::server::appender::{self, Before, Place};
-use crate::vfs::{OpenMode, Reader, Vfs, VfsErrorKind, VfsResult};
+use crate::vfs::{OpenMode, Reader, Vfs, VfsErrorKind, VfsResult, folder_of};
 
 /// Bytes read together.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -235,13 +235,6 @@ fn is_there(vfs: &dyn Vfs, path: &Path) -> VfsResult<bool> {
         Ok(_) => Ok(true),
         Err(error) if error.kind == VfsErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
-    }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => dir,
-        _ => Path::new("."),
     }
 }
 

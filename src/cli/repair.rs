@@ -12,7 +12,7 @@ use super::file_report::{FileReport, TornEnd};
 use crate::interchange::aof::Manifest;
 use crate::server::saver;
 use crate::storage::check::Severity;
-use crate::vfs::OsVfs;
+use crate::vfs::{OsVfs, folder_of};
 
 /// Adds the files beside the parts that nothing needs any more.
 pub(super) fn find_leftovers(report: &mut FileReport, file: &AppendOnly) -> io::Result<()> {
@@ -119,12 +119,5 @@ fn new_beside(path: &Path, at: u64) -> io::Result<(PathBuf, File)> {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => count += 1,
             opened => return opened.map(|file| (name, file)),
         }
-    }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => dir,
-        _ => Path::new("."),
     }
 }

@@ -8,7 +8,6 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -26,7 +25,7 @@ use crate::interchange::export::{self, Facts};
 use crate::keyspace::Keyspace;
 use crate::storage::Snapshot;
 use crate::storage::planted::{Bug, Planted};
-use crate::vfs::{OpenMode, Vfs, VfsFile, VfsResult, write_all_at};
+use crate::vfs::{OpenMode, Vfs, VfsFile, VfsResult, folder_of, write_all_at};
 
 /// Time between two syncs under `everysec`, in microseconds.
 const SYNC_US: u64 = 1_000_000;
@@ -355,8 +354,7 @@ impl<'a> AppendFile<'a> {
     fn make_folder(&self) -> VfsResult<()> {
         let dir = &self.place.dir;
         self.vfs.create_dir(dir)?;
-        let parent = dir.parent().filter(|dir| !dir.as_os_str().is_empty());
-        self.vfs.sync_dir(parent.unwrap_or(Path::new(".")))
+        self.vfs.sync_dir(folder_of(dir))
     }
 
     fn open_increment(&mut self) -> io::Result<Increment> {

@@ -18,7 +18,7 @@ use crate::command::settings;
 use crate::config::Key;
 use crate::interchange::export::{self, Facts};
 use crate::storage::planted::Planted;
-use crate::storage::replace::{UNSYNCED_BYTES_MAX, replace_file};
+use crate::storage::replace::{Unsynced, replace_file};
 use crate::vfs::{Vfs, VfsFile, write_all_at};
 
 /// How often the rules of `save` are looked at.
@@ -142,7 +142,7 @@ pub fn replace_planted(
             file,
             buffer: Vec::with_capacity(BUFFER_BYTES),
             at: 0,
-            unsynced_bytes: 0,
+            unsynced: Unsynced::default(),
         };
         fill(&mut out).and_then(|()| out.flush())
     };
@@ -154,19 +154,15 @@ struct FileWriter<'a> {
     file: &'a dyn VfsFile,
     buffer: Vec<u8>,
     at: u64,
-    unsynced_bytes: u64,
+    unsynced: Unsynced,
 }
 
 impl FileWriter<'_> {
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         write_all_at(self.file, bytes, self.at).map_err(io::Error::other)?;
         self.at += bytes.len() as u64;
-        self.unsynced_bytes += bytes.len() as u64;
-        if self.unsynced_bytes >= UNSYNCED_BYTES_MAX {
-            self.file.sync_data().map_err(io::Error::other)?;
-            self.unsynced_bytes = 0;
-        }
-        Ok(())
+        let counted = self.unsynced.add(bytes.len(), self.file);
+        counted.map_err(io::Error::other)
     }
 }
 

@@ -18,7 +18,7 @@ use super::open::log_path;
 use super::page::PageNo;
 use super::pager::{META_REGION_BYTES, PageSource, Space};
 use super::planted::Planted;
-use super::replace::{UNSYNCED_BYTES_MAX, replace_file};
+use super::replace::{Unsynced, replace_file};
 use crate::vfs::{OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, read_up_to, write_all_at};
 
 /// Bytes that are read and written together.
@@ -145,7 +145,7 @@ impl Held {
         };
         let mut piece = vec![0; PIECE_BYTES.max(page_bytes as usize)];
         let pages_a_piece = piece.len() as u64 / page_bytes;
-        let mut unsynced_bytes = 0;
+        let mut unsynced = Unsynced::default();
         for run in used_runs(&space, page_bytes) {
             let mut at = run.start;
             while at < run.end {
@@ -156,11 +156,7 @@ impl Held {
                 bytes[read..].fill(0);
                 self.verify(at, bytes)?;
                 write_all_at(file, bytes, offset)?;
-                unsynced_bytes += bytes.len() as u64;
-                if unsynced_bytes >= UNSYNCED_BYTES_MAX {
-                    file.sync_data()?;
-                    unsynced_bytes = 0;
-                }
+                unsynced.add(bytes.len(), file)?;
                 at += pages;
                 copied.pages += pages;
                 if tell(copied).is_break() {

@@ -30,7 +30,7 @@ use super::meta::{Meta, Slot};
 use super::page::{self, PagePtr, Stamp};
 use super::pager::{PageSource, Space};
 use super::planted::{Bug, Planted};
-use super::replace::UNSYNCED_BYTES_MAX;
+use super::replace::Unsynced;
 use crate::vfs::{Clock, VfsResult, write_all_at};
 
 /// Bytes of pages written by one step.
@@ -183,7 +183,7 @@ pub struct Checkpoint {
     step: Step,
     frozen: Frozen,
     written: usize,
-    unsynced_bytes: u64,
+    unsynced: Unsynced,
     /// What one step writes.
     buffer: Vec<u8>,
     meta: Meta,
@@ -253,7 +253,7 @@ impl Checkpoint {
             step,
             frozen,
             written,
-            unsynced_bytes: 0,
+            unsynced: Unsynced::default(),
             buffer: Vec::new(),
             meta,
             slot,
@@ -418,12 +418,9 @@ impl Checkpoint {
             write_all_at(self.source.file(), &buffer[..filled], offset)?;
         }
         self.written = end;
-        self.unsynced_bytes += (written.len() * page_bytes) as u64;
-        if self.unsynced_bytes >= UNSYNCED_BYTES_MAX
-            && !self.planted.has(Bug::M03MetaBeforeDataSync)
-        {
-            self.sync_data()?;
-            self.unsynced_bytes = 0;
+        if !self.planted.has(Bug::M03MetaBeforeDataSync) {
+            let bytes = written.len() * page_bytes;
+            self.unsynced.add(bytes, self.source.file())?;
         }
         lock.with(|engine| {
             engine.pager_mut().mark_written(&written);

@@ -4,11 +4,29 @@ use std::path::Path;
 
 use super::open::with_suffix;
 use super::planted::{Bug, Planted};
-use crate::vfs::{OpenMode, Vfs, VfsError, VfsFile};
+use crate::vfs::{OpenMode, Vfs, VfsError, VfsFile, VfsResult, folder_of};
 
 /// Bytes of a file that is being filled which may not be on the disk yet. Were all synced at its end, the log's own syncs and
 /// writes would wait for them.
-pub const UNSYNCED_BYTES_MAX: u64 = 4 << 20;
+const UNSYNCED_BYTES_MAX: u64 = 4 << 20;
+
+/// Counts what was written to a file since it was synced.
+#[derive(Debug, Default)]
+pub struct Unsynced {
+    bytes: u64,
+}
+
+impl Unsynced {
+    /// So many more bytes were written: the file is synced if that is enough.
+    pub fn add(&mut self, bytes: usize, file: &dyn VfsFile) -> VfsResult<()> {
+        self.bytes += bytes as u64;
+        if self.bytes >= UNSYNCED_BYTES_MAX {
+            file.sync_data()?;
+            self.bytes = 0;
+        }
+        Ok(())
+    }
+}
 
 /// Replaces the file at `path` by one that `fill` writes: beside its place, synced, renamed, its directory synced. After a
 /// crash the old one is there, or the new one, whole. `failed` is what becomes of an error here.
@@ -32,8 +50,7 @@ pub fn replace_file<E>(
         if planted.has(Bug::M07NoDirSyncAtRename) {
             return Ok(());
         }
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-        vfs.sync_dir(dir.unwrap_or(Path::new(".")))
+        vfs.sync_dir(folder_of(path))
     };
     let done = fill(&*file).and_then(|()| name().map_err(failed));
     if done.is_err() {

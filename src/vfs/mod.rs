@@ -202,6 +202,14 @@ pub fn read_up_to(file: &dyn VfsFile, buf: &mut [u8], offset: u64) -> VfsResult<
 /// How often in a row [`write_all_at`] accepts that the system takes no byte at all.
 const WRITE_STALLS_MAX: u32 = 16;
 
+/// The directory in which a path is.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    }
+}
+
 /// Writes all of `buf`, going on after short writes and interruptions; an error if the file stops taking bytes.
 pub fn write_all_at(file: &dyn VfsFile, buf: &[u8], offset: u64) -> VfsResult<()> {
     let mut done = 0;
