@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::open_files;
 use super::own_aof;
 use super::seed::{SeedError, seed};
 use super::server::{Launch, ServeError};
@@ -88,6 +89,7 @@ impl Host for ServerHost {
                 _ => {}
             }
         }
+        open_files::apply(config, changed)?;
         self.doors.apply(config, changed)?;
         self.server.apply(config, changed)
     }
@@ -327,6 +329,7 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
         env!("CARGO_PKG_VERSION"),
         std::process::id()
     );
+    open_files::make_room(&config)?;
     let mut seed = [0; 8];
     fill_with_random(&mut seed)?;
     let seed = u64::from_le_bytes(seed);

@@ -2,6 +2,7 @@
 
 mod append_only;
 mod backup;
+mod crowd;
 mod debugger;
 mod live;
 mod metrics;

@@ -109,6 +109,10 @@ impl Server {
         self.await_start();
     }
 
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     pub fn at(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
