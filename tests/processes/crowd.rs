@@ -418,3 +418,15 @@ fn a_quiet_connection_is_answered_among_thousands_that_never_stop() {
         "not answered; the slowest noisy connection: {slowest:?}"
     );
 }
+
+#[test]
+fn a_low_limit_of_open_files_is_raised_for_connections() {
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "ulimit -Sn 200; exec \"$0\" server \"$@\""]);
+    command.arg(env!("CARGO_BIN_EXE_redkeep"));
+    let server = Server::start(command);
+    let mut members: Vec<Member> = (0..300).map(|_| Member::connect(&server)).collect();
+    for member in &mut members {
+        member.ask(&["PING"], "+PONG\r\n");
+    }
+}
