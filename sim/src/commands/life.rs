@@ -10,8 +10,10 @@ use redkeep::storage::Error;
 use redkeep::storage::checkpoint::EngineLock;
 use redkeep::storage::log::LogError;
 
+use super::held::HeldSnapshot;
 use super::machine::{Held, Machine, Words, configured};
-use super::oracle::{Content, Shown, State, WORKER};
+use super::oracle::{Content, FIRST_WAITER, Shown, State, WORKER};
+use super::waiters::{TIMED_OUT, WAITERS};
 use crate::disk::{DiskProfile, SimVfs};
 use crate::engine::exhaust::{BaseEnd, Subject};
 use crate::engine::history::peek;
@@ -52,6 +54,14 @@ pub enum Meaning {
 pub enum Act {
     /// One command.
     Call(Work),
+    /// One of the clients beside sends a command that may block, unless it is blocked.
+    Block(usize, Work),
+    /// Takes a snapshot, and holds it.
+    Snapshot,
+    /// Reads all snapshots that are held, and compares.
+    ReadSnapshots,
+    /// Lets go of the oldest snapshot.
+    DropSnapshot,
     /// The log is handed to the kernel, and everything is acknowledged.
     Ack,
     /// The log is synced, and everything is acknowledged.
@@ -96,6 +106,8 @@ pub struct Life {
     machine: Machine,
     /// Keys that were given up.
     evicted: u64,
+    /// The oldest first.
+    snapshots: Vec<HeldSnapshot>,
 }
 
 fn of_refusal(refused: super::oracle::Refused) -> Stop {
@@ -135,6 +147,7 @@ impl Life {
         let mut content = find(&history, &shown, lsn, now_us / 1000)?;
         // Connections of an earlier life are gone.
         content.model.disconnect(WORKER);
+        (0..WAITERS).for_each(|waiter| content.model.disconnect(FIRST_WAITER + waiter));
         let mut life = Self {
             process: Process::new(
                 vfs,
@@ -145,6 +158,7 @@ impl Life {
             ),
             machine,
             evicted: 0,
+            snapshots: Vec::new(),
         };
         history.cut(lsn);
         history.replace_last(State::of(content));
@@ -184,6 +198,19 @@ impl Life {
     pub fn act(&mut self, act: &Act) -> Result<(), Stop> {
         match act {
             Act::Call(work) => self.call(work),
+            Act::Block(..) if self.machine.evicts() => Ok(()),
+            Act::Block(waiter, work) => self.block(*waiter, &work.words),
+            Act::Snapshot => {
+                let state = Arc::clone(peek(&self.process.history).last());
+                let snapshot = self.machine.keyspace.lock().engine.snapshot();
+                self.snapshots.push(HeldSnapshot::new(snapshot, state));
+                Ok(())
+            }
+            Act::ReadSnapshots => self.read_snapshots(),
+            Act::DropSnapshot => {
+                self.snapshots.drain(..self.snapshots.len().min(1));
+                Ok(())
+            }
             Act::Ack | Act::Sync if self.process.engine.with(|e| e.pager().is_poisoned()) => {
                 // A script may have gone on after the error.
                 Err(Error::Poisoned.into())
@@ -205,8 +232,101 @@ impl Life {
             Act::Reopen => unreachable!("whoever owns the process ends it"),
             Act::Wait(us) => {
                 self.process.vfs.clock().advance_us(*us);
-                Ok(())
+                let now_us = self.process.clock.wall_us();
+                self.machine.waiters.pass(&self.machine.server, now_us);
+                let lsn = self.machine.keyspace.lock().last_lsn();
+                Ok(self.tell(lsn, lsn, now_us / 1000)?)
             }
+        }
+    }
+
+    fn read_snapshots(&self) -> Result<(), Stop> {
+        let clock = self.process.vfs.clock();
+        for held in &self.snapshots {
+            let judged = held.judge(&clock)?;
+            if judged.is_none() && self.process.vfs.faults_fired() == 0 {
+                return Err(Stop::Refused("a snapshot cannot be read".to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// A client beside sends a command that may block.
+    fn block(&mut self, waiter: usize, words: &Words) -> Result<(), Stop> {
+        if !self.machine.waiters.is_free(waiter) {
+            return Ok(());
+        }
+        let now_us = self.process.clock.wall_us();
+        self.remove_due_fields(now_us / 1000)?;
+        let before = self.machine.keyspace.lock().last_lsn();
+        let reply = self.machine.block(waiter, words, now_us);
+        let after = self.machine.keyspace.lock().last_lsn();
+        if self.process.vfs.crashed() {
+            return Err(Stop::Refused("the process is dead".to_owned()));
+        }
+        let own = self.machine.waiters.own_end(before, after);
+        {
+            let mut history = peek(&self.process.history);
+            let old = history.last().content().clone();
+            let mut content = Content::clone(&old);
+            let told = reply.as_deref().unwrap_or(TIMED_OUT);
+            if !is_storage_error(told) {
+                meets(&mut content, waiter, words, told, now_us / 1000)?;
+            }
+            note(&mut history, before, own, vec![old], content);
+        }
+        Ok(self.tell(own, after, now_us / 1000)?)
+    }
+
+    /// Clients that were blocked were given something by transactions behind `from`, the last of which is `to`: each what
+    /// the model gives it, first come first, nobody twice, and nobody waits for what is there (O11, O12).
+    fn tell(&mut self, from: u64, to: u64, now_ms: u64) -> Result<(), Broken> {
+        let posted = self.machine.waiters.take_posted();
+        let waiting = self.machine.waiters.waiting();
+        let mut history = peek(&self.process.history);
+        let (mut at, mut failed) = (from, false);
+        for (n, one) in posted.iter().enumerate() {
+            let later = posted[n + 1..].iter().map(|posted| &posted.wait);
+            let passed = later.chain(waiting).find(|other| other.precedes(&one.wait));
+            if let Some(passed) = passed.filter(|_| one.is_served()) {
+                let detail = format!("{} came first: {}", passed.waiter, shown(&passed.words));
+                return Err(Broken::new("O11", detail));
+            }
+            if is_storage_error(&one.reply) || one.reply == TIMED_OUT {
+                failed |= one.reply != TIMED_OUT;
+                continue;
+            }
+            let old = history.last().content().clone();
+            let mut content = Content::clone(&old);
+            meets(
+                &mut content,
+                one.wait.waiter,
+                &one.wait.words,
+                &one.reply,
+                now_ms,
+            )?;
+            note(&mut history, at, one.lsn, vec![old], content);
+            at = one.lsn;
+        }
+        if at != to {
+            let detail = format!("the last reply to a blocked client waits for {at}, not {to}");
+            return Err(Broken::new("O2", detail));
+        }
+        for wait in waiting.iter().filter(|_| !failed) {
+            let mut model = history.last().content().model.clone();
+            let connection = FIRST_WAITER + wait.waiter;
+            let given = model.execute(connection, &wait.words, now_ms.cast_signed());
+            if given != TIMED_OUT && !given.starts_with(b"-") {
+                let detail = format!("nobody is told of what is there: {}", shown(&wait.words));
+                return Err(Broken::new("O11", detail));
+            }
+        }
+        match self.machine.waiters.take_unasked() {
+            Some(told) => Err(Broken::new(
+                "O12",
+                format!("told twice: {:?}", as_text(&told)),
+            )),
+            None => Ok(()),
         }
     }
 
@@ -217,6 +337,7 @@ impl Life {
         let before = self.machine.keyspace.lock().last_lsn();
         let reply = self.machine.call(&work.words, now_us);
         let after = self.machine.keyspace.lock().last_lsn();
+        let own = self.machine.waiters.own_end(before, after);
         let evicted = self.machine.take_evicted();
         self.evicted += evicted.len() as u64;
         if self.process.vfs.crashed() {
@@ -245,7 +366,9 @@ impl Life {
                 return Err(Broken::new("O11", detail).into());
             }
         }
-        note(&mut history, before, after, between, content);
+        note(&mut history, before, own, between, content);
+        drop(history);
+        self.tell(own, after, now_us / 1000)?;
         match error {
             Some(text) if is_of_storage(text) => Err(Stop::Refused(text.to_owned())),
             _ => Ok(()),
@@ -341,6 +464,40 @@ impl Life {
         // its libraries.
         self.process.is_empty_but_for(16)
     }
+}
+
+/// Whether a reply is an error of the disk and not of the command.
+fn is_storage_error(reply: &[u8]) -> bool {
+    let text = reply.strip_prefix(b"-").map(String::from_utf8_lossy);
+    text.is_some_and(|text| is_of_storage(&text))
+}
+
+fn as_text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+/// O11: the client of this number is told what the model tells it.
+fn meets(
+    content: &mut Content,
+    waiter: usize,
+    words: &Words,
+    reply: &[u8],
+    now_ms: u64,
+) -> Result<(), Broken> {
+    let connection = FIRST_WAITER + waiter;
+    let expected = content
+        .model
+        .execute(connection, words, now_ms.cast_signed());
+    if expected == reply {
+        return Ok(());
+    }
+    let detail = format!(
+        "a client that may block, {}: expected {:?}, found {:?}",
+        shown(words),
+        as_text(&expected),
+        as_text(reply)
+    );
+    Err(Broken::new("O11", detail))
 }
 
 fn shown(words: &Words) -> String {

@@ -15,6 +15,8 @@ use redkeep::storage::{Engine, Error, OnMiss};
 use redkeep::sync::{Mutex, MutexGuard};
 use redkeep::vfs::Clock;
 
+use super::waiters::{WAITERS, Waiters};
+
 /// Words of a command.
 pub type Words = Vec<Vec<u8>>;
 
@@ -72,6 +74,8 @@ pub struct Machine {
     pub keyspace: Held,
     pub server: Arc<Server>,
     session: Option<Session>,
+    /// Connections that may block.
+    pub waiters: Waiters,
     /// Hears which keys are given up.
     listener: Option<Session>,
 }
@@ -82,15 +86,17 @@ impl Machine {
         let keyspace = Keyspace::new(engine, DATABASES, DRAWS, clock.wall_ms())?;
         let evicts = config.maxmemory() > 0;
         let server = Arc::new(Server::new(config, Arc::clone(clock)));
-        let session = Some(connect(&server));
+        let session = Some(connect(&server, false));
+        let waiters = (0..WAITERS).map(|_| connect(&server, true)).collect();
         let mut machine = Self {
             keyspace: Held(Arc::new(Mutex::new(keyspace))),
             server,
             session,
+            waiters: Waiters::new(waiters),
             listener: None,
         };
         if evicts {
-            let mut listener = connect(&machine.server);
+            let mut listener = connect(&machine.server, false);
             let words: Words = ["PSUBSCRIBE", "__keyevent@*__:evicted"]
                 .iter()
                 .map(|word| word.as_bytes().to_vec())
@@ -121,7 +127,27 @@ impl Machine {
         reply
     }
 
+    /// A client sends a command that may block: what it is answered; None: it waits.
+    pub fn block(&mut self, waiter: usize, words: &Words, now_us: u64) -> Option<Vec<u8>> {
+        let mut session = self.waiters.take(waiter);
+        let reply = self.answer(&mut session, words, now_us);
+        let waits = self.waiters.put_back(waiter, session, words);
+        (!waits).then_some(reply)
+    }
+
+    /// Whether keys are given up for room.
+    pub fn evicts(&self) -> bool {
+        self.listener.is_some()
+    }
+
     fn carry_out(&self, session: &mut Session, words: &Words, now_us: u64) -> Value {
+        match value::read(&self.answer(session, words, now_us)) {
+            Ok(Some((value, _))) => value,
+            _ => Value::Error("harness: the reply is not whole".to_owned()),
+        }
+    }
+
+    fn answer(&self, session: &mut Session, words: &Words, now_us: u64) -> Vec<u8> {
         value::put_request(session.input.room(), words);
         loop {
             let step = {
@@ -140,7 +166,7 @@ impl Machine {
                 _ => break,
             }
         }
-        reply_of(session)
+        bytes_of(session)
     }
 
     /// The keys that were given up since the last call, the first one first: database and name.
@@ -179,7 +205,7 @@ impl Machine {
     }
 }
 
-fn connect(server: &Server) -> Session {
+fn connect(server: &Server, may_block: bool) -> Session {
     let origin = Origin {
         addr: "simulated:0".to_owned(),
         local: true,
@@ -189,11 +215,12 @@ fn connect(server: &Server) -> Session {
     let entry = Arc::new(entry);
     server.registry.insert(Arc::clone(&entry));
     let mut session = Session::new(entry, server);
-    session.client.deny_blocking = true;
+    session.client.deny_blocking = !may_block;
     session
 }
 
-fn reply_of(session: &mut Session) -> Value {
+/// The whole reply.
+fn bytes_of(session: &mut Session) -> Vec<u8> {
     let (bytes, streams) = session.reply.take();
     let mut whole = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -203,10 +230,7 @@ fn reply_of(session: &mut Session) -> Value {
         while let Ok(true) = stream.fill(&mut whole, STREAM_BYTES) {}
     }
     whole.extend_from_slice(&bytes[at..]);
-    match value::read(&whole) {
-        Ok(Some((value, _))) => value,
-        _ => Value::Error("harness: the reply is not whole".to_owned()),
-    }
+    whole
 }
 
 /// What a message says of a key that was given up.

@@ -4,6 +4,8 @@
 //! ```text
 //! machine   keyspace, server and session of one process: words in, a reply out
 //! oracle    what a database holds according to the model; what one shows; the two compared
+//! waiters   clients that block until another one's command gives them something
+//! held      snapshots that are held while commands go on
 //! life      one process: opens the files, does a script, keeps the oracle beside it
 //! scripts   the scripted scenarios, by type
 //! workload  commands that a seed draws
@@ -19,10 +21,12 @@ pub mod append;
 pub mod backup;
 pub mod beside;
 pub mod dump;
+pub mod held;
 pub mod life;
 pub mod machine;
 pub mod oracle;
 pub mod random;
 pub mod repeat;
 pub mod scripts;
+pub mod waiters;
 pub mod workload;

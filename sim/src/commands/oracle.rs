@@ -14,6 +14,9 @@ use super::machine::{Machine, Words};
 pub const WORKER: usize = 0;
 const ASKER: usize = 1;
 
+/// The connection of the first client that may block; those of the others follow.
+pub const FIRST_WAITER: usize = 10;
+
 /// The databases that workloads use.
 const USED: [usize; 3] = [0, 1, 2];
 

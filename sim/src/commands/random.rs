@@ -39,7 +39,7 @@ fn acts(work: &mut Workload, most: u64) -> Vec<Act> {
     let mut acts = Vec::new();
     for _ in 0..work.stream_mut().between(1, most) {
         let stream = work.stream_mut();
-        match stream.below(24) {
+        match stream.below(30) {
             0..=3 => acts.push(Act::Ack),
             4 | 5 => acts.push(Act::Sync),
             6 => acts.push(Act::CheckpointSteps(stream.between(1, 5) as u32)),
@@ -50,6 +50,10 @@ fn acts(work: &mut Workload, most: u64) -> Vec<Act> {
             11 if stream.chance(200_000) => acts.push(Act::Shutdown),
             11 if stream.chance(300_000) => acts.push(Act::Reopen),
             12 => acts.push(Act::Wait(stream.between(1, 200_000))),
+            13..=15 => acts.push(work.block()),
+            16 => acts.push(Act::Snapshot),
+            17 => acts.push(Act::ReadSnapshots),
+            18 if stream.chance(500_000) => acts.push(Act::DropSnapshot),
             _ => acts.extend(work.calls()),
         }
     }

@@ -1,6 +1,7 @@
 //! Commands that a seed draws, of every type, so that collections grow, shrink and are replaced.
 
 use super::life::{Act, Meaning, Work, command};
+use super::waiters::WAITERS;
 use crate::seed::{Purpose, Seed, Stream};
 
 /// What the draws of a run are limited to.
@@ -285,6 +286,29 @@ impl Workload {
                 return KINDS[kind as usize](self);
             }
         }
+    }
+
+    /// A command of a client beside that may block.
+    pub fn block(&mut self) -> Act {
+        let timeout = *self.stream.pick(&["0", "0", "0", "0.05", "0.2"]);
+        let text = match self.stream.below(9) {
+            0 => format!("BLPOP {} {timeout}", self.key('l')),
+            1 => format!("BLPOP {} {} {timeout}", self.key('l'), self.key('l')),
+            2 => format!("BRPOP {} {timeout}", self.key('l')),
+            3 | 4 => format!(
+                "BLMOVE {} {} RIGHT LEFT {timeout}",
+                self.key('l'),
+                self.key('l')
+            ),
+            5 => format!("BZPOPMIN {} {timeout}", self.key('z')),
+            6 => format!("BZMPOP {timeout} 1 {} MAX COUNT 2", self.key('z')),
+            _ => {
+                let consumer = *self.stream.pick(&["one", "two", "three"]);
+                let (count, key) = (self.small() + 1, self.key('x'));
+                format!("XREADGROUP GROUP g {consumer} COUNT {count} BLOCK 0 STREAMS {key} >")
+            }
+        };
+        Act::Block(self.stream.below(WAITERS as u64) as usize, command(&text))
     }
 
     /// A command, a transaction, or a script that does several commands.
