@@ -354,7 +354,10 @@ impl Life {
             evict(&mut content, db, key, now_us / 1000);
             between.push(Arc::new(content.clone()));
         }
-        if error.is_some_and(is_of_storage) {
+        // A command that the disk has refused is not in the transaction, which so is none.
+        let is_aborted = error.is_some_and(|text| text.starts_with("EXECABORT "))
+            && self.process.vfs.faults_fired() > 0;
+        if is_aborted || error.is_some_and(is_of_storage) {
             forget_transaction(&mut content, &work.words, now_us / 1000);
         } else {
             let is_error = apply(&mut content, work, &reply, now_us / 1000);
