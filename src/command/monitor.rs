@@ -6,12 +6,18 @@ use std::sync::Arc;
 use super::client::Client;
 use super::table::{Command, Flag};
 use super::{Call, Outcome, config, word};
+use crate::resp::ErrorReply;
 
 /// The first word of MIGRATE that is an option.
 const MIGRATE_OPTIONS: usize = 6;
 
 /// MONITOR
 pub fn monitor(call: &mut Call<'_>) -> Outcome {
+    const NOT_HERE: ErrorReply =
+        ErrorReply::new("ERR MONITOR isn't allowed for DENY BLOCKING client");
+    if call.client.deny_blocking {
+        return Err(NOT_HERE.into());
+    }
     if call.client.monitor {
         return Ok(());
     }

@@ -505,6 +505,9 @@ impl Turn<'_> {
         {
             return reject(&late.kind.busy().0);
         }
+        if self.is_onlooker() && self.touches_keys(command, server) {
+            return reject("ERR Replica can't interact with the keyspace");
+        }
         match handler {
             Some(handler) => Ok((command, handler)),
             // Only a container without a subcommand has no function, and none accepts that.
@@ -585,7 +588,22 @@ impl Turn<'_> {
             && (command.id != transaction::EXEC || multi.is_none_or(|multi| multi.has_only(flag)))
     }
 
+    /// Whether the connection is a replica or a monitor: it sees what others write, is never paused, and may not
+    /// use the keys itself.
+    fn is_onlooker(&self) -> bool {
+        self.client.monitor || self.client.entry.is_replica()
+    }
+
+    fn touches_keys(&self, command: &Command, server: &Server) -> bool {
+        [Flag::Write, Flag::ReadOnly, Flag::MayReplicate]
+            .into_iter()
+            .any(|flag| self.has(command, flag, server))
+    }
+
     fn paused_until(&self, command: &Command, hold: &Hold<'_>) -> Option<u64> {
+        if self.is_onlooker() {
+            return None;
+        }
         let (server, now_ms) = (hold.server, hold.now_us / 1000);
         // Nothing is asked of the command while there is no pause.
         server.pause.holds(true, now_ms)?;

@@ -311,6 +311,35 @@ fn monitors_see_commands_but_no_secrets() {
 }
 
 #[test]
+fn a_monitor_may_not_use_keys_and_is_never_paused() {
+    const REFUSED: &str = "-ERR Replica can't interact with the keyspace\r\n";
+    let mut world = World::new();
+    let mut monitor = world.session(&BOUND);
+    let mut session = world.session(&BOUND);
+    let queued = "+OK\r\n+QUEUED\r\n*1\r\n-ERR MONITOR isn't allowed for DENY BLOCKING client\r\n";
+    let transaction = "MULTI\r\nMONITOR\r\nEXEC\r\n";
+    assert_eq!(world.ask(&mut monitor, transaction), queued);
+    world.ask(&mut monitor, "MONITOR\r\n");
+    for request in [
+        "GET key\r\n",
+        "SET key 1\r\n",
+        "PUBLISH channel message\r\n",
+        "EVAL \"return 1\" 0\r\n",
+    ] {
+        assert_eq!(world.ask(&mut monitor, request), REFUSED, "{request}");
+    }
+    let transaction = "MULTI\r\nGET key\r\nEXEC\r\n";
+    let aborted =
+        format!("+OK\r\n{REFUSED}-EXECABORT Transaction discarded because of previous errors.\r\n");
+    assert_eq!(world.ask(&mut monitor, transaction), aborted);
+    world.ask(&mut session, "CLIENT PAUSE 100 ALL\r\n");
+    assert_eq!(world.ask(&mut monitor, "PING\r\n"), "+PONG\r\n");
+    world.wait_ms(100);
+    world.ask(&mut monitor, "RESET\r\n");
+    assert_eq!(world.ask(&mut monitor, "GET key\r\n"), "$-1\r\n");
+}
+
+#[test]
 fn slow_commands_are_logged() {
     let mut world = World::new();
     *LONG.lock() = Some(Arc::clone(&world.clock));

@@ -10,6 +10,7 @@ use super::rule::RuleError;
 use super::selector::has_blanks;
 use super::user::User;
 use crate::config::{Config, Key};
+use crate::keyspace::integer::until_nul;
 
 /// The value of `acl-pubsub-default` that lets new users use every channel.
 const ALL_CHANNELS: i64 = 0;
@@ -300,7 +301,7 @@ fn load_line(
 fn apply(mut user: User, rules: &[Vec<u8>]) -> Result<User, UserError> {
     for rule in rules {
         user.apply(rule).map_err(|error| UserError::Rule {
-            rule: String::from_utf8_lossy(rule).into_owned(),
+            rule: String::from_utf8_lossy(until_nul(rule)).into_owned(),
             error,
         })?;
     }
@@ -348,6 +349,8 @@ mod tests {
             rule(&[b"(+get", b"~a"]),
             Err(UserError::Parenthesis("(+get".to_owned()))
         );
+        let error = rule(&[b"+nosuch\0rest"]).unwrap_err().to_string();
+        assert!(error.contains("modifier '+nosuch':"), "{error}");
         rule(&[b"on", b"(+get", b"~a)", b">pw"]).unwrap();
         assert!(users.log_in(b"bob", b"pw").is_some());
         assert!(users.log_in(b"bob", b"wrong").is_none());
