@@ -4,6 +4,7 @@
 //! one descent. A tree is named by its [`Desc`]; an empty tree has no page.
 
 mod ahead;
+mod build;
 mod change;
 mod delete;
 mod scan;
@@ -14,6 +15,7 @@ use std::cmp::Ordering;
 use smallvec::SmallVec;
 
 pub use self::ahead::{Ahead, TOGETHER_MAX, descend_together};
+pub use self::build::Builder;
 pub use self::change::{
     Entry, insert, insert_along, insert_over, make_key_overflow, pages_needed, value_along,
 };

@@ -276,7 +276,7 @@ fn partition(
 }
 
 /// The shortest key above the left cell's and not above the right cell's.
-fn separator(
+pub(super) fn separator(
     pager: &mut Pager,
     left: &CellRef<'_>,
     right: &CellRef<'_>,
