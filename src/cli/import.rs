@@ -25,10 +25,12 @@ use crate::interchange::load::{self, LoadError, Summary};
 use crate::interchange::rdb::decode::Decoded;
 use crate::interchange::rdb::file::Key;
 use crate::interchange::rdb::payload;
+use crate::keyspace::bulk::Bulk;
 use crate::keyspace::{Keyspace, Look};
 use crate::resp::value::Value;
 use crate::storage::open::{log_path, shm_path};
 use crate::storage::{OnMiss, Plan};
+use crate::vfs::OsVfs;
 
 /// Keys that the kernel gets together.
 const KEYS_TOGETHER: u64 = 256;
@@ -247,7 +249,7 @@ fn into_file(
     let compiled = compile(codes, db.server());
     let mut libraries = compiled.map_err(ImportError::Library)?;
     let mut existing = 0;
-    put_keys(&db, source, Plan::Savepoint, &mut |keyspace, key| {
+    put_keys(&db, source, &mut |keyspace, key| {
         if args.replace {
             return Ok(true);
         }
@@ -284,7 +286,7 @@ fn into_new_file(
     }
     // Nothing is removed that somebody else has made meanwhile.
     let db = open_target(path, 0)?;
-    let filled = fill_new_file(args, source, db);
+    let filled = fill_new_file(args, source, path, db);
     if filled.is_err() {
         for made in [path, &log, &shm_path(path)] {
             // What cannot be removed says by itself that it is not whole.
@@ -294,23 +296,35 @@ fn into_new_file(
     Ok((filled?, Existing::default()))
 }
 
-fn fill_new_file(args: &ImportArgs, source: &KeySource, db: Db) -> Result<Census, ImportError> {
+fn fill_new_file(
+    args: &ImportArgs,
+    source: &KeySource,
+    path: &Path,
+    db: Db,
+) -> Result<Census, ImportError> {
     // A life that ends before the end leaves a file that says so.
     db.keyspace().begin_seeding()?;
     db.settle()?;
+    let limits = settings::import_limits(db.server());
     let mut highest = None;
-    let put = put_keys(&db, source, Plan::Simple, &mut |keyspace, key| {
+    let mut keyspace = db.keyspace();
+    let mut bulk = Bulk::begin(&mut keyspace, &OsVfs, &waiting_path(path));
+    let put = source.read("Importing", &mut |at, key| {
         if key.db >= DATABASES_MAX {
             highest = Some(key.db);
             return Err(LoadError::Refused("a database that cannot be".to_owned()));
         }
         keyspace.add_databases_up_to(key.db as u32 + 1);
-        Ok(true)
+        load::put_in_bulk(&mut bulk, &mut keyspace, at, key, source.now_ms, &limits)
     });
     if let Some(db) = highest {
         return Err(ImportError::Database(db));
     }
     let mut census = put.map_err(ImportError::Source)?;
+    bulk.finish(&mut keyspace)?;
+    drop(keyspace);
+    db.checkpoint()?;
+    db.keyspace().engine.resume_logging();
     if args.db.is_some() {
         // They belong to no database.
         census.summary.functions.clear();
@@ -324,11 +338,17 @@ fn fill_new_file(args: &ImportArgs, source: &KeySource, db: Db) -> Result<Census
     Ok(census)
 }
 
+/// Where keys wait for which memory has no room.
+fn waiting_path(target: &Path) -> PathBuf {
+    let mut name = target.as_os_str().to_owned();
+    name.push(format!("-waiting-{}", std::process::id()));
+    PathBuf::from(name)
+}
+
 /// Puts the keys of the source that `takes` says are to be put.
 fn put_keys(
     db: &Db,
     source: &KeySource,
-    plan: Plan,
     takes: &mut dyn FnMut(&mut Keyspace, &Key) -> Result<bool, LoadError>,
 ) -> Result<Census, LoadError> {
     let limits = settings::import_limits(db.server());
@@ -338,6 +358,7 @@ fn put_keys(
         if !takes(&mut keyspace, key)? {
             return Ok(());
         }
+        let plan = Plan::Savepoint;
         load::put(&mut keyspace, at, key, source.now_ms, &limits, plan)?;
         drop(keyspace);
         done += 1;

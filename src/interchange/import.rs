@@ -2,12 +2,13 @@
 
 use super::rdb::{Group, Stream, Value};
 use crate::keyspace::hash::{self, editor::Expiry};
+use crate::keyspace::header::{Encoding, Header};
 use crate::keyspace::list::{self, End, List};
 use crate::keyspace::sorted_set::{self, Draft};
 use crate::keyspace::stream::edit::Edit;
 use crate::keyspace::stream::group::{self as stored_group, GroupHead};
 use crate::keyspace::stream::node::NodeLimits;
-use crate::keyspace::{Slot, Txn, header::Encoding, set};
+use crate::keyspace::{Slot, Txn, set, whole};
 use crate::storage::Error;
 
 /// Up to where Redis calls collections small: the directives.
@@ -18,6 +19,26 @@ pub struct Limits {
     pub set: set::Limits,
     pub sorted_set: sorted_set::Limits,
     pub stream: NodeLimits,
+}
+
+/// Makes the body of a value that is a small collection, appended to `body`; its header, without expiry. None: it is
+/// something else.
+pub(super) fn small(
+    value: &Value,
+    limits: &Limits,
+    bytes_max: usize,
+    body: &mut Vec<u8>,
+) -> Option<Header> {
+    match value {
+        Value::List(elements) => whole::list(elements, limits.list, bytes_max, body),
+        Value::Set(members) => whole::set(members, limits.set, bytes_max, body),
+        Value::SortedSet(members) => whole::sorted_set(members, limits.sorted_set, bytes_max, body),
+        Value::Hash(fields) if fields.iter().all(|field| field.expires_ms.is_none()) => {
+            let fields = fields.iter().map(|field| (&*field.name, &*field.value));
+            whole::hash(fields, limits.hash, bytes_max, body)
+        }
+        Value::String(_) | Value::Hash(_) | Value::Stream(_) => None,
+    }
 }
 
 /// Puts a value at a key, whatever was there, and the expiry given. Needs a savepoint.
@@ -35,6 +56,16 @@ pub fn put(
         return txn.put_string(&slot, key, text, Encoding::Natural, expires_ms);
     }
     txn.delete(&slot, key)?;
+    let bytes_max = txn.keyspace().packed_bytes_max();
+    let mut body = Vec::new();
+    if let Some(header) = small(value, limits, bytes_max, &mut body) {
+        let header = Header {
+            expires_ms,
+            ..header
+        };
+        let mut slot = txn.slot(db, key, now_ms)?;
+        return txn.put_value(&mut slot, key, header, &[], &body);
+    }
     let target = Target { db, key, now_ms };
     match value {
         Value::String(_) => unreachable!("strings are put as they are"),

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use super::import::{self, Limits};
+use super::rdb::Value;
 use super::rdb::decode::{Decoded, Skipped};
 use super::rdb::file::{Key, Reader, Record};
 use super::rdb::{Input, RdbError};
 use crate::keyspace::Keyspace;
+use crate::keyspace::bulk::Bulk;
+use crate::keyspace::header::{Encoding, Header, Kind};
 use crate::storage::{Error, OnMiss, Plan};
 
 /// Keys between two calls of the function that is told of progress.
@@ -115,10 +118,7 @@ pub fn put(
     limits: &Limits,
     plan: Plan,
 ) -> Result<(), LoadError> {
-    let db = u32::try_from(key.db)
-        .ok()
-        .filter(|db| *db < keyspace.databases())
-        .ok_or(LoadError::Database { at, db: key.db })?;
+    let db = database(keyspace, at, key)?;
     let Decoded::Value(value) = &key.value else {
         return Ok(());
     };
@@ -134,4 +134,50 @@ pub fn put(
         access.set_frequency(db, &key.name, frequency, now_ms);
     }
     Ok(())
+}
+
+/// Puts a key of a file into a database that is being filled with all keys together. A failure ends the whole database.
+pub fn put_in_bulk(
+    bulk: &mut Bulk<'_>,
+    keyspace: &mut Keyspace,
+    at: u64,
+    key: &Key,
+    now_ms: u64,
+    limits: &Limits,
+) -> Result<(), LoadError> {
+    let db = database(keyspace, at, key)?;
+    let Decoded::Value(value) = &key.value else {
+        return Ok(());
+    };
+    let expires_ms = key.expires_ms;
+    let taken = if let Value::String(text) = value {
+        let header = Header {
+            expires_ms,
+            ..Header::new(Kind::String, Encoding::Natural)
+        };
+        bulk.put(keyspace, db, &key.name, header, text)?
+    } else {
+        let mut body = std::mem::take(&mut bulk.body);
+        body.clear();
+        let header = import::small(value, limits, keyspace.packed_bytes_max(), &mut body);
+        let header = header.map(|header| Header {
+            expires_ms,
+            ..header
+        });
+        let taken = header.map(|header| bulk.put(keyspace, db, &key.name, header, &body));
+        bulk.body = body;
+        taken.unwrap_or(Ok(false))?
+    };
+    if !taken {
+        put(keyspace, at, key, now_ms, limits, Plan::Simple)?;
+        bulk.lift(keyspace, db)?;
+    }
+    Ok(())
+}
+
+/// The database of a key.
+fn database(keyspace: &Keyspace, at: u64, key: &Key) -> Result<u32, LoadError> {
+    let db = u32::try_from(key.db).ok();
+    let db = db.filter(|db| *db < keyspace.databases());
+    db.ok_or(LoadError::Database { at, db: key.db })
 }

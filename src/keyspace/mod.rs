@@ -13,6 +13,7 @@
 pub mod access;
 pub mod big_natural;
 pub mod bits;
+pub mod bulk;
 pub mod change;
 pub mod cursor;
 pub mod digest;
@@ -45,6 +46,7 @@ pub mod stream;
 pub mod txn;
 pub mod value;
 pub mod walk;
+pub mod whole;
 
 use access::AccessTable;
 use change::{Changes, Class};

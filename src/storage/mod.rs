@@ -3,6 +3,7 @@
 
 pub mod backup;
 pub mod blob;
+pub mod bulk;
 pub mod cell;
 pub mod check;
 pub mod checkpoint;

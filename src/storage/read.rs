@@ -12,7 +12,7 @@ use super::page::Desc;
 use super::tree::{self, Pages, Seek};
 
 /// Names a root tree in the catalog. A root springs into being, empty, when it is first used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RootId(pub u32);
 
 /// A handle on an open tree: of a root for ever, of a nested tree until the command ends.

@@ -57,7 +57,11 @@ pub(super) fn expiry_bytes(expires_ms: Option<u64>) -> smallvec::SmallVec<[u8; 8
 }
 
 /// Bytes that a field takes.
-pub(super) fn three_bytes(field: usize, value: usize, expires_ms: Option<u64>) -> usize {
+pub(in crate::keyspace) fn three_bytes(
+    field: usize,
+    value: usize,
+    expires_ms: Option<u64>,
+) -> usize {
     packed::item_bytes(field)
         .saturating_add(packed::item_bytes(value))
         .saturating_add(packed::item_bytes(if expires_ms.is_some() { 8 } else { 0 }))
@@ -141,7 +145,12 @@ impl Draft {
 }
 
 /// Appends a field.
-pub(super) fn push_three(out: &mut Vec<u8>, field: &[u8], value: &[u8], expires_ms: Option<u64>) {
+pub(in crate::keyspace) fn push_three(
+    out: &mut Vec<u8>,
+    field: &[u8],
+    value: &[u8],
+    expires_ms: Option<u64>,
+) {
     packed::push(out, field);
     packed::push(out, value);
     packed::push(out, &expiry_bytes(expires_ms));

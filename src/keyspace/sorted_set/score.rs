@@ -53,7 +53,7 @@ pub(super) fn order_mark(score: f64) -> &'static [u8] {
 }
 
 /// A score as it is stored beside its member.
-pub(super) fn to_bytes(score: f64) -> [u8; SCORE_BYTES] {
+pub(in crate::keyspace) fn to_bytes(score: f64) -> [u8; SCORE_BYTES] {
     score.to_le_bytes()
 }
 

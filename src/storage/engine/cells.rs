@@ -106,7 +106,7 @@ impl Engine {
     }
 
     /// Takes out the cell at `key`, where the finger is, and hands its value to `removed`.
-    fn take_found(
+    pub(super) fn take_found(
         &mut self,
         tree: TreeId,
         key: &[u8],
@@ -323,7 +323,13 @@ impl Engine {
     }
 
     /// Whether a cell with these parts stands in a page whole.
-    pub(super) fn fits_inline(&self, key: &[u8], head: &[u8], slots: usize, body: u64) -> bool {
+    pub(in crate::storage) fn fits_inline(
+        &self,
+        key: &[u8],
+        head: &[u8],
+        slots: usize,
+        body: u64,
+    ) -> bool {
         let page_bytes = self.pager.page_bytes();
         let inline_max = node::key_inline_max(page_bytes);
         let room = node::cell_bytes_max(page_bytes) as u64;

@@ -166,6 +166,7 @@ impl Engine {
                     catalog: self.catalog,
                     pages: self.pager.space().pages(),
                 };
+                self.has_unlogged = false;
                 Ok(Frozen {
                     roots,
                     dirty: self.pager.take_dirty(),

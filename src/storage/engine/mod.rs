@@ -11,6 +11,7 @@
 //! ```
 
 mod bodies;
+mod bulk;
 mod cells;
 mod dropped;
 mod freeze;
@@ -18,6 +19,7 @@ mod freeze;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub(in crate::storage) use self::bulk::Filling;
 pub(super) use self::freeze::{DROPPED_KEY, ROOT_KEY};
 pub use self::freeze::{Frozen, FrozenRoots};
 use super::Error;
@@ -220,6 +222,10 @@ pub struct Engine {
     freed_objects: u64,
     /// Pages of dropped trees were freed since the catalog was saved.
     has_freed_dropped: bool,
+    /// Changes go into the log.
+    is_logging: bool,
+    /// Something was changed that is neither in the log nor frozen for a checkpoint.
+    has_unlogged: bool,
     txn: Option<Txn>,
     /// Memory for the record of the next transaction.
     record: Vec<u8>,
@@ -257,6 +263,8 @@ impl Engine {
             burdens: Vec::new(),
             freed_objects: 0,
             has_freed_dropped: false,
+            is_logging: true,
+            has_unlogged: false,
             txn: None,
             record: Vec::new(),
             registry: crate::sync::Arc::new(Registry::new()),
@@ -316,10 +324,10 @@ impl Engine {
             .expect("an open file has a checkpoint")
     }
 
-    /// Whether a checkpoint would save something although no transaction has been committed since the last:
-    /// pages of dropped trees were freed.
+    /// Whether a checkpoint would save something although no transaction has been logged since the last: pages of
+    /// dropped trees were freed, or something was changed that is not logged.
     pub fn has_unsaved(&self) -> bool {
-        self.has_freed_dropped
+        self.has_freed_dropped || self.has_unlogged
     }
 
     pub fn pager(&self) -> &Pager {
@@ -466,6 +474,7 @@ impl Engine {
         if let Some(saved) = txn.savepoint {
             self.pager.keep_savepoint(saved.stamp);
         }
+        self.has_unlogged |= txn.has_changed && !self.is_logging;
         let lsn = match &self.log {
             Some(log) if !txn.record.is_empty() => log.append(&[&txn.record]),
             _ => self.last_lsn(),
@@ -698,7 +707,7 @@ impl Engine {
 
     /// Puts a change to `tree` into the record.
     fn note(&mut self, tree: TreeId, change: &Change<'_>) {
-        if self.log.is_none() {
+        if self.log.is_none() || !self.is_logging {
             return;
         }
         if self.txn().context != Some(tree) {

@@ -164,7 +164,8 @@ impl Builder {
         let room = pager.page_bytes() - HEADER_BYTES;
         let at = &self.levels[level];
         // Any two cells fit.
-        let is_full = at.cells.len() >= CHILDREN_MIN && at.bytes_with(cell) > room - room / FREE_SHARE;
+        let is_full =
+            at.cells.len() >= CHILDREN_MIN && at.bytes_with(cell) > room - room / FREE_SHARE;
         if is_full {
             self.emit(pager, level, Some(cell))?;
         }
@@ -174,7 +175,12 @@ impl Builder {
 
     /// Makes a page of as many waiting cells as fit and stay below `next`; None: nothing follows, and what does not fit
     /// stays.
-    fn emit(&mut self, pager: &mut Pager, level: usize, next: Option<&CellRef<'_>>) -> Result<(), Error> {
+    fn emit(
+        &mut self,
+        pager: &mut Pager,
+        level: usize,
+        next: Option<&CellRef<'_>>,
+    ) -> Result<(), Error> {
         let room = pager.page_bytes() - HEADER_BYTES;
         let at = &self.levels[level];
         let kind = at.kind;
@@ -265,7 +271,14 @@ impl Builder {
         pager.reserve(1)?;
         let frame = pager.birth(at.kind, at.height)?;
         let ptr = pager.ptr(frame);
-        node::build(pager.bytes_mut(frame), at.kind, at.height, ptr, &[], &waiting);
+        node::build(
+            pager.bytes_mut(frame),
+            at.kind,
+            at.height,
+            ptr,
+            &[],
+            &waiting,
+        );
         Ok(Some(ptr))
     }
 }
