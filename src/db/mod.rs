@@ -340,6 +340,11 @@ impl Db {
         self.inner.keyspace.lock()
     }
 
+    /// The lock of the data, for work that holds it a little at a time.
+    pub(crate) fn lock(&self) -> &Mutex<Keyspace> {
+        &self.inner.keyspace
+    }
+
     pub(crate) fn server(&self) -> &Server {
         &self.inner.server
     }

@@ -76,6 +76,11 @@ pub fn put(
             let mut hash = txn
                 .hash(db, key, now_ms, limits.hash, fields.len().max(2))?
                 .expect("nothing is there");
+            let mut fields: Vec<_> = fields.iter().collect();
+            if fields.iter().all(|field| field.expires_ms.is_none()) {
+                // It is large: its tree is filled from end to end.
+                fields.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+            }
             for field in fields {
                 hash.set(&field.name, &field.value, Expiry::Drop)?;
                 if field.expires_ms.is_some() {
@@ -135,6 +140,9 @@ impl Target<'_> {
         if let Some(first) = members.first() {
             set.expect(first, members.len() as u64);
         }
+        // It is large: its tree is filled from end to end.
+        let mut members: Vec<_> = members.iter().collect();
+        members.sort_unstable();
         for member in members {
             set.add(member)?;
         }

@@ -5,16 +5,19 @@ use std::io::Read;
 
 use super::import::{self, Limits};
 use super::rdb::Value;
-use super::rdb::decode::{Decoded, Skipped};
+use super::rdb::decode::{Decoded, Skipped, Undecoded};
 use super::rdb::file::{Key, Reader, Record};
 use super::rdb::{Input, RdbError};
 use crate::keyspace::Keyspace;
 use crate::keyspace::bulk::Bulk;
-use crate::keyspace::header::{Encoding, Header, Kind};
+use crate::keyspace::header::Header;
 use crate::storage::{Error, OnMiss, Plan};
 
 /// Keys between two calls of the function that is told of progress.
 const TELL_EVERY: u64 = 4096;
+/// Bytes of values, and keys, that are decoded together.
+const BATCH_BYTES: usize = 256 << 10;
+const BATCH_KEYS: usize = 4096;
 
 /// What became of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +36,54 @@ pub struct Summary {
 }
 
 impl Summary {
+    fn of(reader: &Reader<'_>) -> Self {
+        Self {
+            version: reader.version(),
+            ..Self::default()
+        }
+    }
+
+    /// Takes note of a record; a key is for the caller.
+    fn sift<V>(&mut self, record: Record<V>) -> Option<Key<V>> {
+        match record {
+            Record::Aux { .. } | Record::Sizes { .. } => None,
+            Record::Function(source) => {
+                self.functions.push(source);
+                None
+            }
+            Record::ModuleAux(name) => {
+                *self.module_fields.entry(name).or_default() += 1;
+                None
+            }
+            Record::Key(key) => Some(key),
+        }
+    }
+
+    /// Hands a key to `put`, unless it is not kept.
+    fn take(
+        &mut self,
+        at: u64,
+        key: &Key,
+        now_ms: u64,
+        put: &mut Put<'_>,
+    ) -> Result<(), LoadError> {
+        match &key.value {
+            Decoded::Skipped(skipped) => {
+                let name = match skipped {
+                    Skipped::Module(name) => format!("module type {name}"),
+                    Skipped::Array => "array".to_owned(),
+                };
+                *self.skipped.entry(name).or_default() += 1;
+            }
+            Decoded::Value(_) if key.expires_ms.is_some_and(|ms| ms < now_ms) => self.expired += 1,
+            Decoded::Value(_) => {
+                put(at, key)?;
+                self.keys += 1;
+            }
+        }
+        Ok(())
+    }
+
     /// Adds what became of another file.
     pub fn add(&mut self, other: Self) {
         self.version = self.version.max(other.version);
@@ -64,46 +115,110 @@ pub enum LoadError {
     Refused(String),
 }
 
+impl LoadError {
+    /// Where in the file it is, in bytes from its start, if that is known.
+    pub fn offset(&self) -> Option<u64> {
+        match self {
+            Self::Rdb(error) => error.offset(),
+            Self::Database { at, .. } => Some(*at),
+            Self::Storage(_) | Self::Line { .. } | Self::Refused(_) => None,
+        }
+    }
+}
+
+/// Takes a key that is kept, and its offset.
+pub type Put<'p> = dyn FnMut(u64, &Key) -> Result<(), LoadError> + 'p;
+
 /// Reads a file of `len` bytes to its end and hands every key that is kept to `put`. `on_progress` is called with
 /// the bytes read.
 pub fn read(
     source: &mut dyn Read,
     len: u64,
     now_ms: u64,
-    put: &mut dyn FnMut(u64, &Key) -> Result<(), LoadError>,
+    put: &mut Put<'_>,
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<Summary, LoadError> {
     let mut reader = Reader::begin(Input::new(source, len), true)?;
-    let mut summary = Summary {
-        version: reader.version(),
-        ..Summary::default()
-    };
+    let mut summary = Summary::of(&reader);
+    let mut seen = 0_u64;
     loop {
         let at = reader.at();
-        match reader.next_record()? {
-            None => return Ok(summary),
-            Some(Record::Aux { .. } | Record::Sizes { .. }) => {}
-            Some(Record::Function(source)) => summary.functions.push(source),
-            Some(Record::ModuleAux(name)) => *summary.module_fields.entry(name).or_default() += 1,
-            Some(Record::Key(key)) => match &key.value {
-                Decoded::Skipped(skipped) => {
-                    let name = match skipped {
-                        Skipped::Module(name) => format!("module type {name}"),
-                        Skipped::Array => "array".to_owned(),
-                    };
-                    *summary.skipped.entry(name).or_default() += 1;
-                }
-                Decoded::Value(_) if key.expires_ms.is_some_and(|ms| ms < now_ms) => {
-                    summary.expired += 1;
-                }
-                Decoded::Value(_) => {
-                    put(at, &key)?;
-                    summary.keys += 1;
-                    if summary.keys.is_multiple_of(TELL_EVERY) {
-                        on_progress(reader.at());
-                    }
-                }
-            },
+        let Some(record) = reader.next_record()? else {
+            return Ok(summary);
+        };
+        if let Some(key) = summary.sift(record) {
+            summary.take(at, &key, now_ms, put)?;
+            seen += 1;
+            if seen.is_multiple_of(TELL_EVERY) {
+                on_progress(reader.at());
+            }
+        }
+    }
+}
+
+/// Keys that are not decoded yet.
+#[derive(Debug, Default)]
+pub struct Batch {
+    keys: Vec<(u64, Key<Undecoded>)>,
+    /// The bytes of names and values.
+    bytes: Vec<u8>,
+}
+
+impl Batch {
+    /// Decodes the keys and hands each that is kept to `put`; the others are counted in `summary`. The batch is empty then.
+    pub fn read(
+        &mut self,
+        now_ms: u64,
+        summary: &mut Summary,
+        put: &mut Put<'_>,
+    ) -> Result<(), LoadError> {
+        for (at, key) in self.keys.drain(..) {
+            let (name, value) = key.value.decode(&self.bytes)?;
+            let key = Key {
+                db: key.db,
+                name,
+                value,
+                expires_ms: key.expires_ms,
+                idle_s: key.idle_s,
+                frequency: key.frequency,
+            };
+            summary.take(at, &key, now_ms, put)?;
+        }
+        self.bytes.clear();
+        Ok(())
+    }
+}
+
+/// Reads a file of `len` bytes to its end and hands its keys to `send`, many together, to be decoded elsewhere; it gives
+/// an empty batch for the next ones, or None: no more are wanted. Before an error `send` has got every key in front of it.
+/// What this returns has all but keys.
+pub fn read_batches(
+    source: &mut dyn Read,
+    len: u64,
+    send: &mut dyn FnMut(Batch) -> Option<Batch>,
+    on_progress: &mut dyn FnMut(u64),
+) -> Result<Summary, LoadError> {
+    let mut reader = Reader::begin(Input::new(source, len), true)?;
+    let mut summary = Summary::of(&reader);
+    let mut batch = Batch::default();
+    loop {
+        let at = reader.at();
+        let record = match reader.next_undecoded(&mut batch.bytes) {
+            Ok(Some(record)) => record,
+            end => {
+                send(batch);
+                return end.map(|_| summary).map_err(LoadError::Rdb);
+            }
+        };
+        if let Some(key) = summary.sift(record) {
+            batch.keys.push((at, key));
+        }
+        if batch.bytes.len() >= BATCH_BYTES || batch.keys.len() >= BATCH_KEYS {
+            on_progress(reader.at());
+            match send(batch) {
+                Some(empty) => batch = empty,
+                None => return Ok(summary),
+            }
         }
     }
 }
@@ -136,43 +251,41 @@ pub fn put(
     Ok(())
 }
 
-/// Puts a key of a file into a database that is being filled with all keys together. A failure ends the whole database.
+/// Takes a key of a file into `bulk`. False: its value is too large, and has to be put into the database by itself and
+/// [lifted](Bulk::lift).
 pub fn put_in_bulk(
     bulk: &mut Bulk<'_>,
-    keyspace: &mut Keyspace,
-    at: u64,
+    db: u32,
     key: &Key,
-    now_ms: u64,
     limits: &Limits,
-) -> Result<(), LoadError> {
-    let db = database(keyspace, at, key)?;
+) -> Result<bool, Error> {
     let Decoded::Value(value) = &key.value else {
-        return Ok(());
+        return Ok(true);
     };
     let expires_ms = key.expires_ms;
-    let taken = if let Value::String(text) = value {
+    if let Value::String(text) = value {
         let header = Header {
             expires_ms,
-            ..Header::new(Kind::String, Encoding::Natural)
+            ..Header::STRING
         };
-        bulk.put(keyspace, db, &key.name, header, text)?
-    } else {
-        let mut body = std::mem::take(&mut bulk.body);
-        body.clear();
-        let header = import::small(value, limits, keyspace.packed_bytes_max(), &mut body);
-        let header = header.map(|header| Header {
-            expires_ms,
-            ..header
-        });
-        let taken = header.map(|header| bulk.put(keyspace, db, &key.name, header, &body));
-        bulk.body = body;
-        taken.unwrap_or(Ok(false))?
-    };
-    if !taken {
-        put(keyspace, at, key, now_ms, limits, Plan::Simple)?;
-        bulk.lift(keyspace, db)?;
+        return bulk.put(db, &key.name, header, text);
     }
-    Ok(())
+    let mut body = std::mem::take(&mut bulk.body);
+    body.clear();
+    let taken = match import::small(value, limits, bulk.packed_bytes_max(), &mut body) {
+        Some(header) => bulk.put(
+            db,
+            &key.name,
+            Header {
+                expires_ms,
+                ..header
+            },
+            &body,
+        ),
+        None => Ok(false),
+    };
+    bulk.body = body;
+    taken
 }
 
 /// The database of a key.

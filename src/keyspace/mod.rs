@@ -191,6 +191,11 @@ pub(crate) fn root_ids(db: u32) -> [RootId; ROOTS_PER_DATABASE as usize] {
     [RootId(first), RootId(first + 1), RootId(first + 2)]
 }
 
+fn packed_bytes_max(page_bytes: usize) -> usize {
+    const PACKED_BYTES_MAX: usize = 1024;
+    (page_bytes / 4).min(PACKED_BYTES_MAX)
+}
+
 /// Where a command or an EXEC began, to go back to.
 #[derive(Clone, Debug)]
 pub struct Mark {
@@ -303,8 +308,7 @@ impl Keyspace {
     /// The longest body that a small collection may have, in bytes; a longer one moves to trees of its own. So
     /// several cells fit into a page, and a change moves few bytes.
     pub fn packed_bytes_max(&self) -> usize {
-        const PACKED_BYTES_MAX: usize = 1024;
-        (self.engine.pager().page_bytes() / 4).min(PACKED_BYTES_MAX)
+        packed_bytes_max(self.engine.pager().page_bytes())
     }
 
     /// Nested tree `n` of the collection at `key`, which is large.

@@ -178,7 +178,10 @@ mod tests {
 
     fn distinct(texts: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
         let mut seen = std::collections::BTreeSet::new();
-        texts.into_iter().filter(|text| seen.insert(text.clone())).collect()
+        texts
+            .into_iter()
+            .filter(|text| seen.insert(text.clone()))
+            .collect()
     }
 
     proptest! {

@@ -43,7 +43,7 @@ pub use cell::{Body, Cell};
 pub use engine::{Engine, Plan};
 pub use log::Lsn;
 pub use open::{OnCorruption, OpenError, OpenOptions, OpenReport, open};
-pub use pager::{Corruption, OnMiss, prefetch};
+pub use pager::{Corruption, OnMiss, prefetch, scattered_memory};
 pub use read::{Read, RootId, TreeId};
 pub use snapshot::{Reader, Snapshot};
 pub use tree::{Seek, TOGETHER_MAX};

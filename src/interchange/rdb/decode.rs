@@ -1,5 +1,9 @@
 //! Values out of their bytes.
 
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
 use super::decode_stream;
 use super::{Field, Input, RdbError, Value, kind, listpack, module, old_packings};
 
@@ -28,6 +32,104 @@ pub enum Skipped {
     /// The module type's name.
     Module(String),
     Array,
+}
+
+/// A key's name and value that were read over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Undecoded {
+    /// Where in the file they stand.
+    at: u64,
+    /// Where they stand in the copy.
+    copied: Range<usize>,
+    value: UndecodedValue,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum UndecodedValue {
+    /// It is of this kind and follows the name.
+    Bytes(u8),
+    /// Its end is only found by decoding it.
+    Decoded(Decoded),
+}
+
+/// Reads over a name and a value of this kind, whose bytes are appended to `copy`.
+pub fn pass(input: &mut Input<'_>, kind: u8, copy: &mut Vec<u8>) -> Result<Undecoded, RdbError> {
+    let (at, start) = (input.at(), copy.len());
+    input.begin_copy(std::mem::take(copy));
+    let passed = input.pass_string();
+    let passed = passed.and_then(|()| pass_bytes(input, kind));
+    *copy = input.end_copy();
+    let value = if passed? {
+        UndecodedValue::Bytes(kind)
+    } else {
+        UndecodedValue::Decoded(value(input, kind)?)
+    };
+    let copied = start..copy.len();
+    Ok(Undecoded { at, copied, value })
+}
+
+impl Undecoded {
+    /// Decodes the name and the value; `copy` has their bytes.
+    pub fn decode(self, copy: &[u8]) -> Result<(Vec<u8>, Decoded), RdbError> {
+        let mut bytes = &copy[self.copied];
+        let len = bytes.len() as u64;
+        let mut input = Input::part(&mut bytes, self.at, len);
+        let name = input.string()?;
+        let value = match self.value {
+            UndecodedValue::Bytes(kind) => value(&mut input, kind)?,
+            UndecodedValue::Decoded(value) => value,
+        };
+        Ok((name, value))
+    }
+}
+
+/// Reads over the bytes of a value; false, and nothing is read: of this kind that is not done.
+fn pass_bytes(input: &mut Input<'_>, kind: u8) -> Result<bool, RdbError> {
+    match kind {
+        kind::STRING
+        | kind::LIST_ZIPLIST
+        | kind::SET_INTEGERS
+        | kind::SET_LISTPACK
+        | kind::SORTED_SET_ZIPLIST
+        | kind::SORTED_SET_LISTPACK
+        | kind::HASH_ZIPMAP
+        | kind::HASH_ZIPLIST
+        | kind::HASH_LISTPACK
+        | kind::HASH_LISTPACK_EXPIRING_PRE_GA => input.pass_string()?,
+        kind::LIST | kind::SET | kind::LIST_QUICKLIST => {
+            pass_each(input, 1, |input| input.pass_string())?;
+        }
+        kind::HASH => pass_each(input, 2, |input| {
+            input.pass_string()?;
+            input.pass_string()
+        })?,
+        kind::LIST_QUICKLIST_2 => pass_each(input, 2, |input| {
+            input.length()?;
+            input.pass_string()
+        })?,
+        kind::SORTED_SET => pass_each(input, 2, |input| {
+            input.pass_string()?;
+            match input.byte()? {
+                SCORE_NAN | SCORE_INFINITE | SCORE_MINUS_INFINITE => Ok(()),
+                len => input.pass(u64::from(len)),
+            }
+        })?,
+        kind::SORTED_SET_2 => pass_each(input, 2, |input| {
+            input.pass_string()?;
+            input.pass(8)
+        })?,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn pass_each(
+    input: &mut Input<'_>,
+    bytes_min: u64,
+    pass: fn(&mut Input<'_>) -> Result<(), RdbError>,
+) -> Result<(), RdbError> {
+    let count = count_of_some(input, bytes_min)?;
+    (0..count).try_for_each(|_| pass(input))
 }
 
 /// Reads a value of this kind.
@@ -320,6 +422,25 @@ fn check(value: &Value, at: u64) -> Result<(), RdbError> {
 }
 
 fn has_twice(mut names: Vec<&[u8]>) -> bool {
+    // Names of different hashes are different, and numbers are sorted sooner than texts.
+    let mut hashes: SmallVec<[u64; 64]> = names.iter().map(|name| quick_hash(name)).collect();
+    hashes.sort_unstable();
+    if hashes.windows(2).all(|two| two[0] != two[1]) {
+        return false;
+    }
     names.sort_unstable();
     names.windows(2).any(|two| two[0] == two[1])
+}
+
+/// A number that depends on every byte. It is the same for equal texts, and seldom for others.
+fn quick_hash(text: &[u8]) -> u64 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let (words, rest) = text.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let words = words.iter().chain([&last]);
+    words.fold(text.len() as u64, |hash, word| {
+        let mixed = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(ODD);
+        mixed ^ mixed >> 32
+    })
 }

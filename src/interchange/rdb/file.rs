@@ -6,7 +6,7 @@
 
 use std::io;
 
-use super::decode::{self, Decoded};
+use super::decode::{self, Decoded, Undecoded};
 use super::encode::Output;
 use super::{Input, RdbError, VERSION_READ_MAX, module};
 
@@ -30,9 +30,9 @@ pub(super) mod opcode {
     pub const END: u8 = 255;
 }
 
-/// One record.
+/// One record, with a value as far as it was decoded.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Record {
+pub enum Record<V = Decoded> {
     /// A fact about the file: its name and value.
     Aux {
         name: Vec<u8>,
@@ -47,15 +47,15 @@ pub enum Record {
     },
     /// What a module added to the file, skipped: the name of its type.
     ModuleAux(String),
-    Key(Key),
+    Key(Key<V>),
 }
 
 /// A key of the file.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Key {
+pub struct Key<V = Decoded> {
     pub db: u64,
     pub name: Vec<u8>,
-    pub value: Decoded,
+    pub value: V,
     /// Wall time in milliseconds since 1970 after which it is gone.
     pub expires_ms: Option<u64>,
     /// Seconds since it was used.
@@ -63,6 +63,9 @@ pub struct Key {
     /// How often it is used, on Redis's logarithmic scale.
     pub frequency: Option<u8>,
 }
+
+/// Reads a name and a value of a kind.
+type ReadKey<'v, V> = dyn FnMut(&mut Input<'_>, u8) -> Result<(Vec<u8>, V), RdbError> + 'v;
 
 /// A file being read.
 pub struct Reader<'a> {
@@ -118,6 +121,18 @@ impl<'a> Reader<'a> {
 
     /// The next record; None at the end, whose checksum is right then.
     pub fn next_record(&mut self) -> Result<Option<Record>, RdbError> {
+        self.next_with(&mut |input, kind| Ok((input.string()?, decode::value(input, kind)?)))
+    }
+
+    /// The same; a key has no name and its value is not decoded, and the bytes of both are appended to `copy`.
+    pub fn next_undecoded(
+        &mut self,
+        copy: &mut Vec<u8>,
+    ) -> Result<Option<Record<Undecoded>>, RdbError> {
+        self.next_with(&mut |input, kind| Ok((Vec::new(), decode::pass(input, kind, copy)?)))
+    }
+
+    fn next_with<V>(&mut self, key: &mut ReadKey<'_, V>) -> Result<Option<Record<V>>, RdbError> {
         let input = &mut self.input;
         let (mut expires_ms, mut idle_s, mut frequency) = (None, None, None);
         loop {
@@ -161,14 +176,17 @@ impl<'a> Reader<'a> {
                 opcode::FUNCTION => Record::Function(input.string()?),
                 opcode::MODULE_AUX => Record::ModuleAux(module::skip_auxiliary(input)?),
                 opcode::END => return self.end().map(|()| None),
-                kind => Record::Key(Key {
-                    db: self.db,
-                    name: input.string()?,
-                    value: decode::value(input, kind)?,
-                    expires_ms,
-                    idle_s,
-                    frequency,
-                }),
+                kind => {
+                    let (name, value) = key(input, kind)?;
+                    Record::Key(Key {
+                        db: self.db,
+                        name,
+                        value,
+                        expires_ms,
+                        idle_s,
+                        frequency,
+                    })
+                }
             }));
         }
     }

@@ -32,18 +32,41 @@ pub struct Input<'a> {
     at: u64,
     /// Bytes that there are in all.
     end: u64,
-    crc: Crc64,
+    /// None: nobody asks for it.
+    crc: Option<Crc64>,
+    /// What is read is kept here, too.
+    copy: Option<Vec<u8>>,
 }
 
 impl<'a> Input<'a> {
     /// Reads `source`, which has `len` bytes.
     pub fn new(source: &'a mut dyn Read, len: u64) -> Self {
         Self {
-            source,
-            at: 0,
-            end: len,
-            crc: Crc64::default(),
+            crc: Some(Crc64::default()),
+            ..Self::part(source, 0, len)
         }
+    }
+
+    /// Reads `source`, which has `len` bytes that stand at offset `at` of what they were taken from. There is no checksum of
+    /// them.
+    pub fn part(source: &'a mut dyn Read, at: u64, len: u64) -> Self {
+        Self {
+            source,
+            at,
+            end: at + len,
+            crc: None,
+            copy: None,
+        }
+    }
+
+    /// What is read from now on is appended to `copy`, too.
+    pub fn begin_copy(&mut self, copy: Vec<u8>) {
+        self.copy = Some(copy);
+    }
+
+    /// Gives the copy back.
+    pub fn end_copy(&mut self) -> Vec<u8> {
+        self.copy.take().unwrap_or_default()
     }
 
     /// Offset of the next byte.
@@ -58,7 +81,7 @@ impl<'a> Input<'a> {
 
     /// The checksum of all bytes so far.
     pub fn crc(&self) -> u64 {
-        self.crc.value()
+        self.crc.as_ref().map_or(0, |crc| crc.value())
     }
 
     /// Damage at the next byte.
@@ -75,9 +98,56 @@ impl<'a> Input<'a> {
             at: self.at,
             source,
         })?;
-        self.crc.add(out);
+        if let Some(crc) = &mut self.crc {
+            crc.add(out);
+        }
         self.at += out.len() as u64;
+        if let Some(copy) = &mut self.copy {
+            copy.extend_from_slice(out);
+        }
         Ok(())
+    }
+
+    /// Reads over `len` bytes, which only the copy gets. Memory grows as they arrive.
+    pub fn pass(&mut self, len: u64) -> Result<(), RdbError> {
+        let mut copy = self.copy.take().unwrap_or_default();
+        let passed = self.append(&mut copy, len);
+        self.copy = Some(copy);
+        passed
+    }
+
+    /// Appends `len` bytes to `out`, which is not the copy.
+    fn append(&mut self, out: &mut Vec<u8>, len: u64) -> Result<(), RdbError> {
+        if len > STRING_BYTES_MAX {
+            return self.damage("a string is longer than any may be");
+        }
+        if len > self.left() {
+            return Err(RdbError::Truncated { at: self.end });
+        }
+        let end = out.len() + len as usize;
+        while out.len() < end {
+            let from = out.len();
+            let step = (end - from).min(STRING_BYTES_AHEAD);
+            out.resize(from + step, 0);
+            self.fill(&mut out[from..])?;
+        }
+        Ok(())
+    }
+
+    /// Reads over a string, which is not decoded.
+    pub fn pass_string(&mut self) -> Result<(), RdbError> {
+        match self.length_or_encoding()? {
+            Length::Plain(len) => self.pass(len),
+            Length::Encoded(INT_8) => self.pass(1),
+            Length::Encoded(INT_16) => self.pass(2),
+            Length::Encoded(INT_32) => self.pass(4),
+            Length::Encoded(LZF) => {
+                let packed = self.length()?;
+                self.length()?;
+                self.pass(packed)
+            }
+            Length::Encoded(_) => self.damage("no string is encoded in this way"),
+        }
     }
 
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], RdbError> {
@@ -97,19 +167,8 @@ impl<'a> Input<'a> {
 
     /// `len` bytes. Memory grows as they arrive.
     pub fn bytes(&mut self, len: u64) -> Result<Vec<u8>, RdbError> {
-        if len > STRING_BYTES_MAX {
-            return self.damage("a string is longer than any may be");
-        }
-        if len > self.left() {
-            return Err(RdbError::Truncated { at: self.end });
-        }
-        let (mut bytes, len) = (Vec::new(), len as usize);
-        while bytes.len() < len {
-            let from = bytes.len();
-            let step = (len - from).min(STRING_BYTES_AHEAD);
-            bytes.resize(from + step, 0);
-            self.fill(&mut bytes[from..])?;
-        }
+        let mut bytes = Vec::new();
+        self.append(&mut bytes, len)?;
         Ok(bytes)
     }
 

@@ -1,54 +1,66 @@
-//! Filling empty trees with cells that come in any order: they are sorted first, and each page of a tree is made once.
+//! Filling empty root trees with cells that come in any order: they are sorted first, and each page of a tree is made once.
 //!
 //! Nothing of it is logged, so what is filled is not there until a checkpoint has been made. Whoever fills a database in
-//! this way says so in it beforehand, in a transaction that is logged.
+//! this way says so in it beforehand, in a transaction that is logged, and calls [`Engine::stop_logging`] behind it and
+//! [`Engine::resume_logging`] after the checkpoint.
 
 mod sorter;
 
 use std::path::Path;
 
-use self::sorter::Sorter;
-use super::cell::{self, Cell};
-use super::engine::{Engine, Filling};
-use super::page::Desc;
+use self::sorter::{Sorter, merge};
+use super::cell;
+use super::checkpoint::EngineLock;
+use super::engine::{Engine, Filling, fits_inline};
 use super::read::{Read, RootId};
 use super::{Error, OnMiss};
 use crate::vfs::Vfs;
 
-/// Bytes of cells that wait in memory; what is more waits in a file.
-const MEMORY_BYTES: usize = 192 << 20;
+/// Why trees could not be filled.
+#[derive(Debug, thiserror::Error)]
+pub enum BulkError {
+    #[error(transparent)]
+    Storage(#[from] Error),
+    /// A tree was given a key twice.
+    #[error("a key stands twice in root tree {}", root.0)]
+    Twice { root: RootId, key: Vec<u8> },
+}
 
 /// Cells on their way into root trees that are empty.
 #[derive(Debug)]
 pub struct BulkLoad<'v> {
     sorter: Sorter<'v>,
+    page_bytes: usize,
     value: Vec<u8>,
     key: Vec<u8>,
 }
 
 impl<'v> BulkLoad<'v> {
-    /// Begins: what the engine changes from now on is not logged. Cells that memory has no room for wait in a file of no
-    /// name in the folder of `path`, where no file may be.
-    pub fn begin(engine: &mut Engine, vfs: &'v dyn Vfs, path: &Path) -> Self {
-        engine.stop_logging();
+    /// Begins. About `memory_bytes` bytes of cells wait in memory, and what is more in a file without a name in the folder
+    /// of `path`, where no file may be.
+    pub fn new(engine: &Engine, vfs: &'v dyn Vfs, path: &Path, memory_bytes: usize) -> Self {
         Self {
-            sorter: Sorter::new(vfs, path, MEMORY_BYTES),
+            sorter: Sorter::new(vfs, path, memory_bytes),
+            page_bytes: engine.pager().page_bytes(),
             value: Vec::new(),
             key: Vec::new(),
         }
     }
 
-    /// Takes a cell for the tree `root`; one that comes later has the place of an earlier one with the same key. False:
-    /// it is too large to stand in a page whole, and was not taken.
+    /// The size of pages in bytes.
+    pub fn page_bytes(&self) -> usize {
+        self.page_bytes
+    }
+
+    /// Takes a cell for the tree `root`. False: it is too large to stand in a page whole, and was not taken.
     pub fn put(
         &mut self,
-        engine: &Engine,
         root: RootId,
         key: &[u8],
         head: &[u8],
         body: &[u8],
     ) -> Result<bool, Error> {
-        if !engine.fits_inline(key, head, 0, body.len() as u64) {
+        if !fits_inline(self.page_bytes, key, head, 0, body.len() as u64) {
             return Ok(false);
         }
         cell::encode(&mut self.value, head, None, &[], body);
@@ -69,72 +81,43 @@ impl<'v> BulkLoad<'v> {
         }
     }
 
-    /// Makes the trees. Their cells are in the file after the next checkpoint, which must be made before
-    /// [`Engine::resume_logging`]. After an error the database is of no use.
-    pub fn finish(self, engine: &mut Engine) -> Result<(), Error> {
-        let mut trees = Trees {
-            engine,
-            filling: None,
-            last: None,
-        };
-        let done = self
-            .sorter
-            .drain(&mut |root, key, value| trees.take(root, key, value));
-        done.and_then(|()| trees.end())
+    /// Puts what waits in memory in order, which [`fill`] does otherwise.
+    pub fn sort(&mut self) {
+        self.sorter.sort();
     }
 }
 
-/// A cell that is put when the next one is known to have another key.
-#[derive(Debug, Default)]
-struct Last {
-    key: Vec<u8>,
-    value: Vec<u8>,
+/// Makes the trees of everything that was taken. The lock is free between two cells, so that a checkpoint can write what is
+/// made. After an error the database is of no use.
+pub fn fill(loads: Vec<BulkLoad<'_>>, lock: &impl EngineLock) -> Result<(), BulkError> {
+    let mut filling: Option<(RootId, Filling)> = None;
+    let mut last = Vec::new();
+    let sorters = loads.into_iter().map(|load| load.sorter).collect();
+    merge(sorters, &mut |root, key, value| {
+        match &filling {
+            Some((id, _)) if *id == root => {
+                if last == key {
+                    let key = key.to_vec();
+                    return Err(BulkError::Twice { root, key });
+                }
+            }
+            _ => {
+                end(&mut filling, lock)?;
+                filling = Some((root, lock.with(|engine| engine.begin_filling(root))?));
+            }
+        }
+        last.clear();
+        last.extend_from_slice(key);
+        let (_, filling) = filling.as_mut().expect("it was begun");
+        Ok(lock.with(|engine| engine.fill(filling, key, value))?)
+    })?;
+    Ok(end(&mut filling, lock)?)
 }
 
-/// Root trees that are filled one after the other.
-struct Trees<'e> {
-    engine: &'e mut Engine,
-    filling: Option<(RootId, Filling)>,
-    /// The last cell of the tree that is being filled.
-    last: Option<Last>,
-}
-
-impl Trees<'_> {
-    fn take(&mut self, root: RootId, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        if self.filling.as_ref().is_none_or(|(id, _)| *id != root) {
-            self.end()?;
-            self.engine.begin_command(OnMiss::Read);
-            self.filling = Some((root, self.engine.begin_filling(root)?));
-        } else if self.last.as_ref().is_some_and(|last| last.key == key) {
-            let last = self.last.take().unwrap_or_default();
-            let gone: Vec<Desc> = Cell::new(&last.value).attachments().collect();
-            self.engine.drop_all(gone);
-            self.last = Some(last);
-        } else {
-            self.put_last()?;
-        }
-        let last = self.last.get_or_insert_default();
-        last.key.clear();
-        last.key.extend_from_slice(key);
-        last.value.clear();
-        last.value.extend_from_slice(value);
-        Ok(())
-    }
-
-    fn put_last(&mut self) -> Result<(), Error> {
-        if let (Some((_, filling)), Some(last)) = (&mut self.filling, &self.last) {
-            self.engine.fill(filling, &last.key, &last.value)?;
-        }
-        Ok(())
-    }
-
-    fn end(&mut self) -> Result<(), Error> {
-        self.put_last()?;
-        self.last = None;
-        match self.filling.take() {
-            Some((_, filling)) => self.engine.end_filling(filling),
-            None => Ok(()),
-        }
+fn end(filling: &mut Option<(RootId, Filling)>, lock: &impl EngineLock) -> Result<(), Error> {
+    match filling.take() {
+        Some((_, filling)) => lock.with(|engine| engine.end_filling(filling)),
+        None => Ok(()),
     }
 }
 

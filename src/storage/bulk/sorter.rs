@@ -7,23 +7,27 @@
 //! record = tree (4 bytes, little endian), length of the key (4), length of the value (4), key, value
 //! ```
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::storage::Error;
+use super::BulkError;
 use crate::storage::read::RootId;
+use crate::storage::{Error, prefetch, scattered_memory};
 use crate::vfs::{OpenMode, Vfs, VfsFile, read_exact_at, write_all_at};
 
 /// Memory of cells that is asked for at once, in bytes.
-const CHUNK_BYTES: usize = 1 << 20;
+const CHUNK_BYTES: usize = 32 << 20;
 /// Bytes of a run that are written or read together.
 const BUFFER_BYTES: usize = 256 << 10;
 const HEADER_BYTES: usize = 12;
 
-/// Takes what the sorter has, in order: the tree, the key, the value.
-type Take<'t> = dyn FnMut(RootId, &[u8], &[u8]) -> Result<(), Error> + 't;
+/// Cells that are sought in memory before they are taken.
+const AHEAD: usize = 8;
+const LINE_BYTES: usize = 64;
+
+/// Takes what sorters have, in order: the tree, the key, the value.
+type Take<'t> = dyn FnMut(RootId, &[u8], &[u8]) -> Result<(), BulkError> + 't;
 
 /// A cell in memory.
 #[derive(Clone, Copy, Debug)]
@@ -48,10 +52,9 @@ impl Arena {
         let len = HEADER_BYTES + key.len() + value.len();
         let has_room = |chunk: &Vec<u8>| chunk.capacity() - chunk.len() >= len;
         if !self.chunks.last().is_some_and(has_room) {
-            let capacity = len.max(CHUNK_BYTES);
-            self.bytes += capacity;
-            self.chunks.push(Vec::with_capacity(capacity));
+            self.chunks.push(scattered_memory(len.max(CHUNK_BYTES)));
         }
+        self.bytes += len;
         let at = self.chunks.len() - 1;
         let chunk = &mut self.chunks[at];
         let start = chunk.len();
@@ -77,14 +80,9 @@ struct Record<'a> {
 
 impl<'a> Record<'a> {
     fn first_of(bytes: &'a [u8]) -> Self {
-        let word = |at: usize| {
-            let word = bytes[at..].first_chunk().expect("a record has a header");
-            u32::from_le_bytes(*word) as usize
-        };
-        let (key_bytes, value_bytes) = (word(4), word(8));
         Self {
-            bytes: &bytes[..HEADER_BYTES + key_bytes + value_bytes],
-            key_bytes,
+            bytes: &bytes[..record_bytes(bytes)],
+            key_bytes: word(bytes, 4),
         }
     }
 
@@ -95,6 +93,17 @@ impl<'a> Record<'a> {
     fn value(&self) -> &'a [u8] {
         &self.bytes[HEADER_BYTES + self.key_bytes..]
     }
+}
+
+/// A number of a record's header.
+fn word(record: &[u8], at: usize) -> usize {
+    let word = record[at..].first_chunk().expect("a record has a header");
+    u32::from_le_bytes(*word) as usize
+}
+
+/// Bytes of the record that begins here.
+fn record_bytes(bytes: &[u8]) -> usize {
+    HEADER_BYTES + word(bytes, 4) + word(bytes, 8)
 }
 
 /// The first bytes of a key, as a number that compares as they do.
@@ -114,6 +123,7 @@ pub(super) struct Sorter<'v> {
     memory_bytes: usize,
     arena: Arena,
     places: Vec<Place>,
+    is_sorted: bool,
     runs: Option<Runs>,
 }
 
@@ -135,12 +145,14 @@ impl<'v> Sorter<'v> {
             memory_bytes,
             arena: Arena::default(),
             places: Vec::new(),
+            is_sorted: true,
             runs: None,
         }
     }
 
-    /// Takes a cell. Of those with the same key an earlier one comes first.
+    /// Takes a cell.
     pub(super) fn add(&mut self, root: RootId, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        self.is_sorted = false;
         let (chunk, at) = self.arena.push(root, key, value);
         self.places.push(Place {
             beginning: beginning(key),
@@ -154,13 +166,15 @@ impl<'v> Sorter<'v> {
         Ok(())
     }
 
-    fn sort(&mut self) {
+    /// Puts what waits in memory in order.
+    pub(super) fn sort(&mut self) {
+        if std::mem::replace(&mut self.is_sorted, true) {
+            return;
+        }
         let arena = &self.arena;
         self.places.sort_unstable_by(|a, b| {
             let by_beginning = (a.root, a.beginning).cmp(&(b.root, b.beginning));
-            by_beginning
-                .then_with(|| arena.record(a).key().cmp(arena.record(b).key()))
-                .then_with(|| (a.chunk, a.at).cmp(&(b.chunk, b.at)))
+            by_beginning.then_with(|| arena.record(a).key().cmp(arena.record(b).key()))
         });
     }
 
@@ -189,26 +203,120 @@ impl<'v> Sorter<'v> {
         runs.ends.push(end + buffer.len() as u64);
         self.arena = Arena::default();
         self.places.clear();
+        self.is_sorted = true;
         Ok(())
     }
 
-    /// Hands everything to `take`, in order.
-    pub(super) fn drain(mut self, take: &mut Take<'_>) -> Result<(), Error> {
-        if self.runs.is_some() {
-            self.write_run()?;
+    /// Everything that it has, as sources that each are in order.
+    fn into_sources(mut self) -> Result<Vec<Source>, Error> {
+        self.sort();
+        let mut sources = Vec::new();
+        if let Some(runs) = self.runs {
+            let mut at = 0;
+            for end in runs.ends {
+                let mut run = Run {
+                    file: Arc::clone(&runs.file),
+                    buffer: Vec::new(),
+                    used: 0,
+                    at,
+                    end,
+                    head: None,
+                };
+                run.next()?;
+                sources.push(Source::Run(run));
+                at = end;
+            }
         }
-        match self.runs.take() {
-            Some(runs) => runs.merge(take),
-            None => {
-                self.sort();
-                for place in &self.places {
-                    let record = self.arena.record(place);
-                    take(place.root, record.key(), record.value())?;
-                }
-                Ok(())
+        sources.push(Source::Memory(Memory {
+            arena: self.arena,
+            places: self.places,
+            next: 0,
+        }));
+        Ok(sources)
+    }
+}
+
+/// Hands everything that the sorters have to `take`, in order.
+pub(super) fn merge(sorters: Vec<Sorter<'_>>, take: &mut Take<'_>) -> Result<(), BulkError> {
+    let mut sources = Vec::new();
+    for sorter in sorters {
+        sources.extend(sorter.into_sources()?);
+    }
+    loop {
+        let heads = sources.iter().enumerate();
+        let heads = heads.filter_map(|(at, source)| Some((source.head()?, at)));
+        let Some((head, at)) = heads.min_by(|(a, _), (b, _)| a.cmp(b)) else {
+            return Ok(());
+        };
+        take(head.root, head.record.key(), head.record.value())?;
+        sources[at].advance()?;
+    }
+}
+
+/// Cells in order.
+enum Source {
+    Memory(Memory),
+    Run(Run),
+}
+
+/// The next cell of a source.
+#[derive(Clone, Copy, Debug)]
+struct Head<'a> {
+    root: RootId,
+    beginning: u128,
+    record: Record<'a>,
+}
+
+impl Head<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_beginning = (self.root, self.beginning).cmp(&(other.root, other.beginning));
+        by_beginning.then_with(|| self.record.key().cmp(other.record.key()))
+    }
+}
+
+impl Source {
+    fn head(&self) -> Option<Head<'_>> {
+        match self {
+            Self::Memory(memory) => {
+                let place = memory.places.get(memory.next)?;
+                Some(Head {
+                    root: place.root,
+                    beginning: place.beginning,
+                    record: memory.arena.record(place),
+                })
+            }
+            Self::Run(run) => {
+                let (root, beginning, bytes) = run.head.as_ref()?;
+                Some(Head {
+                    root: *root,
+                    beginning: *beginning,
+                    record: Record::first_of(bytes),
+                })
             }
         }
     }
+
+    fn advance(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Memory(memory) => {
+                memory.next += 1;
+                if let Some(place) = memory.places.get(memory.next + AHEAD) {
+                    let record = &memory.arena.chunks[place.chunk as usize][place.at as usize..];
+                    prefetch(&record[0]);
+                    prefetch(&record[LINE_BYTES.min(record.len() - 1)]);
+                }
+                Ok(())
+            }
+            Self::Run(run) => run.next(),
+        }
+    }
+}
+
+/// Sorted cells in memory.
+struct Memory {
+    arena: Arena,
+    places: Vec<Place>,
+    next: usize,
 }
 
 /// A run that is being read.
@@ -220,34 +328,26 @@ struct Run {
     /// Where in the file what follows the buffer stands, and where the run ends.
     at: u64,
     end: u64,
-}
-
-/// The next record of a run.
-#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Head {
-    root: RootId,
-    key: Vec<u8>,
-    /// Of those with the same key the one from the earlier run comes first.
-    run: usize,
-    value: Vec<u8>,
+    /// The next record: its tree, the beginning of its key, its bytes.
+    head: Option<(RootId, u128, Vec<u8>)>,
 }
 
 impl Run {
-    /// The next record, in the memory of one that is done with.
-    fn next(&mut self, run: usize, spare: Option<Head>) -> Result<Option<Head>, Error> {
+    /// Goes to the next record.
+    fn next(&mut self) -> Result<(), Error> {
+        let spare = self.head.take();
         if self.used == self.buffer.len() && self.at == self.end {
-            return Ok(None);
+            return Ok(());
         }
-        let mut header = [0; HEADER_BYTES];
-        self.fill(&mut header)?;
-        let word = |n: usize| u32::from_le_bytes(header.as_chunks().0[n]);
-        let mut head = spare.unwrap_or_default();
-        (head.root, head.run) = (RootId(word(0)), run);
-        head.key.resize(word(1) as usize, 0);
-        self.fill(&mut head.key)?;
-        head.value.resize(word(2) as usize, 0);
-        self.fill(&mut head.value)?;
-        Ok(Some(head))
+        let mut bytes = spare.map_or_else(Vec::new, |(.., bytes)| bytes);
+        bytes.resize(HEADER_BYTES, 0);
+        self.fill(&mut bytes)?;
+        bytes.resize(record_bytes(&bytes), 0);
+        self.fill(&mut bytes[HEADER_BYTES..])?;
+        let root = RootId(word(&bytes, 0) as u32);
+        let beginning = beginning(Record::first_of(&bytes).key());
+        self.head = Some((root, beginning, bytes));
+        Ok(())
     }
 
     fn fill(&mut self, mut out: &mut [u8]) -> Result<(), Error> {
@@ -265,32 +365,6 @@ impl Run {
             now.copy_from_slice(&ready[..now.len()]);
             self.used += now.len();
             out = later;
-        }
-        Ok(())
-    }
-}
-
-impl Runs {
-    fn merge(self, take: &mut Take<'_>) -> Result<(), Error> {
-        let mut start = 0;
-        let mut runs = Vec::new();
-        let mut heads = BinaryHeap::new();
-        for (number, end) in self.ends.iter().enumerate() {
-            let mut run = Run {
-                file: Arc::clone(&self.file),
-                buffer: Vec::new(),
-                used: 0,
-                at: start,
-                end: *end,
-            };
-            heads.extend(run.next(number, None)?.map(Reverse));
-            runs.push(run);
-            start = *end;
-        }
-        while let Some(Reverse(head)) = heads.pop() {
-            take(head.root, &head.key, &head.value)?;
-            let run = head.run;
-            heads.extend(runs[run].next(run, Some(head))?.map(Reverse));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Changes that are not logged, and root trees that are filled in order: see [`bulk`](crate::storage::bulk).
 
-use super::{Engine, Plan, Read, RootId, TreeId};
+use super::{Engine, OnMiss, Plan, Read, RootId, TreeId};
 use crate::storage::Error;
 use crate::storage::page::Desc;
 use crate::storage::tree::{self, Builder, Entry, Seek};
@@ -14,7 +14,7 @@ pub(in crate::storage) struct Filling {
 
 impl Engine {
     /// What is changed from now on is not logged. The caller has logged that the file is not whole.
-    pub(in crate::storage) fn stop_logging(&mut self) {
+    pub fn stop_logging(&mut self) {
         assert!(self.txn.is_none(), "between transactions");
         self.is_logging = false;
     }
@@ -52,18 +52,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Begins to fill a root tree, which is empty, in a transaction of its own.
+    /// Begins to fill a root tree, which is empty, and is until it is filled.
     pub(in crate::storage) fn begin_filling(&mut self, id: RootId) -> Result<Filling, Error> {
         assert!(!self.is_logging, "what is filled is in no record");
+        self.begin_command(OnMiss::Read);
         let tree = self.root(id)?;
         assert_eq!(
             self.desc(tree),
             Desc::EMPTY_TREE,
             "only an empty tree is filled"
         );
-        self.begin(Plan::Simple)?;
-        self.forget_fingers();
-        self.mark_changed();
         Ok(Filling {
             tree,
             builder: Builder::default(),
@@ -92,9 +90,20 @@ impl Engine {
 
     /// The tree is filled.
     pub(in crate::storage) fn end_filling(&mut self, filling: Filling) -> Result<(), Error> {
-        let desc = filling.builder.finish(&mut self.pager)?;
-        self.set_desc(filling.tree, desc);
-        self.commit();
-        Ok(())
+        self.begin_command(OnMiss::Read);
+        self.begin(Plan::Simple)?;
+        self.forget_fingers();
+        self.mark_changed();
+        match filling.builder.finish(&mut self.pager) {
+            Ok(desc) => {
+                self.set_desc(filling.tree, desc);
+                self.commit();
+                Ok(())
+            }
+            Err(error) => {
+                self.rollback();
+                Err(error)
+            }
+        }
     }
 }

@@ -20,6 +20,21 @@ const COPY_ENTRIES: usize = 256;
 /// What hung at cells that went.
 type Gone = smallvec::SmallVec<[Desc; 4]>;
 
+/// Whether a cell with these parts stands in a page of this size whole.
+pub(in crate::storage) fn fits_inline(
+    page_bytes: usize,
+    key: &[u8],
+    head: &[u8],
+    slots: usize,
+    body: u64,
+) -> bool {
+    let inline_max = node::key_inline_max(page_bytes);
+    let room = node::cell_bytes_max(page_bytes) as u64;
+    let fixed = cell::encoded_bytes(head.len(), false, slots, 0);
+    let cell = node::cell_bytes(key.len().min(inline_max), key.len() > inline_max, fixed) as u64;
+    cell.saturating_add(body) <= room
+}
+
 impl Engine {
     /// Puts a cell, replacing what was there with everything that hung at it. A body too large for the page goes
     /// to pages of its own.
@@ -323,20 +338,8 @@ impl Engine {
     }
 
     /// Whether a cell with these parts stands in a page whole.
-    pub(in crate::storage) fn fits_inline(
-        &self,
-        key: &[u8],
-        head: &[u8],
-        slots: usize,
-        body: u64,
-    ) -> bool {
-        let page_bytes = self.pager.page_bytes();
-        let inline_max = node::key_inline_max(page_bytes);
-        let room = node::cell_bytes_max(page_bytes) as u64;
-        let fixed = cell::encoded_bytes(head.len(), false, slots, 0);
-        let cell =
-            node::cell_bytes(key.len().min(inline_max), key.len() > inline_max, fixed) as u64;
-        cell.saturating_add(body) <= room
+    pub(super) fn fits_inline(&self, key: &[u8], head: &[u8], slots: usize, body: u64) -> bool {
+        fits_inline(self.pager.page_bytes(), key, head, slots, body)
     }
 
     /// A new blob of `offset` zeroes and `bytes`.

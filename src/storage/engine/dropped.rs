@@ -20,7 +20,7 @@ pub(super) struct Burden {
 
 impl Engine {
     /// Takes note of what is to be freed. A blob of one page is freed at once.
-    pub(in crate::storage) fn drop_all(&mut self, gone: impl IntoIterator<Item = Desc>) {
+    pub(super) fn drop_all(&mut self, gone: impl IntoIterator<Item = Desc>) {
         for desc in gone {
             if desc.root.is_null() {
                 continue;

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 
 use self::eviction::Queues;
 use self::pins::Pins;
-pub use self::pool::{FrameNo, Pool, PoolShape, prefetch};
+pub use self::pool::{FrameNo, Pool, PoolShape, prefetch, scattered_memory};
 pub use self::source::{Corruption, PageSource, check_inside};
 pub use self::space::Space;
 use super::Error;

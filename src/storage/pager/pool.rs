@@ -119,13 +119,8 @@ impl Slab {
         };
         let bytes: *mut u8 = mapping.cast();
         let bytes = bytes.wrapping_add(bytes.align_offset(SLAB_ALIGN_BYTES));
-        #[cfg(target_os = "linux")]
-        // SAFETY: the range lies in the new mapping, and the advice changes no byte of it.
-        unsafe {
-            use rustix::mm::{Advice, madvise};
-            // A kernel without large pages goes on with small ones.
-            let _ = madvise(bytes.cast(), slab_bytes, Advice::LinuxHugepage);
-        }
+        // SAFETY: the range lies in the new mapping.
+        unsafe { want_large_pages(bytes, slab_bytes) };
         let frame = || Frame {
             pins: AtomicU32::new(0),
             page: AtomicU64::new(0),
@@ -138,6 +133,33 @@ impl Slab {
             mapped_bytes,
         }
     }
+}
+
+/// Asks the kernel for large pages for memory that will be used in no order. One that has none goes on with small ones.
+///
+/// # Safety
+/// The memory is mapped, and `start` is at the beginning of a page.
+unsafe fn want_large_pages(start: *mut u8, bytes: usize) {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::mm::{Advice, madvise};
+        // SAFETY: the caller's; the advice changes no byte.
+        let _ = unsafe { madvise(start.cast(), bytes, Advice::LinuxHugepage) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (start, bytes);
+}
+
+/// Memory for `capacity` bytes that will be read in no order.
+pub fn scattered_memory(capacity: usize) -> Vec<u8> {
+    let mut memory: Vec<u8> = Vec::with_capacity(capacity);
+    let start = memory.as_mut_ptr();
+    let skipped = start.align_offset(SLAB_ALIGN_BYTES);
+    if let Some(whole) = capacity.checked_sub(skipped) {
+        // SAFETY: the range lies in the vector's memory.
+        unsafe { want_large_pages(start.wrapping_add(skipped), whole) };
+    }
+    memory
 }
 
 /// Asks the processor for the cache line in which a value begins.
