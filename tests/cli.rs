@@ -132,7 +132,7 @@ fn completions_name_every_subcommand_and_its_flags() {
         for name in subcommands() {
             assert!(out.contains(&name), "{shell} {name}");
         }
-        for flag in ["against", "max-findings"] {
+        for flag in ["against", "max-findings", "wal-keep", "tls-auth-clients"] {
             assert!(out.contains(flag), "{shell} {flag}");
         }
     }
@@ -157,6 +157,10 @@ fn manual_pages_name_every_subcommand_and_its_flags() {
     }
     let (_, page, _) = redkeep(&["man", "check"], "");
     assert!(page.contains("\\-\\-max\\-findings"), "{page}");
+    let (_, page, _) = redkeep(&["man", "server"], "");
+    for flag in ["\\-\\-dbfile", "\\-\\-maxmemory\\-policy"] {
+        assert!(page.contains(flag), "{page}");
+    }
     let (code, out, error) = redkeep(&["man", "nothing"], "");
     assert_eq!((code, out.as_str()), (2, ""));
     assert!(error.contains("'nothing'"), "{error}");

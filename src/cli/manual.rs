@@ -7,6 +7,8 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
+use super::server::options;
+
 /// The name of the program on a command line.
 const PROGRAM: &str = "redkeep";
 
@@ -25,15 +27,22 @@ pub struct ManArgs {
     subcommand: Option<String>,
 }
 
+/// The program whose server has its directives as options.
+fn with_directives(program: Command) -> Command {
+    program.mut_subcommand("server", |server| server.args(options()))
+}
+
 /// Prints completions.
-pub fn complete(args: &CompletionsArgs, mut program: Command) -> ExitCode {
+pub fn complete(args: &CompletionsArgs, program: Command) -> ExitCode {
+    let mut program = with_directives(program);
     let mut out = Vec::new();
     clap_complete::generate(args.shell, &mut program, PROGRAM, &mut out);
     print(&out)
 }
 
 /// Prints a manual page.
-pub fn describe(args: &ManArgs, mut program: Command) -> ExitCode {
+pub fn describe(args: &ManArgs, program: Command) -> ExitCode {
+    let mut program = with_directives(program);
     // Subcommands have their full names after this.
     program.build();
     let described = match &args.subcommand {

@@ -98,7 +98,7 @@ impl Host for ServerHost {
         self.server.reset_statistics();
     }
 
-    fn user_lines(&self) -> Option<Vec<Vec<u8>>> {
+    fn user_lines(&self) -> Vec<Vec<u8>> {
         self.server.user_lines()
     }
 }
@@ -340,6 +340,9 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
         .with_disk(Arc::new(OsVfs));
     acl::file::load_at_start(&config, &server.users)?;
     server.loading.begin(clock.wall_ms());
+    server
+        .scripting
+        .limit_memory(super::server::script_bytes_max());
     let server = Arc::new(server);
     let log = Arc::new(LateLog::default());
     let cache_bytes = Arc::new(AtomicU64::new(launch.cache_bytes));

@@ -7,10 +7,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::Arg;
+
 use super::config_files::{CONFIG_BYTES_MAX, ConfigFiles};
 use super::daemon::{self, PidFile, Supervisor};
 use super::logging;
 use crate::command::table::renames::{RenameError, Renames};
+use crate::config::directive::Directive;
 use crate::config::file::{self, LoadError};
 use crate::config::overrides::{self, Overrides};
 use crate::config::table::TABLE;
@@ -49,6 +52,12 @@ pub(super) fn cache_bytes(config: &Config) -> u64 {
         0 => memory::default_cache_bytes(&|path| std::fs::read_to_string(path).ok()),
         bytes => bytes,
     }
+}
+
+/// Bytes that scripts may hold: a quarter of the memory there is.
+pub(super) fn script_bytes_max() -> usize {
+    let bytes = memory::default_cache_bytes(&|path| std::fs::read_to_string(path).ok());
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// What `redkeep server` cannot do before there is a log.
@@ -205,6 +214,66 @@ fn logo(config: &Config, pid: u32) -> String {
     )
 }
 
+/// Redkeep's own directives, and what they mean.
+const OWN: [(Key, &str); 11] = [
+    (Key::Dbfile, "the database, created when it is not there"),
+    (
+        Key::CacheSize,
+        "memory for pages; 0: a quarter of what there is",
+    ),
+    (
+        Key::PageSize,
+        "bytes of a page, for a new database: 4096 to 65536, a power of two",
+    ),
+    (
+        Key::WalKeep,
+        "folder that gets every part of the log before it is written over",
+    ),
+    (
+        Key::WalAutocheckpoint,
+        "size of the log at which a checkpoint starts",
+    ),
+    (
+        Key::CheckpointInterval,
+        "seconds between checkpoints; 0: none by time",
+    ),
+    (
+        Key::OnCorruption,
+        "damage in the log: abort, or truncate before it",
+    ),
+    (
+        Key::LoadRdb,
+        "RDB file whose keys a new database begins with",
+    ),
+    (
+        Key::RdbVersion,
+        "version of the RDB files and payloads that are written: 10 to 12",
+    ),
+    (
+        Key::MetricsAddr,
+        "HOST:PORT of /metrics for Prometheus and of /healthz",
+    ),
+    (
+        Key::Workers,
+        "threads that serve connections; 0: one a core",
+    ),
+];
+
+/// The directives that act, as options: for completions and the manual. The server itself reads them as Redis does.
+pub fn options() -> Vec<Arg> {
+    let acting = TABLE.iter().filter(|row| row.effect == Effect::Acts);
+    let option = |row: &Directive| {
+        let own = OWN.iter().find(|(key, _)| *key == row.key);
+        let meaning = own.map_or(
+            "as in the redis.conf that comes with Redis 7.4",
+            |(_, it)| it,
+        );
+        let option = Arg::new(row.name).long(row.name);
+        option.value_name("VALUE").help(meaning)
+    };
+    acting.map(option).collect()
+}
+
 /// The help: ours one by one, Redis's by name.
 fn help() -> String {
     let mut text = String::from(
@@ -213,62 +282,19 @@ fn help() -> String {
          Directives are those of redis.conf, in the file, on standard input (-), or as options; the last one wins.\n\n\
          Redkeep's own directives:\n",
     );
-    let own = [
-        (Key::Dbfile, "the database, created when it is not there"),
-        (
-            Key::CacheSize,
-            "memory for pages; 0: a quarter of what there is",
-        ),
-        (
-            Key::PageSize,
-            "bytes of a page, for a new database: 4096 to 65536, a power of two",
-        ),
-        (
-            Key::WalKeep,
-            "folder that gets every part of the log before it is written over",
-        ),
-        (
-            Key::WalAutocheckpoint,
-            "size of the log at which a checkpoint starts",
-        ),
-        (
-            Key::CheckpointInterval,
-            "seconds between checkpoints; 0: none by time",
-        ),
-        (
-            Key::OnCorruption,
-            "damage in the log: abort, or truncate before it",
-        ),
-        (
-            Key::LoadRdb,
-            "RDB file whose keys a new database begins with",
-        ),
-        (
-            Key::RdbVersion,
-            "version of the RDB files and payloads that are written: 10 to 12",
-        ),
-        (
-            Key::MetricsAddr,
-            "HOST:PORT of /metrics for Prometheus and of /healthz",
-        ),
-        (
-            Key::Workers,
-            "threads that serve connections; 0: one a core",
-        ),
-    ];
-    for (key, meaning) in own {
+    for (key, meaning) in OWN {
         let row = key.directive();
         let default = row.kind.lines(&row.default_value());
-        let default = default
-            .first()
-            .map_or_else(String::new, |(text, _)| format!(" {}", text.escape_ascii()));
+        let default = default.first().map_or_else(String::new, |(text, _)| {
+            format!(" {}", String::from_utf8_lossy(text))
+        });
         let option = format!("--{}{default}", row.name);
         text.push_str(&format!("  {option:<32} {meaning}\n"));
     }
     text.push_str("\nDirectives of Redis that act:\n");
     let acting: Vec<&str> = TABLE
         .iter()
-        .filter(|row| row.effect == Effect::Acts && !own.iter().any(|(key, _)| *key == row.key))
+        .filter(|row| row.effect == Effect::Acts && !OWN.iter().any(|(key, _)| *key == row.key))
         .map(|row| row.name)
         .collect();
     let mut line = String::from(" ");

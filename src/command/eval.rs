@@ -154,6 +154,7 @@ pub(super) fn run_in(
     let (keys, arguments) = split_arguments(call.args, keys)?;
     let scripting = &call.server.scripting;
     vm.set_random(scripting.random());
+    vm.limit_memory(scripting.memory_bytes_max());
     let mut host = ScriptRun::new(
         subject,
         call.args,

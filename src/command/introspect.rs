@@ -2,16 +2,16 @@
 //!
 //! All of it answers from the table alone. The order of commands is by name, where Redis has none.
 
+use super::table::renames::Renames;
 use super::table::{
     ACTIVE, Arg, BeginSearch, CATEGORIES, COMMANDS, Category, Command, FindKeys, KEY_FLAGS,
-    KeyFlags, KeySpec, Resolved, SHOWN_FLAGS, by_full_name, category, keys, resolve,
+    KeyFlags, KeySpec, Resolved, SHOWN_FLAGS, category, keys,
 };
-use super::{Call, Outcome};
+use super::{Call, Outcome, help};
 use crate::keyspace::glob;
 use crate::resp::{ErrorReply, Reply};
 
 const HELP: &[&str] = &[
-    "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "(no subcommand)",
     "    Describe all commands.",
     "COUNT",
@@ -26,74 +26,83 @@ const HELP: &[&str] = &[
     "    Tell which words of a request are keys.",
     "GETKEYSANDFLAGS <full-command>",
     "    Tell which words of a request are keys, and how it accesses them.",
-    "HELP",
-    "    Print this help.",
 ];
 
 /// COMMAND
 pub fn command(call: &mut Call<'_>) -> Outcome {
-    write_info(&[], call.out);
+    write_info(&call.server.renames, &[], call.out);
     Ok(())
 }
 
 /// COMMAND COUNT
 pub fn count(call: &mut Call<'_>) -> Outcome {
-    call.out.int(COMMANDS as i64);
+    let commands = shown_commands(&call.server.renames).count();
+    call.out.int(commands as i64);
     Ok(())
 }
 
 /// COMMAND INFO [name ...]
 pub fn info(call: &mut Call<'_>) -> Outcome {
-    write_info(&call.args[2..], call.out);
+    write_info(&call.server.renames, &call.args[2..], call.out);
     Ok(())
 }
 
 /// COMMAND DOCS [name ...]
 pub fn docs(call: &mut Call<'_>) -> Outcome {
-    write_docs(&call.args[2..], call.out);
+    write_docs(&call.server.renames, &call.args[2..], call.out);
     Ok(())
 }
 
 /// COMMAND LIST [FILTERBY MODULE|ACLCAT|PATTERN value]
 pub fn list(call: &mut Call<'_>) -> Outcome {
-    Ok(write_list(&call.args[2..], call.out)?)
+    Ok(write_list(&call.server.renames, &call.args[2..], call.out)?)
 }
 
 /// COMMAND GETKEYS word ...
 pub fn get_keys(call: &mut Call<'_>) -> Outcome {
-    Ok(write_keys(&call.args[2..], Shown::Names, call.out)?)
+    let command = call.server.renames.resolve(&call.args[2..]);
+    Ok(write_keys(
+        command,
+        &call.args[2..],
+        Shown::Names,
+        call.out,
+    )?)
 }
 
 /// COMMAND GETKEYSANDFLAGS word ...
 pub fn get_keys_and_flags(call: &mut Call<'_>) -> Outcome {
-    Ok(write_keys(&call.args[2..], Shown::NamesAndFlags, call.out)?)
+    let command = call.server.renames.resolve(&call.args[2..]);
+    Ok(write_keys(
+        command,
+        &call.args[2..],
+        Shown::NamesAndFlags,
+        call.out,
+    )?)
 }
 
 /// COMMAND HELP
 pub fn help(call: &mut Call<'_>) -> Outcome {
-    write_help(call.out);
-    Ok(())
+    help::write(call, HELP)
 }
 
-fn write_help(out: &mut Reply) {
-    out.array(HELP.len());
-    for line in HELP {
-        out.simple(line);
-    }
+/// The commands that can be asked for, whatever their names are now.
+fn shown_commands(renames: &Renames) -> impl Iterator<Item = &'static Command> {
+    let commands = ACTIVE[..COMMANDS].iter();
+    commands.filter(move |command| renames.reach(command))
 }
 
 /// Describes the named commands, with a null for a name that is not known; without names, all.
-fn write_info(names: &[&[u8]], out: &mut Reply) {
+fn write_info(renames: &Renames, names: &[&[u8]], out: &mut Reply) {
     if names.is_empty() {
-        out.array(COMMANDS);
-        for command in &ACTIVE[..COMMANDS] {
+        out.array(shown_commands(renames).count());
+        for command in shown_commands(renames) {
             describe(command, out);
         }
         return;
     }
     out.array(names.len());
     for name in names {
-        match by_full_name(name) {
+        match renames.by_full_name(name) {
             Some(command) => describe(command, out),
             None => out.null(),
         }
@@ -101,12 +110,13 @@ fn write_info(names: &[&[u8]], out: &mut Reply) {
 }
 
 /// Documents the named commands, leaving out names that are not known; without names, all.
-fn write_docs(names: &[&[u8]], out: &mut Reply) {
+fn write_docs(renames: &Renames, names: &[&[u8]], out: &mut Reply) {
     if names.is_empty() {
-        write_documents(ACTIVE[..COMMANDS].iter(), COMMANDS, out);
+        let shown = || shown_commands(renames);
+        write_documents(shown(), shown().count(), out);
         return;
     }
-    let known = || names.iter().filter_map(|name| by_full_name(name));
+    let known = || names.iter().filter_map(|name| renames.by_full_name(name));
     write_documents(known(), known().count(), out);
 }
 
@@ -161,9 +171,10 @@ fn parse_filter<'a>(args: &[&'a [u8]]) -> Result<Filter<'a>, ErrorReply> {
     }
 }
 
-fn write_list(args: &[&[u8]], out: &mut Reply) -> Result<(), ErrorReply> {
+fn write_list(renames: &Renames, args: &[&[u8]], out: &mut Reply) -> Result<(), ErrorReply> {
     let filter = parse_filter(args)?;
-    let shown = || ACTIVE.iter().filter(|command| filter.shows(command));
+    let shows = |command: &&Command| filter.shows(command) && renames.reach(command);
+    let shown = || ACTIVE.iter().filter(shows);
     out.array(shown().count());
     for command in shown() {
         out.bulk(command.name().as_bytes());
@@ -178,8 +189,13 @@ enum Shown {
     NamesAndFlags,
 }
 
-fn write_keys(request: &[&[u8]], shown: Shown, out: &mut Reply) -> Result<(), ErrorReply> {
-    let Resolved::Command(command) = resolve(request) else {
+fn write_keys(
+    found: Resolved,
+    request: &[&[u8]],
+    shown: Shown,
+    out: &mut Reply,
+) -> Result<(), ErrorReply> {
+    let Resolved::Command(command) = found else {
         return Err(ErrorReply::new("ERR Invalid command specified"));
     };
     if !command.takes_keys() {

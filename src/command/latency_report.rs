@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::latency::Series;
 use super::stats::CommandStat;
-use super::table::{self, ACTIVE, Command};
+use super::table::{ACTIVE, Command};
 use super::{Call, Outcome, word};
 
 /// Columns of a graph, and of the line above it.
@@ -23,7 +23,7 @@ pub fn histogram(call: &mut Call<'_>) -> Outcome {
         [] => ACTIVE.iter().collect(),
         names => names
             .iter()
-            .filter_map(|name| table::by_full_name(name))
+            .filter_map(|name| call.server.renames.by_full_name(name))
             .flat_map(|command| std::iter::once(command).chain(command.subcommands()))
             .collect(),
     };

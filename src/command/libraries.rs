@@ -176,6 +176,7 @@ impl Libraries {
         let vm = self
             .vm
             .get_or_insert_with(|| Vm::new(Purpose::Functions, VERSION));
+        vm.limit_memory(server.scripting.memory_bytes_max());
         let registered = match vm.load_library(parsed.code, &mut supervisor) {
             Ok(registered) => registered,
             Err(Fault::Message(text)) => return Err(text),

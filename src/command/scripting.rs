@@ -1,6 +1,6 @@
 //! What all connections share of Lua: the scripts, what is running, and the figures that INFO tells of.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -27,6 +27,8 @@ pub struct Scripting {
     pub debugged_file: DebuggedFile,
     /// Where math.random of all scripts and functions goes on: 48 bits.
     random: AtomicU64,
+    /// Bytes that the machine of the scripts, and that of the functions, may hold; 0: as many as there are.
+    memory_bytes_max: AtomicUsize,
 }
 
 impl Default for Scripting {
@@ -38,6 +40,7 @@ impl Default for Scripting {
             figures: Figures::default(),
             debugged_file: DebuggedFile::default(),
             random: AtomicU64::new(Random::default().bits()),
+            memory_bytes_max: AtomicUsize::new(0),
         }
     }
 }
@@ -48,6 +51,15 @@ impl Scripting {
         let mut libraries = self.libraries.lock();
         libraries.clear();
         libraries.follow(keyspace, server)
+    }
+
+    /// Bytes that each of the two machines may hold; 0: as many as there are.
+    pub fn memory_bytes_max(&self) -> usize {
+        self.memory_bytes_max.load(Ordering::Relaxed)
+    }
+
+    pub fn limit_memory(&self, bytes: usize) {
+        self.memory_bytes_max.store(bytes, Ordering::Relaxed);
     }
 
     pub fn random(&self) -> Random {

@@ -193,8 +193,11 @@ impl Host for Server {
         self.append_only.note(|state| state.delayed_syncs = 0);
     }
 
-    fn user_lines(&self) -> Option<Vec<Vec<u8>>> {
-        let in_file = self.config.text(Key::Aclfile).is_empty();
-        in_file.then(|| self.users.to_lines())
+    fn user_lines(&self) -> Vec<Vec<u8>> {
+        if self.config.text(Key::Aclfile).is_empty() {
+            self.users.to_lines()
+        } else {
+            Vec::new()
+        }
     }
 }

@@ -27,8 +27,8 @@ pub trait Host: Send + Sync {
     /// CONFIG RESETSTAT.
     fn reset_statistics(&self);
 
-    /// The lines that make the users of now, for CONFIG REWRITE; None where they are not in the configuration file.
-    fn user_lines(&self) -> Option<Vec<Vec<u8>>>;
+    /// The lines that make the users of now, for CONFIG REWRITE; none where they are in a file of their own.
+    fn user_lines(&self) -> Vec<Vec<u8>>;
 }
 
 /// Directives that Redis does not have and that are fixed or protected while the server runs. Programs for Redis that set again what
@@ -404,8 +404,11 @@ impl Config {
             return Err(RewriteError::NoFile);
         };
         let old = disk.read_file(path).map_err(RewriteError::File)?;
-        let users = self.host.get().and_then(|host| host.user_lines());
-        let new = rewrite::rewrite(&old.unwrap_or_default(), self, force_all, users.as_deref());
+        let users = self
+            .host
+            .get()
+            .map_or_else(Vec::new, |host| host.user_lines());
+        let new = rewrite::rewrite(&old.unwrap_or_default(), self, force_all, &users);
         disk.replace_file(path, &new).map_err(RewriteError::File)
     }
 

@@ -170,6 +170,7 @@ impl Kind {
             (Self::Save, _) => vec![(b"\"\"".to_vec(), differs)],
             (Self::OutputLimits, Value::OutputLimits(limits)) => limits.lines(),
             (Self::ReplicaOf, Value::ReplicaOf(None)) => Vec::new(),
+            (Self::Percentiles, _) => vec![(or_empty(self.print(value)), true)],
             (Self::Events, _) => vec![(words::quote(&self.print(value)), differs)],
             _ => vec![(or_empty(self.print(value)), differs)],
         }

@@ -570,6 +570,12 @@ impl<'a> Stack<'a> {
         unsafe { ffi::lua_gc(self.state(), ffi::LUA_GCSTEP, kilobytes) };
     }
 
+    /// Frees everything that nothing refers to.
+    pub fn collect(&mut self) {
+        // SAFETY: the state is alive; collecting runs no Lua code (S1).
+        unsafe { ffi::lua_gc(self.state(), ffi::LUA_GCCOLLECT, 0) };
+    }
+
     /// Memory in use, in bytes.
     pub fn memory_bytes(&self) -> u64 {
         // SAFETY: the state is alive; both calls only look.

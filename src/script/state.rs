@@ -67,6 +67,12 @@ pub struct Context {
     panic: RefCell<Option<Box<dyn Any + Send>>>,
     /// How many native functions are running since Lua code was last called by Rust code.
     natives: Cell<u32>,
+    /// Whether Lua code is called by Rust code.
+    lua_runs: Cell<bool>,
+    /// Bytes that the machine has from the allocator.
+    held_bytes: Cell<usize>,
+    /// Bytes beyond which Lua code gets no more; 0: as many as there are.
+    pub held_bytes_max: Cell<usize>,
     main: Cell<*mut ffi::lua_State>,
     pub random: Cell<Random>,
     /// The protocol whose replies the script gets.
@@ -97,6 +103,9 @@ impl Machine {
             doom: Cell::new(None),
             panic: RefCell::new(None),
             natives: Cell::new(0),
+            lua_runs: Cell::new(false),
+            held_bytes: Cell::new(0),
+            held_bytes_max: Cell::new(0),
             main: Cell::new(std::ptr::null_mut()),
             random: Cell::new(Random::default()),
             protocol: Cell::new(Proto::Resp2),
@@ -308,6 +317,7 @@ fn look_at_lines(state: *mut ffi::lua_State) {
 pub(super) struct LuaRuns<'a> {
     context: &'a Context,
     natives: u32,
+    lua_ran: bool,
 }
 
 impl<'a> LuaRuns<'a> {
@@ -316,6 +326,7 @@ impl<'a> LuaRuns<'a> {
         Self {
             context,
             natives: context.natives.replace(0),
+            lua_ran: context.lua_runs.replace(true),
         }
     }
 }
@@ -323,26 +334,51 @@ impl<'a> LuaRuns<'a> {
 impl Drop for LuaRuns<'_> {
     fn drop(&mut self) {
         self.context.natives.set(self.natives);
+        self.context.lua_runs.set(self.lua_ran);
     }
 }
 
-/// Lua's allocator: that of the C library, counted by Lua itself.
+impl Context {
+    /// Whether so much is held that garbage has to go before code runs again: Lua's collector alone waits until there is
+    /// twice as much as was in use, which may be more than is allowed.
+    pub fn is_crowded(&self) -> bool {
+        let max = self.held_bytes_max.get();
+        max > 0 && self.held_bytes.get() > max / 2
+    }
+
+    /// Whether the running code gets no memory that makes it hold `bytes`. What Rust code asks for it gets: errors are only
+    /// caught while Lua code runs.
+    fn refuses(&self, bytes: usize) -> bool {
+        let max = self.held_bytes_max.get();
+        max > 0 && bytes > max && self.lua_runs.get() && self.natives.get() == 0
+    }
+}
+
+/// Lua's allocator: that of the C library, up to a limit.
 ///
 /// Without memory Lua raises an error, which must not happen inside a native function (S1): then the process ends.
 unsafe extern "C" fn allocate(
     context: *mut c_void,
     block: *mut c_void,
-    _: usize,
+    bytes_before: usize,
     bytes: usize,
 ) -> *mut c_void {
-    // SAFETY: Lua passes blocks of this allocator, and the context that outlives the state.
+    // SAFETY: Lua passes blocks of this allocator with their sizes, and the context that outlives the state.
     unsafe {
+        let context = &*context.cast::<Context>();
+        let others = context.held_bytes.get() - bytes_before;
         if bytes == 0 {
             libc::free(block);
+            context.held_bytes.set(others);
+            return std::ptr::null_mut();
+        }
+        if bytes > bytes_before && context.refuses(others.saturating_add(bytes)) {
             return std::ptr::null_mut();
         }
         let allocated = libc::realloc(block, bytes);
-        if allocated.is_null() && (*context.cast::<Context>()).natives.get() > 0 {
+        if !allocated.is_null() {
+            context.held_bytes.set(others + bytes);
+        } else if context.natives.get() > 0 {
             std::process::abort();
         }
         allocated

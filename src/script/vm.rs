@@ -127,6 +127,11 @@ impl Vm {
         self.machine.context().random.set(random);
     }
 
+    /// How many bytes code may make the machine hold; 0: as many as there are. What goes beyond is an error of the code.
+    pub fn limit_memory(&mut self, bytes: usize) {
+        self.machine.context().held_bytes_max.set(bytes);
+    }
+
     /// Memory that Lua uses, in bytes.
     pub fn memory_bytes(&mut self) -> u64 {
         self.machine.stack().memory_bytes()
@@ -283,6 +288,9 @@ impl Vm {
         if self.runs >= RUNS_BETWEEN_COLLECTIONS {
             self.runs = 0;
             stack.collect_step(RUNS_BETWEEN_COLLECTIONS as i32);
+        }
+        if stack.context().is_crowded() {
+            stack.collect();
         }
     }
 }

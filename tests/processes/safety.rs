@@ -92,6 +92,25 @@ fn renamed_commands_have_their_new_names_only() {
         );
     }
     assert_eq!(client.ask("FETCH a"), "1");
+    // What asks for a command takes its new name, what it is told of is the command.
+    assert_eq!(client.ask("COMMAND GETKEYS fetch a"), "*1");
+    assert_eq!(client.line(), "$1");
+    assert_eq!(client.line(), "a");
+    for (name, arity) in [("fetch", Some(":2")), ("GET", None), ("flushall", None)] {
+        assert_eq!(client.ask(&format!("COMMAND INFO {name}")), "*1", "{name}");
+        let Some(arity) = arity else {
+            assert_eq!(client.line(), "$-1", "{name}");
+            continue;
+        };
+        let told: Vec<String> = (0..4).map(|_| client.line()).collect();
+        assert_eq!(told, ["*10", "$3", "get", arity]);
+        client = server.connect();
+    }
+    for (pattern, found) in [("get", "*1"), ("fetch", "*0"), ("flushall", "*0")] {
+        let mut client = server.connect();
+        let asked = format!("COMMAND LIST FILTERBY PATTERN {pattern}");
+        assert_eq!(client.ask(&asked), found, "{pattern}");
+    }
     // Rules of users keep to the old names.
     assert_eq!(client.ask("ACL SETUSER bob on nopass +get ~*"), "+OK");
     assert_eq!(client.ask("AUTH bob x"), "+OK");

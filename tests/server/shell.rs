@@ -116,7 +116,7 @@ impl Host for ShellHost {
         self.server.reset_statistics();
     }
 
-    fn user_lines(&self) -> Option<Vec<Vec<u8>>> {
+    fn user_lines(&self) -> Vec<Vec<u8>> {
         self.server.user_lines()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Report, eviction_policy};
+use super::{Report, eviction_policy, human};
 use crate::command::Call;
 use crate::storage::Error;
 use crate::storage::pager::META_REGION_BYTES;
@@ -58,8 +58,9 @@ fn scripts(report: &mut Report, call: &Call<'_>) {
     let script_machine = read(&figures.script_machine_bytes);
     let function_machine = read(&figures.function_machine_bytes);
     let (scripts, libraries) = (read(&figures.script_bytes), read(&figures.library_bytes));
-    report.bytes("used_memory_lua", script_machine);
+    report.field("used_memory_lua", script_machine);
     report.field("used_memory_vm_eval", script_machine);
+    report.field("used_memory_lua_human", human(script_machine));
     report.field("used_memory_scripts_eval", scripts);
     report.field("number_of_cached_scripts", read(&figures.scripts));
     report.field("number_of_functions", read(&figures.functions));

@@ -1,5 +1,6 @@
 //! Replies of COMMAND, byte by byte where no sentence of ours is in them.
 
+use super::super::table::resolve;
 use super::*;
 use crate::resp::Proto;
 
@@ -21,7 +22,9 @@ fn info_of_a_command_with_one_key() {
         *1 *6 $5 flags *2 +RO +access \
         $12 begin_search *4 $4 type $5 index $4 spec *2 $5 index :1 \
         $9 find_keys *4 $4 type $5 range $4 spec *6 $7 lastkey :0 $7 keystep :1 $5 limit :0 *0 ";
-    let shown = reply(Proto::Resp2, |out| write_info(&[b"GeT"], out));
+    let shown = reply(Proto::Resp2, |out| {
+        write_info(&Renames::default(), &[b"GeT"], out)
+    });
     assert_eq!(shown, expected);
 }
 
@@ -31,7 +34,9 @@ fn info_in_resp3_has_sets_and_maps() {
         ~1 %3 $5 flags ~2 +RO +access \
         $12 begin_search %2 $4 type $5 index $4 spec %1 $5 index :1 \
         $9 find_keys %2 $4 type $5 range $4 spec %3 $7 lastkey :0 $7 keystep :1 $5 limit :0 ~0 ";
-    let shown = reply(Proto::Resp3, |out| write_info(&[b"no", b"get"], out));
+    let shown = reply(Proto::Resp3, |out| {
+        write_info(&Renames::default(), &[b"no", b"get"], out)
+    });
     assert_eq!(shown, expected);
 }
 
@@ -40,14 +45,20 @@ fn info_of_a_subcommand_and_of_a_name_that_is_none() {
     let expected = "*2 *10 $12 command|list :-2 *2 +loading +stale :0 :0 :0 \
         *2 +@slow +@connection *1 $29 nondeterministic_output_order *0 *0 $-1 ";
     let shown = reply(Proto::Resp2, |out| {
-        write_info(&[b"command|list", b"command list"], out);
+        write_info(
+            &Renames::default(),
+            &[b"command|list", b"command list"],
+            out,
+        );
     });
     assert_eq!(shown, expected);
 }
 
 #[test]
 fn docs_show_the_tree_of_arguments() {
-    let select = reply(Proto::Resp3, |out| write_docs(&[b"none", b"setnx"], out));
+    let select = reply(Proto::Resp3, |out| {
+        write_docs(&Renames::default(), &[b"none", b"setnx"], out)
+    });
     let tail = "$9 doc_flags ~1 +deprecated $16 deprecated_since $6 2.6.12 \
         $11 replaced_by $15 `SET` with `NX` \
         $9 arguments *2 %4 $4 name $3 key $4 type $3 key $12 display_text $3 key \
@@ -58,16 +69,18 @@ fn docs_show_the_tree_of_arguments() {
 
 #[test]
 fn docs_of_nothing_known_are_empty() {
-    let shown = reply(Proto::Resp3, |out| write_docs(&[b"none"], out));
+    let shown = reply(Proto::Resp3, |out| {
+        write_docs(&Renames::default(), &[b"none"], out)
+    });
     assert_eq!(shown, "%0 ");
 }
 
 #[test]
 fn the_whole_table_is_told() {
     for proto in [Proto::Resp2, Proto::Resp3] {
-        let info = reply(proto, |out| write_info(&[], out));
+        let info = reply(proto, |out| write_info(&Renames::default(), &[], out));
         assert!(info.starts_with(&format!("*{COMMANDS} *10 ")));
-        let docs = reply(proto, |out| write_docs(&[], out));
+        let docs = reply(proto, |out| write_docs(&Renames::default(), &[], out));
         let names = ACTIVE
             .iter()
             .map(|c| format!("${} {} ", c.name().len(), c.name()));
@@ -84,7 +97,7 @@ fn list(filter: &str) -> Result<String, ErrorReply> {
     } else {
         words(filter)
     };
-    write_list(&args, &mut out)?;
+    write_list(&Renames::default(), &args, &mut out)?;
     let text = String::from_utf8(out.bytes().to_vec()).expect("text");
     let names = text.split("\r\n").filter(|l| !l.starts_with(['*', '$']));
     Ok(names.collect::<Vec<_>>().join(" ").trim().to_owned())
@@ -132,7 +145,7 @@ fn a_filter_needs_its_three_words() {
 fn keys_of_a_request_are_told() {
     let shown = |request, shown| {
         let mut out = Reply::new(Proto::Resp3);
-        match write_keys(&words(request), shown, &mut out) {
+        match write_keys(resolve(&words(request)), &words(request), shown, &mut out) {
             Ok(()) => String::from_utf8_lossy(out.bytes()).replace("\r\n", " "),
             Err(error) => error.to_string(),
         }
@@ -156,11 +169,4 @@ fn keys_of_a_request_are_told() {
         shown("copy a b", Shown::NamesAndFlags),
         "*2 *2 $1 a ~2 +RO +access *2 $1 b ~2 +OW +update "
     );
-}
-
-#[test]
-fn help_is_an_array_of_lines() {
-    let shown = reply(Proto::Resp2, write_help);
-    assert!(shown.starts_with(&format!("*{} +COMMAND <subcommand> ", HELP.len())));
-    assert!(shown.ends_with("+HELP +    Print this help. "));
 }

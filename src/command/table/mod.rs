@@ -206,6 +206,14 @@ fn resolve_in(args: &[&[u8]], lookup: impl Fn(&[u8]) -> Option<&'static Command>
 
 /// The command with this full name, in any case: `get`, `config|set`.
 pub fn by_full_name(name: &[u8]) -> Option<&'static Command> {
+    full_name_in(name, lookup)
+}
+
+/// The same where names of commands may stand for others.
+fn full_name_in(
+    name: &[u8],
+    lookup: impl Fn(&[u8]) -> Option<&'static Command>,
+) -> Option<&'static Command> {
     match memchr::memchr(b'|', name) {
         None => lookup(name),
         Some(bar) => subcommand(lookup(&name[..bar])?, &name[bar + 1..]),

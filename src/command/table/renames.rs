@@ -1,6 +1,6 @@
 //! `rename-command`: names under which commands are asked for instead of their own.
 
-use super::{Command, Resolved, lookup, resolve, resolve_in};
+use super::{Command, Resolved, full_name_in, lookup, resolve, resolve_in};
 
 /// Why a command cannot be renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +53,19 @@ impl Renames {
         renamed.map_or_else(|| lookup(name), |it| it.command)
     }
 
+    /// The command with this full name, in any case; the name of a container is the one that it has now.
+    pub fn by_full_name(&self, name: &[u8]) -> Option<&'static Command> {
+        full_name_in(name, |name| self.lookup(name))
+    }
+
+    /// Whether a command, or the container of a subcommand, has a name by which it is reached.
+    pub fn reach(&self, command: &Command) -> bool {
+        let top = command.parent.unwrap_or(command.id);
+        let is_it = |found: Option<&Command>| found.is_some_and(|found| found.id == top);
+        is_it(self.lookup(top.command().name().as_bytes()))
+            || self.0.iter().any(|it| is_it(it.command))
+    }
+
     /// The command or subcommand that a request names.
     #[inline]
     pub fn resolve(&self, args: &[&[u8]]) -> Resolved {
@@ -65,6 +78,7 @@ impl Renames {
 
 #[cfg(test)]
 mod tests {
+    use super::super::by_full_name;
     use super::*;
 
     fn renames(pairs: &[(&str, &str)]) -> Result<Renames, RenameError> {
@@ -91,6 +105,26 @@ mod tests {
         assert_eq!(name(&it, &["tune", "set"]), Some("config|set"));
         assert_eq!(name(&it, &["flushall"]), None);
         assert_eq!(name(&it, &["set", "a", "b"]), Some("set"));
+    }
+
+    #[test]
+    fn full_names_begin_with_the_name_of_now() {
+        let it = renames(&[("get", "fetch"), ("config", "tune"), ("del", "a|b")]).expect("free");
+        let found = |name: &str| it.by_full_name(name.as_bytes()).map(Command::name);
+        assert_eq!(found("Fetch"), Some("get"));
+        assert_eq!(found("tune|SET"), Some("config|set"));
+        for gone in ["get", "config", "config|set", "tune|none", "a|b"] {
+            assert_eq!(found(gone), None, "{gone}");
+        }
+        assert_eq!(found("client|id"), Some("client|id"));
+    }
+
+    #[test]
+    fn only_what_is_removed_is_out_of_reach() {
+        let it = renames(&[("get", "x"), ("set", "get"), ("config", ""), ("x", "")]).expect("free");
+        let reached = |name: &str| it.reach(by_full_name(name.as_bytes()).expect(name));
+        assert!(reached("set") && reached("del") && reached("client|id"));
+        assert!(!reached("get") && !reached("config") && !reached("config|set"));
     }
 
     #[test]

@@ -210,6 +210,34 @@ fn a_killed_script_cannot_go_on() {
 }
 
 #[test]
+fn a_script_without_bounds_ends_at_the_limit_of_its_memory() {
+    const LIMIT: usize = 16 << 20;
+    let mut bench = Bench::new();
+    bench.vm.limit_memory(LIMIT);
+    for script in [
+        "local t = {} while true do t[#t + 1] = {} end",
+        "local s = 'x' while true do s = s .. s end",
+        "return string.rep('x', 2^26)",
+        "return coroutine.wrap(function() local s = 'x' while true do s = s .. s end end)()",
+        "local t = {} for i = 1, 100 do t[i] = string.rep('x' .. i, 2^18) end return #t",
+    ] {
+        let reply = bench.run(script);
+        assert!(reply.contains("not enough memory"), "{script}: {reply}");
+        assert!(reply.starts_with("-ERR "), "{script}: {reply}");
+        // What it has left behind is in nobody's way.
+        assert_eq!(bench.run("return #string.rep('x', 2^20)"), ":1048576\\r\\n");
+        assert!(bench.vm.memory_bytes() <= LIMIT as u64, "{script}");
+    }
+    let caught = "local ok, why = pcall(string.rep, 'x', 2^26) return why";
+    assert_eq!(bench.run(caught), "$17\\r\\nnot enough memory\\r\\n");
+    bench.vm.limit_memory(0);
+    assert_eq!(
+        bench.run("return #string.rep('x', 2^25)"),
+        ":33554432\\r\\n"
+    );
+}
+
+#[test]
 fn an_aborted_script_leaves_nothing() {
     for script in [
         "return redis.call('miss')",
