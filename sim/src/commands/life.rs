@@ -108,6 +108,8 @@ pub struct Life {
     evicted: u64,
     /// The oldest first.
     snapshots: Vec<HeldSnapshot>,
+    /// A command was refused for want of memory or of the disk, perhaps one of the transaction that is being queued.
+    has_refused: bool,
 }
 
 fn of_refusal(refused: super::oracle::Refused) -> Stop {
@@ -159,6 +161,7 @@ impl Life {
             machine,
             evicted: 0,
             snapshots: Vec::new(),
+            has_refused: false,
         };
         history.cut(lsn);
         history.replace_last(State::of(content));
@@ -354,9 +357,13 @@ impl Life {
             evict(&mut content, db, key, now_us / 1000);
             between.push(Arc::new(content.clone()));
         }
-        // A command that the disk has refused is not in the transaction, which so is none.
-        let is_aborted = error.is_some_and(|text| text.starts_with("EXECABORT "))
-            && self.process.vfs.faults_fired() > 0;
+        // A command that was refused for want of memory or of the disk is not in the transaction, which so is none.
+        let is_aborted =
+            error.is_some_and(|text| text.starts_with("EXECABORT ")) && self.has_refused;
+        self.has_refused = match error {
+            Some(text) if is_of_storage(text) => true,
+            _ => self.has_refused && !ends_transaction(&work.words),
+        };
         if is_aborted || error.is_some_and(is_of_storage) {
             forget_transaction(&mut content, &work.words, now_us / 1000);
         } else {
@@ -620,6 +627,11 @@ fn evict(content: &mut Content, db: u32, key: Vec<u8>, now_ms: u64) {
     content.model.execute(EVICTOR, &select(db as usize), now);
     content.model.execute(EVICTOR, &[b"DEL".to_vec(), key], now);
     content.model.disconnect(EVICTOR);
+}
+
+fn ends_transaction(words: &Words) -> bool {
+    let ends = [&b"EXEC"[..], b"DISCARD", b"MULTI"];
+    ends.iter().any(|end| words[0].eq_ignore_ascii_case(end))
 }
 
 /// A transaction whose EXEC failed is over.
