@@ -4,6 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use redkeep::db::{Db, Options};
+use redkeep::interchange::rdb::Value;
+use redkeep::interchange::rdb::encode::{self, Output as Encoder};
+use redkeep::interchange::rdb::file::Writer;
+use redkeep::resp::value::Value as Reply;
 
 use crate::program::{redkeep, succeeds, text};
 
@@ -132,5 +136,93 @@ fn a_damaged_file_changes_nothing() {
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains("line 1"), "{told}");
+    assert!(!target.exists());
+    let twice = "{\"key\":\"s\",\"type\":\"string\",\"value\":\"a\"}\n".repeat(2);
+    fs::write(&rdb, twice).unwrap();
+    let output = redkeep(&["import", text(&rdb), "--target", text(&target)]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("key s stands twice in database 0"), "{told}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+}
+
+/// A file of so many keys that several threads decode it, with a set among them that has a member twice, if `damaged` says
+/// at which key.
+fn many_keys(count: usize, damaged: Option<usize>) -> (Vec<u8>, usize) {
+    let (mut out, mut damage_at) = (Vec::new(), 0);
+    let mut writer = Writer::begin(Encoder::new(&mut out, true), 10, true).expect("memory");
+    writer.database(0, count as u64, 0).expect("memory");
+    for n in 0..count {
+        let is_damaged = damaged == Some(n);
+        let value = match n % 3 {
+            _ if is_damaged => Value::Set(vec![vec![b'm'; 600]; 2]),
+            0 => Value::String(format!("{n}").repeat(20).into_bytes()),
+            1 => Value::List(
+                (0..n % 50 + 1)
+                    .map(|i| format!("{i}").into_bytes())
+                    .collect(),
+            ),
+            _ => Value::SortedSet((0..n % 70 + 1).map(|i| (vec![i as u8], i as f64)).collect()),
+        };
+        let name = format!("key:{:05}", n * 7919 % count);
+        writer
+            .key(name.as_bytes(), encode::kind_of(&value, 10), None)
+            .expect("memory");
+        if is_damaged {
+            damage_at = writer.out.at() as usize;
+        }
+        encode::value(&mut writer.out, &value, 10).expect("memory");
+    }
+    writer.end().expect("memory");
+    (out, damage_at)
+}
+
+#[test]
+fn keys_that_several_threads_decode_are_all_there() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| dir.path().join(name);
+    let (rdb, target, again) = (at("dump.rdb"), at("target.keep"), at("again.rdb"));
+    let count = 30_011;
+    fs::write(&rdb, many_keys(count, None).0).unwrap();
+    succeeds(&["import", text(&rdb), "--target", text(&target)]);
+    succeeds(&["check", text(&target)]);
+    let db = Db::open(&target, Options::default()).expect("the file");
+    assert_eq!(db.len().unwrap(), count as u64);
+    for n in (0..count).step_by(97) {
+        let name = format!("key:{:05}", n * 7919 % count);
+        match n % 3 {
+            0 => assert_eq!(
+                db.get(&name).unwrap().unwrap(),
+                format!("{n}").repeat(20).as_bytes()
+            ),
+            1 => assert_eq!(
+                db.call(&["LLEN", &name]).unwrap(),
+                Reply::Int(n as i64 % 50 + 1)
+            ),
+            _ => assert_eq!(
+                db.call(&["ZCARD", &name]).unwrap(),
+                Reply::Int(n as i64 % 70 + 1)
+            ),
+        }
+    }
+    db.close().unwrap();
+    succeeds(&["dump", "--file", text(&target), "--output", text(&again)]);
+    assert!(fs::metadata(&again).unwrap().len() > 0);
+}
+
+#[test]
+fn the_first_damage_of_a_file_is_told() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| dir.path().join(name);
+    let (rdb, target) = (at("dump.rdb"), at("target.keep"));
+    // It is cut off as well, which is found sooner than a member that stands twice, and is further behind.
+    let (mut bytes, damage_at) = many_keys(30_011, Some(20_000));
+    bytes.truncate(bytes.len() - 100);
+    fs::write(&rdb, bytes).unwrap();
+    let output = redkeep(&["import", text(&rdb), "--target", text(&target)]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let wanted = format!("offset {damage_at}: an element stands twice");
+    assert!(told.contains(&wanted), "{told}");
     assert!(!target.exists());
 }
