@@ -21,7 +21,7 @@ const OTHER_FILES: u64 = 400;
 const CROWD: u64 = 10_000;
 
 /// Fewer show nothing.
-const CROWD_MIN: u64 = 3_000;
+const CROWD_MIN: u64 = 500;
 
 /// The limit of open files is that of the whole process: crowds come one after the other.
 static ALONE: Mutex<()> = Mutex::new(());
