@@ -448,6 +448,7 @@ impl Life {
 
     /// Faults have ended: commands, a sync, a checkpoint and reads work.
     pub fn goes_on(&mut self) -> Result<(), Stop> {
+        self.machine.unbound();
         let call = |text: &str| Act::Call(command(text));
         self.act(&call("SET after 1"))?;
         self.act(&Act::Ack)?;

@@ -107,6 +107,11 @@ impl Machine {
         Ok(machine)
     }
 
+    /// Whoever runs the server takes the bound of memory away: no command is refused for it any more.
+    pub fn unbound(&self) {
+        self.server.tuning.maxmemory.store(0, Ordering::Relaxed);
+    }
+
     /// Does something for which no key is given up.
     pub fn unbounded<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> R {
         let maxmemory = |bytes| self.server.tuning.maxmemory.swap(bytes, Ordering::Relaxed);
