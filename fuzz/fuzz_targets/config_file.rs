@@ -38,7 +38,7 @@ fuzz_target!(|text: &[u8]| {
     let Ok(config) = load(text, None, &mut NoFiles) else {
         return;
     };
-    let written = rewrite(text, &config, false, None);
+    let written = rewrite(text, &config, false, &[]);
     let again = load(&written, None, &mut NoFiles).expect("what is written is understood");
-    assert_eq!(rewrite(&written, &again, false, None), written);
+    assert_eq!(rewrite(&written, &again, false, &[]), written);
 });
