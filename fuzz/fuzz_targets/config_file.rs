@@ -38,7 +38,15 @@ fuzz_target!(|text: &[u8]| {
     let Ok(config) = load(text, None, &mut NoFiles) else {
         return;
     };
-    let written = rewrite(text, &config, false, &[]);
+    // As in Redis, what follows the last line end becomes a line, once.
+    let mut written = rewrite(text, &config, false, &[]);
+    for _ in 0..2 {
+        let again = load(&written, None, &mut NoFiles).expect("what is written is understood");
+        let twice = rewrite(&written, &again, false, &[]);
+        let (lines, lines_twice) = (written.trim_ascii_end(), twice.trim_ascii_end());
+        assert_eq!(lines_twice, lines);
+        written = twice;
+    }
     let again = load(&written, None, &mut NoFiles).expect("what is written is understood");
     assert_eq!(rewrite(&written, &again, false, &[]), written);
 });
