@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use redkeep_model::compare::{Socket, information};
 
+/// How long a reply may take: BACKUP answers when the copy is made.
+const PATIENCE: Duration = Duration::from_secs(900);
+
 /// Bytes of a value.
 pub const VALUE_BYTES: usize = 1024;
 
@@ -63,9 +66,11 @@ impl Server {
     }
 
     pub fn connect(&self) -> Client {
+        let mut socket = Socket::connect(self.address).expect("the server listens");
+        socket.be_patient(PATIENCE).expect("it is open");
         Client {
             address: self.address,
-            socket: Socket::connect(self.address).expect("the server listens"),
+            socket,
         }
     }
 

@@ -25,6 +25,11 @@ impl Socket {
         })
     }
 
+    /// Replies may take so long from now on.
+    pub fn be_patient(&mut self, patience: Duration) -> io::Result<()> {
+        self.stream.get_ref().set_read_timeout(Some(patience))
+    }
+
     pub fn send(&mut self, request: &[Vec<u8>]) -> io::Result<()> {
         let mut bytes = format!("*{}\r\n", request.len()).into_bytes();
         for argument in request {
