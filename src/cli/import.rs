@@ -33,7 +33,7 @@ use crate::interchange::rdb::payload;
 use crate::keyspace::bulk::{self, Bulk, BulkError};
 use crate::keyspace::{Keyspace, Look};
 use crate::resp::value::Value;
-use crate::storage::open::{log_path, shm_path};
+use crate::storage::open::{log_path, shm_path, with_suffix};
 use crate::storage::{OnMiss, Plan};
 use crate::vfs::OsVfs;
 
@@ -421,9 +421,7 @@ fn write_meanwhile(db: &Db, is_over: &AtomicBool) -> Result<(), DbError> {
 
 /// Where keys wait for which memory has no room.
 fn waiting_path(target: &Path, n: usize) -> PathBuf {
-    let mut name = target.as_os_str().to_owned();
-    name.push(format!("-waiting-{}-{n}", std::process::id()));
-    PathBuf::from(name)
+    with_suffix(target, &format!("-waiting-{}-{n}", std::process::id()))
 }
 
 /// Puts the keys of the source that `takes` says are to be put.

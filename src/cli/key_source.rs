@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -79,17 +79,24 @@ impl KeySource {
     where
         P: FnMut(u64, &Key) -> Result<(), LoadError> + Send,
     {
-        match &self.origin {
-            Origin::File(path) if !is_jsonl(path)? => self.read_batches(path, title, puts),
-            _ => self.read(title, &mut puts[0]),
+        if let Origin::File(path) = &self.origin {
+            let (mut source, len) = open(path)?;
+            if !begins_like_jsonl(&mut source)? {
+                return self.read_batches((&mut source, len), title, puts);
+            }
         }
+        self.read(title, &mut puts[0])
     }
 
-    fn read_batches<P>(&self, path: &Path, title: &str, puts: &mut [P]) -> Result<Census, LoadError>
+    fn read_batches<P>(
+        &self,
+        (source, len): (&mut dyn Read, u64),
+        title: &str,
+        puts: &mut [P],
+    ) -> Result<Census, LoadError>
     where
         P: FnMut(u64, &Key) -> Result<(), LoadError> + Send,
     {
-        let (mut source, len) = open(path)?;
         let mut progress = Progress::new(title, len);
         let (sender, batches) = mpsc::sync_channel::<Batch>(2 * puts.len());
         let batches = Mutex::new(batches);
@@ -118,7 +125,7 @@ impl KeySource {
                 goes_on.then(|| spares.lock().pop().unwrap_or_default())
             };
             let mut tell = |at| progress.show(at);
-            let read = load::read_batches(&mut source, len, &mut send, &mut tell);
+            let read = load::read_batches(source, len, &mut send, &mut tell);
             drop(sender);
             let decoded: Vec<_> = decoders
                 .into_iter()
@@ -221,12 +228,7 @@ fn open(path: &Path) -> Result<(BufReader<File>, u64), LoadError> {
     Ok((BufReader::with_capacity(BUFFER_BYTES, file), len))
 }
 
-/// Whether the file has lines of JSON, or nothing.
-fn is_jsonl(path: &Path) -> Result<bool, LoadError> {
-    let (mut source, _) = open(path)?;
-    begins_like_jsonl(&mut source)
-}
-
+/// Whether it has lines of JSON, or nothing.
 fn begins_like_jsonl(source: &mut impl BufRead) -> Result<bool, LoadError> {
     let first = source.fill_buf().map_err(failed)?.first().copied();
     Ok(first.is_none_or(|byte| byte == b'{'))

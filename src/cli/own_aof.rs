@@ -15,6 +15,7 @@ use crate::interchange::aof::survey::{Survey, survey};
 use crate::interchange::aof::{AofError, Commands, Manifest, Tail};
 use crate::keyspace::Keyspace;
 use crate::server::appender::{self, Before, Place};
+use crate::storage::open::with_suffix;
 use crate::vfs::{OpenMode, Reader, Vfs, VfsErrorKind, VfsResult, folder_of};
 
 /// Bytes read together.
@@ -138,9 +139,7 @@ fn set_aside(vfs: &dyn Vfs, place: &Place, what: &str, is_on: bool) -> Result<Be
     }
     let mut count = 1;
     let aside = loop {
-        let mut name = place.dir.as_os_str().to_owned();
-        name.push(format!(".aside-{count}"));
-        let name = PathBuf::from(name);
+        let name = with_suffix(&place.dir, &format!(".aside-{count}"));
         if !is_there(vfs, &name)? {
             break name;
         }

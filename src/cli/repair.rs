@@ -12,6 +12,7 @@ use super::file_report::{FileReport, TornEnd};
 use crate::interchange::aof::Manifest;
 use crate::server::saver;
 use crate::storage::check::Severity;
+use crate::storage::open::with_suffix;
 use crate::vfs::{OsVfs, folder_of};
 
 /// Adds the files beside the parts that nothing needs any more.
@@ -109,12 +110,11 @@ fn cut(end: &TornEnd) -> io::Result<PathBuf> {
 fn new_beside(path: &Path, at: u64) -> io::Result<(PathBuf, File)> {
     let mut count = 1;
     loop {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".cut-{at}"));
+        let mut suffix = format!(".cut-{at}");
         if count > 1 {
-            name.push(format!("-{count}"));
+            suffix += &format!("-{count}");
         }
-        let name = PathBuf::from(name);
+        let name = with_suffix(path, &suffix);
         match OpenOptions::new().write(true).create_new(true).open(&name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => count += 1,
             opened => return opened.map(|file| (name, file)),

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::db::{Db, DbError, Options, Sync};
 use crate::keyspace::Keyspace;
 use crate::storage;
-use crate::storage::open::{log_path, shm_path};
+use crate::storage::open::{log_path, shm_path, with_suffix};
 use crate::vfs::{OsVfs, Vfs, VfsError};
 
 /// Databases that it has.
@@ -35,9 +35,8 @@ pub(super) struct Scratch {
 impl Scratch {
     /// A new one beside `target`, whose place it can take.
     pub fn beside(target: &Path) -> Result<Self, DbError> {
-        let mut name = target.as_os_str().to_owned();
-        name.push(format!("-import-{}", std::process::id()));
-        Self::at(PathBuf::from(name))
+        let suffix = format!("-import-{}", std::process::id());
+        Self::at(with_suffix(target, &suffix))
     }
 
     /// A new one where temporary files are.

@@ -49,15 +49,18 @@ impl Launch {
 /// Bytes for the page cache: `cache-size`, or a quarter of the memory there is.
 pub(super) fn cache_bytes(config: &Config) -> u64 {
     match config.cache_size() {
-        0 => memory::default_cache_bytes(&|path| std::fs::read_to_string(path).ok()),
+        0 => quarter_of_memory(),
         bytes => bytes,
     }
 }
 
+fn quarter_of_memory() -> u64 {
+    memory::default_cache_bytes(&|path| std::fs::read_to_string(path).ok())
+}
+
 /// Bytes that scripts may hold: a quarter of the memory there is.
 pub(super) fn script_bytes_max() -> usize {
-    let bytes = memory::default_cache_bytes(&|path| std::fs::read_to_string(path).ok());
-    usize::try_from(bytes).unwrap_or(usize::MAX)
+    usize::try_from(quarter_of_memory()).unwrap_or(usize::MAX)
 }
 
 /// What `redkeep server` cannot do before there is a log.

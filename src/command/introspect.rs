@@ -60,24 +60,18 @@ pub fn list(call: &mut Call<'_>) -> Outcome {
 
 /// COMMAND GETKEYS word ...
 pub fn get_keys(call: &mut Call<'_>) -> Outcome {
-    let command = call.server.renames.resolve(&call.args[2..]);
-    Ok(write_keys(
-        command,
-        &call.args[2..],
-        Shown::Names,
-        call.out,
-    )?)
+    tell_keys(call, Shown::Names)
 }
 
 /// COMMAND GETKEYSANDFLAGS word ...
 pub fn get_keys_and_flags(call: &mut Call<'_>) -> Outcome {
-    let command = call.server.renames.resolve(&call.args[2..]);
-    Ok(write_keys(
-        command,
-        &call.args[2..],
-        Shown::NamesAndFlags,
-        call.out,
-    )?)
+    tell_keys(call, Shown::NamesAndFlags)
+}
+
+fn tell_keys(call: &mut Call<'_>, shown: Shown) -> Outcome {
+    let request = &call.args[2..];
+    let command = call.server.renames.resolve(request);
+    Ok(write_keys(command, request, shown, call.out)?)
 }
 
 /// COMMAND HELP

@@ -23,7 +23,10 @@ pub fn list(
     if limits.exceeds(nodes::Node::EMPTY.bytes + bytes, elements.len() as u64) {
         return None;
     }
-    push_all(elements.iter().map(Vec::as_slice), bytes_max, body)?;
+    if bytes_of(elements) > bytes_max {
+        return None;
+    }
+    elements.iter().for_each(|element| push(body, element));
     Some(Header::new(Kind::List, Encoding::Packed))
 }
 
@@ -34,6 +37,9 @@ pub fn set(
     bytes_max: usize,
     body: &mut Vec<u8>,
 ) -> Option<Header> {
+    if bytes_of(members) > bytes_max {
+        return None;
+    }
     let mut encoding = naming::of_new(limits, members.first()?, members.len() as u64);
     // Integers in front of the first member that is none stand in numeric order.
     let (mut integers, mut longest) = (0, 0);
@@ -48,7 +54,9 @@ pub fn set(
     let mut sorted: Vec<&[u8]> = front.iter().map(Vec::as_slice).collect();
     sorted.sort_by_key(|member| parse_i64(member));
     let behind = behind.iter().map(Vec::as_slice);
-    push_all(sorted.into_iter().chain(behind), bytes_max, body)?;
+    for member in sorted.into_iter().chain(behind) {
+        push(body, member);
+    }
     Some(Header::new(Kind::Set, encoding))
 }
 
@@ -108,18 +116,9 @@ pub fn sorted_set(
     Some(Header::new(Kind::SortedSet, encoding))
 }
 
-fn push_all<'a>(
-    items: impl Iterator<Item = &'a [u8]>,
-    bytes_max: usize,
-    body: &mut Vec<u8>,
-) -> Option<()> {
-    for item in items {
-        if body.len() + item_bytes(item.len()) > bytes_max {
-            return None;
-        }
-        push(body, item);
-    }
-    Some(())
+/// Bytes that a body of these items takes.
+fn bytes_of(items: &[Vec<u8>]) -> usize {
+    items.iter().map(|item| item_bytes(item.len())).sum()
 }
 
 #[cfg(test)]

@@ -156,8 +156,8 @@ pub fn shm_path(data: &Path) -> PathBuf {
     with_suffix(data, "-shm")
 }
 
-/// The path of a file beside a data file.
-pub(super) fn with_suffix(data: &Path, suffix: &str) -> PathBuf {
+/// The path of a file beside a data file, or beside any other.
+pub fn with_suffix(data: &Path, suffix: &str) -> PathBuf {
     let mut name = data.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

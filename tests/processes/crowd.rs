@@ -258,6 +258,15 @@ fn serve(pusher: &mut Member, size: usize) {
     pusher.ask(&words, "$3\r\n1-1\r\n");
 }
 
+/// A server, who watches it, and as many as there is room for who are to block.
+fn gathered() -> (Server, Member, Vec<Member>) {
+    let size = crowd_size();
+    let server = crowded_server();
+    let watcher = Member::connect(&server);
+    let crowd = (0..size).map(|_| Member::connect(&server)).collect();
+    (server, watcher, crowd)
+}
+
 /// Processor time that the process has used.
 fn processor_time(server: &Server) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.pid())).expect("it runs");
@@ -274,10 +283,8 @@ fn processor_time(server: &Server) -> Duration {
 #[test]
 fn thousands_of_blocked_connections_wait_for_nothing_and_are_served_once_in_order() {
     let _alone = alone();
-    let size = crowd_size();
-    let server = crowded_server();
-    let mut watcher = Member::connect(&server);
-    let mut crowd: Vec<Member> = (0..size).map(|_| Member::connect(&server)).collect();
+    let (server, mut watcher, mut crowd) = gathered();
+    let size = crowd.len();
 
     // A queue has an order only if one has arrived before the next comes.
     for (n, member) in crowd.iter_mut().enumerate() {
@@ -318,10 +325,8 @@ fn thousands_of_blocked_connections_wait_for_nothing_and_are_served_once_in_orde
 #[test]
 fn thousands_of_blocked_connections_that_end_leave_nothing_behind() {
     let _alone = alone();
-    let size = crowd_size();
-    let server = crowded_server();
-    let mut watcher = Member::connect(&server);
-    let mut crowd: Vec<Member> = (0..size).map(|_| Member::connect(&server)).collect();
+    let (_server, mut watcher, mut crowd) = gathered();
+    let size = crowd.len();
     for (n, member) in crowd.iter_mut().enumerate() {
         block(member, n, 0);
     }

@@ -19,15 +19,14 @@ use redkeep::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, read_exact_at, 
 
 use super::beside::{Busy, Known};
 use super::life::{Act, History, Life, command};
-use super::machine::{Held, Machine, configured};
+use super::machine::{Held, Machine, configured, empty_disk};
 use super::oracle::{Shown, State};
 use crate::clock::SimClock;
-use crate::disk::{DiskProfile, Setup, SimVfs};
+use crate::disk::{DiskProfile, SimVfs};
 use crate::engine::exhaust::{BaseEnd, Subject};
 use crate::engine::life::{self, Shape, Stop};
 use crate::engine::tap::Watcher;
 use crate::explore::Broken;
-use crate::seed::Seed;
 
 /// Where the parts are.
 pub const FOLDER: &str = "appendonlydir";
@@ -360,7 +359,7 @@ fn read_parts(
         state => return Err(unread(vfs, format!("{state:?}"))),
     };
     // As a start cuts it, and whoever repairs it.
-    let alone = empty_disk(&clock);
+    let alone = empty_disk(&clock, &[life::DIR, FOLDER]);
     let copied = cut_copy(vfs, &alone, manifest, (&cut_file, at));
     copied.map_err(|error| unread(vfs, error))?;
     let first = match state(&alone)? {
@@ -377,30 +376,18 @@ fn read_parts(
     }
 }
 
-fn empty_disk(clock: &SimClock) -> SimVfs {
-    let setup = Setup {
-        clock: clock.clone(),
-        ..Setup::new(Seed(1))
-    };
-    SimVfs::new(DiskProfile::default(), &[life::DIR, FOLDER], &setup)
-}
-
 /// What the file says, read into a database of its own, and up to which transaction it says that that is.
 fn play(
     source: &SimVfs,
     clock: &SimClock,
     file: &AppendOnly,
 ) -> Result<(Shown, Option<u64>), String> {
-    let alone = empty_disk(clock);
+    let alone = empty_disk(clock, &[life::DIR, FOLDER]);
     let shape = Shape {
         cache_pages: 200,
         ..Shape::default()
     };
-    let opened = life::open_engine(&alone, &shape, &life::watcher(&shape));
-    let (engine, _) = opened.map_err(|error| error.to_string())?;
-    let wall: Arc<dyn Clock> = Arc::new(clock.clone());
-    let machine = Machine::new(engine, configured(&[]), &wall);
-    let mut machine = machine.map_err(|error| error.to_string())?;
+    let mut machine = Machine::alone(&alone, &shape)?;
     let manner = Manner {
         until_ms: None,
         takes_torn: true,
@@ -416,7 +403,7 @@ fn play(
     );
     drop(ground);
     let played = played.map_err(|error| error.to_string())?;
-    let shown = Shown::by_machine(&mut machine, wall.wall_us()).map_err(|error| error.0)?;
+    let shown = Shown::by_machine(&mut machine, clock.wall_us()).map_err(|error| error.0)?;
     Ok((shown, played.origin.map(|origin| origin.lsn)))
 }
 

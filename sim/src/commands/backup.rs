@@ -12,14 +12,13 @@ use redkeep::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, read_exact_at, 
 
 use super::beside::{Busy, Known};
 use super::life::{Act, History, Life, command};
-use super::machine::{Machine, configured};
+use super::machine::{Machine, configured, empty_disk};
 use super::oracle::{Shown, State};
-use crate::disk::{DiskProfile, Setup, SimVfs};
+use crate::disk::{DiskProfile, SimVfs};
 use crate::engine::exhaust::{BaseEnd, Subject};
 use crate::engine::life::{self, Shape, Stop};
 use crate::engine::tap::Watcher;
 use crate::explore::Broken;
-use crate::seed::Seed;
 
 /// Where copies are made.
 pub const FOLDER: &str = "/copies";
@@ -150,11 +149,7 @@ fn copy(vfs: &SimVfs) -> Result<Option<Vec<u8>>, VfsError> {
 /// What the copy shows, opened by itself on a disk of its own, and up to which transaction.
 fn shown(bytes: &[u8], shape: &Shape, vfs: &SimVfs) -> Result<(Shown, u64), Broken> {
     let broken = |detail: String| Broken::new("O6", detail);
-    let setup = Setup {
-        clock: vfs.clock(),
-        ..Setup::new(Seed(1))
-    };
-    let alone = SimVfs::new(DiskProfile::default(), &[life::DIR], &setup);
+    let alone = empty_disk(&vfs.clock(), &[life::DIR]);
     let path = Path::new(life::DATA);
     let put = || write_all_at(&*alone.open(path, OpenMode::Create)?, bytes, 0);
     put().map_err(|error| broken(error.to_string()))?;
@@ -167,13 +162,10 @@ fn shown(bytes: &[u8], shape: &Shape, vfs: &SimVfs) -> Result<(Shown, u64), Brok
         planted: Planted::none(),
         ..*shape
     };
-    let (engine, _) = life::open_engine(&alone, &shape, &life::watcher(&shape))
+    let mut machine = Machine::alone(&alone, &shape)
         .map_err(|error| broken(format!("the copy does not open: {error}")))?;
-    let lsn = engine.last_lsn().0;
-    let clock: std::sync::Arc<dyn Clock> = std::sync::Arc::new(alone.clock());
-    let mut machine = Machine::new(engine, configured(&[]), &clock)
-        .map_err(|error| broken(format!("the copy has no keyspace: {error}")))?;
-    let shown = Shown::by_machine(&mut machine, clock.wall_us())
+    let lsn = machine.keyspace.lock().last_lsn();
+    let shown = Shown::by_machine(&mut machine, alone.clock().wall_us())
         .map_err(|refused| broken(format!("the copy cannot be read: {}", refused.0)))?;
     Ok((shown, lsn))
 }

@@ -56,6 +56,18 @@ fn failed(text: String) -> VfsError {
     }
 }
 
+/// What the head of a dump says that is made now.
+pub(super) fn facts(now_ms: u64) -> Facts {
+    Facts {
+        version: 12,
+        compresses: false,
+        checksums: true,
+        databases: DATABASES,
+        is_aof_base: false,
+        now_ms,
+    }
+}
+
 /// The database: a life on a disk of its own.
 fn database() -> Result<Life, Stop> {
     let vfs = SimVfs::new(DiskProfile::default(), &[life::DIR], &Setup::new(Seed(1)));
@@ -85,14 +97,7 @@ impl Dumps {
         let done = life.act(&Act::Call(command(&set)));
         done.map_err(|stop| failed(stop.to_string()))?;
         let snapshot = life.keyspace().lock().engine.snapshot();
-        let facts = Facts {
-            version: 12,
-            compresses: false,
-            checksums: true,
-            databases: DATABASES,
-            is_aof_base: false,
-            now_ms: redkeep::vfs::Clock::wall_ms(&vfs.clock()),
-        };
+        let facts = facts(redkeep::vfs::Clock::wall_ms(&vfs.clock()));
         let saved = saver::replace_planted(vfs, Path::new(DUMP), self.planted, &mut |out| {
             export::write_file(&snapshot, &facts, out, &mut |_| {})
         });

@@ -4,18 +4,17 @@
 use std::sync::Arc;
 
 use redkeep::command::settings;
-use redkeep::interchange::export::{self, Facts};
+use redkeep::interchange::export;
 use redkeep::interchange::load;
 use redkeep::storage::{Plan, Snapshot};
 use redkeep::vfs::Clock;
 
-use super::machine::{DATABASES, Machine, configured};
+use super::dump::facts;
+use super::machine::{Machine, empty_disk};
 use super::oracle::{Shown, State};
 use crate::clock::SimClock;
-use crate::disk::{DiskProfile, Setup, SimVfs};
 use crate::engine::life::{self, Shape};
 use crate::explore::Broken;
-use crate::seed::Seed;
 
 /// A snapshot, and what it must show.
 pub struct HeldSnapshot {
@@ -48,38 +47,22 @@ impl HeldSnapshot {
     }
 
     fn dump(&self, now_ms: u64) -> Option<Vec<u8>> {
-        let facts = Facts {
-            version: 12,
-            compresses: false,
-            checksums: true,
-            databases: DATABASES,
-            is_aof_base: false,
-            now_ms,
-        };
         let mut dump = Vec::new();
-        let written = export::write_file(&self.snapshot, &facts, &mut dump, &mut |_| {});
+        let written = export::write_file(&self.snapshot, &facts(now_ms), &mut dump, &mut |_| {});
         written.ok().map(|()| dump)
     }
 }
 
 /// What a dump has.
 fn shown(dump: &[u8], clock: &SimClock) -> Result<Shown, Broken> {
-    let setup = Setup {
-        clock: clock.clone(),
-        ..Setup::new(Seed(1))
-    };
-    let alone = SimVfs::new(DiskProfile::default(), &[life::DIR], &setup);
+    let alone = empty_disk(clock, &[life::DIR]);
     let shape = Shape {
         page_bytes: 4096,
         cache_pages: 200,
         segment_bytes: 1 << 20,
         ..Shape::default()
     };
-    let opened = life::open_engine(&alone, &shape, &life::watcher(&shape));
-    let (engine, _) = opened.map_err(|error| broken(error.to_string()))?;
-    let wall: Arc<dyn Clock> = Arc::new(clock.clone());
-    let mut machine =
-        Machine::new(engine, configured(&[]), &wall).map_err(|error| broken(error.to_string()))?;
+    let mut machine = Machine::alone(&alone, &shape).map_err(broken)?;
     let (held, limits) = (
         machine.keyspace.clone(),
         settings::import_limits(&machine.server),

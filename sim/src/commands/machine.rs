@@ -16,6 +16,10 @@ use redkeep::sync::{Mutex, MutexGuard};
 use redkeep::vfs::Clock;
 
 use super::waiters::{WAITERS, Waiters};
+use crate::clock::SimClock;
+use crate::disk::{DiskProfile, Setup, SimVfs};
+use crate::engine::life::{self, Shape};
+use crate::seed::Seed;
 
 /// Words of a command.
 pub type Words = Vec<Vec<u8>>;
@@ -80,7 +84,24 @@ pub struct Machine {
     listener: Option<Session>,
 }
 
+/// A disk of its own with nothing but folders on it, beside the one that is explored; it has the same clock.
+pub fn empty_disk(clock: &SimClock, folders: &[&str]) -> SimVfs {
+    let setup = Setup {
+        clock: clock.clone(),
+        ..Setup::new(Seed(1))
+    };
+    SimVfs::new(DiskProfile::default(), folders, &setup)
+}
+
 impl Machine {
+    /// A server over the database on a disk of its own, made if it is not there.
+    pub fn alone(vfs: &SimVfs, shape: &Shape) -> Result<Self, String> {
+        let opened = life::open_engine(vfs, shape, &life::watcher(shape));
+        let (engine, _) = opened.map_err(|error| error.to_string())?;
+        let clock: Arc<dyn Clock> = Arc::new(vfs.clock());
+        Self::new(engine, configured(&[]), &clock).map_err(|error| error.to_string())
+    }
+
     /// A server over an open engine.
     pub fn new(engine: Engine, config: Arc<Config>, clock: &Arc<dyn Clock>) -> Result<Self, Error> {
         let keyspace = Keyspace::new(engine, DATABASES, DRAWS, clock.wall_ms())?;

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::decode_stream;
 use super::{Field, Input, RdbError, Value, kind, listpack, module, old_packings};
+use crate::keyspace::hll::murmur;
 
 /// In a score written as text: a length that stands for a value that is no number, or no end.
 const SCORE_NAN: u8 = 253;
@@ -423,24 +424,11 @@ fn check(value: &Value, at: u64) -> Result<(), RdbError> {
 
 fn has_twice(mut names: Vec<&[u8]>) -> bool {
     // Names of different hashes are different, and numbers are sorted sooner than texts.
-    let mut hashes: SmallVec<[u64; 64]> = names.iter().map(|name| quick_hash(name)).collect();
+    let mut hashes: SmallVec<[u64; 64]> = names.iter().map(|name| murmur(name)).collect();
     hashes.sort_unstable();
     if hashes.windows(2).all(|two| two[0] != two[1]) {
         return false;
     }
     names.sort_unstable();
     names.windows(2).any(|two| two[0] == two[1])
-}
-
-/// A number that depends on every byte. It is the same for equal texts, and seldom for others.
-fn quick_hash(text: &[u8]) -> u64 {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let (words, rest) = text.as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    let words = words.iter().chain([&last]);
-    words.fold(text.len() as u64, |hash, word| {
-        let mixed = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(ODD);
-        mixed ^ mixed >> 32
-    })
 }

@@ -123,7 +123,6 @@ pub(super) struct Sorter<'v> {
     memory_bytes: usize,
     arena: Arena,
     places: Vec<Place>,
-    is_sorted: bool,
     runs: Option<Runs>,
 }
 
@@ -145,14 +144,12 @@ impl<'v> Sorter<'v> {
             memory_bytes,
             arena: Arena::default(),
             places: Vec::new(),
-            is_sorted: true,
             runs: None,
         }
     }
 
     /// Takes a cell.
     pub(super) fn add(&mut self, root: RootId, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        self.is_sorted = false;
         let (chunk, at) = self.arena.push(root, key, value);
         self.places.push(Place {
             beginning: beginning(key),
@@ -166,11 +163,8 @@ impl<'v> Sorter<'v> {
         Ok(())
     }
 
-    /// Puts what waits in memory in order.
+    /// Puts what waits in memory in order. To see that it is takes one look at each.
     pub(super) fn sort(&mut self) {
-        if std::mem::replace(&mut self.is_sorted, true) {
-            return;
-        }
         let arena = &self.arena;
         self.places.sort_unstable_by(|a, b| {
             let by_beginning = (a.root, a.beginning).cmp(&(b.root, b.beginning));
@@ -203,7 +197,6 @@ impl<'v> Sorter<'v> {
         runs.ends.push(end + buffer.len() as u64);
         self.arena = Arena::default();
         self.places.clear();
-        self.is_sorted = true;
         Ok(())
     }
 

@@ -96,6 +96,20 @@ impl Level {
         self.cells.iter().map(cell).collect()
     }
 
+    /// A new page of these cells, whose keys all begin with `prefix`.
+    fn bear(
+        &self,
+        pager: &mut Pager,
+        prefix: &[u8],
+        cells: &[CellRef<'_>],
+    ) -> Result<PagePtr, Error> {
+        let frame = pager.birth(self.kind, self.height)?;
+        let ptr = pager.ptr(frame);
+        let page = pager.bytes_mut(frame);
+        node::build(page, self.kind, self.height, ptr, prefix, cells);
+        Ok(ptr)
+    }
+
     /// The first `count` cells have their page.
     fn forget(&mut self, count: usize) {
         let end = self.cells[count - 1].value_end;
@@ -216,11 +230,8 @@ impl Builder {
         let part = &waiting[..count];
         let fences = at.fences(high.as_ref().map(|(key, _)| key.clone()));
         let prefix = prefix_of(part, &fences, kind);
-        let frame = pager.birth(kind, at.height)?;
-        let ptr = pager.ptr(frame);
-        node::build(pager.bytes_mut(frame), kind, at.height, ptr, prefix, part);
         let child = Child {
-            ptr,
+            ptr: at.bear(pager, prefix, part)?,
             count: entries(part, kind),
         };
         let at = &mut self.levels[level];
@@ -269,16 +280,6 @@ impl Builder {
             return Ok(None);
         }
         pager.reserve(1)?;
-        let frame = pager.birth(at.kind, at.height)?;
-        let ptr = pager.ptr(frame);
-        node::build(
-            pager.bytes_mut(frame),
-            at.kind,
-            at.height,
-            ptr,
-            &[],
-            &waiting,
-        );
-        Ok(Some(ptr))
+        at.bear(pager, &[], &waiting).map(Some)
     }
 }
