@@ -20,7 +20,7 @@ use crate::interchange::rdb::encode::{self, Output};
 use crate::interchange::rdb::file::{Key, Writer};
 use crate::interchange::rdb::payload;
 use crate::resp::value::Value;
-use crate::server::saver;
+use crate::storage::replace::replace;
 use crate::vfs::OsVfs;
 
 /// What SCAN is asked for at a time.
@@ -103,7 +103,7 @@ fn dump(args: &DumpArgs) -> Result<u64, DumpError> {
         (None, None) => unreachable!("one of the two is required"),
     };
     match &args.output {
-        Some(path) => saver::replace(&OsVfs, path, &mut fill)?,
+        Some(path) => replace(&OsVfs, path, &mut fill)?,
         None if args.format == Format::Rdb && io::stdout().is_terminal() => {
             return Err(DumpError::Terminal);
         }

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use super::append_only::AppendOnly;
 use super::file_report::{FileReport, TornEnd};
 use crate::interchange::aof::Manifest;
-use crate::server::saver;
 use crate::storage::check::Severity;
 use crate::storage::open::with_suffix;
+use crate::storage::replace::replace;
 use crate::vfs::{OsVfs, folder_of};
 
 /// Adds the files beside the parts that nothing needs any more.
@@ -87,7 +87,7 @@ pub(super) fn fix(report: &FileReport, file: &AppendOnly) -> io::Result<Vec<Stri
             ..manifest.clone()
         };
         let text = manifest.to_text();
-        saver::replace(&OsVfs, path, &mut |out| out.write_all(text.as_bytes()))?;
+        replace(&OsVfs, path, &mut |out| out.write_all(text.as_bytes()))?;
         done.push(format!("{}: names no history any more", path.display()));
     }
     Ok(done)

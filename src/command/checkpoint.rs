@@ -17,8 +17,6 @@ struct Asked {
 /// What is wanted besides the checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wish {
-    /// Everybody who asks wants no checkpoint at all.
-    pub skips_checkpoint: bool,
     /// Cached pages are forgotten afterwards, so that the file is read again.
     pub forgets_cache: bool,
 }
@@ -55,10 +53,9 @@ impl CheckpointBell {
         self.ask(Wish::default())
     }
 
-    /// Asks for a checkpoint, unless `saves` is false, and that the cache forgets its pages.
-    pub fn ring_to_reload(&self, saves: bool) -> u64 {
+    /// Asks for a checkpoint, and that the cache forgets its pages.
+    pub fn ring_to_reload(&self) -> u64 {
         self.ask(Wish {
-            skips_checkpoint: !saves,
             forgets_cache: true,
         })
     }
@@ -67,7 +64,6 @@ impl CheckpointBell {
         let mut asked = self.asked.lock();
         let is_alone = asked.tickets == self.served();
         asked.wish = Wish {
-            skips_checkpoint: wish.skips_checkpoint && (is_alone || asked.wish.skips_checkpoint),
             forgets_cache: wish.forgets_cache || (!is_alone && asked.wish.forgets_cache),
         };
         asked.tickets += 1;

@@ -3,6 +3,7 @@
 //! Subcommands that look into Redis's own memory do not exist here.
 
 mod protocol;
+mod reload;
 mod switches;
 
 use std::time::Duration;
@@ -10,7 +11,6 @@ use std::time::Duration;
 pub use switches::Switches;
 
 use super::argument::is_word;
-use super::client::{Block, BlockKind};
 use super::errors;
 use super::{Call, Failure, Outcome, help, loading, object, settings, word};
 use crate::config::Key;
@@ -49,8 +49,8 @@ pub fn debug(call: &mut Call<'_>) -> Outcome {
             call.out.error_bytes(args[2]);
             Ok(())
         }
-        _ if is("reload") => reload(call),
-        _ if is("loadaof") => start_over(call, true),
+        _ if is("reload") => reload::reload(call),
+        _ if is("loadaof") => reload::start_over(call),
         2 if is("config-rewrite-force-all") => rewrite_config(call),
         3 | 4 => switches::set(call),
         _ => Err(word::subcommand_syntax(args).into()),
@@ -77,7 +77,7 @@ const HELP: &[&str] = &[
     "ERROR <string>",
     "    Return an error with this text.",
     "LOADAOF",
-    "    The same as RELOAD.",
+    "    Make a checkpoint and forget all cached pages, so that they are read from the file again.",
     "LOG <message>",
     "    Write a line to the log of the server.",
     "OBJECT <key>",
@@ -92,8 +92,10 @@ const HELP: &[&str] = &[
     "QUICKLIST-PACKED-THRESHOLD <size>",
     "    Set from which size elements of a list would have a node of their own in Redis.",
     "RELOAD [option ...]",
-    "    Make a checkpoint and forget all cached pages, so that they are read from the file again.",
-    "    Options are NOSAVE, NOFLUSH and MERGE. NOSAVE makes no checkpoint; NOFLUSH without MERGE is refused if there are libraries of functions.",
+    "    Save an RDB file, make a checkpoint, and forget all cached pages, so that they are read again. Options are:",
+    "    NOSAVE: Load the RDB file that is there in the place of all keys and libraries of functions.",
+    "    NOFLUSH: Keep keys and libraries. Without MERGE, the file may have none that are there.",
+    "    MERGE: Those of the file go before those that are there.",
     "REPLYBUFFER PEAK-RESET-TIME <NEVER||RESET|time>",
     "    Set how long a reply buffer keeps its size, in milliseconds.",
     "REPLYBUFFER RESIZING <0|1>",
@@ -240,49 +242,6 @@ fn rewrite_config(call: &mut Call<'_>) -> Outcome {
     let rewritten = call.server.config.rewrite(true);
     rewritten.map_err(|e| word::error(format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {e}")))?;
     call.out.ok();
-    Ok(())
-}
-
-fn reload(call: &mut Call<'_>) -> Outcome {
-    const NOT_AN_OPTION: ErrorReply =
-        ErrorReply::new("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
-    const IS_THERE: ErrorReply =
-        ErrorReply::new("ERR Error trying to load the RDB dump, check server logs.");
-    let (mut saves, mut flushes, mut merges) = (true, true, false);
-    for option in &call.args[2..] {
-        if is_word(option, "nosave") {
-            saves = false;
-        } else if is_word(option, "merge") {
-            merges = true;
-        } else if is_word(option, "noflush") {
-            flushes = false;
-        } else {
-            return Err(NOT_AN_OPTION.into());
-        }
-    }
-    if !flushes && !merges && !call.keyspace.libraries()?.is_empty() {
-        return Err(IS_THERE.into());
-    }
-    start_over(call, saves)
-}
-
-/// What is in the file is read from it again.
-fn start_over(call: &mut Call<'_>, saves: bool) -> Outcome {
-    const IN_ONE_STEP: ErrorReply =
-        ErrorReply::new("ERR a transaction or a script cannot wait for the file to be read again");
-    if call.client.deny_blocking {
-        return Err(IN_ONE_STEP.into());
-    }
-    let limits = settings::list_limits(call.server);
-    call.keyspace.name_lists_as_loaded(limits)?;
-    if saves {
-        call.keyspace.stats.dirty = 0;
-    }
-    let ticket = call.server.checkpoints.ring_to_reload(saves);
-    call.client.block = Some(Block {
-        kind: BlockKind::Checkpoint { ticket },
-        until_ms: None,
-    });
     Ok(())
 }
 

@@ -10,8 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::feed::Replica;
 use super::word;
-use super::{Call, Outcome, errors, settings};
-use crate::config::Key;
+use super::{Call, Outcome, errors, save};
 use crate::interchange::export::{self, Facts};
 use crate::resp::{ErrorReply, Stream, StreamError};
 use crate::storage::Snapshot;
@@ -50,20 +49,11 @@ fn attach(call: &mut Call<'_>, greeting: &[u8]) -> Outcome {
         return Ok(());
     }
     let server = call.server;
-    let config = &server.config;
     let has_fields = call.keyspace.has_expiring_fields();
-    let facts = Facts {
-        version: settings::rdb_version(server, has_fields),
-        compresses: settings::rdb_compresses(server),
-        checksums: config.is_on(Key::Rdbchecksum),
-        is_aof_base: false,
-        databases: if call.client.announced.functions_only {
-            0
-        } else {
-            config.databases()
-        },
-        now_ms: call.now_ms,
-    };
+    let mut facts = save::facts(server, has_fields, call.now_ms);
+    if call.client.announced.functions_only {
+        facts.databases = 0;
+    }
     let is_online = Arc::new(AtomicBool::new(false));
     let Some(disk) = server.disk.clone() else {
         const NO_DISK: ErrorReply = ErrorReply::new("ERR no files can be written here");

@@ -1,12 +1,18 @@
 //! SAVE, BGSAVE, LASTSAVE: a snapshot of all databases as an RDB file, written by a thread of its own.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::bell::Bell;
 use super::client::{Block, BlockKind};
-use super::{Call, Outcome, word};
+use super::server::Server;
+use super::{Call, Outcome, settings, word};
+use crate::config::Key;
+use crate::interchange::export::Facts;
 use crate::resp::ErrorReply;
 
 /// What has become of saves so far.
@@ -68,9 +74,32 @@ impl Saves {
         self.bell.ended(error);
     }
 
+    /// A save that nobody asked the bell for has succeeded.
+    pub fn ended_beside(&self, now_ms: u64, dirty: u64) {
+        let mut state = self.state.lock();
+        (state.last_s, state.dirty) = (now_ms / 1000, dirty);
+    }
+
     /// What has become of saves so far.
     pub fn state(&self) -> SaveState {
         self.state.lock().clone()
+    }
+}
+
+/// Where snapshots go: `dbfilename`, in the directory of the process.
+pub fn path(server: &Server) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(&server.config.text(Key::Dbfilename)))
+}
+
+/// What is said of a snapshot of all databases, and how it is written.
+pub fn facts(server: &Server, has_expiring_fields: bool, now_ms: u64) -> Facts {
+    Facts {
+        version: settings::rdb_version(server, has_expiring_fields),
+        compresses: settings::rdb_compresses(server),
+        checksums: server.config.is_on(Key::Rdbchecksum),
+        is_aof_base: false,
+        databases: server.config.databases(),
+        now_ms,
     }
 }
 

@@ -241,6 +241,12 @@ pub fn put(
     keyspace.write(plan, |txn| {
         import::put(txn, db, &key.name, value, key.expires_ms, now_ms, limits)
     })?;
+    note_use(keyspace, db, key, now_ms);
+    Ok(())
+}
+
+/// Takes over what the file says of a key's use.
+pub fn note_use(keyspace: &mut Keyspace, db: u32, key: &Key, now_ms: u64) {
     let access = &mut keyspace.access;
     if let Some(idle_s) = key.idle_s {
         access.set_idle(db, &key.name, idle_s, now_ms);
@@ -248,7 +254,6 @@ pub fn put(
     if let Some(frequency) = key.frequency {
         access.set_frequency(db, &key.name, frequency, now_ms);
     }
-    Ok(())
 }
 
 /// Takes a key of a file into `bulk`. False: its value is too large, and has to be put into the database by itself and
@@ -288,8 +293,8 @@ pub fn put_in_bulk(
     taken
 }
 
-/// The database of a key.
-fn database(keyspace: &Keyspace, at: u64, key: &Key) -> Result<u32, LoadError> {
+/// The database of a key, which is at `at` in its file.
+pub fn database(keyspace: &Keyspace, at: u64, key: &Key) -> Result<u32, LoadError> {
     let db = u32::try_from(key.db).ok();
     let db = db.filter(|db| *db < keyspace.databases());
     db.ok_or(LoadError::Database { at, db: key.db })

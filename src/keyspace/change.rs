@@ -267,6 +267,14 @@ impl Changes {
         }
     }
 
+    /// Every database is read again from where it is kept. Who watches, caches or waits for keys takes it as if they had
+    /// been replaced.
+    pub fn all_replaced(&mut self, databases: u32) {
+        for db in 0..databases {
+            self.whole(Change::Flushed { db });
+        }
+    }
+
     pub(super) fn whole(&mut self, change: Change) {
         if self.listeners & !Listener::Expire.bit() != 0 {
             self.list.push(change);

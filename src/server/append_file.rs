@@ -14,7 +14,6 @@ use parking_lot::Mutex;
 
 use super::appender::{Before, Place};
 use super::durability::Durability;
-use super::saver;
 use crate::command::append_only::Ring;
 use crate::command::feed::Pending;
 use crate::command::server::Server;
@@ -25,6 +24,7 @@ use crate::interchange::export::{self, Facts};
 use crate::keyspace::Keyspace;
 use crate::storage::Snapshot;
 use crate::storage::planted::{Bug, Planted};
+use crate::storage::replace::replace_planted;
 use crate::vfs::{OpenMode, Vfs, VfsFile, VfsResult, folder_of, write_all_at};
 
 /// Time between two syncs under `everysec`, in microseconds.
@@ -437,7 +437,7 @@ impl<'a> AppendFile<'a> {
         let path = self.place.dir.join(&name);
         let (vfs, planted) = (self.vfs, self.planted);
         let mut len = 0;
-        saver::replace_planted(vfs, &path, planted, &mut |out| {
+        replace_planted(vfs, &path, planted, &mut |out| {
             let mut counted = Counted { out, len: 0 };
             if is_rdb {
                 export::write_file(snapshot, facts, &mut counted, &mut |_| self.drain(false))?;
@@ -460,7 +460,7 @@ impl<'a> AppendFile<'a> {
         }
         let text = manifest.to_text();
         let path = self.place.manifest();
-        saver::replace_planted(self.vfs, &path, self.planted, &mut |out| {
+        replace_planted(self.vfs, &path, self.planted, &mut |out| {
             out.write_all(text.as_bytes())
         })?;
         self.manifest = manifest;

@@ -75,11 +75,7 @@ fn run(shared: &Shared, keeper: &LogKeeper) {
                 Ring::Asked(_, wish) => wish,
                 Ring::Time | Ring::Stop => Wish::default(),
             };
-            let made = if wish.skips_checkpoint {
-                Ok(())
-            } else {
-                make(shared, is_asked)
-            };
+            let made = make(shared, is_asked);
             if wish.forgets_cache {
                 shared.engine.with(Engine::forget_cache);
             }

@@ -3,10 +3,7 @@
 //! The file is written beside its place, synced, renamed, and its folder synced: after a crash the old one is there or
 //! the new one, whole.
 
-use std::ffi::OsStr;
-use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,17 +11,13 @@ use std::time::Duration;
 use super::Shared;
 use super::priority;
 use crate::command::bell::Ring;
-use crate::command::settings;
-use crate::config::Key;
-use crate::interchange::export::{self, Facts};
-use crate::storage::planted::Planted;
-use crate::storage::replace::{Unsynced, replace_file};
-use crate::vfs::{Vfs, VfsFile, write_all_at};
+use crate::command::save;
+use crate::interchange::export;
+use crate::storage::replace::replace;
+use crate::vfs::Vfs;
 
 /// How often the rules of `save` are looked at.
 const LOOK: Duration = Duration::from_millis(100);
-/// Bytes that are written together.
-const BUFFER_BYTES: usize = 1 << 20;
 /// How long a save that failed is not tried again because of a rule, in seconds.
 const REST_S: u64 = 5;
 
@@ -98,16 +91,8 @@ fn serve(shared: &Shared, vfs: &dyn Vfs) {
     };
     let now_ms = server.clock.wall_ms();
     server.saves.started(now_ms, keys);
-    let config = &server.config;
-    let path = PathBuf::from(OsStr::from_bytes(&config.text(Key::Dbfilename)));
-    let facts = Facts {
-        version: settings::rdb_version(server, keyspace_has_fields),
-        compresses: settings::rdb_compresses(server),
-        checksums: config.is_on(Key::Rdbchecksum),
-        is_aof_base: false,
-        databases: config.databases(),
-        now_ms,
-    };
+    let path = save::path(server);
+    let facts = save::facts(server, keyspace_has_fields, now_ms);
     let saved = replace(vfs, &path, &mut |out| {
         export::write_file(&snapshot, &facts, out, &mut |done| {
             server.saves.advanced(done)
@@ -119,71 +104,4 @@ fn serve(shared: &Shared, vfs: &dyn Vfs) {
         Some(error) => tracing::warn!("{} was not saved: {error}", path.display()),
     }
     server.saves.ended(server.clock.wall_ms(), dirty, error);
-}
-
-/// Replaces the file at `path` by the bytes that `fill` writes: after a crash the old one is there, or the new one.
-pub fn replace(
-    vfs: &dyn Vfs,
-    path: &Path,
-    fill: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
-) -> io::Result<()> {
-    replace_planted(vfs, path, Planted::none(), fill)
-}
-
-/// [`replace`] in a build that may be told to forget a step.
-pub fn replace_planted(
-    vfs: &dyn Vfs,
-    path: &Path,
-    planted: Planted,
-    fill: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut write = |file: &dyn VfsFile| {
-        let mut out = FileWriter {
-            file,
-            buffer: Vec::with_capacity(BUFFER_BYTES),
-            at: 0,
-            unsynced: Unsynced::default(),
-        };
-        fill(&mut out).and_then(|()| out.flush())
-    };
-    replace_file(vfs, path, planted, io::Error::other, &mut write)
-}
-
-/// A file being written from its start, in large pieces.
-struct FileWriter<'a> {
-    file: &'a dyn VfsFile,
-    buffer: Vec<u8>,
-    at: u64,
-    unsynced: Unsynced,
-}
-
-impl FileWriter<'_> {
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        write_all_at(self.file, bytes, self.at).map_err(io::Error::other)?;
-        self.at += bytes.len() as u64;
-        let counted = self.unsynced.add(bytes.len(), self.file);
-        counted.map_err(io::Error::other)
-    }
-}
-
-impl Write for FileWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
-            self.flush()?;
-        }
-        if bytes.len() > BUFFER_BYTES {
-            self.put(bytes)?;
-        } else {
-            self.buffer.extend_from_slice(bytes);
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let put = self.put(&buffer);
-        buffer.clear();
-        self.buffer = buffer;
-        put
-    }
 }

@@ -1,14 +1,17 @@
 //! Putting a file in the place of another, whole or not at all.
 
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::open::with_suffix;
 use super::planted::{Bug, Planted};
-use crate::vfs::{OpenMode, Vfs, VfsError, VfsFile, VfsResult, folder_of};
+use crate::vfs::{OpenMode, Vfs, VfsError, VfsFile, VfsResult, folder_of, write_all_at};
 
 /// Bytes of a file that is being filled which may not be on the disk yet. Were all synced at its end, the log's own syncs and
 /// writes would wait for them.
 const UNSYNCED_BYTES_MAX: u64 = 4 << 20;
+/// Bytes that are written together.
+const BUFFER_BYTES: usize = 1 << 20;
 
 /// Counts what was written to a file since it was synced.
 #[derive(Debug, Default)]
@@ -58,4 +61,71 @@ pub fn replace_file<E>(
         let _ = vfs.unlink(&beside);
     }
     done
+}
+
+/// Replaces the file at `path` by the bytes that `fill` writes: after a crash the old one is there, or the new one.
+pub fn replace(
+    vfs: &dyn Vfs,
+    path: &Path,
+    fill: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    replace_planted(vfs, path, Planted::none(), fill)
+}
+
+/// [`replace`] in a build that may be told to forget a step.
+pub fn replace_planted(
+    vfs: &dyn Vfs,
+    path: &Path,
+    planted: Planted,
+    fill: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut write = |file: &dyn VfsFile| {
+        let mut out = FileWriter {
+            file,
+            buffer: Vec::with_capacity(BUFFER_BYTES),
+            at: 0,
+            unsynced: Unsynced::default(),
+        };
+        fill(&mut out).and_then(|()| out.flush())
+    };
+    replace_file(vfs, path, planted, io::Error::other, &mut write)
+}
+
+/// A file being written from its start, in large pieces.
+struct FileWriter<'a> {
+    file: &'a dyn VfsFile,
+    buffer: Vec<u8>,
+    at: u64,
+    unsynced: Unsynced,
+}
+
+impl FileWriter<'_> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        write_all_at(self.file, bytes, self.at).map_err(io::Error::other)?;
+        self.at += bytes.len() as u64;
+        let counted = self.unsynced.add(bytes.len(), self.file);
+        counted.map_err(io::Error::other)
+    }
+}
+
+impl Write for FileWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
+            self.flush()?;
+        }
+        if bytes.len() > BUFFER_BYTES {
+            self.put(bytes)?;
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let put = self.put(&buffer);
+        buffer.clear();
+        self.buffer = buffer;
+        put
+    }
 }

@@ -7,8 +7,8 @@ use redkeep::interchange::export::{self, Facts};
 use redkeep::interchange::load;
 use redkeep::interchange::rdb::Value;
 use redkeep::interchange::rdb::decode::Decoded;
-use redkeep::server::saver;
 use redkeep::storage::planted::Planted;
+use redkeep::storage::replace::replace_planted;
 use redkeep::vfs::{OpenMode, Vfs, VfsError, VfsErrorKind, read_exact_at};
 
 use super::life::{Act, History, Life, command};
@@ -98,7 +98,7 @@ impl Dumps {
         done.map_err(|stop| failed(stop.to_string()))?;
         let snapshot = life.keyspace().lock().engine.snapshot();
         let facts = facts(redkeep::vfs::Clock::wall_ms(&vfs.clock()));
-        let saved = saver::replace_planted(vfs, Path::new(DUMP), self.planted, &mut |out| {
+        let saved = replace_planted(vfs, Path::new(DUMP), self.planted, &mut |out| {
             export::write_file(&snapshot, &facts, out, &mut |_| {})
         });
         saved.map_err(|error| failed(error.to_string()))

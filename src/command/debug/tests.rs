@@ -1,6 +1,137 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use super::super::testing::Bench;
 use crate::command::Failure;
+use crate::keyspace::change::{Change, Listener};
 use crate::resp::Proto;
+use crate::vfs::{OpenMode, OsVfs, Vfs, VfsFile, VfsResult};
+
+const COUNTER: &[u8] =
+    b"#!lua name=l\nlocal n = 0\nredis.register_function('f', function() n = n + 1 return n end)";
+const OTHER: &[u8] =
+    b"#!lua name=m\nlocal n = 0\nredis.register_function('g', function() n = n + 1 return n end)";
+const NOT_LOADED: &[u8] = b"-ERR Error trying to load the RDB dump, check server logs.\r\n";
+
+/// Names without a folder are in this one.
+#[derive(Debug)]
+struct Folder(tempfile::TempDir);
+
+impl Vfs for Folder {
+    fn open(&self, path: &Path, mode: OpenMode) -> VfsResult<Arc<dyn VfsFile>> {
+        OsVfs.open(&self.0.path().join(path), mode)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> VfsResult<()> {
+        OsVfs.rename(&self.0.path().join(from), &self.0.path().join(to))
+    }
+    fn unlink(&self, path: &Path) -> VfsResult<()> {
+        OsVfs.unlink(&self.0.path().join(path))
+    }
+    fn list(&self, dir: &Path) -> VfsResult<Vec<PathBuf>> {
+        OsVfs.list(&self.0.path().join(dir))
+    }
+    fn sync_dir(&self, dir: &Path) -> VfsResult<()> {
+        OsVfs.sync_dir(&self.0.path().join(dir))
+    }
+}
+
+/// A server with files beside its database, a key, and a library that counts its calls.
+fn with_a_counter() -> (Bench, Arc<Folder>) {
+    let mut bench = Bench::new();
+    let disk = Arc::new(Folder(tempfile::tempdir().expect("a folder")));
+    bench.server.disk = Some(Arc::clone(&disk) as Arc<dyn Vfs>);
+    bench.run(&[&b"SET"[..], b"kept", b"old", b"EX", b"100"]);
+    bench.run(&[&b"FUNCTION"[..], b"LOAD", COUNTER]);
+    assert_eq!(bench.run(&[b"FCALL", b"f", b"0"]), b":1\r\n");
+    assert_eq!(bench.run(&[b"FCALL", b"f", b"0"]), b":2\r\n");
+    (bench, disk)
+}
+
+fn reload(bench: &mut Bench, options: &[&[u8]]) -> Vec<u8> {
+    let words = [&[&b"DEBUG"[..], b"RELOAD"], options].concat();
+    let reply = bench.run(&words);
+    // It waits for the checkpoint.
+    bench.client.block = None;
+    reply
+}
+
+#[test]
+fn what_is_saved_by_a_reload_is_loaded_by_the_next() {
+    let (mut bench, _disk) = with_a_counter();
+    assert_eq!(reload(&mut bench, &[]), b"");
+    assert_eq!(bench.run(&[b"FCALL", b"f", b"0"]), b":1\r\n");
+    bench.run(&[b"SET", b"kept", b"new"]);
+    bench.run(&[b"SET", b"other", b"1"]);
+    bench.run(&[&b"FUNCTION"[..], b"LOAD", OTHER]);
+    bench.run(&[b"FCALL", b"g", b"0"]);
+    assert_eq!(reload(&mut bench, &[b"nosave", b"noflush"]), NOT_LOADED);
+    assert_eq!(bench.run(&[b"GET", b"kept"]), b"$3\r\nnew\r\n");
+    let dirty = bench.keyspace.stats.dirty;
+    let merged = reload(&mut bench, &[b"nosave", b"noflush", b"merge"]);
+    assert_eq!(merged, b"+OK\r\n");
+    assert_eq!(bench.keyspace.stats.dirty, dirty);
+    assert_eq!(bench.run(&[b"GET", b"kept"]), b"$3\r\nold\r\n");
+    assert_eq!(bench.run(&[b"TTL", b"kept"]), b":100\r\n");
+    assert_eq!(bench.run(&[b"DBSIZE"]), b":2\r\n");
+    assert_eq!(bench.run(&[b"FCALL", b"f", b"0"]), b":1\r\n");
+    assert_eq!(bench.run(&[b"FCALL", b"g", b"0"]), b":2\r\n");
+    assert_eq!(reload(&mut bench, &[b"nosave"]), b"+OK\r\n");
+    assert_eq!(bench.run(&[b"DBSIZE"]), b":1\r\n");
+    assert_eq!(bench.run(&[b"FCALL", b"f", b"0"]), b":1\r\n");
+    let gone = bench.run(&[b"FCALL", b"g", b"0"]);
+    assert_eq!(gone, b"-ERR Function not found\r\n");
+}
+
+#[test]
+fn a_dump_that_cannot_be_loaded_changes_nothing() {
+    let (mut bench, disk) = with_a_counter();
+    assert_eq!(reload(&mut bench, &[b"nosave"]), NOT_LOADED);
+    reload(&mut bench, &[]);
+    let file = disk.open(Path::new("dump.rdb"), OpenMode::ReadWrite);
+    let file = file.expect("it was saved");
+    let len = file.len().expect("a length");
+    file.set_len(len - 9).expect("it is cut");
+    bench.run(&[b"SET", b"other", b"1"]);
+    bench.run(&[b"FCALL", b"f", b"0"]);
+    for options in [&[&b"nosave"[..]][..], &[b"nosave", b"noflush", b"merge"]] {
+        assert_eq!(reload(&mut bench, options), NOT_LOADED);
+        assert_eq!(bench.run(&[b"DBSIZE"]), b":2\r\n");
+    }
+    assert_eq!(bench.run(&[b"FCALL", b"f", b"0"]), b":2\r\n");
+}
+
+#[test]
+fn who_repeats_commands_hears_what_was_loaded() {
+    let (mut bench, _disk) = with_a_counter();
+    reload(&mut bench, &[]);
+    bench.keyspace.changes.take();
+    bench.keyspace.changes.listen(Listener::Repeat, true);
+    reload(&mut bench, &[b"nosave"]);
+    let words = bench
+        .keyspace
+        .changes
+        .take()
+        .into_iter()
+        .filter_map(|it| match it {
+            Change::Effect { words, .. } => Some(words),
+            _ => None,
+        });
+    let words: Vec<_> = words.collect();
+    let names: Vec<_> = words
+        .iter()
+        .map(|it| it[0].escape_ascii().to_string())
+        .collect();
+    assert_eq!(names, ["FLUSHALL", "FUNCTION", "FUNCTION", "RESTORE"]);
+    let mut other = Bench::new();
+    for words in &words {
+        let words: Vec<&[u8]> = words.iter().map(|word| &**word).collect();
+        let reply = other.run(&words);
+        assert!(!reply.starts_with(b"-"), "{}", reply.escape_ascii());
+    }
+    let digest: &[&[u8]] = &[b"DEBUG", b"DIGEST"];
+    assert_eq!(other.run(digest), bench.run(digest));
+    assert_eq!(other.run(&[b"FCALL", b"f", b"0"]), b":1\r\n");
+}
 
 /// The digests that a Redis server gives for the same keys.
 #[test]
