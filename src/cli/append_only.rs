@@ -443,7 +443,7 @@ impl Playing {
     /// Whether a note says that what follows is later than what is wanted.
     fn is_later(&mut self, path: &Path, at: u64, text: &[u8]) -> Result<bool, AppendOnlyError> {
         match note::read(text) {
-            Note::Span { .. } | Note::Other => {}
+            Note::Span { .. } | Note::End { .. } | Note::Other => {}
             Note::Place { identity, lsn } => {
                 self.played.origin = Some(Origin {
                     identity: identity.to_owned(),

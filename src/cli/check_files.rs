@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::append_only::{AppendOnly, AppendOnlyError};
-use super::file_report::{FileReport, TornEnd};
+use super::file_report::FileReport;
 use super::moment::Moment;
 use super::repair;
 use super::seed::compile;
 use crate::command::server::Server;
 use crate::command::table::{self, Resolved};
 use crate::config::Config;
-use crate::interchange::aof::span::{self, Behind};
+use crate::interchange::aof::ownership::{Rest, ownership};
 use crate::interchange::aof::survey::{Survey, survey};
 use crate::interchange::aof::{AofError, Commands};
 use crate::interchange::rdb::decode::{Decoded, Skipped};
@@ -117,8 +117,13 @@ fn check_part(report: &mut FileReport, path: &Path, is_last: bool) -> io::Result
     };
     let survey = survey(&mut Commands::new(&mut source, at), &mut see)?;
     tell_survey(report, path, &survey);
-    tell_owner(report, path, survey.end)?;
-    if let Some(fault) = &survey.fault {
+    let left_at = tell_owner(report, path)?;
+    if let (Some(at), true) = (left_at, is_last) {
+        let text =
+            "from here on it is not whole as its database announced it, as a crash leaves it";
+        report.add(Severity::Warning, path, Some(at), text.to_owned());
+        report.tear(path, at, len);
+    } else if let Some(fault) = &survey.fault {
         tell_fault(report, path, fault, len, is_last);
     }
     report.count("bytes", len);
@@ -143,25 +148,24 @@ fn tell_survey(report: &mut FileReport, path: &Path, survey: &Survey) {
     }
 }
 
-/// Says which database wrote a part that is whole up to `end`, and where that of another server begins.
-fn tell_owner(report: &mut FileReport, path: &Path, end: u64) -> io::Result<()> {
+/// Says which database wrote a part, and where that of another server begins; answers where what a crash has left begins.
+fn tell_owner(report: &mut FileReport, path: &Path) -> io::Result<Option<u64>> {
     let mut source = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
-    let own = span::own(&mut source)?;
+    let (own, rest) = ownership(&mut source, None)?;
     let Some(identity) = &own.identity else {
-        return Ok(());
+        return Ok(None);
     };
     let text = format!(
         "written by database {identity}, up to its transaction {}",
         own.lsn
     );
     report.add(Severity::Note, path, None, text);
-    let is_other = matches!(own.behind, Behind::Other | Behind::Unannounced);
-    if is_other && end > own.end {
+    if let Rest::Foreign { at, .. } = rest {
         let text =
             "what follows that database did not write: another server has gone on".to_owned();
-        report.add(Severity::Warning, path, Some(own.end), text);
+        report.add(Severity::Warning, path, Some(at), text);
     }
-    Ok(())
+    Ok((rest == Rest::Left).then_some(own.end))
 }
 
 fn tell_fault(report: &mut FileReport, path: &Path, fault: &AofError, len: u64, is_last: bool) {
@@ -176,11 +180,7 @@ fn tell_fault(report: &mut FileReport, path: &Path, fault: &AofError, len: u64, 
     if let (Some(at), true) = (offset, is_last)
         && (is_torn || matches!(fault, AofError::Garbage { .. }))
     {
-        report.torn_end = Some(TornEnd {
-            file: path.to_path_buf(),
-            at,
-            len: len - at,
-        });
+        report.tear(path, at, len);
     }
 }
 

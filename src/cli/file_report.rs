@@ -45,6 +45,15 @@ impl FileReport {
         });
     }
 
+    /// What stands in `file`, which is `len` bytes long, from offset `at` on can be cut off.
+    pub fn tear(&mut self, file: &Path, at: u64, len: u64) {
+        self.torn_end = Some(TornEnd {
+            file: file.to_path_buf(),
+            at,
+            len: len - at,
+        });
+    }
+
     /// Adds to a figure, which may be new.
     pub fn count(&mut self, what: &'static str, count: u64) {
         match self.figures.iter_mut().find(|(name, _)| *name == what) {

@@ -1,7 +1,7 @@
 //! The append-only file beside a database that is there: whether it is that database's, how far it came, and whether
 //! another server went on with it.
 
-use std::io::{self, BufReader, Seek, SeekFrom};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::append_only::AppendOnly;
@@ -10,9 +10,8 @@ use super::seed_aof;
 use super::server::ServeError;
 use crate::command::server::Server;
 use crate::config::Key;
-use crate::interchange::aof::span::{self, Behind, Own};
-use crate::interchange::aof::survey::{Survey, survey};
-use crate::interchange::aof::{AofError, Commands, Manifest, Tail};
+use crate::interchange::aof::Manifest;
+use crate::interchange::aof::ownership::{Rest, ownership};
 use crate::keyspace::Keyspace;
 use crate::server::appender::{self, Before, Place};
 use crate::storage::open::with_suffix;
@@ -26,7 +25,7 @@ const BUFFER_BYTES: usize = 1 << 20;
 pub enum State {
     /// Everything up to this transaction.
     Whole { lsn: u64 },
-    /// The same, and behind it a write that a crash has cut.
+    /// The same, and behind it what a crash has left of writes.
     Torn { lsn: u64, file: PathBuf, at: u64 },
     /// What is not the database's may hold nothing, and nobody can tell.
     Doubtful { file: PathBuf, at: u64 },
@@ -92,7 +91,9 @@ fn before(
             return Err(SeedError::Torn { file: shown, at }.into());
         }
         cut(vfs, file, at)?;
-        tracing::warn!("{shown} ended in the middle of a write and is cut at offset {at}");
+        tracing::warn!(
+            "{shown} is cut at offset {at}: what the database wrote from there on is not there whole"
+        );
         found = State::Whole { lsn: *lsn };
     }
     match found {
@@ -181,44 +182,20 @@ pub fn state(vfs: &dyn Vfs, dir: &Path, manifest: &Manifest, identity: &str) -> 
 }
 
 fn state_of_part(vfs: &dyn Vfs, path: &Path, identity: &str) -> io::Result<State> {
-    let mut file = Reader::open(vfs, path)?;
-    let own = span::own(&mut BufReader::with_capacity(BUFFER_BYTES, file.clone()))?;
-    let is_ours = own.identity.as_deref() == Some(identity);
-    let from = if is_ours { own.end } else { 0 };
-    if is_ours && own.behind == Behind::Nothing {
-        return Ok(State::Whole { lsn: own.lsn });
-    }
-    file.seek(SeekFrom::Start(from))?;
+    let file = Reader::open(vfs, path)?;
     let mut source = BufReader::with_capacity(BUFFER_BYTES, file);
-    let rest = survey(&mut Commands::new(&mut source, from), &mut |_, _| {})?;
-    let (file, at) = (path.to_path_buf(), from);
-    if !is_ours {
-        let commands = rest.commands;
-        return Ok(State::Foreign { file, at, commands });
-    }
-    Ok(state_of_rest(&own, &rest, file))
-}
-
-/// What it is that stands behind our own bytes.
-fn state_of_rest(own: &Own, rest: &Survey, file: PathBuf) -> State {
-    let (lsn, at, commands) = (own.lsn, own.end, rest.commands);
-    let ends_whole = rest.fault.is_none();
-    let ends_in = match &rest.fault {
-        Some(AofError::Torn { tail, .. }) => Some(*tail),
-        _ => None,
-    };
-    match (own.behind, ends_in) {
-        // Cut between two of its commands, by a crash or by a server that read it and may have gone on.
-        (Behind::Short, _) if ends_whole && commands > 0 => State::Doubtful { file, at },
-        (Behind::Short, _) => State::Torn { lsn, file, at },
-        // A length that was written without the bytes.
-        (Behind::Other, Some(Tail::Zeroes)) => State::Torn { lsn, file, at },
-        (Behind::Unannounced, Some(_)) if commands == 0 => State::Torn { lsn, file, at },
-        (Behind::Other, Some(Tail::Cut)) => State::Foreign { file, at, commands },
-        (Behind::Other, None) if ends_whole => State::Foreign { file, at, commands },
-        (Behind::Unannounced, _) if commands > 0 => State::Foreign { file, at, commands },
-        _ => State::Doubtful { file, at },
-    }
+    let (own, rest) = ownership(&mut source, Some(identity))?;
+    let file = path.to_path_buf();
+    Ok(match rest {
+        Rest::Nothing => State::Whole { lsn: own.lsn },
+        Rest::Left => State::Torn {
+            lsn: own.lsn,
+            file,
+            at: own.end,
+        },
+        Rest::Doubtful => State::Doubtful { file, at: own.end },
+        Rest::Foreign { at, commands } => State::Foreign { file, at, commands },
+    })
 }
 
 /// Cuts off what a crash has left, durably.

@@ -19,7 +19,7 @@ use crate::command::feed::Pending;
 use crate::command::server::Server;
 use crate::command::settings;
 use crate::config::{AppendFsync, Key};
-use crate::interchange::aof::{Manifest, Part, leftover, note};
+use crate::interchange::aof::{Manifest, Part, leftover, note, span};
 use crate::interchange::export::{self, Facts};
 use crate::keyspace::Keyspace;
 use crate::storage::Snapshot;
@@ -227,8 +227,8 @@ impl<'a> AppendFile<'a> {
         });
     }
 
-    /// Writes these bytes behind a note that announces them.
-    fn write(&mut self, mut pending: Pending) -> io::Result<()> {
+    /// Writes these bytes between a note that announces them and one that ends them.
+    fn write(&mut self, pending: Pending) -> io::Result<()> {
         let leads_on = !pending.bytes.is_empty() || pending.lsn > self.lsn;
         let Some(file) = self.file.as_ref().filter(|_| leads_on) else {
             return Ok(());
@@ -237,10 +237,9 @@ impl<'a> AppendFile<'a> {
         self.log
             .write_to(pending.lsn)
             .map_err(|_| io::Error::other("the log failed"))?;
-        let announcement = note::span_line(pending.lsn, &pending.bytes);
-        pending.bytes.splice(0..0, announcement.into_bytes());
-        write_all_at(&**file, &pending.bytes, self.at).map_err(io::Error::other)?;
-        self.at += pending.bytes.len() as u64;
+        let bytes = span::announced(pending.lsn, pending.bytes, self.at);
+        write_all_at(&**file, &bytes, self.at).map_err(io::Error::other)?;
+        self.at += bytes.len() as u64;
         self.lsn = pending.lsn;
         self.is_unsynced = true;
         Ok(())

@@ -88,7 +88,8 @@ fn broken(oracle: &'static str, detail: impl Into<String>) -> Stop {
     Stop::Broken(Broken::new(oracle, detail))
 }
 
-/// Every scenario: a file that goes on and is written anew; one that begins, ends, and begins again with a gap.
+/// Every scenario: a file that goes on and is written anew; one that is not synced; one that begins, ends, and begins
+/// again with a gap.
 pub fn all(planted: Planted) -> Vec<Appends> {
     let scenario = |name, directives, base, script| Appends {
         name,
@@ -147,6 +148,27 @@ pub fn all(planted: Planted) -> Vec<Appends> {
             Step::Promise,
         ],
     );
+    // Longer than sectors, so that a hole in what is written may be in a value alone.
+    let longer = "y".repeat(2000);
+    let torn = scenario(
+        "append-only-torn-inside",
+        vec![("appendonly", "yes"), ("appendfsync", "everysec")],
+        vec![
+            Step::Do(calls(&["RPUSH list a b c", "SET n 5"])),
+            Step::Turn(Vec::new()),
+            Step::Do(vec![Act::Sync, Act::Wait(1_100_000)]),
+            Step::Turn(Vec::new()),
+        ],
+        vec![
+            Step::Promise,
+            Step::Turn(Vec::new()),
+            Step::Do(calls(&["INCR n", &format!("SET s {longer}"), "LPOP list"])),
+            Step::Turn(Vec::new()),
+            Step::Do(calls(&["INCR n", &format!("APPEND s {long}"), "INCR n"])),
+            Step::Turn(each(vec![call("INCR n")])),
+            Step::Do(vec![Act::Sync]),
+        ],
+    );
     let begins = scenario(
         "append-only-with-a-gap",
         vec![("appendonly", "yes"), ("appendfsync", "everysec")],
@@ -166,7 +188,7 @@ pub fn all(planted: Planted) -> Vec<Appends> {
             Step::Promise,
         ],
     );
-    vec![goes_on, begins]
+    vec![goes_on, torn, begins]
 }
 
 /// The thread that writes the file, and what it works with.
@@ -366,14 +388,9 @@ fn read_parts(
         Found::Whole { lsn } => lsn,
         state => return Err(unread(vfs, format!("after the cut it is {state:?}"))),
     };
-    // Uncut it is refused, or read up to a command in what is cut off.
-    match play(vfs, &clock, &file) {
-        Ok(played) => Ok(whole(played, first)),
-        Err(_) => {
-            let played = play(&alone, &clock, &file).map_err(|error| unread(vfs, error))?;
-            Ok(whole(played, first))
-        }
-    }
+    // Uncut it is refused, or read up to a command in what is cut off, or with holes in values.
+    let played = play(&alone, &clock, &file).map_err(|error| unread(vfs, error))?;
+    Ok(whole(played, first))
 }
 
 /// What the file says, read into a database of its own, and up to which transaction it says that that is.

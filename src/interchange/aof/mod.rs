@@ -13,6 +13,7 @@ mod commands;
 pub mod leftover;
 mod manifest;
 pub mod note;
+pub mod ownership;
 mod resume;
 pub mod span;
 pub mod survey;

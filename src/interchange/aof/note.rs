@@ -4,6 +4,12 @@
 const PLACE: &str = "REDKEEP ";
 /// How the note begins that announces what its database writes behind it.
 const SPAN: &str = "RK:";
+/// How the note begins that ends it.
+const END: &str = "RK.";
+/// Digits of the offset in it: that of 256 TiB.
+const END_DIGITS: usize = 12;
+/// Bytes of the line that ends what was announced.
+pub const END_LINE_BYTES: usize = 1 + END.len() + END_DIGITS + 2;
 /// Numbers from here on are milliseconds: as seconds they would be of the year 5138.
 const MILLISECONDS_MIN: u64 = 100_000_000_000;
 
@@ -23,6 +29,11 @@ pub enum Note<'a> {
         bytes: u64,
         crc: u32,
     },
+    /// Everything before it was written by the database of the file. It says its own offset, which a copy of it in a value
+    /// does not have.
+    End {
+        at: u64,
+    },
     Other,
 }
 
@@ -40,6 +51,11 @@ pub fn read(note: &[u8]) -> Note<'_> {
     }
     if let Some(rest) = text.strip_prefix(SPAN) {
         return span(rest).unwrap_or(Note::Other);
+    }
+    if let Some(digits) = text.strip_prefix(END) {
+        let at = u64::from_str_radix(digits, 16).ok();
+        let at = at.filter(|_| digits.len() == END_DIGITS);
+        return at.map_or(Note::Other, |at| Note::End { at });
     }
     let place = text
         .strip_prefix(PLACE)
@@ -62,8 +78,19 @@ fn span(text: &str) -> Option<Note<'_>> {
 
 /// The line before bytes that lead the database to its transaction `lsn`.
 pub fn span_line(lsn: u64, bytes: &[u8]) -> String {
-    let crc = crc32fast::hash(bytes);
-    format!("#{SPAN}{lsn}:{}:{crc:08x}\r\n", bytes.len())
+    span_line_of(lsn, bytes.len(), crc32fast::hash(bytes))
+}
+
+/// The same before `len` bytes whose CRC-32 is `crc`.
+pub fn span_line_of(lsn: u64, len: usize, crc: u32) -> String {
+    format!("#{SPAN}{lsn}:{len}:{crc:08x}\r\n")
+}
+
+/// The line that ends what was announced, and begins at this offset of the file.
+pub fn end_line(at: u64) -> String {
+    let line = format!("#{END}{at:0END_DIGITS$x}\r\n");
+    assert_eq!(line.len(), END_LINE_BYTES, "a file of less than 256 TiB");
+    line
 }
 
 /// The line that says how far the database of this name had come.
@@ -99,8 +126,13 @@ mod tests {
             crc: 0xcbf4_3926,
         };
         assert_eq!(read(note.as_bytes()), span);
+        let line = end_line(0xabc);
+        let note = line.strip_prefix('#').unwrap().trim_end();
+        assert_eq!(read(note.as_bytes()), Note::End { at: 0xabc });
         for other in [
-            &b"TS:"[..],
+            &b"RK.abc"[..],
+            b"RK.00000000000x",
+            b"TS:",
             b"TS:-1",
             b"TS:99999999999999999999",
             b"REDKEEP",

@@ -1,29 +1,38 @@
 //! Which bytes of an increment its database wrote. Each write is announced by a note that says how many bytes follow and
-//! what they give, so that those of another server that goes on with the file are told from ours, and from ours that a
-//! crash has cut.
+//! what they give, and the last of those are a note that says where it stands. So those of another server that goes on
+//! with the file are told from ours, and from ours of which a crash has left a part: nobody writes our notes behind what
+//! another server wrote.
 //!
 //! ```text
 //! #REDKEEP identity lsn     the first line: what precedes the increment is everything up to transaction lsn
 //! #RK:lsn:bytes:crc         the bytes that follow, of which crc is the CRC-32, lead to transaction lsn
+//! #RK.offset                the last line of those bytes, which begins at this offset of the file, in hexadecimal
 //! ```
 
 use std::io::{self, BufRead, Read};
 
-use super::note::{self, Note};
+use memchr::memmem;
+
+use super::note::{self, END_LINE_BYTES, Note};
 
 /// The longest line of these.
 const LINE_BYTES_MAX: u64 = 128;
 /// Bytes read together.
 const STEP_BYTES: usize = 64 * 1024;
 
-/// What stands behind the last bytes that are the database's own.
+/// What stands at an offset of an increment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Behind {
+pub enum Next {
+    /// The end of the file.
     Nothing,
-    /// A write that is shorter than it was announced.
+    /// An announced write, up to `end`, which leads to transaction `lsn`.
+    Whole { lsn: u64, end: u64 },
+    /// A write that is shorter than it was announced, or a part of the announcement.
     Short,
-    /// As many bytes as were announced, and other ones.
-    Other,
+    /// As many bytes as were announced, up to `end`, and other ones.
+    Other { end: u64 },
+    /// A line that begins as an announcement and is none.
+    Broken,
     /// What nobody announced.
     Unannounced,
 }
@@ -34,9 +43,10 @@ pub struct Own {
     /// As the first line says; None: there is no such line.
     pub identity: Option<String>,
     pub lsn: u64,
-    /// Offset of the first byte that is not, or not surely, the database's.
+    /// Offset of the first byte that is not as the database wrote it.
     pub end: u64,
-    pub behind: Behind,
+    /// What stands there; never a whole write.
+    pub behind: Next,
 }
 
 /// Follows an increment from its start.
@@ -45,7 +55,7 @@ pub fn own(source: &mut dyn BufRead) -> io::Result<Own> {
         identity: None,
         lsn: 0,
         end: 0,
-        behind: Behind::Nothing,
+        behind: Next::Nothing,
     };
     let first = line(source)?;
     let Some(Note::Place { identity, lsn }) = note_of(&first) else {
@@ -55,22 +65,71 @@ pub fn own(source: &mut dyn BufRead) -> io::Result<Own> {
     (own.identity, own.lsn) = (Some(identity.to_owned()), lsn);
     own.end = first.len() as u64;
     loop {
-        let line = line(source)?;
-        let Some(Note::Span { lsn, bytes, crc }) = note_of(&line) else {
-            own.behind = behind(&line);
-            return Ok(own);
-        };
-        let (read, found) = checksum(source, bytes)?;
-        if read < bytes {
-            own.behind = Behind::Short;
-            return Ok(own);
+        match next(source, own.end)? {
+            Next::Whole { lsn, end } => (own.lsn, own.end) = (lsn, end),
+            behind => {
+                own.behind = behind;
+                return Ok(own);
+            }
         }
-        if found != crc {
-            own.behind = Behind::Other;
-            return Ok(own);
+    }
+}
+
+/// What stands at the offset `at`, where `source` is.
+pub fn next(source: &mut dyn BufRead, at: u64) -> io::Result<Next> {
+    let line = line(source)?;
+    let Some(Note::Span { lsn, bytes, crc }) = note_of(&line) else {
+        return Ok(behind(&line));
+    };
+    let (read, found) = checksum(source, bytes)?;
+    let end = at + line.len() as u64 + read;
+    Ok(if read < bytes {
+        Next::Short
+    } else if found != crc {
+        Next::Other { end }
+    } else {
+        Next::Whole { lsn, end }
+    })
+}
+
+/// A write of these bytes at the offset `at`, which leads to transaction `lsn`: announced and ended.
+pub fn announced(lsn: u64, mut bytes: Vec<u8>, at: u64) -> Vec<u8> {
+    let len = bytes.len() + END_LINE_BYTES;
+    // All sums have as many digits.
+    let announcement_len = note::span_line_of(lsn, len, 0).len();
+    let end_at = at + (announcement_len + bytes.len()) as u64;
+    bytes.extend_from_slice(note::end_line(end_at).as_bytes());
+    let announcement = note::span_line(lsn, &bytes);
+    assert_eq!(
+        announcement.len(),
+        announcement_len,
+        "the end line is where it says"
+    );
+    bytes.splice(0..0, announcement.into_bytes());
+    bytes
+}
+
+/// The end of the last line from offset `at` on, where `source` is, that ends what was announced: everything before was
+/// written by the database of the file, however it looks now.
+pub fn last_end(source: &mut dyn Read, at: u64) -> io::Result<Option<u64>> {
+    let begins = memmem::Finder::new("#RK.");
+    let (mut found, mut window, mut window_at) = (None, Vec::new(), at);
+    loop {
+        let read = Read::take(&mut *source, STEP_BYTES as u64).read_to_end(&mut window)?;
+        for place in begins.find_iter(&window) {
+            let (line_at, line) = (window_at + place as u64, &window[place..]);
+            let line = &line[..line.len().min(END_LINE_BYTES)];
+            if note_of(line) == Some(Note::End { at: line_at }) {
+                found = Some(line_at + END_LINE_BYTES as u64);
+            }
         }
-        own.lsn = lsn;
-        own.end += line.len() as u64 + bytes;
+        if read == 0 {
+            return Ok(found);
+        }
+        // A line may stand across the edge.
+        let passed = window.len().saturating_sub(END_LINE_BYTES - 1);
+        window.drain(..passed);
+        window_at += passed as u64;
     }
 }
 
@@ -87,17 +146,19 @@ fn note_of(line: &[u8]) -> Option<Note<'_>> {
 }
 
 /// What a line is that announces nothing.
-fn behind(line: &[u8]) -> Behind {
+fn behind(line: &[u8]) -> Next {
     let begins = |whole: &str| {
         let len = line.len().min(whole.len());
-        line[..len] == whole.as_bytes()[..len] && !line.ends_with(b"\n")
+        line[..len] == whole.as_bytes()[..len]
     };
     if line.is_empty() {
-        Behind::Nothing
-    } else if begins("#REDKEEP ") || begins("#RK:") {
-        Behind::Short
+        Next::Nothing
+    } else if !begins("#REDKEEP ") && !begins("#RK:") {
+        Next::Unannounced
+    } else if line.ends_with(b"\n") {
+        Next::Broken
     } else {
-        Behind::Unannounced
+        Next::Short
     }
 }
 
@@ -138,18 +199,13 @@ mod tests {
         let (first, second) = (span(8, SET), span(9, b""));
         let whole = of(&[head, &first, &second]);
         assert_eq!(whole.identity.as_deref(), Some("abc"));
-        assert_eq!((whole.lsn, whole.behind), (9, Behind::Nothing));
+        assert_eq!((whole.lsn, whole.behind), (9, Next::Nothing));
         assert_eq!(whole.end, (head.len() + first.len() + second.len()) as u64);
         let end = whole.end;
         for more in [SET, b"#TS:1\r\n", b"junk", &[0; 9]] {
             let longer = of(&[head, &first, &second, more]);
             assert_eq!((longer.lsn, longer.end), (9, end));
-            assert_eq!(
-                longer.behind,
-                Behind::Unannounced,
-                "{}",
-                more.escape_ascii()
-            );
+            assert_eq!(longer.behind, Next::Unannounced, "{}", more.escape_ascii());
         }
     }
 
@@ -160,32 +216,59 @@ mod tests {
         let first = span(8, SET);
         for cut in 1..first.len() {
             let found = of(&[head, &first[..cut]]);
-            let expect = (7, head.len() as u64, Behind::Short);
+            let expect = (7, head.len() as u64, Next::Short);
             assert_eq!((found.lsn, found.end, found.behind), expect, "{cut}");
         }
         for cut in 1..head.len() {
             let found = of(&[&head[..cut]]);
-            assert_eq!(
-                (found.identity, found.behind),
-                (None, Behind::Short),
-                "{cut}"
-            );
+            assert_eq!((found.identity, found.behind), (None, Next::Short), "{cut}");
         }
         for at in first.len() - SET.len()..first.len() {
             let mut flipped = first.clone();
             flipped[at] ^= 1;
             let found = of(&[head, &flipped, &span(9, SET)]);
-            assert_eq!((found.lsn, found.behind), (7, Behind::Other), "{at}");
+            let end = (head.len() + first.len()) as u64;
+            assert_eq!((found.lsn, found.behind), (7, Next::Other { end }), "{at}");
         }
     }
 
     #[test]
     fn files_without_our_first_line_are_not_ours() {
-        for bytes in [SET, b"#REDKEEP abc\r\n", b"#REDKEEP a b\r\n", &span(1, SET)] {
+        for (bytes, behind) in [
+            (SET, Next::Unannounced),
+            (b"#REDKEEP abc\r\n", Next::Broken),
+            (b"#REDKEEP a b\r\n", Next::Broken),
+            (&span(1, SET), Next::Broken),
+        ] {
             let found = of(&[bytes]);
-            let expect = (None, Behind::Unannounced);
-            assert_eq!((found.identity, found.behind), expect);
+            assert_eq!((found.identity, found.behind), (None, behind));
         }
-        assert_eq!(of(&[]).behind, Behind::Nothing);
+        assert_eq!(of(&[]).behind, Next::Nothing);
+    }
+
+    #[test]
+    fn the_last_end_line_is_found_wherever_it_stands() {
+        for len in [
+            0,
+            1,
+            STEP_BYTES - 40,
+            STEP_BYTES - 9,
+            STEP_BYTES,
+            3 * STEP_BYTES,
+        ] {
+            let bytes = announced(8, vec![b'x'; len], 5);
+            let end = 5 + bytes.len() as u64;
+            let behind = [&bytes, &b"#RK.000000000000\r\n#RK."[..]].concat();
+            assert_eq!(
+                last_end(&mut &behind[..], 5).expect("memory"),
+                Some(end),
+                "{len}"
+            );
+            assert_eq!(
+                last_end(&mut &behind[..], 6).expect("memory"),
+                None,
+                "{len}"
+            );
+        }
     }
 }
