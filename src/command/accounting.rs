@@ -44,10 +44,11 @@ pub fn sample_event(server: &Server, event: &'static str, took_us: u64, now_us: 
         .add(event, took_us / 1000, now_us / 1_000_000);
 }
 
-/// Enters a command into the slow log if it took long enough. `now_us` is wall time.
+/// Enters a command into the slow log if it took long enough. `now_us` is wall time. `client` is None if a script called
+/// it.
 pub fn log_if_slow(
     server: &Server,
-    client: &Client,
+    client: Option<&Client>,
     command: &Command,
     words: &[&[u8]],
     took_us: u64,

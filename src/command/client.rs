@@ -100,6 +100,8 @@ pub struct Client {
     pub patient: bool,
     /// The errors in the reply of its command are counted already.
     pub errors_counted: bool,
+    /// A script that is late has the data: what commands see in its place has no keys.
+    pub sees_nothing: bool,
     /// There was no room for more data before its command.
     pub out_of_memory: bool,
     /// The transaction that is being queued.
@@ -170,6 +172,7 @@ impl Client {
             executing: None,
             in_script: false,
             patient: false,
+            sees_nothing: false,
             errors_counted: false,
             out_of_memory: false,
             multi: None,

@@ -62,7 +62,10 @@ pub fn reset(call: &mut Call<'_>) -> Outcome {
     client.db = 0;
     client.account = Arc::clone(call.server.users.default_account());
     client.authenticated = !call.server.users.must_log_in();
-    client.reply_mode = ReplyMode::On;
+    if client.reply_mode == ReplyMode::Off {
+        // A reply that is to be skipped is, even that of RESET.
+        client.reply_mode = ReplyMode::On;
+    }
     client.no_evict = false;
     client.no_touch = false;
     client.set_name(b"");
@@ -73,6 +76,11 @@ pub fn reset(call: &mut Call<'_>) -> Outcome {
 
 /// The connection speaks this protocol from now on.
 fn set_proto(call: &mut Call<'_>, proto: Proto) {
+    let before = call.out.proto();
+    if before != proto {
+        let changes = call.keyspace.changes.len();
+        call.client.outgoing.add_switch(changes, before);
+    }
     call.out.set_proto(proto);
     call.client.entry.set_proto(proto);
 }

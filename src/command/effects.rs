@@ -105,6 +105,10 @@ pub fn listen(keyspace: &mut Keyspace, server: &Server, now_ms: u64) {
     keyspace
         .changes
         .listen(Listener::Repeat, server.feed.is_wanted());
+    if server.watched.watchers() > 0 {
+        // One that came while a script had the data could not say so.
+        keyspace.changes.listen(Listener::Watch, true);
+    }
     let is_paused = server.pause.holds(true, now_ms).is_some();
     keyspace.changes.listen(Listener::Expire, !is_paused);
 }

@@ -48,13 +48,20 @@ fn refuse(call: &mut Call<'_>, text: &[u8]) -> Outcome {
     Ok(())
 }
 
+fn without_line_ends(text: &[u8]) -> &[u8] {
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let len = text.iter().rposition(|byte| !is_end(byte));
+    &text[..len.map_or(0, |last| last + 1)]
+}
+
 /// FUNCTION LOAD [REPLACE] code
 pub fn load(call: &mut Call<'_>) -> Outcome {
     let (code, options) = call.args[2..].split_last().expect("the arity");
     let mut replaces = false;
     for option in options {
         if !word::is(option, "replace") {
-            let text = [b"Unknown option given: ".as_slice(), until_nul(option)].concat();
+            let option = without_line_ends(until_nul(option));
+            let text = [b"Unknown option given: ".as_slice(), option].concat();
             return refuse(call, &text);
         }
         replaces = true;

@@ -19,10 +19,19 @@ pub fn time(call: &mut Call<'_>) -> Outcome {
 
 /// LOLWUT [VERSION version]
 pub fn lolwut(call: &mut Call<'_>) -> Outcome {
-    if let [_, option, version, ..] = call.args
+    if let [_, option, version, rest @ ..] = call.args
         && word::is(option, "version")
     {
-        word::integer(version, word::NOT_AN_INTEGER)?;
+        let version = word::integer(version, word::NOT_AN_INTEGER)?;
+        // Pictures of older versions are measured in these.
+        let measures = match version {
+            5 => 3,
+            6 => 2,
+            _ => 0,
+        };
+        for measure in rest.iter().take(measures) {
+            word::integer(measure, word::NOT_AN_INTEGER)?;
+        }
     }
     call.out
         .verbatim("txt", format!("Redis ver. {REDIS_VERSION}\n").as_bytes());

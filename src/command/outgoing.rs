@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::client::Entry;
 use super::subscriptions::Step;
+use crate::resp::Proto;
 
 /// Memory for messages that is kept.
 const BYTES_KEPT_MAX: usize = 16 * 1024;
@@ -32,6 +33,16 @@ pub struct Read {
     pub key: Box<[u8]>,
 }
 
+/// The connection changed its protocol.
+#[derive(Debug)]
+struct Switch {
+    /// How many changes of keys, and messages, came before it.
+    changes: usize,
+    posts: usize,
+    /// What the connection spoke until then.
+    from: Proto,
+}
+
 /// What the running command has to say to others and to its own connection.
 #[derive(Debug, Default)]
 pub struct Outgoing {
@@ -43,6 +54,7 @@ pub struct Outgoing {
     steps: Vec<Step>,
     /// Which changes of keys scripts made, by their places.
     scripted: Vec<Range<usize>>,
+    switches: Vec<Switch>,
     /// How many changes of keys were told when the current command began to speak.
     after: usize,
     /// What is for the connection itself comes before the command's reply.
@@ -57,6 +69,7 @@ pub struct OutgoingMark {
     reads: usize,
     steps: usize,
     scripted: usize,
+    switches: usize,
 }
 
 impl Outgoing {
@@ -65,6 +78,7 @@ impl Outgoing {
         self.posts.is_empty()
             && self.reads.is_empty()
             && self.steps.is_empty()
+            && self.switches.is_empty()
             && !self.before_reply
     }
 
@@ -100,6 +114,26 @@ impl Outgoing {
         self.steps.extend(step);
     }
 
+    /// Up to here, behind so many changes of keys, the connection spoke this protocol.
+    pub fn add_switch(&mut self, changes: usize, from: Proto) {
+        self.switches.push(Switch {
+            changes,
+            posts: self.posts.len(),
+            from,
+        });
+    }
+
+    /// What the connection spoke when the change of keys at this place was made; None: what it speaks at the end.
+    pub fn proto_at_change(&self, change: usize) -> Option<Proto> {
+        let switch = self.switches.iter().find(|it| it.changes > change);
+        switch.map(|it| it.from)
+    }
+
+    fn proto_at_post(&self, post: usize) -> Option<Proto> {
+        let switch = self.switches.iter().find(|it| it.posts > post);
+        switch.map(|it| it.from)
+    }
+
     /// A script made the changes of keys at these places.
     pub fn add_scripted(&mut self, changes: Range<usize>) {
         if !changes.is_empty() {
@@ -122,6 +156,7 @@ impl Outgoing {
             reads: self.reads.len(),
             steps: self.steps.len(),
             scripted: self.scripted.len(),
+            switches: self.switches.len(),
         }
     }
 
@@ -131,23 +166,26 @@ impl Outgoing {
         self.posts.truncate(mark.posts);
         self.reads.truncate(mark.reads);
         self.scripted.truncate(mark.scripted);
+        self.switches.truncate(mark.switches);
         self.steps.drain(mark.steps..).rev()
     }
 
     /// Sees, in the order in which they were made, the messages and the reads that come before change number
-    /// `changes`, from the ones that `progress` says on.
+    /// `changes`, from the ones that `progress` says on. With a message comes what the connection itself spoke when it was
+    /// made, unless that is what it speaks at the end.
     pub fn up_to(
         &self,
         changes: usize,
         progress: &mut Progress,
-        mut message: impl FnMut(&Arc<Entry>, &[u8]),
+        mut message: impl FnMut(&Arc<Entry>, &[u8], Option<Proto>),
         mut read: impl FnMut(&[u8]),
     ) {
         while let Some(post) = self.posts.get(progress.posts)
             && post.after <= changes
         {
+            let proto = self.proto_at_post(progress.posts);
             progress.posts += 1;
-            message(&post.to, &self.bytes[post.from..post.end]);
+            message(&post.to, &self.bytes[post.from..post.end], proto);
         }
         while let Some(one) = self.reads.get(progress.reads)
             && one.after <= changes
@@ -164,6 +202,7 @@ impl Outgoing {
         self.reads.clear();
         self.steps.clear();
         self.scripted.clear();
+        self.switches.clear();
         self.after = 0;
         self.before_reply = false;
         if self.bytes.capacity() > BYTES_KEPT_MAX {

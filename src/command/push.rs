@@ -1,7 +1,7 @@
 //! Sending what commands have to say: messages of channels, keyspace notifications, invalidations of tracked keys.
 //!
 //! To the connection whose command it is everything comes behind the command's reply: messages and notifications in
-//! the order in which they were made, then invalidations. To others it comes in the order in which it was made.
+//! the order in which they were made, in the protocol that it spoke then, then invalidations. To others it comes in the order in which it was made.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -32,12 +32,16 @@ impl<'a> Sender<'a> {
         Self { server, lsn, own }
     }
 
-    /// Sends a message, whose form is that of RESP2.
-    fn send(&mut self, to: &Arc<Entry>, message: &[u8]) {
+    /// Sends a message, whose form is that of RESP2. `own_proto` is what the connection whose turn it is gets it in; None:
+    /// what it speaks now.
+    fn send(&mut self, to: &Arc<Entry>, message: &[u8], own_proto: Option<Proto>) {
         if let Some((id, out)) = &mut self.own
             && *id == to.id
         {
-            let kind = if out.is_resp3() { b'>' } else { message[0] };
+            let kind = match own_proto.unwrap_or(out.proto()) {
+                Proto::Resp3 => b'>',
+                Proto::Resp2 => message[0],
+            };
             out.raw(&[kind]);
             out.raw(&message[1..]);
             return;
@@ -72,7 +76,7 @@ impl<'a> Sender<'a> {
             return;
         }
         message.extend_from_slice(keys);
-        self.send(to, &message);
+        self.send(to, &message, None);
     }
 
     /// The connection that should get the invalidations is gone.
@@ -83,7 +87,7 @@ impl<'a> Sender<'a> {
             write_header(&mut message, b'*', 2);
             write_bulk(&mut message, b"tracking-redir-broken");
             message.extend_from_slice(format!(":{}\r\n", target.redirect).as_bytes());
-            self.send(&target.entry, &message);
+            self.send(&target.entry, &message, None);
         }
     }
 
@@ -209,7 +213,13 @@ fn tell(effects: &Effects<'_>, outgoing: &Outgoing, own: Option<(u64, &mut Reply
         speak(&mut sender, outgoing, at, &mut progress, id);
         if let Change::Event { db, key, name, .. } = change {
             notification::publish(server, *db, key, name, &mut events);
-            speak(&mut sender, &events, 0, &mut Progress::default(), id);
+            let proto = outgoing.proto_at_change(at);
+            events.up_to(
+                0,
+                &mut Progress::default(),
+                |to, message, _| sender.send(to, message, proto),
+                |_| {},
+            );
             events.clear();
         } else if is_tracked && !goes_on(change, before) {
             let maker = (id, outgoing.is_scripted(at));
@@ -238,7 +248,7 @@ fn speak(
     outgoing.up_to(
         changes,
         progress,
-        |to, message| sender.send(to, message),
+        |to, message, proto| sender.send(to, message, proto),
         |key| tracking.remember(id, key),
     );
 }

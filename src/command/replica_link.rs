@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::feed::Replica;
 use super::word;
-use super::{Call, Outcome, errors, save};
+use super::{Call, Outcome, argument, errors, save};
 use crate::interchange::export::{self, Facts};
 use crate::resp::{ErrorReply, Stream, StreamError};
 use crate::storage::Snapshot;
@@ -37,6 +37,7 @@ pub fn sync(call: &mut Call<'_>) -> Outcome {
 
 /// PSYNC replicationid offset: every replica gets a snapshot, for no part of the stream is kept.
 pub fn psync(call: &mut Call<'_>) -> Outcome {
+    argument::integer(call.args[2])?;
     let id = call.server.machine.identity().replication_id.clone();
     let offset = call.server.feed.offset();
     let line = format!("+FULLRESYNC {id} {offset}\r\n");
@@ -102,9 +103,12 @@ pub fn replconf(call: &mut Call<'_>) -> Outcome {
             }
             // It expects no answer.
             return Ok(());
+        } else if word::is(option, "getack") {
+            // Only a replica has something to acknowledge.
+            return Ok(());
         } else if word::is(option, "rdb-filter-only") {
             call.client.announced.functions_only = filter(value)?;
-        } else if !["capa", "rdb-only", "getack", "version"]
+        } else if !["capa", "rdb-only", "version"]
             .iter()
             .any(|known| word::is(option, known))
         {

@@ -24,6 +24,7 @@ use super::stats::{add, add_locked};
 use super::table::{self, Command, CommandId, Flag, Resolved};
 use super::transaction::{only_reads, only_touches_keys};
 use super::{Call, Failure, accounting, attempt, client_tracking, errors, monitor, replication};
+use crate::keyspace::change::Listener;
 use crate::keyspace::{Keyspace, Mark};
 use crate::resp::{ErrorReply, Reply};
 use crate::script::host::{Called, Host, Interrupt, LogLevel, Supervisor};
@@ -265,7 +266,7 @@ impl<'a> ScriptRun<'a> {
         }
         let changes = self.before.changes..self.keyspace.changes.len();
         client.outgoing.add_scripted(changes);
-        count(self.server, client, &self.done, self.now_ms * 1000);
+        count(self.server, &self.done, self.now_ms * 1000);
         for id in self.rejected {
             add_locked(&self.server.stats.command(id).rejected, 1);
         }
@@ -419,6 +420,8 @@ impl<'a> ScriptRun<'a> {
         }
         let Subject { kind, name, .. } = self.subject;
         let running = &self.server.scripting.running;
+        // Connections may begin to watch keys from now on.
+        self.keyspace.changes.listen(Listener::Watch, true);
         running.announce(kind, name, self.words, self.started_us, self.wrote);
         self.is_late = true;
         let command = match kind {
@@ -511,7 +514,7 @@ impl Host for ScriptRun<'_> {
 }
 
 /// Counts the commands of a run that is kept.
-fn count(server: &Server, client: &Client, done: &[Done], now_us: u64) {
+fn count(server: &Server, done: &[Done], now_us: u64) {
     for one in done {
         let command = one.command;
         accounting::count(server, command, 1, one.took_us);
@@ -520,7 +523,7 @@ fn count(server: &Server, client: &Client, done: &[Done], now_us: u64) {
         accounting::sample_latency(server, command, one.took_us, now_us);
         if let Some(request) = &one.slow {
             let words = request.words();
-            accounting::log_if_slow(server, client, command, &words, one.took_us, now_us);
+            accounting::log_if_slow(server, None, command, &words, one.took_us, now_us);
         }
     }
     add(&server.stats.commands_processed, done.len() as u64);

@@ -45,7 +45,7 @@ impl Slowlog {
         words: &[&[u8]],
         duration_us: u64,
         time_s: u64,
-        client: &super::client::Client,
+        client: Option<&super::client::Client>,
         len_max: usize,
     ) {
         if len_max == 0 {
@@ -57,8 +57,8 @@ impl Slowlog {
             time_s,
             duration_us,
             words: shortened(words),
-            addr: client.entry.addr.clone(),
-            name: client.name.clone(),
+            addr: client.map_or_else(String::new, |client| client.entry.addr.clone()),
+            name: client.and_then(|client| client.name.clone()),
         };
         inner.next_id += 1;
         inner.entries.push_front(entry);

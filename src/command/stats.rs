@@ -9,8 +9,13 @@ use super::durations::Durations;
 use super::rates::Rates;
 use super::table::{COUNT, CommandId};
 
-/// Distinct error codes counted; more are not told apart, so that a client cannot fill memory with them.
+/// Distinct error codes counted. With one more all are forgotten and none is counted until CONFIG RESETSTAT, so that a
+/// client cannot fill memory with them.
 const ERROR_CODES_MAX: usize = 128;
+/// A code ends in the first so many bytes of its line, the dash counted.
+const ERROR_CODE_BYTES_MAX: usize = 32;
+/// Counted in the place of all codes when there are too many.
+const TOO_MANY_CODES: &[u8] = b"ERRORSTATS_DISABLED";
 
 /// Counters since the start or the latest CONFIG RESETSTAT. They are read apart from each other: no reader may
 /// conclude from one to another, so every access is relaxed.
@@ -79,15 +84,25 @@ impl Stats {
     /// Counts an error reply by its code: `line` begins with it, without the dash.
     pub fn count_error(&self, line: &[u8]) {
         add(&self.error_replies, 1);
-        let end = line
-            .iter()
-            .position(|&b| b == b' ' || b == b'\r')
-            .unwrap_or(line.len());
+        let start = &line[..line.len().min(ERROR_CODE_BYTES_MAX - 1)];
+        let code = match start.iter().position(|&b| b == b' ') {
+            Some(end) => &line[..end],
+            None => b"ERR",
+        };
         let mut errors = self.errors.lock();
-        if let Some(count) = errors.get_mut(&line[..end]) {
+        if errors.contains_key(TOO_MANY_CODES) {
+            return;
+        }
+        if let Some(count) = errors.get_mut(code) {
             *count += 1;
         } else if errors.len() < ERROR_CODES_MAX {
-            errors.insert(line[..end].to_vec(), 1);
+            errors.insert(code.to_vec(), 1);
+        } else {
+            tracing::warn!(
+                "There are too many codes of errors: none is counted until CONFIG RESETSTAT"
+            );
+            errors.clear();
+            errors.insert(TOO_MANY_CODES.to_vec(), 1);
         }
     }
 
@@ -128,5 +143,45 @@ impl Stats {
             }
             command.durations.clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_errors_are_counted_until_there_are_too_many() {
+        let stats = Stats::default();
+        let counted = |stats: &Stats| -> Vec<(String, u64)> {
+            let errors = stats.errors().into_iter();
+            errors
+                .map(|(code, n)| (String::from_utf8(code).expect("text"), n))
+                .collect()
+        };
+        stats.count_error(b"WRONGTYPE Operation against");
+        stats.count_error(b"WRONGTYPE Operation against");
+        stats.count_error(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ1234 x");
+        stats.count_error(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ12345 x");
+        stats.count_error(b"NOSPACE\r\n");
+        let expect = [
+            ("ABCDEFGHIJKLMNOPQRSTUVWXYZ1234", 1),
+            ("ERR", 2),
+            ("WRONGTYPE", 2),
+        ];
+        assert_eq!(
+            counted(&stats),
+            expect.map(|(code, n)| (code.to_owned(), n))
+        );
+        for n in 0..ERROR_CODES_MAX {
+            stats.count_error(format!("E{n} x").as_bytes());
+        }
+        let disabled = [("ERRORSTATS_DISABLED".to_owned(), 1)];
+        assert_eq!(counted(&stats), disabled);
+        stats.count_error(b"WRONGTYPE x");
+        assert_eq!(counted(&stats), disabled);
+        stats.reset();
+        stats.count_error(b"WRONGTYPE x");
+        assert_eq!(counted(&stats), [("WRONGTYPE".to_owned(), 1)]);
     }
 }

@@ -21,6 +21,7 @@ use super::stats::{add, add_locked};
 use super::table::{self, Command, CommandId, Flag, Flags, Group};
 use super::{Call, Failure, Outcome, accounting, attempt, client_tracking, errors, eval, monitor};
 use crate::keyspace::change::Listener;
+use crate::keyspace::expiry::Presence;
 use crate::resp::ErrorReply;
 use crate::storage::planted::Bug;
 use crate::storage::{Error, OnMiss, Plan};
@@ -176,7 +177,13 @@ pub fn watch(call: &mut Call<'_>) -> Outcome {
         let (db, keys) = (call.client.db, &call.args[1..]);
         let mut found = Vec::with_capacity(keys.len());
         for key in keys {
-            found.push(call.keyspace.presence(db, key, call.now_ms)?);
+            found.push(if call.client.sees_nothing {
+                // Nobody sees the data before the script is over, so that this counts as later than it. What the script
+                // changes from when it is late on counts nevertheless, as in Redis.
+                Presence::Live
+            } else {
+                call.keyspace.presence(db, key, call.now_ms)?
+            });
         }
         for (key, found) in keys.iter().zip(found) {
             let entry = &call.client.entry;
@@ -368,7 +375,14 @@ fn count(call: &Call<'_>, done: &[Done<'_>]) {
         add_locked(failures, u64::from(one.failed));
         accounting::sample_latency(server, command, one.took_us, now_us);
         let words = one.queued.request.words();
-        accounting::log_if_slow(server, call.client, command, &words, one.took_us, now_us);
+        accounting::log_if_slow(
+            server,
+            Some(&*call.client),
+            command,
+            &words,
+            one.took_us,
+            now_us,
+        );
         if let Some(line) = &one.error {
             server.stats.count_error(line);
         }

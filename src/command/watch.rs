@@ -60,7 +60,8 @@ struct Watcher {
 impl WatchTable {
     /// How many connections watch keys.
     pub fn watchers(&self) -> usize {
-        self.watchers.load(Ordering::Relaxed)
+        // Pairs with the release in `watch`: whoever heard that a watch began changes nothing behind its back.
+        self.watchers.load(Ordering::Acquire)
     }
 
     /// How many keys are watched.
@@ -86,7 +87,7 @@ impl WatchTable {
             .watch
             .keys
             .store(watcher.keys.len(), Ordering::Relaxed);
-        self.watchers.store(table.watchers.len(), Ordering::Relaxed);
+        self.watchers.store(table.watchers.len(), Ordering::Release);
     }
 
     /// A connection watches nothing any more, and no change counts.

@@ -129,10 +129,13 @@ impl Peers for TcpPeers {
                 Ok(open) => open,
                 Err(error) => {
                     tracing::debug!(host = to.host, port = to.port, %error, "a peer is not reached");
-                    return Exchange {
-                        lines: Vec::new(),
-                        end: End::NotReached,
+                    let lines = Vec::new();
+                    // Redis hears of that when it writes.
+                    let end = match error.kind() {
+                        io::ErrorKind::ConnectionRefused => End::NotWritten,
+                        _ => End::NotReached,
                     };
+                    return Exchange { lines, end };
                 }
             };
             let (exchange, timed_out) = talk(&mut open, requests, replies, timeout);

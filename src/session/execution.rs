@@ -14,7 +14,7 @@ use crate::command::eviction::{self, Room};
 use crate::command::push::Sender;
 use crate::command::server::Server;
 use crate::command::stats::{add, add_locked};
-use crate::command::table::{self, Command, CommandId, Flag, Resolved};
+use crate::command::table::{Command, CommandId, Flag, Resolved};
 use crate::command::{
     Call, Failure, accounting, attempt, client_eviction, client_tracking, errors, eval, loading,
     monitor, pubsub, replication, script_debug, transaction, word,
@@ -88,9 +88,6 @@ enum Verdict {
     Foreign,
 }
 
-/// The one command that needs the engine and is not refused while a script has it.
-const WATCH: CommandId = table::id("watch");
-
 impl Session {
     /// Carries out complete requests until there are none, the hold has been long enough, or something has to be
     /// waited for. `now_us` is the wall time of all of them, in microseconds since 1970.
@@ -137,6 +134,7 @@ impl Session {
             run: None,
         };
         self.client.paused = false;
+        self.client.sees_nothing = is_busy;
         let step = self.run(keyspace, &mut hold);
         self.ahead.clear();
         self.client.paused = matches!(step, Step::Paused(_));
@@ -344,7 +342,7 @@ impl Turn<'_> {
         let command = checked.as_ref().ok().map(|(command, _)| *command);
         let verdict = match checked {
             Ok((command, handler)) => {
-                if hold.is_busy && (command.id == WATCH || !command.flags.has(Flag::AllowBusy)) {
+                if hold.is_busy && !command.flags.has(Flag::AllowBusy) {
                     return Verdict::Held;
                 }
                 if let Some(until_ms) = self.paused_until(command, hold) {
@@ -704,7 +702,7 @@ impl Turn<'_> {
             accounting::add_time(server, command, 1, took_us);
             accounting::log_if_slow(
                 server,
-                self.client,
+                Some(self.client),
                 command,
                 self.words,
                 took_us,

@@ -118,7 +118,7 @@ fn keys_stay_when_the_other_server_fails() {
     };
     assert_eq!(
         connection.ask(&format!("MIGRATE 127.0.0.1 {nobody} a 0 500")),
-        "-IOERR error or timeout connecting to the client"
+        "-IOERR error or timeout writing to target instance"
     );
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("its number").port();

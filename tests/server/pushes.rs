@@ -182,6 +182,39 @@ fn what_a_client_publishes_to_itself_comes_behind_the_reply() {
 }
 
 #[test]
+fn what_a_client_tells_itself_is_in_the_protocol_that_it_spoke_then() {
+    let shell = shell();
+    let mut client = three(&shell);
+    client.check("CONFIG SET notify-keyspace-events K$\r\n", "+OK\r\n");
+    client.check("SUBSCRIBE ch\r\n", &confirmed('>', "subscribe", "ch", 1));
+    let pattern = "__keyspace@0__:*";
+    client.check(
+        format!("PSUBSCRIBE {pattern}\r\n"),
+        &confirmed('>', "psubscribe", pattern, 2),
+    );
+    client.check("MULTI\r\n", "+OK\r\n");
+    for request in [
+        "PUBLISH ch one",
+        "SET k v",
+        "HELLO 2",
+        "PUBLISH ch two",
+        "SET k v",
+    ] {
+        client.check(format!("{request}\r\n"), "+QUEUED\r\n");
+    }
+    client.check("EXEC\r\n", "*5\r\n:1\r\n+OK\r\n");
+    for _ in 0..26 {
+        client.line();
+    }
+    client.expect(":1\r\n+OK\r\n");
+    for (kind, message) in [('>', "one"), ('*', "two")] {
+        client.expect(&bulks(kind, &["message", "ch", message]));
+        let channel = "__keyspace@0__:k";
+        client.expect(&bulks(kind, &["pmessage", pattern, channel, "set"]));
+    }
+}
+
+#[test]
 fn pushes_wait_for_the_log_as_replies_do() {
     let shell = shell();
     let (mut listener, mut tracker) = (subscriber(&shell, "ch"), three(&shell));

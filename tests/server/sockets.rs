@@ -434,6 +434,68 @@ fn a_late_script_is_killed_though_there_is_one_worker() {
     }
 }
 
+/// A key may be watched while a script has the data; what the script does to it afterwards counts.
+#[test]
+fn keys_are_watched_while_a_script_is_late() {
+    let shell = shell();
+    let (mut busy, mut other) = (shell.connect(), shell.connect());
+    let mut watchers: Vec<_> = (0..3).map(|_| shell.connect()).collect();
+    other.check("CONFIG SET busy-reply-threshold 10\r\n", "+OK\r\n");
+    other.check("SET beside v\r\n", "+OK\r\n");
+    let script =
+        "for i=1,200000 do redis.call('get',KEYS[1]) end return redis.call('set',KEYS[1],'v')";
+    busy.send(format!("EVAL \"{script}\" 1 key\r\n"));
+    let begun = Instant::now();
+    loop {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "nobody says BUSY"
+        );
+        other.send("PING\r\n");
+        if other.line().starts_with("-BUSY ") {
+            break;
+        }
+    }
+    for (watcher, key) in watchers.iter_mut().zip(["key", "beside", "later"]) {
+        watcher.check(format!("WATCH {key}\r\n"), "+OK\r\n");
+    }
+    other.send("PING\r\n");
+    assert!(
+        other.line().starts_with("-BUSY "),
+        "the script is over too soon"
+    );
+    busy.expect("+OK\r\n");
+    other.check("SET later v\r\n", "+OK\r\n");
+    for (watcher, reply) in watchers
+        .iter_mut()
+        .zip(["*-1\r\n", "*1\r\n+PONG\r\n", "*-1\r\n"])
+    {
+        watcher.check("MULTI\r\nPING\r\n", "+OK\r\n+QUEUED\r\n");
+        watcher.check("EXEC\r\n", reply);
+    }
+}
+
+#[test]
+fn what_scripts_call_is_in_the_slow_log_without_a_client() {
+    let shell = shell();
+    let mut client = shell.connect();
+    client.check("CONFIG SET slowlog-log-slower-than 0\r\n", "+OK\r\n");
+    client.check("CLIENT SETNAME me\r\n", "+OK\r\n");
+    client.check("EVAL \"return redis.call('get','x')\" 0\r\n", "$-1\r\n");
+    client.send("SLOWLOG GET 2\r\n");
+    client.expect("*2\r\n*6\r\n");
+    for _ in 0..3 {
+        client.line();
+    }
+    client.expect("*3\r\n$4\r\nEVAL\r\n$28\r\nreturn redis.call('get','x')\r\n$1\r\n0\r\n");
+    assert!(!client.bulk().is_empty());
+    client.expect("$2\r\nme\r\n*6\r\n");
+    for _ in 0..3 {
+        client.line();
+    }
+    client.expect("*2\r\n$3\r\nget\r\n$1\r\nx\r\n$0\r\n\r\n$0\r\n\r\n");
+}
+
 #[test]
 fn config_set_acts_on_connections() {
     let shell = shell();

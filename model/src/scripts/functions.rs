@@ -121,7 +121,12 @@ pub fn load(call: &mut Call) -> Outcome {
     for at in 2..words - 1 {
         if !call.says(at, "REPLACE") {
             let shown = commands::up_to_nul(call.arg(at), usize::MAX);
-            return Err(errors::err_bytes(&[b"Unknown option given: ", shown]));
+            let is_text = |byte: &u8| !matches!(byte, b'\r' | b'\n');
+            let len = shown.iter().rposition(is_text).map_or(0, |last| last + 1);
+            return Err(errors::err_bytes(&[
+                b"Unknown option given: ",
+                &shown[..len],
+            ]));
         }
         replace = true;
     }
