@@ -117,16 +117,20 @@ fn pop(
             scores: true,
             resp3: out.is_resp3(),
         };
-        let mut popped = None;
-        members.visit_span(engine, span, end == End::Max, &mut |member, score| {
+        let mut show = |member: &[u8], score| {
             if form.is_nested() {
                 out.array(2);
             }
             shown.push_flat(out.buffer_mut(), member, score);
-            if count == 1 {
-                popped = Some((member.to_vec(), score));
-            }
-        })?;
+        };
+        let popped = match count {
+            1 => members.edge(engine, end == End::Max)?,
+            _ => None,
+        };
+        match &popped {
+            Some((member, score)) => show(member, *score),
+            None => members.visit_span(engine, span, end == End::Max, &mut show)?,
+        }
         let mut draft = Draft::of(slot, key, members, limits);
         match popped {
             Some((member, score)) => draft.remove(txn, &member, score)?,

@@ -25,19 +25,19 @@ type Components = SmallVec<[u64; 8]>;
 
 /// The label of an element that is alone.
 pub fn first() -> Label {
-    encode(&[MIDDLE])
+    encode_one(MIDDLE)
 }
 
 /// A label before that of the head.
 pub fn before(head: &[u8]) -> Label {
-    let number = components(head)[0].checked_sub(1);
-    encode(&[number.expect("fewer pushes than 2^63")])
+    let number = first_component(head).checked_sub(1);
+    encode_one(number.expect("fewer pushes than 2^63"))
 }
 
 /// A label behind that of the tail.
 pub fn behind(tail: &[u8]) -> Label {
-    let number = components(tail)[0].checked_add(1);
-    encode(&[number.expect("fewer pushes than 2^63")])
+    let number = first_component(tail).checked_add(1);
+    encode_one(number.expect("fewer pushes than 2^63"))
 }
 
 /// A label between two. It may be longer than [`LABEL_BYTES_MAX`].
@@ -127,6 +127,16 @@ fn spread_between(low: &[u64], high: &[u64], count: u64) -> Option<Vec<Label>> {
         label
     });
     Some(labels.collect())
+}
+
+fn first_component(label: &[u8]) -> u64 {
+    u64::from_be_bytes(*label.first_chunk().expect("a label"))
+}
+
+/// A label of one component.
+fn encode_one(number: u64) -> Label {
+    assert!(number != 0, "no label ends in zero");
+    Label::from_slice(&number.to_be_bytes())
 }
 
 fn components(label: &[u8]) -> Components {

@@ -189,13 +189,18 @@ impl Members {
             }
             Self::Large { by_score, .. } => {
                 let mut key = Vec::new();
-                if reader.select(*by_score, from, &mut key)?.is_none() {
+                let is_edge = match downwards {
+                    true => from + 1 == reader.count(*by_score),
+                    false => from == 0,
+                };
+                if !is_edge && reader.select(*by_score, from, &mut key)?.is_none() {
                     return Ok(());
                 }
-                let seek = if downwards {
-                    Seek::AtMost(&key)
-                } else {
-                    Seek::AtLeast(&key)
+                let seek = match (downwards, is_edge) {
+                    (false, true) => Seek::First,
+                    (false, false) => Seek::AtLeast(&key),
+                    (true, true) => Seek::Last,
+                    (true, false) => Seek::AtMost(&key),
                 };
                 reader.scan(*by_score, seek, &mut |key, cell| {
                     let (score, member) = from_order_key(key, body(&cell));
@@ -237,6 +242,29 @@ impl Members {
             all.push((member.to_vec(), score));
         })?;
         Ok(all)
+    }
+
+    /// The first member, or the last, and its score.
+    pub fn edge<R: Read>(
+        &self,
+        reader: &mut R,
+        is_last: bool,
+    ) -> Result<Option<(Vec<u8>, f64)>, Error> {
+        let Self::Large { by_score, .. } = self else {
+            let rank = match is_last {
+                true => self.len(reader).saturating_sub(1),
+                false => 0,
+            };
+            return self.at(reader, rank);
+        };
+        let mut key = Vec::new();
+        let seek = if is_last { Seek::Last } else { Seek::First };
+        let Some(cell) = reader.seek(*by_score, seek, &mut key)? else {
+            return Ok(None);
+        };
+        let (score, _) = from_order_key(&key, body(&cell));
+        key.drain(..score::SCORE_BYTES);
+        Ok(Some((key, score)))
     }
 
     /// The member with this rank and its score.

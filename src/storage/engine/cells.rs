@@ -129,9 +129,10 @@ impl Engine {
     ) -> Result<(), Error> {
         self.mark_changed();
         let mut desc = self.desc(tree);
-        let finger = &mut self.fingers[finger_of(tree)];
-        finger.tree = None;
+        let finger = &mut self.fingers[finger_of(&self.nested, tree)];
+        finger.found = false;
         tree::delete_along(&mut self.pager, &mut desc, &mut finger.path, removed)?;
+        finger.rest(&self.pager);
         self.set_desc(tree, desc);
         self.close_nested(tree, Some(key));
         Ok(())
@@ -148,9 +149,9 @@ impl Engine {
         self.write_nested_of(tree)?;
         self.need_savepoint();
         self.mark_changed();
-        self.finger_mut(tree).forget(tree);
         self.close_nested(tree, None);
         let mut desc = self.desc(tree);
+        self.fingers[finger_of(&self.nested, tree)].forget(desc.root);
         let mut gone = Vec::new();
         let count = tree::delete_range(&mut self.pager, &mut desc, from, to, &mut |value| {
             gone.extend(Cell::new(value).attachments());
@@ -415,15 +416,20 @@ impl Engine {
         };
         let mut replaced = |old: &[u8]| gone.extend(Cell::new(old).attachments());
         let pager = &mut self.pager;
-        let finger = &mut self.fingers[finger_of(tree)];
-        let is_there = finger.is_in(tree, pager.operation())
+        let finger = &mut self.fingers[finger_of(&self.nested, tree)];
+        let is_there = finger.is_in(pager, desc.root)
             && (finger.key == key || finger.reach_beyond(pager, key));
-        finger.forget(tree);
         let done = if is_there {
             let found = finger.found;
             let path = &mut finger.path;
-            tree::insert_along(pager, &mut desc, &entry, path, found, &mut replaced)
+            let done = tree::insert_along(pager, &mut desc, &entry, path, found, &mut replaced);
+            finger.key.clear();
+            finger.key.extend_from_slice(key);
+            finger.found = true;
+            finger.rest(pager);
+            done
         } else {
+            finger.forget(desc.root);
             tree::insert_over(pager, &mut desc, &entry, &mut replaced)
         };
         if done.is_ok() || self.pager.is_poisoned() {
@@ -454,10 +460,10 @@ impl Engine {
             overflow: None,
             value,
         };
-        let finger = &mut self.fingers[finger_of(tree)];
-        finger.forget(tree);
+        let finger = &mut self.fingers[finger_of(&self.nested, tree)];
         let path = &mut finger.path;
         tree::insert_along(&mut self.pager, &mut desc, &entry, path, true, &mut |_| {})?;
+        finger.rest(&self.pager);
         self.set_desc(tree, desc);
         Ok(())
     }
@@ -476,13 +482,14 @@ impl Engine {
         let mut desc = self.desc(parent);
         let cell = Cell::new(self.value_at_finger(parent));
         let (at, old_bytes) = (cell.slot_offset(slot), cell.slot(slot).bytes);
-        let path = &mut self.fingers[finger_of(parent)].path;
-        let value = tree::value_along(&mut self.pager, &mut desc, path)?;
+        let finger = &mut self.fingers[finger_of(&self.nested, parent)];
+        let value = tree::value_along(&mut self.pager, &mut desc, &mut finger.path)?;
         value[at..at + DESC_BYTES].copy_from_slice(&nested.encode());
         desc.bytes = desc
             .bytes
             .saturating_add(nested.bytes)
             .saturating_sub(old_bytes);
+        finger.rest(&self.pager);
         self.set_desc(parent, desc);
         Ok(())
     }

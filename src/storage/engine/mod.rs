@@ -86,41 +86,102 @@ struct Txn {
     was_urgent: bool,
 }
 
-/// The way that the last look-up took: a change to the same key, or beside it at the edge of the tree, need not look
-/// for it again.
+/// The way that the last look-up took, in whatever command that was: who looks up the same key, the first or last entry of
+/// the tree, or a key beyond those, need not look for it again. It is good as long as no page has moved and nobody else
+/// has changed its tree.
 #[derive(Debug, Default)]
 struct Finger {
-    /// None: its tree has changed since, or nothing was looked up.
-    tree: Option<TreeId>,
+    /// Empty: nothing was looked up, or its tree has changed since. Otherwise the first page is the tree's root, whose
+    /// stamp no other tree has.
+    path: Path<FrameNo>,
+    /// [`Pager::moves`] when it was last used.
+    moves: u64,
+    /// The operation that has its pages.
     operation: u64,
     key: Vec<u8>,
-    path: Path<FrameNo>,
     found: bool,
 }
 
+/// How many fingers there are: one for the root trees, and two for nested ones, so that what keeps its elements in two
+/// orders has one in each.
+const FINGERS: usize = 3;
+
 /// Which of the fingers is for this tree.
-fn finger_of(tree: TreeId) -> usize {
-    usize::from(tree.is_nested())
+fn finger_of(nested: &[Nested], tree: TreeId) -> usize {
+    if tree.is_nested() {
+        1 + (nested[tree.index()].slot & 1)
+    } else {
+        0
+    }
 }
 
 impl Finger {
-    /// Whether it is where `key` is or would be.
+    /// Whether it is somewhere in the tree with this root; if so, its pages are the running operation's.
     #[inline]
-    fn is_at(&self, tree: TreeId, operation: u64, key: &[u8]) -> bool {
-        self.is_in(tree, operation) && self.key == key
-    }
-
-    #[inline]
-    fn is_in(&self, tree: TreeId, operation: u64) -> bool {
-        self.tree == Some(tree) && self.operation == operation
-    }
-
-    /// The pages of `tree` are no longer as they were.
-    #[inline]
-    fn forget(&mut self, tree: TreeId) {
-        if self.tree == Some(tree) {
-            self.tree = None;
+    fn is_in(&mut self, pager: &mut Pager, root: PagePtr) -> bool {
+        if self.moves != pager.moves() || self.path.first().is_none_or(|step| step.ptr != root) {
+            return false;
         }
+        if self.operation != pager.operation() {
+            self.operation = pager.operation();
+            for step in &self.path {
+                pager.touch(step.slot);
+            }
+        }
+        true
+    }
+
+    /// Whether it is where `key` is or would be in the tree with this root.
+    #[inline]
+    fn is_at(&mut self, pager: &mut Pager, root: PagePtr, key: &[u8]) -> bool {
+        self.key == key && self.is_in(pager, root)
+    }
+
+    /// It is at the end of its path, which the running operation has found or has changed along.
+    fn rest(&mut self, pager: &Pager) {
+        self.moves = pager.moves();
+        self.operation = pager.operation();
+    }
+
+    /// Finds the place of `key` in the leaf of the path, whose cells may have changed.
+    fn look_again(&mut self, pager: &mut Pager, key: &[u8]) -> Result<bool, Error> {
+        let leaf = self.path.last_mut().expect("a path ends in a leaf");
+        let place = tree::place_in(pager, leaf.slot, key);
+        match place {
+            Ok((index, found)) => {
+                leaf.index = index;
+                Ok(found)
+            }
+            Err(e) => {
+                self.path.clear();
+                Err(e)
+            }
+        }
+    }
+
+    /// The tree with this root is about to change.
+    #[inline]
+    fn forget(&mut self, root: PagePtr) {
+        if self.path.first().is_some_and(|step| step.ptr == root) {
+            self.path.clear();
+        }
+    }
+
+    /// Moves to the first or last entry of its tree, if that is in the same leaf; false: it stays where it is.
+    fn reach_edge(&mut self, pager: &Pager, is_first: bool) -> bool {
+        let Some((leaf, branches)) = self.path.split_last_mut() else {
+            return false;
+        };
+        let at_edge = |index: usize, slot| match is_first {
+            true => index == 0,
+            false => index + 1 == Node::new(pager.bytes(slot)).len(),
+        };
+        let len = Node::new(pager.bytes(leaf.slot)).len();
+        if len == 0 || !branches.iter().all(|step| at_edge(step.index, step.slot)) {
+            return false;
+        }
+        leaf.index = if is_first { 0 } else { len - 1 };
+        true
     }
 
     /// Moves from the first or last entry of its tree to where `key` would be, if that is beyond it; false: it is not
@@ -156,9 +217,11 @@ impl Finger {
 struct LookAhead {
     /// None: nothing was looked up.
     tree: Option<TreeId>,
-    /// What the ways are good for: the tree's root and [`Pager::version`].
+    /// What the ways are good for: the tree's root and [`Pager::ways`].
     root: PagePtr,
-    version: u64,
+    pager_ways: u64,
+    /// [`Pager::leaf_changes`] when they were found.
+    leaf_changes: u64,
     keys: Vec<Vec<u8>>,
     ways: Vec<tree::Ahead>,
     /// How many of them there are, and the first that is not used.
@@ -167,19 +230,19 @@ struct LookAhead {
 }
 
 impl LookAhead {
-    /// The way to `key`, if it was looked up and nothing has changed since that it depends on.
+    /// The way to the leaf of `key`, if it was looked up and no page has moved since or become another's.
     #[inline]
     fn take(
         &mut self,
         tree: TreeId,
         root: PagePtr,
-        version: u64,
+        pager: &Pager,
         key: &[u8],
     ) -> Option<&tree::Ahead> {
         if self.next == self.len
             || self.tree != Some(tree)
             || self.root != root
-            || self.version != version
+            || self.pager_ways != pager.ways()
         {
             return None;
         }
@@ -234,8 +297,7 @@ pub struct Engine {
     /// When each snapshot that is held was taken, in monotonic microseconds.
     snapshots_since_us: BTreeMap<Stamp, u64>,
     value: Vec<u8>,
-    /// In the root trees, and in the nested ones.
-    fingers: [Finger; 2],
+    fingers: [Finger; FINGERS],
     ahead: LookAhead,
     planted: Planted,
     /// The last transaction replayed, while there is no log.
@@ -580,8 +642,7 @@ impl Engine {
 
     /// Reads the way to `key`, so that a change there finds its pages.
     pub fn locate(&mut self, tree: TreeId, key: &[u8]) -> Result<(), Error> {
-        let desc = self.desc(tree);
-        tree::find_leaf(&mut self.pager, &desc, key).map(|_| ())
+        self.find(tree, key).map(|_| ())
     }
 
     /// Looks up keys that the next commands will probably ask for, all at once: most of what a look-up costs is
@@ -591,12 +652,15 @@ impl Engine {
         let keys = &keys[..keys.len().min(tree::TOGETHER_MAX)];
         let ahead = &mut self.ahead;
         (ahead.len, ahead.next) = (0, 0);
-        if desc.root.is_null() {
+        // One key alone is found by the first command, and the others find it there.
+        let is_one = keys.windows(2).all(|pair| pair[0] == pair[1]);
+        if is_one || desc.root.is_null() {
             return;
         }
         ahead.tree = Some(tree);
         ahead.root = desc.root;
-        ahead.version = self.pager.version();
+        ahead.pager_ways = self.pager.ways();
+        ahead.leaf_changes = self.pager.leaf_changes();
         ahead.len = keys.len();
         if ahead.ways.len() < keys.len() {
             ahead.ways.resize_with(keys.len(), tree::Ahead::default);
@@ -628,44 +692,41 @@ impl Engine {
 
     fn forget_fingers(&mut self) {
         for finger in &mut self.fingers {
-            finger.tree = None;
+            finger.path.clear();
         }
-    }
-
-    fn finger_mut(&mut self, tree: TreeId) -> &mut Finger {
-        &mut self.fingers[finger_of(tree)]
     }
 
     /// Puts the finger of its kind of tree where `key` is or would be; whether it is there.
     #[inline]
     fn find(&mut self, tree: TreeId, key: &[u8]) -> Result<bool, Error> {
-        let operation = self.pager.operation();
-        if self.finger_mut(tree).is_at(tree, operation, key) {
-            return Ok(self.finger_mut(tree).found);
-        }
         let desc = self.desc(tree);
-        let finger = &mut self.fingers[finger_of(tree)];
-        finger.tree = None;
-        let version = self.pager.version();
-        let found = match self.ahead.take(tree, desc.root, version, key) {
+        let finger = &mut self.fingers[finger_of(&self.nested, tree)];
+        if finger.is_at(&mut self.pager, desc.root, key) {
+            return Ok(finger.found);
+        }
+        finger.path.clear();
+        let is_as_found = self.ahead.leaf_changes == self.pager.leaf_changes();
+        let found = match self.ahead.take(tree, desc.root, &self.pager, key) {
             Some(way) => {
-                finger.path.clear();
                 finger.path.extend_from_slice(&way.path);
                 for step in &way.path {
                     self.pager.touch(step.slot);
                 }
-                way.found
-            }
-            None => {
-                let path = &mut finger.path;
-                match tree::descend_into(&mut self.pager, &desc, key, path)? {
-                    Some(found) => found,
-                    None => return Ok(false),
+                match is_as_found {
+                    true => way.found,
+                    false => finger.look_again(&mut self.pager, key)?,
                 }
             }
+            None => {
+                let descent = tree::descend_into(&mut self.pager, &desc, key, &mut finger.path);
+                let Ok(Some(found)) = descent else {
+                    finger.path.clear();
+                    return descent.map(|_| false);
+                };
+                found
+            }
         };
-        finger.tree = Some(tree);
-        finger.operation = operation;
+        finger.rest(&self.pager);
         finger.key.clear();
         finger.key.extend_from_slice(key);
         finger.found = found;
@@ -675,7 +736,7 @@ impl Engine {
     /// The value under the finger, which has found it.
     #[inline]
     fn value_at_finger(&self, tree: TreeId) -> &[u8] {
-        let finger = &self.fingers[finger_of(tree)];
+        let finger = &self.fingers[finger_of(&self.nested, tree)];
         let leaf = finger.path.last().expect("a path ends in a leaf");
         Node::new(self.pager.bytes(leaf.slot)).value(leaf.index)
     }
@@ -841,17 +902,33 @@ impl Read for Engine {
         key_out: &mut Vec<u8>,
     ) -> Result<Option<Cell<'_>>, Error> {
         let desc = self.desc(tree);
-        let finger = &mut self.fingers[finger_of(tree)];
-        finger.tree = None;
-        let operation = self.pager.operation();
-        if !tree::seek_into(&mut self.pager, &desc, from, key_out, &mut finger.path)? {
-            return Ok(None);
+        let finger = &mut self.fingers[finger_of(&self.nested, tree)];
+        let is_there = match from {
+            Seek::First | Seek::Last => {
+                finger.is_in(&mut self.pager, desc.root)
+                    && finger.reach_edge(&self.pager, from == Seek::First)
+            }
+            _ => false,
+        };
+        if is_there {
+            let leaf = finger.path.last().expect("a path ends in a leaf");
+            tree::key_over(&mut self.pager, leaf.slot, leaf.index, key_out)?;
+        } else {
+            finger.path.clear();
+            let operation = self.pager.operation();
+            if !tree::seek_into(&mut self.pager, &desc, from, key_out, &mut finger.path)? {
+                return Ok(None);
+            }
+            // A walk to the next leaf may have let pages of the way go.
+            let is_whole = self.pager.operation() == operation;
+            let leaf = *finger.path.last().expect("a path ends in a leaf");
+            if !is_whole {
+                finger.path.clear();
+                let value = Node::new(self.pager.bytes(leaf.slot)).value(leaf.index);
+                return Ok(Some(Cell::new(value)));
+            }
         }
-        // A walk to the next leaf may have let pages of the way go.
-        if self.pager.operation() == operation {
-            finger.tree = Some(tree);
-        }
-        finger.operation = operation;
+        finger.rest(&self.pager);
         finger.key.clear();
         finger.key.extend_from_slice(key_out);
         finger.found = true;

@@ -171,7 +171,7 @@ impl Pager {
             self.put_back(frame, queue);
             return Ok(false);
         }
-        self.version += 1;
+        self.moves += 1;
         let held = self.metas[frame.0 as usize].ptr;
         if !held.is_null() {
             self.stats.evictions += 1;

@@ -104,8 +104,12 @@ pub struct Pager {
     births: Option<Vec<PagePtr>>,
     /// The number of the running operation.
     operation: u64,
-    /// Changes whenever a frame gets another page, or a page other cells: see [`Pager::version`].
-    version: u64,
+    /// Changes whenever a frame gets another page: see [`Pager::moves`].
+    moves: u64,
+    /// Changes whenever a branch gets other cells: see [`Pager::ways`].
+    branch_changes: u64,
+    /// Changes whenever a leaf does, or a blob.
+    leaf_changes: u64,
     on_miss: OnMiss,
     missed: Vec<PagePtr>,
     /// Pages that someone reads off the lock now, with how many readers.
@@ -147,7 +151,9 @@ impl Pager {
             frozen_before: Stamp(0),
             births: None,
             operation: 1,
-            version: 0,
+            moves: 0,
+            branch_changes: 0,
+            leaf_changes: 0,
             on_miss: OnMiss::Read,
             missed: Vec::new(),
             loading: BTreeMap::new(),
@@ -243,10 +249,22 @@ impl Pager {
         self.operation
     }
 
-    /// While this stays the same, every page in the pool stays in its frame, and every cell at its place in its page;
-    /// only values may be replaced.
-    pub fn version(&self) -> u64 {
-        self.version
+    /// While this stays the same, every page in the pool stays in its frame, and every cell of a branch at its place: the
+    /// way to a key leads to the same leaf.
+    pub fn ways(&self) -> u64 {
+        // Both only grow.
+        self.moves + self.branch_changes
+    }
+
+    /// While this stays the same, every cell of a leaf stays at its place in its page; only values may be replaced.
+    pub fn leaf_changes(&self) -> u64 {
+        self.leaf_changes
+    }
+
+    /// While this stays the same, every page in the pool stays in its frame.
+    #[inline]
+    pub fn moves(&self) -> u64 {
+        self.moves
     }
 
     /// The frame of a page, if it is in the pool, without using it; its memory is on its way when this returns.
@@ -340,7 +358,7 @@ impl Pager {
         // SAFETY: `take_frame` gives a frame under EVICTING.
         unsafe { self.source.pool().bytes_mut(frame) }.copy_from_slice(bytes);
         self.source.pool().end_change(frame, ptr);
-        self.version += 1;
+        self.moves += 1;
         self.metas[frame.0 as usize] = Meta {
             ptr,
             was_written: true,
@@ -387,7 +405,11 @@ impl Pager {
     /// The bytes of a private dirty page, to be changed.
     #[inline]
     pub fn bytes_mut(&mut self, frame: FrameNo) -> &mut [u8] {
-        self.version += 1;
+        if page::level_of(self.bytes(frame)) == 0 {
+            self.leaf_changes += 1;
+        } else {
+            self.branch_changes += 1;
+        }
         self.values_mut(frame)
     }
 
@@ -497,7 +519,7 @@ impl Pager {
 
     fn finish_birth(&mut self, frame: FrameNo, ptr: PagePtr) {
         self.source.pool().end_change(frame, ptr);
-        self.version += 1;
+        self.moves += 1;
         self.metas[frame.0 as usize] = Meta {
             ptr,
             is_dirty: true,
@@ -602,7 +624,7 @@ impl Pager {
     }
 
     fn forget_frame(&mut self, frame: FrameNo) {
-        self.version += 1;
+        self.moves += 1;
         let meta = self.metas[frame.0 as usize];
         if meta.is_dirty {
             self.dirty_frames -= 1;

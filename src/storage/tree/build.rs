@@ -231,7 +231,7 @@ impl Builder {
         let fences = at.fences(high.as_ref().map(|(key, _)| key.clone()));
         let prefix = prefix_of(part, &fences, kind);
         let child = Child {
-            ptr: at.bear(pager, prefix, part)?,
+            ptr: at.bear(pager, &prefix, part)?,
             count: entries(part, kind),
         };
         let at = &mut self.levels[level];

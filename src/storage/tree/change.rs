@@ -66,8 +66,24 @@ pub fn insert_over(
     insert_along(pager, desc, entry, &mut path, found, replaced)
 }
 
-/// As [`insert_over`], along the way to the key that a descent in this operation has found, with no change since.
+/// As [`insert_over`], along the way to the key that a descent in this operation has found, with no change since. The way
+/// leads to the entry afterwards, or is empty: other pages have its cells now, or it failed.
 pub fn insert_along(
+    pager: &mut Pager,
+    desc: &mut Desc,
+    entry: &Entry<'_>,
+    path: &mut Path<FrameNo>,
+    found: bool,
+    replaced: &mut dyn FnMut(&[u8]),
+) -> Result<bool, Error> {
+    let done = put_along(pager, desc, entry, path, found, replaced);
+    if done.is_err() {
+        path.clear();
+    }
+    done
+}
+
+fn put_along(
     pager: &mut Pager,
     desc: &mut Desc,
     entry: &Entry<'_>,
@@ -91,6 +107,7 @@ pub fn insert_along(
                 value: entry.value,
             };
             spread::change_leaf(pager, desc, path, what)?;
+            path.clear();
         }
         let new_bytes = Cell::new(entry.value).data_bytes();
         desc.bytes = desc
@@ -117,6 +134,7 @@ pub fn insert_along(
             value: entry.value,
         };
         spread::change_leaf(pager, desc, path, what)?;
+        path.clear();
     }
     Ok(true)
 }
@@ -165,11 +183,11 @@ pub(super) fn own_path(
 ) -> Result<(), Error> {
     for level in 0..path.len() {
         let step = path[level];
-        let frame = pager.own(step.slot)?;
-        let ptr = pager.ptr(frame);
-        if ptr == step.ptr {
+        if pager.is_private(step.slot) {
             continue;
         }
+        let frame = pager.own(step.slot)?;
+        let ptr = pager.ptr(frame);
         match level.checked_sub(1) {
             None => desc.root = ptr,
             Some(above) => set_child_ptr(pager, path[above].slot, path[above].index, ptr),
@@ -198,12 +216,10 @@ pub(super) fn set_child_ptr(
 pub(super) fn add_to_counts(pager: &mut Pager, path: &Path<FrameNo>, delta: i64) {
     let (_, branches) = path.split_last().expect("a path ends in a leaf");
     for step in branches {
-        let page = pager.bytes_mut(step.slot);
-        let mut child = Child::decode(Node::new(page).value(step.index));
-        child.count = child
-            .count
+        let value = node::value_mut(pager.values_mut(step.slot), step.index);
+        let count = Child::count_in(value)
             .checked_add_signed(delta)
             .expect("a count of entries");
-        node::value_mut(page, step.index).copy_from_slice(&child.encode());
+        Child::set_count_in(value, count);
     }
 }

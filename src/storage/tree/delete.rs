@@ -16,17 +16,23 @@ use crate::storage::pager::{FrameNo, Pager};
 /// A page that uses less than this share of its room looks for a neighbour to join: one in this many.
 const SMALL_SHARE: usize = 4;
 
-/// Takes out the entry at the end of the way that a descent in this operation has found, with no change since.
+/// Takes out the entry at the end of the way that a descent in this operation has found, with no change since. The way
+/// leads to where it was afterwards, or is empty: other pages have the cells beside it now, or it failed.
 pub fn delete_along(
     pager: &mut Pager,
     desc: &mut Desc,
     path: &mut Path<FrameNo>,
     removed: &mut dyn FnMut(&[u8]),
 ) -> Result<(), Error> {
-    pager.reserve(pages_needed(desc.height))?;
-    own_path(pager, desc, path)?;
     let index = path.last().expect("a path ends in a leaf").index;
-    remove_cells(pager, desc, path, index..index + 1, removed)
+    let stays = pager
+        .reserve(pages_needed(desc.height))
+        .and_then(|()| own_path(pager, desc, path))
+        .and_then(|()| remove_cells(pager, desc, path, index..index + 1, removed));
+    if !matches!(stays, Ok(true)) {
+        path.clear();
+    }
+    stays.map(|_| ())
 }
 
 /// Takes out every key from `from` up to `to` (exclusive; None: to the end), handing the values to `removed`.
@@ -64,16 +70,17 @@ pub fn delete_range(
     }
 }
 
-/// Takes cells out of the leaf of an owned path.
+/// Takes cells out of the leaf of an owned path. False: other pages have the cells beside them now.
 fn remove_cells(
     pager: &mut Pager,
     desc: &mut Desc,
     path: &Path<FrameNo>,
     cells: std::ops::Range<usize>,
     removed: &mut dyn FnMut(&[u8]),
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let leaf = *path.last().expect("a path ends in a leaf");
     let count = cells.len() as u64;
+    let is_at_edge = is_at_edge(pager, path, &cells);
     let mut gone_bytes = 0_u64;
     for i in cells.clone() {
         let node = Node::new(pager.bytes(leaf.slot));
@@ -90,11 +97,25 @@ fn remove_cells(
     add_to_counts(pager, path, -(count as i64));
     desc.count -= count;
     desc.bytes = desc.bytes.saturating_sub(gone_bytes);
+    if is_at_edge && !Node::new(pager.bytes(leaf.slot)).is_empty() {
+        return Ok(true);
+    }
     tidy(pager, desc, path)
 }
 
-/// Unlinks empty pages and joins small ones along an owned path, from the leaf up.
-fn tidy(pager: &mut Pager, desc: &mut Desc, path: &Path<FrameNo>) -> Result<(), Error> {
+/// Whether these cells are the first or the last of the whole tree. A leaf that is emptied from there soon goes, and nothing
+/// is won by joining it.
+fn is_at_edge(pager: &Pager, path: &Path<FrameNo>, cells: &std::ops::Range<usize>) -> bool {
+    let (leaf, branches) = path.split_last().expect("a path ends in a leaf");
+    let len = |slot| Node::new(pager.bytes(slot)).len();
+    (cells.start == 0 && branches.iter().all(|step| step.index == 0))
+        || (cells.end == len(leaf.slot)
+            && branches.iter().all(|step| step.index + 1 == len(step.slot)))
+}
+
+/// Unlinks empty pages and joins small ones along an owned path, from the leaf up. True: there were none.
+fn tidy(pager: &mut Pager, desc: &mut Desc, path: &Path<FrameNo>) -> Result<bool, Error> {
+    let mut is_tidy = true;
     for level in (1..path.len()).rev() {
         let frame = path[level].slot;
         let node = Node::new(pager.bytes(frame));
@@ -102,14 +123,20 @@ fn tidy(pager: &mut Pager, desc: &mut Desc, path: &Path<FrameNo>) -> Result<(), 
             let ptr = pager.ptr(frame);
             unlink(pager, path[level - 1].slot, path[level - 1].index)?;
             pager.bury(ptr);
+            is_tidy = false;
             continue;
         }
         let small = node.used_bytes() < (pager.page_bytes() / SMALL_SHARE);
         if !small || !join(pager, path, level)? {
             break;
         }
+        is_tidy = false;
     }
-    shrink_root(pager, desc)
+    let is_empty = desc.count == 0;
+    if !is_tidy || is_empty {
+        shrink_root(pager, desc)?;
+    }
+    Ok(is_tidy && !is_empty)
 }
 
 /// Takes a child out of a branch, with its separator.
@@ -176,7 +203,7 @@ fn join(pager: &mut Pager, path: &Path<FrameNo>, level: usize) -> Result<bool, E
         let separator: CellRef<'_> = Node::new(&branch).cell(left + 1);
         let cells = joined(&a_page, &b_page, separator, kind);
         let fences = fences_of_pair(pager, path, level, left);
-        let prefix = prefix_of(&cells, &fences, kind).to_vec();
+        let prefix = prefix_of(&cells, &fences, kind);
         if measure(&cells, prefix.len(), kind) > spread::room(pager) {
             continue;
         }

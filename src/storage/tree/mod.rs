@@ -87,8 +87,19 @@ impl Child {
     pub fn decode(value: &[u8]) -> Self {
         Self {
             ptr: PagePtr::decode(value),
-            count: page::u48_at(value, PTR_BYTES),
+            count: Self::count_in(value),
         }
+    }
+
+    /// Entries below the child whose bytes these are.
+    #[inline]
+    fn count_in(value: &[u8]) -> u64 {
+        page::u48_at(value, PTR_BYTES)
+    }
+
+    #[inline]
+    fn set_count_in(value: &mut [u8], count: u64) {
+        value[PTR_BYTES..CHILD_BYTES].copy_from_slice(&count.to_le_bytes()[..6]);
     }
 
     pub fn encode(&self) -> [u8; CHILD_BYTES] {
@@ -230,13 +241,23 @@ pub fn descend_into<P: Pages>(
         ptr = Child::decode(Node::new(pages.bytes(slot)).value(index)).ptr;
     }
     let slot = fetch_node(pages, ptr, 0)?;
-    let (index, found) = match search(pages, slot, key, 0)? {
+    let (index, found) = place_in(pages, slot, key)?;
+    path.push(Step { ptr, slot, index });
+    Ok(Some(found))
+}
+
+/// The cell of a leaf where `key` is or would be, and whether it is there.
+#[inline]
+pub fn place_in<P: Pages>(
+    pages: &mut P,
+    leaf: P::Slot,
+    key: &[u8],
+) -> Result<(usize, bool), Error> {
+    Ok(match search(pages, leaf, key, 0)? {
         Search::Found(i) => (i, true),
         Search::Missing(i) => (i, false),
         Search::Ambiguous { .. } => unreachable!("search resolves ambiguity"),
-    };
-    path.push(Step { ptr, slot, index });
-    Ok(Some(found))
+    })
 }
 
 /// How many entries have a smaller key.

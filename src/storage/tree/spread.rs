@@ -24,6 +24,14 @@ pub(super) enum Insertion<'a> {
     },
 }
 
+/// At which end of its page the cell stands that made it too full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    First,
+    Last,
+    Neither,
+}
+
 /// A page that has come into being right of another.
 #[derive(Clone, Debug)]
 struct Sibling {
@@ -59,11 +67,11 @@ impl Fences {
         fences
     }
 
-    /// What every key between the bounds begins with.
-    pub(super) fn common(&self) -> &[u8] {
+    /// What every key between the bounds begins with; None: one of them is missing.
+    fn common(&self) -> Option<&[u8]> {
         match (&self.low, &self.high) {
-            (Some(low), Some(high)) => &low[..common_bytes(low, high)],
-            _ => &[],
+            (Some(low), Some(high)) => Some(&low[..common_bytes(low, high)]),
+            _ => None,
         }
     }
 }
@@ -84,7 +92,7 @@ pub(super) fn change_leaf(
     let old = pager.bytes(frame).to_vec();
     let node = Node::new(&old);
     let mut cells: Vec<CellRef<'_>> = (0..node.len()).map(|i| node.cell(i)).collect();
-    let at_end = match what {
+    let end = match what {
         Insertion::New {
             index,
             key,
@@ -100,14 +108,20 @@ pub(super) fn change_leaf(
                     value,
                 },
             );
-            index + 1 == cells.len()
+            if index + 1 == cells.len() {
+                End::Last
+            } else if index == 0 {
+                End::First
+            } else {
+                End::Neither
+            }
         }
         Insertion::Replace { index, value } => {
             cells[index].value = value;
-            false
+            End::Neither
         }
     };
-    let siblings = lay_out(pager, path, level, &cells, at_end)?;
+    let siblings = lay_out(pager, path, level, &cells, end)?;
     insert_siblings(pager, desc, path, level, siblings)
 }
 
@@ -117,7 +131,7 @@ fn lay_out(
     path: &Path<FrameNo>,
     level: usize,
     cells: &[CellRef<'_>],
-    at_end: bool,
+    end: End,
 ) -> Result<Vec<Sibling>, Error> {
     let fences = Fences::of(pager, path, level);
     let height = (path.len() - 1 - level) as u8;
@@ -126,8 +140,7 @@ fn lay_out(
     } else {
         Kind::Branch
     };
-    let is_rightmost = at_end && fences.high.is_none();
-    let groups = partition(pager.page_bytes(), cells, &fences, kind, is_rightmost);
+    let groups = partition(pager.page_bytes(), cells, &fences, kind, end);
     let mut siblings = Vec::with_capacity(groups.len() - 1);
     let mut starts = Vec::new();
     for group in &groups[1..] {
@@ -159,7 +172,7 @@ fn lay_out(
             high: starts.get(i).cloned().or_else(|| fences.high.clone()),
         };
         let part = &cells[group.clone()];
-        let prefix = prefix_of(part, &bounds, kind).to_vec();
+        let prefix = prefix_of(part, &bounds, kind);
         let frame = if i == 0 {
             path[level].slot
         } else {
@@ -195,18 +208,28 @@ fn real<'a, 'b>(cells: &'b [CellRef<'a>], kind: Kind) -> &'b [CellRef<'a>] {
 }
 
 /// The common prefix for a page of these cells: what its bounds have in common, which stays right for every key
-/// that may come.
-pub(super) fn prefix_of<'f>(cells: &[CellRef<'_>], fences: &'f Fences, kind: Kind) -> &'f [u8] {
-    let common = fences.common();
+/// that may come. A branch at the edge of the tree, which lacks a bound, takes what its keys have in common, and is laid
+/// out again should another come: every look-up passes it.
+pub(super) fn prefix_of(cells: &[CellRef<'_>], fences: &Fences, kind: Kind) -> Vec<u8> {
+    let mut shared = shared_by(cells, kind);
+    match fences.common() {
+        Some(common) => shared.truncate(common_bytes(&shared, common)),
+        None if kind == Kind::Branch => {}
+        None => shared.clear(),
+    }
+    shared
+}
+
+/// What the inline keys of these cells begin with.
+fn shared_by(cells: &[CellRef<'_>], kind: Kind) -> Vec<u8> {
     let (mut first, mut last) = (Vec::new(), Vec::new());
     let keys = real(cells, kind);
-    let (Some(a), Some(b)) = (keys.first(), keys.last()) else {
-        return &common[..0];
-    };
-    a.key_to(&mut first);
-    b.key_to(&mut last);
-    let shared = common_bytes(&first, &last).min(common_bytes(&first, common));
-    &common[..shared]
+    if let (Some(a), Some(b)) = (keys.first(), keys.last()) {
+        a.key_to(&mut first);
+        b.key_to(&mut last);
+    }
+    first.truncate(common_bytes(&first, &last));
+    first
 }
 
 /// Bytes that cells take in a page with a common prefix of this length, the prefix included.
@@ -230,7 +253,7 @@ fn partition(
     cells: &[CellRef<'_>],
     fences: &Fences,
     kind: Kind,
-    is_rightmost: bool,
+    end: End,
 ) -> Vec<std::ops::Range<usize>> {
     let room = page_bytes - HEADER_BYTES;
     let whole = prefix_of(cells, fences, kind).len();
@@ -241,10 +264,18 @@ fn partition(
         }]);
     }
     // A part of the page has narrower bounds, so that it has this much in common at least.
+    let whole = match fences.common() {
+        Some(_) => whole,
+        None => 0,
+    };
     let fits = |part: &[CellRef<'_>]| measure(part, whole, kind) <= room;
-    if is_rightmost && fits(&cells[..cells.len() - 1]) {
-        // Keys that arrive in order fill page after page.
-        return vec![0..cells.len() - 1, cells.len() - 1..cells.len()];
+    // Keys that arrive in order, or in the opposite order, fill page after page.
+    let last = cells.len() - 1;
+    if end == End::Last && fences.high.is_none() && fits(&cells[..last]) {
+        return vec![0..last, last..cells.len()];
+    }
+    if end == End::First && fences.low.is_none() && fits(&cells[1..]) {
+        return vec![0..1, 1..cells.len()];
     }
     let sizes: Vec<usize> = cells
         .iter()
@@ -340,7 +371,12 @@ fn insert_children(
 ) -> Result<Vec<Sibling>, Error> {
     let branch = path[level].slot;
     let index = path[level].index;
-    if let [one] = &siblings[..] {
+    let page = Node::new(pager.bytes(branch));
+    // The keys of a branch that was begun with few may have come to share a beginning.
+    let may_share = page.prefix().is_empty() && page.len().is_power_of_two();
+    if let [one] = &siblings[..]
+        && !may_share
+    {
         let page = pager.bytes_mut(branch);
         if let Some(suffix) = one.key.strip_prefix(Node::new(page).prefix())
             && node::insert(page, index + 1, suffix, one.overflow, &one.child.encode())
@@ -358,9 +394,12 @@ fn insert_children(
         overflow: s.overflow,
         value,
     });
-    let at_end = index + 1 == cells.len();
+    let end = match index + 1 == cells.len() {
+        true => End::Last,
+        false => End::Neither,
+    };
     cells.splice(index + 1..index + 1, new);
-    lay_out(pager, path, level, &cells, at_end)
+    lay_out(pager, path, level, &cells, end)
 }
 
 /// The root has split: a new root above it.
