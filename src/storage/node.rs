@@ -16,7 +16,7 @@ use super::page::{self, DESC_BYTES, Desc, HEADER_BYTES, Kind, PageFault, PagePtr
 
 const SLOT_BYTES: usize = 6;
 const CELL_HEADER_BYTES: usize = 4;
-const OVERFLOW_BIT: u16 = 0x8000;
+const OVERFLOW_BIT: u16 = 1 << 15;
 
 /// The most bytes of a key that stand in a page of this size; the rest goes to a blob.
 pub fn key_inline_max(page_bytes: usize) -> usize {
@@ -207,14 +207,15 @@ impl<'a> Node<'a> {
     #[inline]
     fn value_range(&self, i: usize) -> (usize, usize) {
         let at = self.offset(i);
-        let field = u16_at(self.page, at);
-        let overflow = if field & OVERFLOW_BIT != 0 {
-            DESC_BYTES
-        } else {
-            0
-        };
+        let head = self.page[at..]
+            .first_chunk()
+            .expect("a cell has its lengths");
+        // Both lengths at once.
+        let lengths = u32::from_le_bytes(*head);
+        let (field, value_bytes) = (lengths as u16, (lengths >> 16) as usize);
+        let overflow = usize::from(field >> 15) * DESC_BYTES;
         let start = at + CELL_HEADER_BYTES + usize::from(field & !OVERFLOW_BIT) + overflow;
-        (start, start + usize::from(u16_at(self.page, at + 2)))
+        (start, start + value_bytes)
     }
 
     #[inline]
@@ -420,60 +421,35 @@ pub fn build(
     prefix: &[u8],
     cells: &[CellRef<'_>],
 ) {
-    init(page, kind, level, ptr, prefix);
+    page::begin(page, kind, level, ptr);
     let is_branch = kind == Kind::Branch;
+    let mut at = page.len() - prefix.len();
+    page[at..].copy_from_slice(prefix);
+    page[32..34].copy_from_slice(&(prefix.len() as u16).to_le_bytes());
     for (i, cell) in cells.iter().enumerate() {
         // The first key of a branch is never looked at and not stored.
-        let (a, b) = if is_branch && i == 0 {
-            (&[][..], &[][..])
+        let ((a, b), overflow) = if is_branch && i == 0 {
+            ((&[][..], &[][..]), None)
         } else {
-            cell.key_from(prefix.len())
+            (cell.key_from(prefix.len()), cell.overflow)
         };
-        let overflow = if is_branch && i == 0 {
-            None
-        } else {
-            cell.overflow
-        };
-        let fits = insert_parts(page, i, a, b, overflow, cell.value);
-        assert!(fits, "the cells of a new page were measured");
+        let bytes =
+            cell_bytes(a.len() + b.len(), overflow.is_some(), cell.value.len()) - SLOT_BYTES;
+        at -= bytes;
+        let hint = write_cell(&mut page[at..at + bytes], a, b, overflow, cell.value);
+        set_slot(page, i, at, hint);
     }
-}
-
-/// Puts a cell before cell `i`; false, and nothing changed, if there is no room.
-/// `suffix` is the inline key without the page's prefix.
-pub fn insert(
-    page: &mut [u8],
-    i: usize,
-    suffix: &[u8],
-    overflow: Option<Desc>,
-    value: &[u8],
-) -> bool {
-    insert_parts(page, i, suffix, &[], overflow, value)
-}
-
-fn insert_parts(
-    page: &mut [u8],
-    i: usize,
-    a: &[u8],
-    b: &[u8],
-    overflow: Option<Desc>,
-    value: &[u8],
-) -> bool {
-    let node = Node::new(page);
-    let len = node.len();
-    assert!(i <= len, "a place among the cells");
-    let key_bytes = a.len() + b.len();
-    let total = cell_bytes(key_bytes, overflow.is_some(), value.len());
-    if node.contiguous_bytes() < total {
-        if node.free_bytes() < total {
-            return false;
-        }
-        compact(page);
-    }
-    let at = Node::new(page).heap_start() - (total - SLOT_BYTES);
+    let slots_end = HEADER_BYTES + cells.len() * SLOT_BYTES;
+    assert!(slots_end <= at, "the cells of a new page were measured");
+    page[slots_end..at].fill(0);
     set_heap_start(page, at);
+    set_len(page, cells.len());
+}
+
+/// Writes a cell over bytes that are as many as it takes; returns its hint.
+fn write_cell(cell: &mut [u8], a: &[u8], b: &[u8], overflow: Option<Desc>, value: &[u8]) -> u32 {
+    let key_bytes = a.len() + b.len();
     let field = key_bytes as u16 | if overflow.is_some() { OVERFLOW_BIT } else { 0 };
-    let cell = &mut page[at..at + total - SLOT_BYTES];
     cell[..2].copy_from_slice(&field.to_le_bytes());
     cell[2..4].copy_from_slice(&(value.len() as u16).to_le_bytes());
     let mut end = CELL_HEADER_BYTES;
@@ -487,6 +463,32 @@ fn insert_parts(
         end += DESC_BYTES;
     }
     cell[end..].copy_from_slice(value);
+    hint
+}
+
+/// Puts a cell before cell `i`; false, and nothing changed, if there is no room.
+/// `suffix` is the inline key without the page's prefix.
+pub fn insert(
+    page: &mut [u8],
+    i: usize,
+    suffix: &[u8],
+    overflow: Option<Desc>,
+    value: &[u8],
+) -> bool {
+    let node = Node::new(page);
+    let len = node.len();
+    assert!(i <= len, "a place among the cells");
+    let total = cell_bytes(suffix.len(), overflow.is_some(), value.len());
+    if node.contiguous_bytes() < total {
+        if node.free_bytes() < total {
+            return false;
+        }
+        compact(page);
+    }
+    let at = Node::new(page).heap_start() - (total - SLOT_BYTES);
+    set_heap_start(page, at);
+    let cell = &mut page[at..at + total - SLOT_BYTES];
+    let hint = write_cell(cell, suffix, &[], overflow, value);
     let slot = HEADER_BYTES + i * SLOT_BYTES;
     page.copy_within(slot..HEADER_BYTES + len * SLOT_BYTES, slot + SLOT_BYTES);
     set_slot(page, i, at, hint);

@@ -184,9 +184,15 @@ pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 
-/// Writes a fresh header over a page that is otherwise zero.
+/// Makes a page that is zero but for a fresh header.
 pub fn init(page: &mut [u8], kind: Kind, level: u8, ptr: PagePtr) {
-    page.fill(0);
+    page[HEADER_BYTES..].fill(0);
+    begin(page, kind, level, ptr);
+}
+
+/// Writes a fresh header over a page. What is behind it stays.
+pub fn begin(page: &mut [u8], kind: Kind, level: u8, ptr: PagePtr) {
+    page[..HEADER_BYTES].fill(0);
     page[4] = kind as u8;
     page[5] = level;
     set_ptr(page, ptr);

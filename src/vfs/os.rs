@@ -6,10 +6,14 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::shared::{MappedFile, SharedWords};
 use super::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, VfsResult};
+
+/// How often a lock that another has is tried again, and how long after each time.
+const LOCK_TRIES: usize = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// The operating system's file system.
 #[derive(Debug, Default)]
@@ -185,7 +189,17 @@ impl VfsFile for OsFile {
     }
 
     fn lock_exclusive(&self) -> VfsResult<()> {
-        match self.file.try_lock() {
+        let mut locked = self.file.try_lock();
+        for _ in 0..LOCK_TRIES {
+            if !matches!(locked, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            // A process that this one is starting has its files, and so the locks of those that were closed meanwhile,
+            // until its program begins.
+            std::thread::sleep(LOCK_PAUSE);
+            locked = self.file.try_lock();
+        }
+        match locked {
             Ok(()) => Ok(()),
             Err(TryLockError::WouldBlock) => Err(VfsError {
                 kind: VfsErrorKind::Locked,
