@@ -256,9 +256,11 @@ impl<'a> Node<'a> {
 
     /// Writes the inline part of key `i` over `out`.
     pub fn key_over(&self, i: usize, out: &mut Vec<u8>) {
+        let (prefix, suffix) = (self.prefix(), self.suffix(i));
         out.clear();
-        out.extend_from_slice(self.prefix());
-        out.extend_from_slice(self.suffix(i));
+        out.reserve(prefix.len() + suffix.len());
+        out.extend_from_slice(prefix);
+        out.extend_from_slice(suffix);
     }
 
     fn cell_heap_bytes(&self, i: usize) -> usize {
