@@ -7,54 +7,35 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use parking_lot::Mutex;
 use serde_json::json;
 
 use super::append_only::{AppendOnly, AppendOnlyError, Manner, Origin, Played, Torn};
 use super::bench::Target;
 use super::key_source::{Census, KeySource};
 use super::moment::Moment;
+use super::new_file::{self, DATABASES_MAX, Filling, NewFileError};
 use super::remote::{Remote, RemoteError};
 use super::scratch::Scratch;
 use super::seed::{compile, put_libraries};
 use crate::command::settings;
 use crate::config::Config;
-use crate::db::{Db, DbError, Options, Sync};
-use crate::interchange::import::Limits;
+use crate::db::{Db, DbError, Options, PAGE_BYTES, Sync};
 use crate::interchange::load::{self, LoadError, Summary};
 use crate::interchange::rdb::decode::Decoded;
 use crate::interchange::rdb::file::Key;
 use crate::interchange::rdb::payload;
-use crate::keyspace::bulk::{self, Bulk, BulkError};
 use crate::keyspace::{Keyspace, Look};
 use crate::resp::value::Value;
-use crate::storage::open::{log_path, shm_path, with_suffix};
+use crate::storage::open::log_path;
 use crate::storage::{OnMiss, Plan};
-use crate::vfs::OsVfs;
 
 /// Keys that the kernel gets together.
 const KEYS_TOGETHER: u64 = 256;
 /// Requests, and bytes of them, that a server gets together.
 const REQUESTS_TOGETHER: u64 = 256;
 const REQUEST_BYTES: usize = 1 << 20;
-
-/// Threads that decode keys for a new file.
-const THREADS_MAX: usize = 4;
-/// Bytes of keys and values that wait in memory to be put in order.
-const WAITING_BYTES: usize = 192 << 20;
-/// Memory for the pages of a new file: what is written is not needed again.
-const FILLING_CACHE_BYTES: u64 = 64 << 20;
-/// How often is looked whether pages are to be written, and how many are worth it.
-const WRITE_EVERY: Duration = Duration::from_millis(2);
-const WRITE_PAGES_MIN: u64 = 2048;
-
-/// Databases that a file may have.
-const DATABASES_MAX: u64 = 1 << 20;
 
 const LEFT_OUT: u8 = 3;
 
@@ -110,18 +91,14 @@ enum ImportError {
     AppendOnly(#[from] AppendOnlyError),
     #[error("--until is for append-only files, and this is none")]
     NoMoments,
-    #[error(
-        "{0} is there, and the file whose log it is is not: put the file back, or move the log away"
-    )]
-    LogAlone(String),
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
     Db(#[from] DbError),
     #[error(transparent)]
     Storage(#[from] crate::storage::Error),
-    #[error("{0}. Nothing was imported")]
-    Bulk(#[from] BulkError),
+    #[error(transparent)]
+    NewFile(#[from] NewFileError),
     #[error("it has keys of database {0}, and the highest is {max}. Nothing was changed", max = DATABASES_MAX - 1)]
     Database(u64),
     #[error("its libraries of functions cannot be loaded: {0}. Nothing was imported")]
@@ -194,7 +171,7 @@ fn import(args: &ImportArgs) -> Result<Imported, ImportError> {
         Some(target) if is_whole && !target.exists() => {
             let log = log_path(target);
             if log.exists() {
-                return Err(ImportError::LogAlone(log.display().to_string()));
+                return Err(NewFileError::LogAlone(log.display().to_string()).into());
             }
             let census = source.read("Checking", &mut |_, _| Ok(()))?;
             drop(source);
@@ -223,7 +200,15 @@ fn import_keys(args: &ImportArgs, source: &KeySource) -> Result<(Census, Existin
         && !args.dry_run
         && !path.exists()
     {
-        return into_new_file(args, source, path);
+        let filling = Filling {
+            page_bytes: PAGE_BYTES,
+            databases: DATABASES_MAX,
+            limits: None,
+            // They belong to no database.
+            with_libraries: args.db.is_none(),
+        };
+        let census = new_file::fill(path, source, &filling)?;
+        return Ok((census, Existing::default()));
     }
     let mut census = source
         .read("Checking", &mut |_, _| Ok(()))
@@ -290,138 +275,6 @@ fn into_file(
     db.settle()?;
     db.close()?;
     Ok(existing)
-}
-
-/// Fills a file that is not there yet. Where that fails, it is not there afterwards either.
-fn into_new_file(
-    args: &ImportArgs,
-    source: &KeySource,
-    path: &Path,
-) -> Result<(Census, Existing), ImportError> {
-    let log = log_path(path);
-    if log.exists() {
-        return Err(ImportError::LogAlone(log.display().to_string()));
-    }
-    // Nothing is removed that somebody else has made meanwhile.
-    let db = open_target(path, 0, FILLING_CACHE_BYTES)?;
-    let filled = fill_new_file(args, source, path, db);
-    if filled.is_err() {
-        for made in [path, &log, &shm_path(path)] {
-            // What cannot be removed says by itself that it is not whole.
-            let _ = std::fs::remove_file(made);
-        }
-    }
-    Ok((filled?, Existing::default()))
-}
-
-fn fill_new_file(
-    args: &ImportArgs,
-    source: &KeySource,
-    path: &Path,
-    db: Db,
-) -> Result<Census, ImportError> {
-    // A life that ends before the end leaves a file that says so.
-    db.keyspace().begin_seeding()?;
-    db.settle()?;
-    db.keyspace().engine.stop_logging();
-    let mut census = fill(source, path, &db)?;
-    db.checkpoint()?;
-    db.keyspace().engine.resume_logging();
-    if args.db.is_some() {
-        // They belong to no database.
-        census.summary.functions.clear();
-    }
-    let compiled = compile(&census.summary.functions, db.server());
-    let libraries = compiled.map_err(ImportError::Library)?;
-    put_libraries(&mut db.keyspace(), &libraries)?;
-    db.keyspace().end_seeding()?;
-    db.settle()?;
-    db.close()?;
-    Ok(census)
-}
-
-/// Puts all keys into the empty database: they are decoded by several threads, sorted, and put in order.
-fn fill(source: &KeySource, path: &Path, db: &Db) -> Result<Census, ImportError> {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let threads = threads.clamp(1, THREADS_MAX);
-    let limits = settings::import_limits(db.server());
-    let mut bulks: Vec<Bulk<'_>> = (0..threads)
-        .map(|n| {
-            let waiting = waiting_path(path, n);
-            Bulk::new(&db.keyspace(), &OsVfs, &waiting, WAITING_BYTES / threads)
-        })
-        .collect();
-    let impossible = Mutex::new(None);
-    let mut puts: Vec<_> = bulks
-        .iter_mut()
-        .map(|bulk| {
-            |at, key: &Key| {
-                if key.db >= DATABASES_MAX {
-                    *impossible.lock() = Some(key.db);
-                    return Err(LoadError::Refused("a database that cannot be".to_owned()));
-                }
-                put_one(db, bulk, at, key, source.now_ms, &limits)
-            }
-        })
-        .collect();
-    let read = source.read_apart("Importing", &mut puts);
-    drop(puts);
-    if let Some(db) = impossible.into_inner() {
-        return Err(ImportError::Database(db));
-    }
-    let census = read.map_err(ImportError::Source)?;
-    thread::scope(|scope| {
-        for bulk in &mut bulks {
-            scope.spawn(|| bulk.sort());
-        }
-    });
-    let is_over = AtomicBool::new(false);
-    let (filled, written) = thread::scope(|scope| {
-        let writer = scope.spawn(|| write_meanwhile(db, &is_over));
-        let filled = bulk::fill(bulks, db.lock());
-        is_over.store(true, Ordering::Relaxed);
-        writer.thread().unpark();
-        (filled, writer.join().expect("the writer does not panic"))
-    });
-    filled?;
-    written?;
-    Ok(census)
-}
-
-fn put_one(
-    db: &Db,
-    bulk: &mut Bulk<'_>,
-    at: u64,
-    key: &Key,
-    now_ms: u64,
-    limits: &Limits,
-) -> Result<(), LoadError> {
-    if load::put_in_bulk(bulk, key.db as u32, key, limits)? {
-        return Ok(());
-    }
-    let mut keyspace = db.keyspace();
-    keyspace.add_databases_up_to(key.db as u32 + 1);
-    load::put(&mut keyspace, at, key, now_ms, limits, Plan::Simple)?;
-    Ok(bulk.lift(&mut keyspace, key.db as u32)?)
-}
-
-/// Makes checkpoints as long as pages are made: the disk is not idle until the last.
-fn write_meanwhile(db: &Db, is_over: &AtomicBool) -> Result<(), DbError> {
-    let born = || db.keyspace().engine.pager_stats().births;
-    let mut written = born();
-    while !is_over.load(Ordering::Relaxed) {
-        thread::park_timeout(WRITE_EVERY);
-        if born() - written >= WRITE_PAGES_MIN {
-            written = born();
-            db.checkpoint()?;
-        }
-    }
-    Ok(())
-}
-
-/// Where keys wait for which memory has no room.
-fn waiting_path(target: &Path, n: usize) -> PathBuf {
-    with_suffix(target, &format!("-waiting-{}-{n}", std::process::id()))
 }
 
 /// Puts the keys of the source that `takes` says are to be put.

@@ -26,9 +26,14 @@ enum Origin {
     Database(Db),
 }
 
+/// Hears how many bytes, or keys, are read, and how many there are.
+type Watch = Box<dyn Fn(u64, u64) + Send + Sync>;
+
 /// What keys are read from.
 pub(super) struct KeySource {
     origin: Origin,
+    /// Who is told how far it is, instead of whoever reads standard error.
+    watch: Option<Watch>,
     /// Keys that are due now are not read.
     pub now_ms: u64,
     /// Only keys of this database are read.
@@ -49,6 +54,7 @@ impl KeySource {
     pub(super) fn file(path: &Path, db: Option<u64>) -> Self {
         Self {
             origin: Origin::File(path.to_path_buf()),
+            watch: None,
             now_ms: wall_ms(),
             db,
         }
@@ -57,8 +63,20 @@ impl KeySource {
     pub(super) fn database(from: &Db, db: Option<u64>) -> Self {
         Self {
             origin: Origin::Database(from.clone()),
+            watch: None,
             now_ms: wall_ms(),
             db,
+        }
+    }
+
+    /// The same; `watch` hears how many bytes are read, and of how many, instead of whoever reads standard error.
+    pub(super) fn watched(
+        self,
+        watch: impl Fn(u64, u64) + Send + std::marker::Sync + 'static,
+    ) -> Self {
+        Self {
+            watch: Some(Box::new(watch)),
+            ..self
         }
     }
 
@@ -97,7 +115,7 @@ impl KeySource {
     where
         P: FnMut(u64, &Key) -> Result<(), LoadError> + Send,
     {
-        let mut progress = Progress::new(title, len);
+        let mut progress = self.progress(title, len);
         let (sender, batches) = mpsc::sync_channel::<Batch>(2 * puts.len());
         let batches = Mutex::new(batches);
         // Memory of batches that are decoded: it stays with the thread that fills it.
@@ -149,6 +167,14 @@ impl KeySource {
             .flatten()
             .for_each(|other| census.add(other));
         Ok(census)
+    }
+
+    fn progress<'a>(&'a self, title: &'a str, total: u64) -> Progress<'a> {
+        let progress = Progress::new(title, total);
+        match &self.watch {
+            Some(watch) => progress.told_to(watch),
+            None => progress,
+        }
     }
 
     /// Decodes batches as long as there are any.

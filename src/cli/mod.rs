@@ -18,6 +18,7 @@ mod live_file;
 mod logging;
 mod manual;
 mod moment;
+mod new_file;
 mod open_files;
 pub mod own_aof;
 mod progress;

@@ -9,6 +9,7 @@ pub(super) struct Progress<'a> {
     is_terminal: bool,
     percent: u64,
     is_shown: bool,
+    watch: Option<&'a (dyn Fn(u64, u64) + Send + Sync)>,
 }
 
 impl<'a> Progress<'a> {
@@ -19,10 +20,24 @@ impl<'a> Progress<'a> {
             is_terminal: io::stderr().is_terminal(),
             percent: 0,
             is_shown: false,
+            watch: None,
+        }
+    }
+
+    /// Not shown: `watch` hears how far it is, and of how much.
+    pub(super) fn told_to(self, watch: &'a (dyn Fn(u64, u64) + Send + Sync)) -> Self {
+        Self {
+            watch: Some(watch),
+            is_terminal: false,
+            ..self
         }
     }
 
     pub(super) fn show(&mut self, at: u64) {
+        if let Some(watch) = self.watch {
+            watch(at, self.total);
+            return;
+        }
         let percent = at.saturating_mul(100) / self.total.max(1);
         if self.is_terminal && (percent > self.percent || !self.is_shown) {
             (self.percent, self.is_shown) = (percent, true);

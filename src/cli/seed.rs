@@ -1,10 +1,13 @@
 //! `server --load-rdb FILE`: a new database that begins with the keys and the libraries of functions of an RDB file.
 
-use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::append_only::{Alone, AppendOnlyError, Ground};
+use super::append_only::{AppendOnlyError, Ground};
+use super::key_source::KeySource;
+use super::new_file::{self, Filling, NewFileError};
 use crate::command::libraries::{Libraries, Library, Policy};
 use crate::command::server::Server;
 use crate::command::settings;
@@ -12,18 +15,16 @@ use crate::interchange::load::{self, LoadError, Summary};
 use crate::keyspace::Keyspace;
 use crate::storage::{Error, OnMiss, Plan};
 
-/// Bytes read together.
-const BUFFER_BYTES: usize = 1 << 20;
 /// Keys that the kernel gets together.
 const KEYS_TOGETHER: u64 = 256;
 
 /// Why a database could not be seeded.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
-    #[error("{path} cannot be read: {source}")]
-    Open {
+    #[error("{path}: {source}")]
+    NewFile {
         path: String,
-        source: std::io::Error,
+        source: Box<NewFileError>,
     },
     #[error("{path}: {source}")]
     Load { path: String, source: LoadError },
@@ -65,38 +66,38 @@ pub enum SeedError {
     Unfinished(String),
 }
 
-/// Fills an empty keyspace from the file at `path`. The file is read twice: a damaged one changes nothing.
-pub fn seed(keyspace: &mut Keyspace, server: &Server, path: &Path) -> Result<(), SeedError> {
+/// Makes the file at `target` of the keys and libraries of the RDB file at `path`. A damaged one leaves nothing.
+pub(super) fn seed(
+    target: &Path,
+    page_bytes: usize,
+    databases: u32,
+    server: &Arc<Server>,
+    path: &Path,
+) -> Result<(), SeedError> {
     let shown = path.display().to_string();
-    let open = |source| SeedError::Open {
-        path: shown.clone(),
-        source,
+    let (watcher, of_watcher) = (Arc::clone(server), shown.clone());
+    let told = AtomicU64::new(0);
+    let source = KeySource::file(path, None).watched(move |at, total| {
+        watcher.loading.advance(at, total);
+        let percent = at * 100 / total.max(1);
+        if percent >= told.load(Ordering::Relaxed) + 10 {
+            told.store(percent, Ordering::Relaxed);
+            tracing::info!("Loading {of_watcher}: {percent} %");
+        }
+    });
+    let filling = Filling {
+        page_bytes,
+        databases: u64::from(databases),
+        limits: Some(settings::import_limits(server)),
+        with_libraries: true,
     };
-    let failed = |source| SeedError::Load {
+    let filled = new_file::fill(target, &source, &filling);
+    let census = filled.map_err(|source| SeedError::NewFile {
         path: shown.clone(),
-        source,
-    };
-    let mut file = File::open(path).map_err(open)?;
-    let len = file.metadata().map_err(open)?.len();
-    let now_ms = server.clock.wall_ms();
-    tracing::info!("Checking {shown}: {len} bytes");
-    let mut source = BufReader::with_capacity(BUFFER_BYTES, &file);
-    let found = load::read(&mut source, len, now_ms, &mut |_, _| Ok(()), &mut |_| {});
-    let codes = found.map_err(failed)?.functions;
-    let compiled = compile(&codes, server);
-    compiled.map_err(|text| SeedError::Library {
-        path: shown.clone(),
-        text,
+        source: Box::new(source),
     })?;
-    file.rewind().map_err(open)?;
-    let mut source = BufReader::with_capacity(BUFFER_BYTES, &file);
-    keyspace
-        .begin_seeding()
-        .map_err(|error| failed(error.into()))?;
-    let mut ground = Alone(keyspace);
-    let (summary, _) = put_all(server, &mut ground, &shown, (&mut source, len), now_ms)?;
-    report(&shown, &summary);
-    keyspace.end_seeding().map_err(|error| failed(error.into()))
+    report(&shown, &census.summary);
+    Ok(())
 }
 
 /// Puts everything of an RDB file into data that is being filled, but for keys that were due before `due_ms`; returns what

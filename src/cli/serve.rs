@@ -200,11 +200,18 @@ impl Loader {
         let config = &self.launch.config;
         let server = &self.shared.server;
         let clock = Arc::clone(&server.clock);
+        let is_seeded = self.seed_new_file()?;
         let (engine, is_new) = self.open_storage()?;
         let log = Arc::clone(engine.log().ok_or("an open file has a log")?);
         let mut keyspace = Keyspace::new(engine, config.databases(), self.seed, clock.wall_ms())?;
-        self.fill(&mut keyspace, is_new)?;
-        let fills = is_new && config.is_on(Key::Appendonly) && config.text(Key::LoadRdb).is_empty();
+        let path = || config.dbfile().display().to_string();
+        if keyspace.is_half_seeded()? {
+            return Err(SeedError::Unfinished(path()).into());
+        }
+        if !is_seeded && !config.text(Key::LoadRdb).is_empty() {
+            return Err(SeedError::Exists(path()).into());
+        }
+        let fills = is_new && config.is_on(Key::Appendonly);
         let before = own_aof::take_up(&OsVfs, &mut keyspace, server, fills)?;
         let keeper = Arc::new(LogKeeper::new(log, clock, policy_of(config)));
         let sync = keeper.start()?;
@@ -239,22 +246,18 @@ impl Loader {
         })
     }
 
-    /// Fills a new file from another one, if that is asked for.
-    fn fill(&self, keyspace: &mut Keyspace, is_new: bool) -> Result<(), ServeError> {
+    /// Makes the file of another one, if that is asked for and it is not there.
+    fn seed_new_file(&self) -> Result<bool, ServeError> {
         let config = &self.launch.config;
-        let path = config.text(Key::LoadRdb);
-        let shown = || config.dbfile().display().to_string();
-        if keyspace.is_half_seeded()? {
-            return Err(SeedError::Unfinished(shown()).into());
+        let (from, target) = (config.text(Key::LoadRdb), config.dbfile());
+        if from.is_empty() || target.exists() {
+            return Ok(false);
         }
-        if path.is_empty() {
-            return Ok(());
-        }
-        if !is_new {
-            return Err(SeedError::Exists(shown()).into());
-        }
-        let path = Path::new(OsStr::from_bytes(&path));
-        Ok(seed(keyspace, &self.shared.server, path)?)
+        let from = Path::new(OsStr::from_bytes(&from));
+        let page_bytes = config.page_size() as usize;
+        let databases = config.databases();
+        seed(&target, page_bytes, databases, &self.shared.server, from)?;
+        Ok(true)
     }
 
     fn open_storage(&self) -> Result<(Engine, bool), ServeError> {

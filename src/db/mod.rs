@@ -66,6 +66,8 @@ use crate::vfs::{Clock, OsClock, OsVfs};
 
 /// Databases that there are unless more are asked for.
 const DATABASES: u32 = 16;
+/// Bytes of a page of a file that is made.
+pub(crate) const PAGE_BYTES: usize = 4096;
 /// Pages of dropped trees that are freed in one hold of the engine lock.
 const FREE_PAGES: usize = 64;
 /// Due keys removed in one hold of the engine lock.
@@ -169,15 +171,24 @@ pub struct Db {
 impl Db {
     /// Opens the file at `path` and its log; no other process may have it open.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, DbError> {
-        let db = Self::open_unfinished(path.as_ref(), options)?;
+        Self::open_paged(path.as_ref(), options, PAGE_BYTES)
+    }
+
+    /// The same; a file that is made has pages of so many bytes, a power of two from 4096 to 65536.
+    pub(crate) fn open_paged(
+        path: &Path,
+        options: Options,
+        page_bytes: usize,
+    ) -> Result<Self, DbError> {
+        let db = Self::open_unfinished(path, options, page_bytes)?;
         if db.inner.keyspace.lock().is_half_seeded()? {
-            return Err(DbError::Unfinished(path.as_ref().display().to_string()));
+            return Err(DbError::Unfinished(path.display().to_string()));
         }
         Ok(db)
     }
 
     /// The same of a file that may be filled half-way.
-    fn open_unfinished(path: &Path, options: Options) -> Result<Self, DbError> {
+    fn open_unfinished(path: &Path, options: Options, page_bytes: usize) -> Result<Self, DbError> {
         if !options.creates && !path.exists() {
             return Err(DbError::Absent(path.display().to_string()));
         }
@@ -187,6 +198,7 @@ impl Db {
         let (uuid, seed) = random.split_first_chunk().expect("24 bytes");
         let open_options = OpenOptions {
             cache_bytes: options.cache_bytes,
+            page_bytes,
             ..OpenOptions::new(*uuid)
         };
         let (engine, report) = storage::open(
