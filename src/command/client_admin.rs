@@ -12,7 +12,7 @@ use super::connection::{check_name, is_attribute};
 use super::effects;
 use super::serving::{Ending, end_wait};
 use super::{Call, Outcome, help, word};
-use crate::resp::{ErrorReply, Proto};
+use crate::resp::{ErrorReply, Proto, text};
 
 /// CLIENT ID
 pub fn id(call: &mut Call<'_>) -> Outcome {
@@ -150,7 +150,7 @@ pub fn info(call: &mut Call<'_>) -> Outcome {
     call.client.publish(call.out.proto());
     let mut lines = String::new();
     write_line(&mut lines, &call.client.entry, call.now_ms);
-    call.out.verbatim("txt", lines.as_bytes());
+    call.out.verbatim("txt", &text::to_bytes(&lines));
     Ok(())
 }
 
@@ -214,7 +214,7 @@ pub fn list(call: &mut Call<'_>) -> Outcome {
     for entry in entries {
         write_line(&mut lines, &entry, call.now_ms);
     }
-    call.out.verbatim("txt", lines.as_bytes());
+    call.out.verbatim("txt", &text::to_bytes(&lines));
     Ok(())
 }
 

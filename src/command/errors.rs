@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::keyspace::integer::until_nul;
-use crate::resp::ErrorReply;
+use crate::resp::{ErrorReply, text};
 use crate::storage;
 
 pub const WRONG_TYPE: ErrorReply =
@@ -334,6 +334,6 @@ fn formatted(text: String) -> ErrorReply {
 }
 
 /// A word of the request as text, up to the first zero byte.
-fn text(word: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(until_nul(word))
+fn text(word: &[u8]) -> String {
+    text::of_bytes(until_nul(word))
 }

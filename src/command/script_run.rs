@@ -26,7 +26,7 @@ use super::transaction::{only_reads, only_touches_keys};
 use super::{Call, Failure, accounting, attempt, client_tracking, errors, monitor, replication};
 use crate::keyspace::change::Listener;
 use crate::keyspace::{Keyspace, Mark};
-use crate::resp::{ErrorReply, Reply};
+use crate::resp::{ErrorReply, Reply, text};
 use crate::script::host::{Called, Host, Interrupt, LogLevel, Supervisor};
 use crate::script::shebang::{Flag as Declared, Flags};
 use crate::storage::{self, OnMiss, Plan};
@@ -480,7 +480,7 @@ impl Host for ScriptRun<'_> {
         if let Some(error) = self.shortage(command) {
             self.rejected.push(command.id);
             out.error(&error);
-            self.errors.push(error.0.into_owned().into_bytes());
+            self.errors.push(text::to_bytes(&error.0));
             return Called::Answered;
         }
         if self.is_movable && !is_repeatable(command) {
@@ -493,7 +493,7 @@ impl Host for ScriptRun<'_> {
             Err(error) => {
                 let error = errors::of_storage(&error);
                 out.error(&error);
-                self.errors.push(error.0.into_owned().into_bytes());
+                self.errors.push(text::to_bytes(&error.0));
                 Called::Answered
             }
         }

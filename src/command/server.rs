@@ -34,6 +34,9 @@ use crate::vfs::{Clock, Vfs};
 /// The version of Redis whose replies are given.
 pub const REDIS_VERSION: &str = "7.4.0";
 
+/// Bytes of replies that Redis keeps within a client; a byte more takes a buffer of the same size, which counts.
+const FIRST_BUFFER_BYTES: usize = 16 * 1024;
+
 /// The server as commands see it.
 #[derive(Debug)]
 pub struct Server {
@@ -153,9 +156,11 @@ impl Server {
         }
     }
 
-    /// Closes the connection if `bytes` that wait for its client are too many; whether it is to be closed.
+    /// Closes the connection if `bytes` that wait for its client are too many; whether it is to be closed. What a first
+    /// buffer takes does not count, so that under the smallest limit a client still gets short replies.
     pub fn check_output(&self, entry: &Entry, bytes: usize) -> bool {
         let limit = self.tuning.output_limit(entry);
+        let bytes = if bytes > FIRST_BUFFER_BYTES { bytes } else { 0 };
         if !entry.is_over(limit, bytes, &*self.clock) {
             return false;
         }

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::resp::{ErrorReply, parser};
+use crate::resp::{ErrorReply, parser, text};
 
 pub const SYNTAX: ErrorReply = ErrorReply::new("ERR syntax error");
 pub const NOT_AN_INTEGER: ErrorReply =
@@ -66,7 +66,7 @@ pub fn error(text: String) -> ErrorReply {
 /// The text of a word up to its first zero byte, cut to `bytes_max`, for an error line.
 pub fn shown(word: &[u8], bytes_max: usize) -> String {
     let end = memchr::memchr(0, word).unwrap_or(word.len());
-    String::from_utf8_lossy(&word[..end.min(bytes_max)]).into_owned()
+    text::of_bytes(&word[..end.min(bytes_max)])
 }
 
 /// The answer of a container command to a subcommand it has with words it does not take.

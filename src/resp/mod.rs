@@ -3,6 +3,7 @@
 pub mod double;
 pub mod parser;
 pub mod reply;
+pub mod text;
 pub mod value;
 
 pub use reply::{ErrorReply, Proto, Reply, ReplyMark, Stream, StreamError};

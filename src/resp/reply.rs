@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::text;
+
 /// The protocol a connection speaks; HELLO changes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Proto {
@@ -11,7 +13,8 @@ pub enum Proto {
     Resp3,
 }
 
-/// An error reply: code and text without the leading dash or the line end, for example `ERR syntax error`.
+/// An error reply: code and text without the leading dash or the line end, for example `ERR syntax error`. What is not UTF-8
+/// stands in it as [`text`] has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorReply(pub Cow<'static, str>);
 
@@ -190,7 +193,7 @@ impl Reply {
 
     /// An error line. Line ends inside become spaces.
     pub fn error(&mut self, error: &ErrorReply) {
-        self.line(b'-', &error.0);
+        self.line_bytes(b'-', &text::to_bytes(&error.0));
     }
 
     /// An error line whose text need not be UTF-8: it repeats what a client sent.

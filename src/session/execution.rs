@@ -21,7 +21,7 @@ use crate::command::{
 };
 use crate::keyspace::Keyspace;
 use crate::keyspace::change::Listener;
-use crate::resp::{ErrorReply, Proto, Reply, ReplyMark};
+use crate::resp::{ErrorReply, Proto, Reply, ReplyMark, text};
 use crate::storage;
 use crate::storage::TOGETHER_MAX;
 
@@ -718,7 +718,7 @@ impl Turn<'_> {
 /// The error line of a command that is refused, which is counted.
 fn rejection(server: &Server, command: &Command, text: &str) -> Vec<u8> {
     add_locked(&server.stats.command(command.id).rejected, 1);
-    text.as_bytes().to_vec()
+    text::to_bytes(text)
 }
 
 /// The first words of web requests: whoever sends them was tricked into talking to this port.

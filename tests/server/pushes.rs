@@ -215,6 +215,44 @@ fn what_a_client_tells_itself_is_in_the_protocol_that_it_spoke_then() {
 }
 
 #[test]
+fn who_loses_a_channel_is_closed() {
+    let shell = shell();
+    let mut admin = shell.connect();
+    admin.check(
+        "ACL SETUSER u on nopass +@all ~* &old &p* &x\r\n",
+        "+OK\r\n",
+    );
+    for (word, name) in [
+        ("subscribe", "old"),
+        ("psubscribe", "p*"),
+        ("ssubscribe", "old"),
+    ] {
+        let user = || {
+            let mut client = shell.connect();
+            client.check("AUTH u any\r\n", "+OK\r\n");
+            client
+        };
+        let (mut loser, mut other, mut own) = (user(), user(), three(&shell));
+        own.check("AUTH u any\r\n", "+OK\r\n");
+        loser.check(format!("{word} {name}\r\n"), &confirmed('*', word, name, 1));
+        own.check(format!("{word} {name}\r\n"), &confirmed('>', word, name, 1));
+        other.check("SUBSCRIBE x\r\n", &confirmed('*', "subscribe", "x", 1));
+        // A rule more, and the same rules in a selector, take nothing away.
+        admin.check("ACL SETUSER u &more\r\n", "+OK\r\n");
+        admin.check(
+            "ACL SETUSER u resetchannels &x (+@all &old &p* &more)\r\n",
+            "+OK\r\n",
+        );
+        loser.check("PING\r\n", "*2\r\n$4\r\npong\r\n$0\r\n\r\n");
+        own.check("ACL SETUSER u clearselectors\r\n", "+OK\r\n");
+        assert_eq!(own.end(), "");
+        assert_eq!(loser.end(), "");
+        other.check("PING\r\n", "*2\r\n$4\r\npong\r\n$0\r\n\r\n");
+        admin.check("ACL SETUSER u &old &p*\r\n", "+OK\r\n");
+    }
+}
+
+#[test]
 fn pushes_wait_for_the_log_as_replies_do() {
     let shell = shell();
     let (mut listener, mut tracker) = (subscriber(&shell, "ch"), three(&shell));

@@ -517,7 +517,8 @@ fn config_set_acts_on_connections() {
         "CONFIG SET client-output-buffer-limit \"normal 100 0 0\"\r\n",
         "+OK\r\n",
     );
-    socket.send("CLIENT LIST\r\n");
+    socket.check("PING\r\n", "+PONG\r\n");
+    socket.send(format!("ECHO {}\r\n", "x".repeat(20_000)));
     assert_eq!(socket.end(), "");
 }
 

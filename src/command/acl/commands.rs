@@ -4,11 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::selector::{Selector, has_blanks};
-use super::users::DEFAULT;
+use super::user::User;
+use super::users::{Account, DEFAULT};
+use crate::command::subscriptions::Kind;
 use crate::command::table::{self, Resolved};
 use crate::command::{Call, Outcome, argument, client::signal, help, word};
 use crate::config::Key;
-use crate::resp::{ErrorReply, Reply};
+use crate::resp::{ErrorReply, Reply, text};
 
 /// Bits of a password that ACL GENPASS makes up unless told, and at most.
 const PASSWORD_BITS: i64 = 256;
@@ -118,13 +120,13 @@ pub fn setuser(call: &mut Call<'_>) -> Outcome {
     if has_blanks(name) {
         return Err(BLANKS.into());
     }
-    let before = call.server.users.get(name).map(|account| account.user());
+    let before = call.server.users.get(name).map(Before::of);
     call.server
         .users
         .set(name, rules)
         .map_err(|error| word::error(format!("ERR {error}")))?;
-    if before.is_some() {
-        close_forbidden(call);
+    if let Some(before) = before {
+        close_forbidden(call, &[before]);
     }
     call.out.ok();
     Ok(())
@@ -141,16 +143,54 @@ pub fn deluser(call: &mut Call<'_>) -> Outcome {
         .iter()
         .filter(|name| call.server.users.remove(name))
         .count();
-    close_forbidden(call);
+    close_forbidden(call, &[]);
     call.out.int(removed as i64);
     Ok(())
 }
 
-/// Closes the connections whose users are gone.
-fn close_forbidden(call: &mut Call<'_>) {
+/// A user as it was before its rules were changed.
+struct Before {
+    account: Arc<Account>,
+    user: Arc<User>,
+}
+
+impl Before {
+    fn of(account: Arc<Account>) -> Self {
+        Self {
+            user: account.user(),
+            account,
+        }
+    }
+
+    /// Whether a connection with this account listens to something that it may hear no longer.
+    fn hears_too_much(&self, call: &Call<'_>, id: u64, account: &Arc<Account>) -> bool {
+        let now = account.user();
+        if !Arc::ptr_eq(account, &self.account) || now.keeps_channels_of(&self.user) {
+            return false;
+        }
+        [Kind::Channel, Kind::Pattern, Kind::Shard]
+            .into_iter()
+            .any(|kind| {
+                let names = call.server.subscriptions.names(id, kind);
+                let mut names = names.iter();
+                names.any(|name| !now.hears(name, kind == Kind::Pattern))
+            })
+    }
+}
+
+/// Closes the connections whose users are gone, or have lost channels that they listen to. `before` are the users that
+/// were changed.
+fn close_forbidden(call: &mut Call<'_>, before: &[Before]) {
     for entry in call.server.registry.all() {
-        let account = Arc::clone(&entry.view.lock().account);
-        if !account.is_deleted() {
+        let account = if entry.id == call.client.id {
+            Arc::clone(&call.client.account)
+        } else {
+            Arc::clone(&entry.view.lock().account)
+        };
+        let mut changed = before.iter();
+        if !account.is_deleted()
+            && !changed.any(|before| before.hears_too_much(call, entry.id, &account))
+        {
             continue;
         }
         if entry.id == call.client.id {
@@ -175,9 +215,11 @@ fn file(call: &Call<'_>) -> Result<Vec<u8>, ErrorReply> {
 /// ACL LOAD
 pub fn load(call: &mut Call<'_>) -> Outcome {
     let path = file(call)?;
+    let before = call.server.users.all().into_iter();
+    let before: Vec<_> = before.map(Before::of).collect();
     super::file::load(&call.server.config, &call.server.users, &path)
         .map_err(|error| word::error(format!("ERR {error}")))?;
-    close_forbidden(call);
+    close_forbidden(call, &before);
     call.out.ok();
     Ok(())
 }
@@ -260,7 +302,7 @@ pub fn log(call: &mut Call<'_>) -> Outcome {
         let age_ms = call.now_ms.saturating_sub(entry.updated_ms);
         out.double(&(age_ms as f64 / 1000.0).to_string());
         out.bulk(b"client-info");
-        out.bulk(refusal.client.as_bytes());
+        out.bulk(&text::to_bytes(&refusal.client));
         for (name, number) in [
             ("entry-id", entry.id),
             ("timestamp-created", entry.created_ms),
@@ -296,7 +338,7 @@ pub fn dryrun(call: &mut Call<'_>) -> Outcome {
         Ok(()) => call.out.ok(),
         Err(denial) => {
             let text = denial.text(&account, command, request, true);
-            call.out.bulk(text.as_bytes());
+            call.out.bulk(&text::to_bytes(&text));
         }
     }
     Ok(())

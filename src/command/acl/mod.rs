@@ -25,7 +25,7 @@ use super::table::Command;
 use super::{client_admin, word};
 use crate::config::Key;
 use crate::keyspace::integer::until_nul;
-use crate::resp::ErrorReply;
+use crate::resp::{ErrorReply, text};
 
 impl Denial {
     /// The error reply, without its code: `verbose` names what was denied.
@@ -36,8 +36,8 @@ impl Denial {
         args: &[&[u8]],
         verbose: bool,
     ) -> String {
-        let user = String::from_utf8_lossy(&account.name);
-        let word = |word: usize| String::from_utf8_lossy(until_nul(args[word]));
+        let user = text::of_bytes(&account.name);
+        let word = |word: usize| text::of_bytes(until_nul(args[word]));
         match self {
             Self::Command => format!(
                 "User {user} has no permissions to run the '{}' command",
@@ -116,7 +116,7 @@ pub fn log_in(
             Ok(())
         }
         None => {
-            let object = word::shown(command, usize::MAX).into_bytes();
+            let object = until_nul(command).to_vec();
             let context = match client.multi {
                 Some(_) => Context::Transaction,
                 None => Context::TopLevel,

@@ -324,6 +324,11 @@ impl Selector {
             })
     }
 
+    /// The rules on channels; None: all may be used.
+    pub fn channels(&self) -> Option<&[Vec<u8>]> {
+        (!self.all_channels).then_some(&*self.channels)
+    }
+
     /// The rules on commands, as one line.
     pub fn describe_commands(&self) -> String {
         let first = if self.all_commands { "+@all" } else { "-@all" };

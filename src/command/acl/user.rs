@@ -56,6 +56,23 @@ impl User {
         &self.selectors[1..]
     }
 
+    /// Whether any selector lets this channel be heard; a pattern only if it is allowed literally.
+    pub fn hears(&self, channel: &[u8], is_pattern: bool) -> bool {
+        let mut selectors = self.selectors.iter();
+        selectors.any(|selector| selector.allows_channel(channel, is_pattern))
+    }
+
+    /// Whether whoever listened as `before` may go on with all of it: channels are open, or every rule on them has stayed.
+    pub fn keeps_channels_of(&self, before: &Self) -> bool {
+        let now: Vec<_> = self.selectors.iter().map(Selector::channels).collect();
+        if now.contains(&None) {
+            return true;
+        }
+        let has = |glob: &Vec<u8>| now.iter().flatten().any(|globs| globs.contains(glob));
+        let mut selectors = before.selectors.iter();
+        selectors.all(|selector| selector.channels().is_some_and(|it| it.iter().all(has)))
+    }
+
     /// Whether nothing is forbidden.
     pub fn allows_everything(&self) -> bool {
         self.root().allows_everything()

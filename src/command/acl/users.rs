@@ -11,6 +11,7 @@ use super::selector::has_blanks;
 use super::user::User;
 use crate::config::{Config, Key};
 use crate::keyspace::integer::until_nul;
+use crate::resp::text;
 
 /// The value of `acl-pubsub-default` that lets new users use every channel.
 const ALL_CHANNELS: i64 = 0;
@@ -258,7 +259,7 @@ fn load_line(
             "{file}:{number} should start with user keyword followed by the username. "
         )));
     };
-    let shown = String::from_utf8_lossy(name);
+    let shown = text::of_bytes(name);
     if has_blanks(name) {
         return Err(FileErrors(format!(
             "'{file}:{number}: username '{shown}' contains invalid characters. "
@@ -280,7 +281,7 @@ fn load_line(
             Ok(()) => {}
             Err(RuleError::Unknown) => errors.push_str(&format!(
                 "{file}:{number}: Error in applying operation '{}': {}. ",
-                String::from_utf8_lossy(&rule),
+                text::of_bytes(&rule),
                 RuleError::Unknown
             )),
             Err(error) if !is_told => {
@@ -301,7 +302,7 @@ fn load_line(
 fn apply(mut user: User, rules: &[Vec<u8>]) -> Result<User, UserError> {
     for rule in rules {
         user.apply(rule).map_err(|error| UserError::Rule {
-            rule: String::from_utf8_lossy(until_nul(rule)).into_owned(),
+            rule: text::of_bytes(until_nul(rule)),
             error,
         })?;
     }
@@ -329,9 +330,7 @@ fn merge(rules: &[&[u8]]) -> Result<Vec<Vec<u8>>, UserError> {
     }
     match open {
         None => Ok(merged),
-        Some((at, _)) => Err(UserError::Parenthesis(
-            String::from_utf8_lossy(rules[at]).into_owned(),
-        )),
+        Some((at, _)) => Err(UserError::Parenthesis(text::of_bytes(rules[at]))),
     }
 }
 
