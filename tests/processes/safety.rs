@@ -241,3 +241,37 @@ fn a_pipeline_whose_replies_nobody_reads_does_not_fill_the_memory() {
         "{bytes} bytes after {taken} thousand requests"
     );
 }
+
+/// A channel that the ACL file no longer allows is not heard any longer.
+#[test]
+fn who_loses_a_channel_by_the_file_is_closed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("users.acl");
+    let write = |rules: &str| std::fs::write(&file, rules).expect("a file");
+    write("user u on nopass +@all ~* &one &two\n");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_redkeep"));
+    command.args(["server", "--aclfile"]).arg(&file);
+    let server = Server::start_in(folder.path(), command);
+    let listener = |channel: &str| {
+        let mut client = server.connect();
+        assert_eq!(client.ask("AUTH u any"), "+OK");
+        assert_eq!(client.ask(&format!("SUBSCRIBE {channel}")), "*3");
+        for _ in 0..5 {
+            client.line();
+        }
+        client
+    };
+    let (mut one, mut two) = (listener("one"), listener("two"));
+    let mut admin = server.connect();
+    assert_eq!(admin.ask("ACL LOAD"), "+OK");
+    assert_eq!(one.ask("PING"), "*2");
+    for _ in 0..4 {
+        one.line();
+    }
+    write("user u on nopass +@all ~* &two\n");
+    assert_eq!(admin.ask("ACL LOAD"), "+OK");
+    assert_eq!(two.ask("PING"), "*2");
+    let left = admin.ask("CLIENT KILL TYPE pubsub");
+    assert_eq!(left, ":1", "one of them was closed");
+    assert_eq!(one.line(), "");
+}
