@@ -31,7 +31,7 @@ use super::page::{self, PagePtr, Stamp};
 use super::pager::{PageSource, Space};
 use super::planted::{Bug, Planted};
 use super::replace::Unsynced;
-use crate::vfs::{Clock, VfsResult, write_all_at};
+use crate::vfs::{CUT_BYTES_MAX, Clock, VfsResult, write_all_at};
 
 /// Bytes of pages written by one step.
 const STEP_BYTES: usize = 1 << 20;
@@ -475,24 +475,40 @@ impl Checkpoint {
         // The meta of this checkpoint is written: who takes a pin from now on takes it.
         let readers = self.readers();
         lock.with(|engine| {
-            let state = engine.checkpoint_state_mut();
-            state.is_running = false;
-            for old in state.take_retired(&readers) {
+            for old in engine.checkpoint_state_mut().take_retired(&readers) {
                 engine.pager_mut().release(old.pin);
                 for ptr in old.map_pages {
                     engine.pager_mut().bury(ptr);
                 }
             }
-            let pages = engine.pager().space().pages();
-            match self.cut_to {
-                // Nothing was born behind the cut meanwhile.
-                Some(cut) if cut == pages => {
-                    let bytes = cut * self.source.page_bytes() as u64;
-                    self.source.file().set_len(bytes).map_err(Error::Io)
+        });
+        self.give_back(lock)?;
+        lock.with(|engine| engine.checkpoint_state_mut().is_running = false);
+        Ok(())
+    }
+
+    /// Cuts the end of the file off that the checkpoint does not need, as long as nothing is born there.
+    fn give_back(&self, lock: &impl EngineLock) -> Result<(), Error> {
+        let Some(cut) = self.cut_to else {
+            return Ok(());
+        };
+        let file = self.source.file();
+        let goal = cut * self.source.page_bytes() as u64;
+        let mut end = file.len().map_err(Error::Io)?;
+        while end > goal {
+            end = goal.max(end.saturating_sub(CUT_BYTES_MAX));
+            let is_cut = lock.with(|engine| {
+                if engine.pager().space().pages() != cut {
+                    return Ok::<_, Error>(false);
                 }
-                _ => Ok(()),
+                file.set_len(end).map_err(Error::Io)?;
+                Ok(true)
+            })?;
+            if !is_cut {
+                break;
             }
-        })
+        }
+        Ok(())
     }
 }
 

@@ -21,6 +21,9 @@ pub use os::{OsClock, OsVfs};
 pub use reader::Reader;
 pub use shared::SharedWords;
 
+/// A file that others write to is cut by so many bytes at a time: the file system makes them wait for each cut.
+pub const CUT_BYTES_MAX: u64 = 16 << 20;
+
 /// What kind of thing went wrong in a file operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VfsErrorKind {

@@ -14,7 +14,7 @@ use super::{CheckpointRef, LogError, Lsn};
 use crate::storage::live::Announcer;
 use crate::storage::planted::{Bug, Planted};
 use crate::sync::{AtomicU64, Mutex, Ordering};
-use crate::vfs::{Clock, VfsError, VfsErrorKind, VfsFile, write_all_at};
+use crate::vfs::{CUT_BYTES_MAX, Clock, VfsError, VfsErrorKind, VfsFile, write_all_at};
 
 /// A write goes out when this much of it has been put together.
 const WRITE_BYTES: usize = 2 << 20;
@@ -312,24 +312,29 @@ impl Disk {
         let up_to = read_from.map_or(up_to.0, |from| up_to.0.min(from.0.saturating_sub(1)));
         let synced_seq = if early { u64::MAX } else { naming.synced_seq };
         pool.recycle(up_to, synced_seq, kept_seq);
-        self.trim(&mut pool, self.setting.idle_segments)
+        drop(pool);
+        self.trim(self.setting.idle_segments)
     }
 
     /// Gives up free segments at the end of the file beyond that many.
     pub fn shorten(&self, idle: u64) -> Result<(), LogError> {
-        self.trim(&mut self.pool.lock(), idle)
+        self.trim(idle)
     }
 
-    fn trim(&self, pool: &mut Pool, idle: u64) -> Result<(), LogError> {
-        let is_shorter = pool.trim(idle);
-        self.free_slots.store(pool.free_slots(), Ordering::Relaxed);
-        if !is_shorter {
-            return Ok(());
+    fn trim(&self, idle: u64) -> Result<(), LogError> {
+        let count_max = (CUT_BYTES_MAX / self.setting.segment_bytes).max(1);
+        loop {
+            let mut pool = self.pool.lock();
+            let count = pool.trim(idle, count_max);
+            self.free_slots.store(pool.free_slots(), Ordering::Relaxed);
+            if count == 0 {
+                return Ok(());
+            }
+            // The slots are given up first: whether or not the file is cut, nothing counts on them any more. The cut need
+            // not be durable: what would come back are segments that precede the checkpoint.
+            let end = slot_offset(pool.slots(), self.setting.segment_bytes);
+            self.setting.file.set_len(end).map_err(LogError::Io)?;
         }
-        // The slots are given up first: whether or not the file is cut, nothing counts on them any more. The cut need
-        // not be durable: what would come back are segments that precede the checkpoint.
-        let end = slot_offset(pool.slots(), self.setting.segment_bytes);
-        self.setting.file.set_len(end).map_err(LogError::Io)
     }
 
     /// From now on segments are given back when they are in the archive, or as soon as they are not needed.

@@ -157,13 +157,17 @@ impl Pool {
         freed
     }
 
-    /// Gives up free slots at the end of the file while more than `idle` are free. Returns whether there are fewer slots now.
-    pub fn trim(&mut self, idle: u64) -> bool {
-        let before = self.slots;
-        while self.free_slots() > idle && self.free.last() == Some(&(self.slots - 1)) {
+    /// Gives up free slots at the end of the file while more than `idle` are free, `count_max` at most. Returns how many.
+    pub fn trim(&mut self, idle: u64, count_max: u64) -> u64 {
+        let mut count = 0;
+        while count < count_max
+            && self.free_slots() > idle
+            && self.free.last() == Some(&(self.slots - 1))
+        {
             self.free.pop_last();
             self.slots -= 1;
+            count += 1;
         }
-        self.slots < before
+        count
     }
 }

@@ -34,6 +34,8 @@ struct State {
     syncs: u64,
     dir_syncs: u64,
     lengths_changed: u64,
+    /// The most bytes that went with one cut.
+    longest_cut: usize,
 }
 
 /// One file on the disk; clones share it.
@@ -199,6 +201,10 @@ impl Disk {
     pub fn lengths_changed(&self) -> u64 {
         self.0.lock().lengths_changed
     }
+
+    pub fn longest_cut(&self) -> usize {
+        self.0.lock().longest_cut
+    }
 }
 
 impl State {
@@ -212,6 +218,9 @@ impl State {
             let before = self.cache.len();
             apply(&mut self.cache, &op);
             self.lengths_changed += u64::from(self.cache.len() != before);
+            self.longest_cut = self
+                .longest_cut
+                .max(before.saturating_sub(self.cache.len()));
             self.pending.push(op);
         }
         match stopped {

@@ -1,6 +1,7 @@
 //! Segments: switching, recycling, the length of the file, records longer than a segment.
 
 use super::*;
+use crate::vfs::CUT_BYTES_MAX;
 use Action::{Append, Checkpoint, Sync, Write};
 
 fn new_world() -> World {
@@ -142,6 +143,25 @@ fn an_idle_log_gives_its_space_back() {
             .clone()
             .check(&disk.after_power_cut(loss), world.synced);
     }
+}
+
+/// Who writes to the log waits for a cut.
+#[test]
+fn a_long_log_is_cut_in_pieces() {
+    let disk = Disk::default();
+    let mut world = new_world();
+    let log = create(&disk);
+    const RECORD: usize = 1 << 20;
+    let records = 2 * CUT_BYTES_MAX as usize / RECORD + 4;
+    let mut steps = vec![Append(RECORD); records];
+    steps.extend([Sync, Checkpoint, Append(1), Checkpoint]);
+    world.run(&log, &steps).expect("nothing fails");
+    assert!(log.file_len() <= 8192 + 4 * SEGMENT, "{}", log.file_len());
+    let longest_cut = disk.longest_cut() as u64;
+    assert!(
+        longest_cut <= CUT_BYTES_MAX && longest_cut + SEGMENT > CUT_BYTES_MAX,
+        "{longest_cut}"
+    );
 }
 
 #[test]
