@@ -69,6 +69,7 @@ fn run(shared: &Shared, keeper: &LogKeeper) {
             return;
         }
         free_dropped(shared);
+        grow_ahead(shared);
         let is_asked = matches!(ring, Ring::Asked(..));
         if is_asked || is_due(shared, keeper) {
             let wish = match ring {
@@ -139,6 +140,7 @@ pub fn make(shared: &Shared, in_a_hurry: bool) -> Result<(), MakeError> {
     };
     if let Some(checkpoint) = begun {
         checkpoint.run(&shared.engine, || {
+            grow_ahead(shared);
             if !in_a_hurry {
                 std::thread::sleep(PACE);
             }
@@ -158,6 +160,26 @@ pub fn make(shared: &Shared, in_a_hurry: bool) -> Result<(), MakeError> {
             .with(|engine| engine.clear_log_required(&*clock))?;
     }
     Ok(())
+}
+
+/// Makes the file longer before its free pages are used up: a command that needs a page would wait for the file system, with
+/// the engine lock. This thread alone cuts the file.
+fn grow_ahead(shared: &Shared) {
+    let wanted = shared.engine.with(|engine| {
+        let growth = engine.pager().growth_ahead()?;
+        Some((growth, engine.source().clone()))
+    });
+    let Some((growth, source)) = wanted else {
+        return;
+    };
+    let file = source.file();
+    match file.allocate(growth.from_bytes, growth.more_bytes) {
+        Ok(()) => shared
+            .engine
+            .with(|engine| engine.pager_mut().grown(&growth)),
+        // Whoever needs the page says so.
+        Err(e) => tracing::debug!("the file was not made longer beforehand: {e}"),
+    }
 }
 
 fn free_dropped(shared: &Shared) {

@@ -78,6 +78,14 @@ pub struct PagerStats {
     pub births: u64,
 }
 
+/// How the file may be made longer before it has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Growth {
+    /// Its length, and how much longer it is to be, in bytes.
+    pub from_bytes: u64,
+    pub more_bytes: u64,
+}
+
 /// The pages of an open file, for the holder of the engine lock.
 #[derive(Debug)]
 pub struct Pager {
@@ -450,8 +458,7 @@ impl Pager {
             return Err(Error::Poisoned);
         }
         let page_bytes = self.page_bytes() as u64;
-        let file_bytes = self.space.pages() * page_bytes;
-        let step = (file_bytes / 16).clamp(GROWTH_BYTES_MIN, GROWTH_BYTES_MAX) / page_bytes;
+        let step = self.growth_pages();
         let old = self.space.pages();
         for extra in [pages_min.max(step), pages_min] {
             if old + extra > self.source.pool().shape().pages_max() {
@@ -472,6 +479,43 @@ impl Pager {
             }
         }
         Err(Error::DiskFull)
+    }
+
+    /// Pages by which the file grows, if there is room.
+    fn growth_pages(&self) -> u64 {
+        let page_bytes = self.page_bytes() as u64;
+        let file_bytes = self.space.pages() * page_bytes;
+        (file_bytes / 16).clamp(GROWTH_BYTES_MIN, GROWTH_BYTES_MAX) / page_bytes
+    }
+
+    /// What would keep the next births from waiting for the file system; None while many pages are free or
+    /// none is changed. Whoever makes the
+    /// file longer, off the lock, says so to [`Pager::grown`], and nobody cuts it meanwhile.
+    pub fn growth_ahead(&self) -> Option<Growth> {
+        let step = self.growth_pages();
+        let (pages, page_bytes) = (self.space.pages(), self.page_bytes() as u64);
+        let has_many = self.space.free_pages() >= RESERVE_PAGES + step / 2;
+        let is_idle = self.dirty_frames == 0;
+        if has_many
+            || is_idle
+            || self.is_poisoned
+            || pages + step > self.source.pool().shape().pages_max()
+        {
+            return None;
+        }
+        Some(Growth {
+            from_bytes: pages * page_bytes,
+            more_bytes: step * page_bytes,
+        })
+    }
+
+    /// The file has been made longer. Nothing, if it has grown by itself meanwhile.
+    pub fn grown(&mut self, growth: &Growth) {
+        let page_bytes = self.page_bytes() as u64;
+        if growth.from_bytes == self.space.pages() * page_bytes {
+            self.space
+                .grow((growth.from_bytes + growth.more_bytes) / page_bytes);
+        }
     }
 
     /// A new page: private, dirty, zero but for its header.

@@ -133,3 +133,29 @@ fn a_full_disk_is_an_error_before_anything_changes() {
     pager.set_urgent(true);
     assert!(pager.reserve(8).is_ok(), "urgent work has the reserve");
 }
+
+#[test]
+fn a_file_that_was_made_longer_beforehand_is_not_made_longer_by_a_birth() {
+    let mut pager = pager(512, 64);
+    while pager.growth_ahead().is_none() {
+        pager.birth(Kind::Leaf, 0).expect("there is room");
+    }
+    let growth = pager.growth_ahead().expect("few pages are free");
+    let pages = pager.space().pages();
+    assert_eq!(growth.from_bytes, pages * 512);
+    pager
+        .source()
+        .file()
+        .allocate(growth.from_bytes, growth.more_bytes)
+        .expect("there is room");
+    pager.grown(&growth);
+    assert_eq!(
+        pager.space().pages(),
+        pages + growth.more_bytes / 512,
+        "the new pages are free"
+    );
+    assert_eq!(pager.growth_ahead(), None, "and are enough");
+    let grown = pager.space().pages();
+    pager.grown(&growth);
+    assert_eq!(pager.space().pages(), grown, "once");
+}
