@@ -529,7 +529,7 @@ impl Engine {
     /// It is not written yet: see [`Log::write_to`].
     pub fn commit(&mut self) -> Lsn {
         if self.write_nested_back().is_err() {
-            // Every page was at hand; only a bug or broken memory leads here.
+            // What was changed cannot be read again.
             self.pager.poison();
         }
         let txn = self.txn.take().expect("a transaction is running");
@@ -803,6 +803,15 @@ impl Engine {
         }
         let urgent = self.pager.is_urgent();
         self.pager.set_urgent(true);
+        // A cell that an earlier command of a script changed may have left a small pool.
+        let on_miss = self.pager.set_on_miss(OnMiss::Read);
+        let written = self.write_nested();
+        self.pager.set_on_miss(on_miss);
+        self.pager.set_urgent(urgent);
+        written
+    }
+
+    fn write_nested(&mut self) -> Result<(), Error> {
         // A nested tree is opened after the one it hangs in.
         for i in (0..self.nested.len()).rev() {
             if !self.nested[i].is_dirty || self.nested[i].is_closed {
@@ -815,13 +824,9 @@ impl Engine {
             let key = std::mem::take(&mut self.nested[i].key);
             let written = self.patch_slot(parent, &key, slot, desc);
             self.nested[i].key = key;
-            if written.is_err() {
-                self.pager.set_urgent(urgent);
-                return written;
-            }
+            written?;
         }
         self.has_dirty_nested = false;
-        self.pager.set_urgent(urgent);
         Ok(())
     }
 
