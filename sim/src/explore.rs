@@ -142,6 +142,8 @@ pub struct Coverage {
     pub in_recovery: u64,
     /// The most operations that one power loss decided about.
     pub undecided_max: u64,
+    /// Clients that had to wait, and were given something.
+    pub served: u64,
     /// The hash of every run's trace.
     pub hash: u128,
 }
@@ -153,6 +155,7 @@ impl Coverage {
         self.ends += other.ends;
         self.images += other.images;
         self.in_recovery += other.in_recovery;
+        self.served += other.served;
         self.undecided_max = self.undecided_max.max(other.undecided_max);
         self.mark(other.hash);
     }

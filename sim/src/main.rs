@@ -174,11 +174,12 @@ fn passed(arguments: &Arguments, coverage: &Coverage) {
         images,
         in_recovery,
         undecided_max,
+        served,
         hash,
     } = coverage;
     println!(
         "PASS profile={} seed={} crash-points={points} ends={ends} images={images} \
-         in-recovery={in_recovery} undecided-max={undecided_max} trace={hash:032x}",
+         in-recovery={in_recovery} undecided-max={undecided_max} served={served} trace={hash:032x}",
         arguments.profile.name(),
         arguments.seed,
     );

@@ -25,6 +25,17 @@ fn random_runs_keep_what_was_acknowledged_and_repeat_exactly() {
 }
 
 #[test]
+fn most_random_runs_serve_clients_that_waited() {
+    let served = (0..40).filter(|n| {
+        let run = random::run(Seed(*n), Planted::none());
+        run.is_ok_and(|coverage| coverage.served > 0)
+    });
+    let served = served.count();
+    println!("{served} of 40 seeds served a client that had to wait");
+    assert!(served > 20, "{served} of 40");
+}
+
+#[test]
 fn a_dump_is_the_old_one_or_the_new_one() {
     let plan = Dumps::plan(Seed(1));
     let dumps = Dumps::default();

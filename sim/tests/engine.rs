@@ -2,6 +2,7 @@
 
 mod sweep;
 
+use redkeep::storage::planted::Planted;
 use redkeep_sim::engine::exhaust::Effort;
 use redkeep_sim::engine::life::Shape;
 use redkeep_sim::engine::{damage, random, scripts};
@@ -46,4 +47,12 @@ fn damage_at_every_place_gives_right_data_or_an_error() {
         assert!(outcomes.survived > 0 && outcomes.partly > 0 && outcomes.refused > 0);
         assert_eq!(damage::mixed_up(shape).ok(), Some(2));
     }
+}
+
+#[test]
+fn whole_writes_in_each_others_place_give_right_data_or_an_error() {
+    let outcomes = damage::whole_writes(Planted::none())
+        .unwrap_or_else(|broken| panic!("{}: {}", broken.oracle, broken.detail));
+    println!("{} damaged databases: {outcomes:?}", outcomes.total());
+    assert!(outcomes.partly > 0 && outcomes.refused > 0);
 }

@@ -11,6 +11,7 @@ use super::{Call, Failure, accounting, attempt, client_tracking, errors};
 use crate::keyspace::{Keyspace, Look};
 use crate::resp::{ErrorReply, Reply};
 use crate::storage::OnMiss;
+use crate::storage::planted::Bug;
 
 /// Bytes taken at a time from a part of a reply that is produced while it is read.
 const STREAM_BYTES: usize = 1 << 20;
@@ -19,9 +20,16 @@ const STREAM_BYTES: usize = 1 << 20;
 pub(super) fn serve(keyspace: &mut Keyspace, server: &Server, table: &mut Table, now_ms: u64) {
     // During a pause the keys stay ready.
     while server.pause.holds(true, now_ms).is_none() {
-        let Some((db, key, clients)) = table.take_ready() else {
+        let Some((db, key, mut clients)) = table.take_ready() else {
             return;
         };
+        let planted = keyspace.engine.planted();
+        if planted.has(Bug::M36LastComeFirstServed) {
+            clients.reverse();
+        }
+        if planted.has(Bug::M37OnlyFirstIsWoken) {
+            clients.truncate(1);
+        }
         for id in clients {
             // Every command that is run again has a time of its own.
             let now_ms = now_ms.max(server.clock.wall_ms());

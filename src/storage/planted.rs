@@ -42,7 +42,7 @@ pub enum Bug {
     M18TornSlotLaundered = 18,
     /// After a cut, the next life goes on in the old segment with the old salt.
     M19TailNotErased = 19,
-    /// The page number inside a page is not checked.
+    /// The page number inside a page is not checked. Nothing comes of it: a stamp is of one page (A17 of the simulator).
     M20PageNumberNotChecked = 20,
     /// The stamp that a pointer expects is not checked.
     M21PointerStampNotChecked = 21,
@@ -64,6 +64,12 @@ pub enum Bug {
     M34EndNotSynced = 34,
     /// An increment is named behind parts that do not lead to it.
     M35GapNotSeen = 35,
+    /// Of the clients that wait for a key the one that came last is served first.
+    M36LastComeFirstServed = 36,
+    /// Of the clients that wait for a key only the first one is looked at, however much is given.
+    M37OnlyFirstIsWoken = 37,
+    /// Pages that a snapshot reaches are changed in place as long as nothing else freezes them.
+    M38SnapshotDoesNotFreeze = 38,
 }
 
 /// Which bug, if any, is switched on.

@@ -13,7 +13,7 @@ use redkeep::storage::log::LogError;
 use super::held::HeldSnapshot;
 use super::machine::{Held, Machine, Words, configured};
 use super::oracle::{Content, FIRST_WAITER, Shown, State, WORKER};
-use super::waiters::{TIMED_OUT, WAITERS};
+use super::waiters::{TIMED_OUT, WAITERS, Wait};
 use crate::disk::{DiskProfile, SimVfs};
 use crate::engine::exhaust::{BaseEnd, Subject};
 use crate::engine::history::peek;
@@ -106,6 +106,8 @@ pub struct Life {
     machine: Machine,
     /// Keys that were given up.
     evicted: u64,
+    /// Clients that waited and were given something.
+    served: u64,
     /// The oldest first.
     snapshots: Vec<HeldSnapshot>,
     /// A command was refused for want of memory or of the disk, perhaps one of the transaction that is being queued.
@@ -160,6 +162,7 @@ impl Life {
             ),
             machine,
             evicted: 0,
+            served: 0,
             snapshots: Vec::new(),
             has_refused: false,
         };
@@ -299,6 +302,7 @@ impl Life {
                 failed |= one.reply != TIMED_OUT;
                 continue;
             }
+            self.served += u64::from(one.is_served());
             let old = history.last().content().clone();
             let mut content = Content::clone(&old);
             meets(
@@ -310,6 +314,14 @@ impl Life {
             )?;
             note(&mut history, at, one.lsn, vec![old], content);
             at = one.lsn;
+        }
+        let reads_group = |wait: &Wait| wait.words[0].eq_ignore_ascii_case(b"XREADGROUP");
+        if at < to && !posted.is_empty() && waiting.iter().any(reads_group) {
+            // A consumer that looked and found nothing is noted as seen.
+            let old = history.last().content().clone();
+            let content = Content::clone(&old);
+            note(&mut history, at, to, vec![old], content);
+            at = to;
         }
         if at != to {
             let detail = format!("the last reply to a blocked client waits for {at}, not {to}");
@@ -646,7 +658,7 @@ fn forget_transaction(content: &mut Content, words: &Words, now_ms: u64) {
 }
 
 /// Runs a script from the opening of the files on. `history` is what was committed and acknowledged when it ends,
-/// however it ends; the open must show `low` at least.
+/// however it ends; the open must show `low` at least. `served` counts the clients that waited and were given something.
 pub fn run_script(
     vfs: &SimVfs,
     (shape, config): (&Shape, &Arc<Config>),
@@ -654,6 +666,7 @@ pub fn run_script(
     acts: &[Act],
     low: u64,
     history: &mut History,
+    served: &mut u64,
 ) -> Result<(), Stop> {
     let open = |history: &History, low: u64| {
         let life = Life::open(vfs, shape, config, watcher, history.clone())?;
@@ -678,6 +691,7 @@ pub fn run_script(
             act => life.act(act),
         };
         *history = life.history();
+        *served += std::mem::take(&mut life.served);
         match done {
             // A command that has no room has changed nothing; the script goes on.
             Err(Stop::Refused(text)) if text.starts_with("OOM ") => {}
@@ -718,12 +732,12 @@ impl Subject for Scenario {
 
     fn run_base(&self, vfs: &SimVfs, watcher: &Watcher, history: &mut History) -> Result<(), Stop> {
         let over = (&self.shape, &self.config());
-        run_script(vfs, over, watcher, &self.base, 0, history)
+        run_script(vfs, over, watcher, &self.base, 0, history, &mut 0)
     }
 
     fn run(&self, vfs: &SimVfs, watcher: &Watcher, history: &mut History) -> Result<(), Stop> {
         let over = (&self.shape, &self.config());
-        run_script(vfs, over, watcher, &self.script, 0, history)
+        run_script(vfs, over, watcher, &self.script, 0, history, &mut 0)
     }
 
     fn open(&self, vfs: &SimVfs, watcher: &Watcher, history: History) -> Result<Life, Stop> {

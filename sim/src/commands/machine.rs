@@ -1,7 +1,7 @@
 //! A server without sockets and threads: words in, a reply out.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use redkeep::command::client::{Entry, Origin};
 use redkeep::command::effects;
@@ -77,6 +77,7 @@ pub fn configured(directives: &[(&str, &str)]) -> Arc<Config> {
 pub struct Machine {
     pub keyspace: Held,
     pub server: Arc<Server>,
+    command_clock: Arc<CommandClock>,
     session: Option<Session>,
     /// Connections that may block.
     pub waiters: Waiters,
@@ -93,6 +94,32 @@ pub fn empty_disk(clock: &SimClock, folders: &[&str]) -> SimVfs {
     SimVfs::new(DiskProfile::default(), folders, &setup)
 }
 
+/// The clock of a server whose wall stands still during a command, so that whoever is served by it is served at its time,
+/// which the model is told.
+#[derive(Debug)]
+struct CommandClock {
+    clock: Arc<dyn Clock>,
+    /// Wall time in microseconds while a command runs; otherwise 0.
+    command_us: AtomicU64,
+}
+
+impl Clock for CommandClock {
+    fn wall_ms(&self) -> u64 {
+        self.wall_us() / 1000
+    }
+
+    fn wall_us(&self) -> u64 {
+        match self.command_us.load(Ordering::Relaxed) {
+            0 => self.clock.wall_us(),
+            us => us,
+        }
+    }
+
+    fn mono_us(&self) -> u64 {
+        self.clock.mono_us()
+    }
+}
+
 impl Machine {
     /// A server over the database on a disk of its own, made if it is not there.
     pub fn alone(vfs: &SimVfs, shape: &Shape) -> Result<Self, String> {
@@ -106,12 +133,18 @@ impl Machine {
     pub fn new(engine: Engine, config: Arc<Config>, clock: &Arc<dyn Clock>) -> Result<Self, Error> {
         let keyspace = Keyspace::new(engine, DATABASES, DRAWS, clock.wall_ms())?;
         let evicts = config.maxmemory() > 0;
-        let server = Arc::new(Server::new(config, Arc::clone(clock)));
+        let command_clock = Arc::new(CommandClock {
+            clock: Arc::clone(clock),
+            command_us: AtomicU64::new(0),
+        });
+        let of_server: Arc<dyn Clock> = command_clock.clone();
+        let server = Arc::new(Server::new(config, of_server));
         let session = Some(connect(&server, false));
         let waiters = (0..WAITERS).map(|_| connect(&server, true)).collect();
         let mut machine = Self {
             keyspace: Held(Arc::new(Mutex::new(keyspace))),
             server,
+            command_clock,
             session,
             waiters: Waiters::new(waiters),
             listener: None,
@@ -175,6 +208,15 @@ impl Machine {
 
     fn answer(&self, session: &mut Session, words: &Words, now_us: u64) -> Vec<u8> {
         value::put_request(session.input.room(), words);
+        let during = &self.command_clock.command_us;
+        during.store(now_us, Ordering::Relaxed);
+        let reply = self.reply_to(session, now_us);
+        during.store(0, Ordering::Relaxed);
+        reply
+    }
+
+    /// What the request in a session's buffer is answered.
+    fn reply_to(&self, session: &mut Session, now_us: u64) -> Vec<u8> {
         loop {
             let step = {
                 let mut keyspace = self.keyspace.lock();

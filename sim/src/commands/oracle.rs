@@ -261,7 +261,7 @@ fn key(answer: Answer<'_>, db: usize, name: &[u8]) -> Result<Option<Vec<Value>>,
         },
         "stream" => {
             let question = words(&[b"XINFO", b"STREAM", name, b"FULL", b"COUNT", b"0"]);
-            vec![without_index(answer(db, &question)?)]
+            vec![without_seen(without_index(answer(db, &question)?))]
         }
         // A key may be due between two questions only if time passes, and it does not.
         other => return Err(Refused(format!("a key is a {other}"))),
@@ -300,6 +300,24 @@ fn without_index(value: Value) -> Value {
         .filter(|pair| !of_index(&pair[0]))
         .flat_map(<[Value]>::to_vec);
     Value::Array(kept.collect())
+}
+
+/// The answer of XINFO without when consumers were seen: a client that waits and looks again is seen, of which nobody else
+/// hears.
+fn without_seen(value: Value) -> Value {
+    let Value::Array(items) = value else {
+        return value;
+    };
+    let mut kept = Vec::new();
+    let mut items = items.into_iter();
+    while let Some(item) = items.next() {
+        if matches!(&item, Value::Bulk(name) if name.as_slice() == b"seen-time") {
+            items.next();
+        } else {
+            kept.push(without_seen(item));
+        }
+    }
+    Value::Array(kept)
 }
 
 /// Names and codes of what FUNCTION LIST answers.

@@ -39,7 +39,7 @@ fn acts(work: &mut Workload, most: u64) -> Vec<Act> {
     let mut acts = Vec::new();
     for _ in 0..work.stream_mut().between(1, most) {
         let stream = work.stream_mut();
-        match stream.below(30) {
+        match stream.below(32) {
             0..=3 => acts.push(Act::Ack),
             4 | 5 => acts.push(Act::Sync),
             6 => acts.push(Act::CheckpointSteps(stream.between(1, 5) as u32)),
@@ -54,6 +54,7 @@ fn acts(work: &mut Workload, most: u64) -> Vec<Act> {
             16 => acts.push(Act::Snapshot),
             17 => acts.push(Act::ReadSnapshots),
             18 if stream.chance(500_000) => acts.push(Act::DropSnapshot),
+            19 | 20 => acts.extend(work.queue()),
             _ => acts.extend(work.calls()),
         }
     }
@@ -75,14 +76,24 @@ pub fn run(seed: Seed, planted: Planted) -> Result<Coverage, Box<Failure>> {
     let limits = Limits::draw(&mut stream);
     let config = configured(&directives(&mut stream));
     let mut work = Workload::new(seed, limits);
+    let mut served = 0;
     for _ in 0..knobs.lives {
         let acts = acts(&mut work, knobs.acts * 2);
         lives.live(|ground, history| {
             let over = (&shape, &config);
-            run_script(ground.vfs, over, ground.watcher, &acts, ground.low, history)
+            let watcher = ground.watcher;
+            run_script(
+                ground.vfs,
+                over,
+                watcher,
+                &acts,
+                ground.low,
+                history,
+                &mut served,
+            )
         })?;
     }
-    lives.finish(|ground, history| {
+    let coverage = lives.finish(|ground, history| {
         let mut life = Life::open(ground.vfs, &shape, &config, ground.watcher, history)?;
         ground.expect(life.history().issued())?;
         life.goes_on()?;
@@ -90,5 +101,6 @@ pub fn run(seed: Seed, planted: Planted) -> Result<Coverage, Box<Failure>> {
             life.empties()?;
         }
         Ok(())
-    })
+    })?;
+    Ok(Coverage { served, ..coverage })
 }

@@ -311,6 +311,59 @@ impl Workload {
         Act::Block(self.stream.below(WAITERS as u64) as usize, command(&text))
     }
 
+    /// Some clients come one after the other for what is at a key, and are given it, or a part of it.
+    pub fn queue(&mut self) -> Vec<Act> {
+        let call = |text: String| Act::Call(command(&text));
+        let (kind, key) = match self.stream.below(3) {
+            0 => ('z', self.key('z')),
+            1 => ('x', self.key('x')),
+            _ => ('l', self.key('l')),
+        };
+        // Who waits is in the first database.
+        let mut acts = vec![call("SELECT 0".to_owned()), call(format!("DEL {key}"))];
+        if kind == 'x' {
+            acts.push(call(format!("XGROUP CREATE {key} g $ MKSTREAM")));
+        }
+        for _ in 0..self.stream.between(1, WAITERS as u64 + 1) {
+            let words = match kind {
+                'z' => format!("BZPOPMIN {key} 0"),
+                'x' => format!("XREADGROUP GROUP g one COUNT 1 BLOCK 0 STREAMS {key} >"),
+                _ => {
+                    let verb = *self.stream.pick(&["BLPOP", "BLPOP", "BRPOP"]);
+                    format!("{verb} {key} 0")
+                }
+            };
+            let waiter = self.stream.below(WAITERS as u64) as usize;
+            acts.push(Act::Block(waiter, command(&words)));
+        }
+        if self.stream.chance(300_000) {
+            acts.push(if self.stream.chance(500_000) {
+                Act::Ack
+            } else {
+                Act::Checkpoint
+            });
+        }
+        let mut given: Vec<Act> = (0..self.stream.between(1, 3))
+            .map(|_| {
+                call(match kind {
+                    'z' => format!("ZADD {key} {}", self.several(Self::score_and_member)),
+                    'x' => {
+                        self.next_id += 1;
+                        let id = self.next_id;
+                        format!("XADD {key} {id}-1 {}", self.field_and_value())
+                    }
+                    _ => format!("RPUSH {key} {}", self.several(Self::element)),
+                })
+            })
+            .collect();
+        if self.stream.chance(300_000) {
+            given.insert(0, call("MULTI".to_owned()));
+            given.push(call("EXEC".to_owned()));
+        }
+        acts.extend(given);
+        acts
+    }
+
     /// A command, a transaction, or a script that does several commands.
     pub fn calls(&mut self) -> Vec<Act> {
         let call = |text: String| Act::Call(command(&text));

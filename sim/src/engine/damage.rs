@@ -5,6 +5,8 @@ use std::path::Path;
 
 use redkeep::storage::Plan;
 use redkeep::storage::log::inspect;
+use redkeep::storage::pager::META_REGION_BYTES;
+use redkeep::storage::planted::Planted;
 
 use super::exhaust::{drop_all, unpanicked};
 use super::life::{self, Act, DATA, History, LOG, Life, Script, Shape, Stop, run_script};
@@ -15,6 +17,8 @@ use crate::seed::Seed;
 
 /// Bytes that are damaged together.
 const ATOM: u64 = 512;
+/// Bytes of a value whose record is several frames of the greatest length.
+const LONG_BYTES: usize = 4 << 20;
 
 /// What became of the damaged databases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,13 +34,20 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
+    fn add(&mut self, other: &Self) {
+        self.survived += other.survived;
+        self.partly += other.partly;
+        self.refused += other.refused;
+        self.last_group_lost += other.last_group_lost;
+    }
+
     /// How many databases were damaged.
     pub fn total(&self) -> u64 {
         self.survived + self.partly + self.refused + self.last_group_lost
     }
 }
 
-/// A database with a checkpoint, a second one over it, and transactions in the log.
+/// A database with checkpoints, each over the ones before, so that pages are used again, and transactions in the log.
 fn database(shape: Shape) -> Result<(Disk, History), Stop> {
     let key = |n: u64| format!("key{n:02}").into_bytes();
     let put = |n: u64, len: usize, id: u64| Step::Put(0, key(n), len, id);
@@ -54,10 +65,29 @@ fn database(shape: Shape) -> Result<(Disk, History), Stop> {
         Act::Sync,
         Act::Checkpoint,
     ];
+    for round in 0..3 {
+        let again = (0..4).map(|n| put(n, 60, 210 + 10 * round + n)).collect();
+        acts.extend([Act::Txn(Plan::Savepoint, again), Act::Sync, Act::Checkpoint]);
+    }
     for n in 0..4 {
         acts.push(Act::Txn(Plan::Simple, vec![put(n, 50, 300 + n)]));
         acts.push(Act::Sync);
     }
+    made(shape, acts)
+}
+
+/// A database with a record of many frames at the end of its log.
+fn database_with_long_record(shape: Shape) -> Result<(Disk, History), Stop> {
+    let put = |len: usize, id: u64| Step::Put(0, b"key".to_vec(), len, id);
+    let mut acts = Vec::new();
+    for (len, id) in [(60, 1), (LONG_BYTES, 2), (70, 3)] {
+        acts.extend([Act::Txn(Plan::Simple, vec![put(len, id)]), Act::Sync]);
+    }
+    made(shape, acts)
+}
+
+/// What is on the disk of a database after these acts.
+fn made(shape: Shape, acts: Vec<Act>) -> Result<(Disk, History), Stop> {
     let script = Script {
         acts,
         tolerates_full_disk: false,
@@ -199,14 +229,96 @@ pub fn every_place(shape: Shape, stride: u64) -> Result<Outcomes, Broken> {
                         ..Outcomes::default()
                     };
                 }
-                total.survived += outcome.survived;
-                total.partly += outcome.partly;
-                total.refused += outcome.refused;
-                total.last_group_lost += outcome.last_group_lost;
+                total.add(&outcome);
             }
         }
     }
     Ok(total)
+}
+
+/// What was written as one, of equal length, is exchanged, each pair for itself (F39): pages, and frames of the log.
+pub fn whole_writes(planted: Planted) -> Result<Outcomes, Broken> {
+    let of_pages = Shape {
+        page_bytes: 4096,
+        planted,
+        ..Shape::default()
+    };
+    let of_frames = Shape {
+        segment_bytes: 2 * LONG_BYTES as u64,
+        ..of_pages
+    };
+    let both = |disk: &Disk| {
+        vec![
+            (DATA, pages(disk, &of_pages)),
+            (LOG, frames(disk, &of_pages)),
+        ]
+    };
+    let of_log = |disk: &Disk| vec![(LOG, frames(disk, &of_frames))];
+    let mut total = exchanged(of_pages, database(of_pages), both)?;
+    total.add(&exchanged(
+        of_frames,
+        database_with_long_record(of_frames),
+        of_log,
+    )?);
+    Ok(total)
+}
+
+fn exchanged(
+    shape: Shape,
+    made: Result<(Disk, History), Stop>,
+    written: impl Fn(&Disk) -> Vec<(&'static str, Vec<(u64, u64)>)>,
+) -> Result<Outcomes, Broken> {
+    let (disk, history) =
+        made.map_err(|stop| Broken::new("O10", format!("the database could not be made: {stop}")))?;
+    let mut total = Outcomes::default();
+    for (path, units) in written(&disk) {
+        for (n, (a, len)) in units.iter().copied().enumerate() {
+            let alike = units[n + 1..].iter().filter(|(_, other)| *other == len);
+            for b in alike.map(|(b, _)| *b) {
+                let mut image = disk.clone();
+                let swap = Damage::Swap { a, b, len };
+                if image.damage(Path::new(path), &swap).is_err() {
+                    continue;
+                }
+                let named = |broken: Broken| {
+                    Broken::new(
+                        broken.oracle,
+                        format!("{swap:?} of {path}: {}", broken.detail),
+                    )
+                };
+                let (outcome, k) = look(image, shape, &history).map_err(named)?;
+                if k < history.acked_durable {
+                    let detail = format!("{k} of {} is there", history.acked_durable);
+                    return Err(named(Broken::new("O10", detail)));
+                }
+                total.add(&outcome);
+            }
+        }
+    }
+    Ok(total)
+}
+
+/// Where pages are, and how long they are.
+fn pages(disk: &Disk, shape: &Shape) -> Vec<(u64, u64)> {
+    let len = disk.contents(Path::new(DATA)).map_or(0, |b| b.len()) as u64;
+    let page = shape.page_bytes as u64;
+    let all = (META_REGION_BYTES..len).step_by(shape.page_bytes);
+    all.map(|at| (at, page)).collect()
+}
+
+/// Where frames of the log are, and how long they are.
+fn frames(disk: &Disk, shape: &Shape) -> Vec<(u64, u64)> {
+    let log = disk.contents(Path::new(LOG)).unwrap_or_default();
+    let slots = (log.len() as u64).saturating_sub(inspect::SEGMENTS_START) / shape.segment_bytes;
+    let of_slot = |slot: u64| {
+        let start = inspect::offset_of(slot, shape.segment_bytes);
+        let end = start + shape.segment_bytes;
+        let image = log.get(start as usize..end as usize)?;
+        let (_, frames) = inspect::segment(image, &life::UUID, slot)?;
+        let frames = frames.into_iter().map(move |f| (start + f.offset, f.len));
+        Some(frames.collect::<Vec<_>>())
+    };
+    (0..slots).filter_map(of_slot).flatten().collect()
 }
 
 /// Whether damage touches what lies at `place` or behind it.

@@ -1,4 +1,4 @@
-//! The ordering assertions that know the file formats: A1 to A8, A10, A11, A14 to A16, on the stream of calls.
+//! The ordering assertions that know the file formats: A1 to A8, A10, A11, A14 to A17, on the stream of calls.
 //!
 //! The monitor keeps its own copy of both files and of what of them is synced. It parses what is written with the
 //! engine's public functions, and the driver tells it what leaves: acknowledgements, snapshots, the end of an open.
@@ -91,6 +91,8 @@ pub struct Monitor {
     snapshots: BTreeMap<u64, Reached>,
     segments: BTreeMap<u64, Segment>,
     salts: BTreeSet<u64>,
+    /// The page that each stamp was written for, in all lives.
+    stamps: BTreeMap<u64, PageNo>,
     seq_max: u64,
     /// The highest sequence number before this life.
     seq_floor: u64,
@@ -127,6 +129,7 @@ impl Monitor {
             snapshots: BTreeMap::new(),
             segments: BTreeMap::new(),
             salts: BTreeSet::new(),
+            stamps: BTreeMap::new(),
             seq_max: 0,
             seq_floor: 0,
             written_lsn: 0,
@@ -470,6 +473,14 @@ impl Monitor {
                     format!("page {number} is written as page {} or unsealed", ptr.page),
                 );
                 continue;
+            }
+            let owner = *self.stamps.entry(ptr.stamp.0).or_insert(number);
+            if owner != number {
+                let stamp = ptr.stamp.0;
+                self.fail(
+                    "A17",
+                    format!("stamp {stamp:#x} is of page {owner} and of page {number}"),
+                );
             }
             let holders = [Some(&self.current), self.previous.as_ref().map(|(r, _)| r)];
             let is_held = holders

@@ -601,7 +601,11 @@ impl Engine {
     /// Takes a snapshot of every root: O(roots), readable from any thread.
     pub fn snapshot(&mut self) -> Snapshot {
         assert!(self.txn.is_none(), "a snapshot has whole transactions");
-        let stamp = self.pager.freeze();
+        let stamp = if self.planted.has(Bug::M38SnapshotDoesNotFreeze) {
+            self.pager.pin_unfrozen()
+        } else {
+            self.pager.freeze()
+        };
         if self.planted.has(Bug::M11ReuseUnderSnapshot) {
             self.pager.release(stamp);
         }

@@ -693,6 +693,14 @@ impl Pager {
         stamp
     }
 
+    /// A planted bug: [`Pager::freeze`] that lets what is not frozen yet be changed in place.
+    pub fn pin_unfrozen(&mut self) -> Stamp {
+        let before = self.frozen_before;
+        let stamp = self.freeze();
+        self.frozen_before = before;
+        stamp
+    }
+
     /// Takes free pages out of use, which somebody reads, until the pin that this returns is released.
     pub fn withhold(&mut self, pages: &[PageNo]) -> Stamp {
         let stamp = self.freeze();
