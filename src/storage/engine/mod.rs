@@ -14,6 +14,7 @@ mod bodies;
 mod bulk;
 mod cells;
 mod dropped;
+mod finger;
 mod freeze;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 pub(in crate::storage) use self::bulk::Filling;
 pub(in crate::storage) use self::cells::fits_inline;
+use self::finger::{FINGERS, Finger, LookAhead, finger_of};
 pub(super) use self::freeze::{DROPPED_KEY, ROOT_KEY};
 pub use self::freeze::{Frozen, FrozenRoots};
 use super::Error;
@@ -29,12 +31,12 @@ use super::checkpoint::CheckpointState;
 use super::log::{Log, LogError, Lsn};
 use super::node::Node;
 use super::page::{Desc, PAGE_BYTES_MIN, PagePtr, Stamp};
-use super::pager::{FrameNo, OnMiss, PageSource, Pager, PagerStats, Pool, PoolShape, Space};
+use super::pager::{OnMiss, PageSource, Pager, PagerStats, Pool, PoolShape, Space};
 use super::planted::{Bug, Planted};
 use super::read::{NESTED_BIT, Nested, Read, RootId, TreeId, open_nested};
 use super::record::{Change, Place};
 use super::snapshot::{Registry, Snapshot};
-use super::tree::{self, Path, Seek};
+use super::tree::{self, Seek};
 use crate::vfs::{AbsentFile, Clock};
 
 /// Pages kept free beyond what a single change needs, so that writing descriptors back at commit cannot fail.
@@ -84,173 +86,6 @@ struct Txn {
     reserved_bytes: u64,
     /// The pager's mark before the transaction.
     was_urgent: bool,
-}
-
-/// The way that the last look-up took, in whatever command that was: who looks up the same key, the first or last entry of
-/// the tree, or a key beyond those, need not look for it again. It is good as long as no page has moved and nobody else
-/// has changed its tree.
-#[derive(Debug, Default)]
-struct Finger {
-    /// Empty: nothing was looked up, or its tree has changed since. Otherwise the first page is the tree's root, whose
-    /// stamp no other tree has.
-    path: Path<FrameNo>,
-    /// [`Pager::moves`] when it was last used.
-    moves: u64,
-    /// The operation that has its pages.
-    operation: u64,
-    key: Vec<u8>,
-    found: bool,
-}
-
-/// How many fingers there are: one for the root trees, and two for nested ones, so that what keeps its elements in two
-/// orders has one in each.
-const FINGERS: usize = 3;
-
-/// Which of the fingers is for this tree.
-fn finger_of(nested: &[Nested], tree: TreeId) -> usize {
-    if tree.is_nested() {
-        1 + (nested[tree.index()].slot & 1)
-    } else {
-        0
-    }
-}
-
-impl Finger {
-    /// Whether it is somewhere in the tree with this root; if so, its pages are the running operation's.
-    #[inline]
-    fn is_in(&mut self, pager: &mut Pager, root: PagePtr) -> bool {
-        if self.moves != pager.moves() || self.path.first().is_none_or(|step| step.ptr != root) {
-            return false;
-        }
-        if self.operation != pager.operation() {
-            self.operation = pager.operation();
-            for step in &self.path {
-                pager.touch(step.slot);
-            }
-        }
-        true
-    }
-
-    /// Whether it is where `key` is or would be in the tree with this root.
-    #[inline]
-    fn is_at(&mut self, pager: &mut Pager, root: PagePtr, key: &[u8]) -> bool {
-        self.key == key && self.is_in(pager, root)
-    }
-
-    /// It is at the end of its path, which the running operation has found or has changed along.
-    fn rest(&mut self, pager: &Pager) {
-        self.moves = pager.moves();
-        self.operation = pager.operation();
-    }
-
-    /// Finds the place of `key` in the leaf of the path, whose cells may have changed.
-    fn look_again(&mut self, pager: &mut Pager, key: &[u8]) -> Result<bool, Error> {
-        let leaf = self.path.last_mut().expect("a path ends in a leaf");
-        let place = tree::place_in(pager, leaf.slot, key);
-        match place {
-            Ok((index, found)) => {
-                leaf.index = index;
-                Ok(found)
-            }
-            Err(e) => {
-                self.path.clear();
-                Err(e)
-            }
-        }
-    }
-
-    /// The tree with this root is about to change.
-    #[inline]
-    fn forget(&mut self, root: PagePtr) {
-        if self.path.first().is_some_and(|step| step.ptr == root) {
-            self.path.clear();
-        }
-    }
-
-    /// Moves to the first or last entry of its tree, if that is in the same leaf; false: it stays where it is.
-    fn reach_edge(&mut self, pager: &Pager, is_first: bool) -> bool {
-        let Some((leaf, branches)) = self.path.split_last_mut() else {
-            return false;
-        };
-        let at_edge = |index: usize, slot| match is_first {
-            true => index == 0,
-            false => index + 1 == Node::new(pager.bytes(slot)).len(),
-        };
-        let len = Node::new(pager.bytes(leaf.slot)).len();
-        if len == 0 || !branches.iter().all(|step| at_edge(step.index, step.slot)) {
-            return false;
-        }
-        leaf.index = if is_first { 0 } else { len - 1 };
-        true
-    }
-
-    /// Moves from the first or last entry of its tree to where `key` would be, if that is beyond it; false: it is not
-    /// there.
-    fn reach_beyond(&mut self, pager: &Pager, key: &[u8]) -> bool {
-        let Some((leaf, branches)) = self.path.split_last_mut() else {
-            return false;
-        };
-        let nodes = || {
-            branches
-                .iter()
-                .map(|step| (step, Node::new(pager.bytes(step.slot))))
-        };
-        let len = Node::new(pager.bytes(leaf.slot)).len();
-        if !self.found {
-            return false;
-        }
-        if key > self.key.as_slice() {
-            if leaf.index + 1 != len || nodes().any(|(step, node)| step.index + 1 != node.len()) {
-                return false;
-            }
-            leaf.index = len;
-        } else if leaf.index != 0 || nodes().any(|(step, _)| step.index != 0) {
-            return false;
-        }
-        self.found = false;
-        true
-    }
-}
-
-/// Look-ups made before the commands that need them, several together.
-#[derive(Debug, Default)]
-struct LookAhead {
-    /// None: nothing was looked up.
-    tree: Option<TreeId>,
-    /// What the ways are good for: the tree's root and [`Pager::ways`].
-    root: PagePtr,
-    pager_ways: u64,
-    /// [`Pager::leaf_changes`] when they were found.
-    leaf_changes: u64,
-    keys: Vec<Vec<u8>>,
-    ways: Vec<tree::Ahead>,
-    /// How many of them there are, and the first that is not used.
-    len: usize,
-    next: usize,
-}
-
-impl LookAhead {
-    /// The way to the leaf of `key`, if it was looked up and no page has moved since or become another's.
-    #[inline]
-    fn take(
-        &mut self,
-        tree: TreeId,
-        root: PagePtr,
-        pager: &Pager,
-        key: &[u8],
-    ) -> Option<&tree::Ahead> {
-        if self.next == self.len
-            || self.tree != Some(tree)
-            || self.root != root
-            || self.pager_ways != pager.ways()
-        {
-            return None;
-        }
-        let keys = &self.keys[self.next..self.len];
-        let at = self.next + keys.iter().position(|k| k == key)?;
-        self.next = at + 1;
-        Some(&self.ways[at]).filter(|way| way.is_whole)
-    }
 }
 
 /// The way to a tree from its root.
@@ -920,8 +755,13 @@ impl Read for Engine {
             _ => false,
         };
         if is_there {
-            let leaf = finger.path.last().expect("a path ends in a leaf");
-            tree::key_over(&mut self.pager, leaf.slot, leaf.index, key_out)?;
+            let leaf = *finger.path.last().expect("a path ends in a leaf");
+            let read = tree::key_over(&mut self.pager, leaf.slot, leaf.index, key_out);
+            if read.is_err() {
+                // It is there, and its key is still the one from where it came.
+                finger.path.clear();
+            }
+            read?;
         } else {
             finger.path.clear();
             let operation = self.pager.operation();

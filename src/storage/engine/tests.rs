@@ -643,3 +643,141 @@ fn what_was_looked_up_ahead_is_not_used_once_it_is_stale() {
         assert!(model.len() > 100, "the test has had something to look up");
     });
 }
+
+/// The way to the first entry is not taken for the way to the key that was looked up before, if the first entry's own key
+/// is missed.
+#[test]
+fn a_key_that_is_missed_at_the_edge_leaves_no_wrong_way() {
+    let rig = Rig::new(512, 64 << 10);
+    let long = vec![b'a'; 600];
+    rig.change(Plan::Savepoint, |engine| {
+        let tree = engine.root(RootId(1))?;
+        engine.put(tree, &long, b"", b"of the long one")?;
+        engine.put(tree, b"b", b"", b"of the short one")
+    });
+    rig.checkpoint();
+    rig.with(|engine| {
+        engine.forget_cache();
+        engine.begin_command(OnMiss::Read);
+        let tree = engine.root(RootId(1)).expect("a root");
+        engine.locate(tree, b"b").expect("its leaf is read");
+        engine.begin_command(OnMiss::Note);
+        let mut key = Vec::new();
+        let first = engine.seek(tree, Seek::First, &mut key);
+        assert!(matches!(first, Err(Error::Miss)), "the rest of the key");
+        let cell = engine.get(tree, b"b").expect("it is in memory");
+        let body = cell.expect("it is there").body();
+        assert!(matches!(
+            body,
+            crate::storage::Body::Inline(b"of the short one")
+        ));
+    });
+}
+
+/// Pushes and pops at the ends of two nested trees of each of two cells, beside look-ups, deletes in the middle,
+/// checkpoints and snapshots, are what they are in maps.
+#[test]
+fn nested_trees_are_queues_from_both_ends() {
+    let rig = Rig::new(512, 32 << 10);
+    let owners: [&[u8]; 2] = [b"one", b"other"];
+    rig.change(Plan::Savepoint, |engine| {
+        let keys = engine.root(RootId(1))?;
+        owners
+            .iter()
+            .try_for_each(|owner| engine.put_nested(keys, owner, b"", 2))
+    });
+    let mut rng = fastrand::Rng::with_seed(5);
+    let mut models: [[BTreeMap<Bytes, Bytes>; 2]; 2] = Default::default();
+    let mut snapshot = None;
+    let mut emptied = 0;
+    for turn in 0..20_000_u32 {
+        let (o, n) = (rng.usize(..2), rng.usize(..2));
+        let model = &mut models[o][n];
+        // It swells and shrinks.
+        let grows = (turn / 2500).is_multiple_of(2);
+        let what = rng.u32(..if grows { 12 } else { 9 });
+        rig.change(Plan::Savepoint, |engine| {
+            let keys = engine.root(RootId(1))?;
+            let tree = engine.nested(keys, owners[o], n)?.expect("it is there");
+            let mut key = Vec::new();
+            match what {
+                0..=3 => {
+                    let (seek, expected) = match what % 2 {
+                        0 => (Seek::First, model.first_key_value()),
+                        _ => (Seek::Last, model.last_key_value()),
+                    };
+                    let cell = engine.seek(tree, seek, &mut key)?;
+                    let found = cell.map(|cell| match cell.body() {
+                        crate::storage::Body::Inline(body) => body.to_vec(),
+                        crate::storage::Body::Blob { .. } => panic!("it is short"),
+                    });
+                    let found = found.map(|body| (key.clone(), body));
+                    let expected = expected.map(|(k, v)| (k.clone(), v.clone()));
+                    assert_eq!(found, expected, "turn {turn}");
+                    if expected.is_some() {
+                        assert!(engine.delete(tree, &key)?);
+                        model.remove(&key);
+                        emptied += u32::from(model.is_empty());
+                    }
+                }
+                4 | 5 if !model.is_empty() => {
+                    let nth = rng.usize(..model.len());
+                    let (key, body) = model.iter().nth(nth).expect("one of them");
+                    let cell = engine.get(tree, key)?.expect("it is there");
+                    assert_eq!(cell.body_len(), body.len() as u64, "turn {turn}");
+                    if what == 5 {
+                        let key = key.clone();
+                        assert!(engine.delete(tree, &key)?);
+                        model.remove(&key);
+                    }
+                }
+                _ => {
+                    let edge = match what % 2 {
+                        0 => model.first_key_value().map(|(k, _)| {
+                            i64::from_be_bytes(k[..8].try_into().expect("eight")) - 1
+                        }),
+                        _ => model.last_key_value().map(|(k, _)| {
+                            i64::from_be_bytes(k[..8].try_into().expect("eight")) + 1
+                        }),
+                    };
+                    let number = edge.unwrap_or(1 << 40);
+                    let mut key = number.to_be_bytes().to_vec();
+                    if rng.u32(..20) == 0 {
+                        key.resize(8 + rng.usize(..100), b'x');
+                    }
+                    let body = vec![b'v'; rng.usize(..40)];
+                    engine.put(tree, &key, b"", &body)?;
+                    model.insert(key, body);
+                }
+            }
+            Ok::<_, Error>(())
+        });
+        match rng.u32(..200) {
+            0 => rig.checkpoint(),
+            1 => snapshot = Some(rig.with(Engine::snapshot)),
+            2 => snapshot = None,
+            _ => {}
+        }
+    }
+    drop(snapshot);
+    assert!(emptied > 2, "emptied {emptied} times");
+    rig.with(|engine| {
+        engine.begin_command(OnMiss::Read);
+        let keys = engine.root(RootId(1)).expect("a root");
+        for (owner, models) in owners.iter().zip(&models) {
+            for (n, model) in models.iter().enumerate() {
+                let tree = engine.nested(keys, owner, n).expect("readable");
+                let tree = tree.expect("it is there");
+                assert_eq!(engine.count(tree), model.len() as u64);
+                let mut expected = model.keys();
+                engine
+                    .scan(tree, Seek::First, &mut |key, _| {
+                        assert_eq!(Some(key), expected.next().map(Vec::as_slice));
+                        std::ops::ControlFlow::Continue(())
+                    })
+                    .expect("readable");
+                assert_eq!(expected.next(), None);
+            }
+        }
+    });
+}

@@ -1,0 +1,175 @@
+//! Where look-ups ended, and look-ups made beforehand: ways that need not be gone again.
+
+use super::Error;
+use crate::storage::node::Node;
+use crate::storage::page::PagePtr;
+use crate::storage::pager::{FrameNo, Pager};
+use crate::storage::read::{Nested, TreeId};
+use crate::storage::tree::{self, Path};
+
+/// The way that the last look-up took, in whatever command that was: who looks up the same key, the first or last entry of
+/// the tree, or a key beyond those, need not look for it again. It is good as long as no page has moved and nobody else
+/// has changed its tree.
+#[derive(Debug, Default)]
+pub(super) struct Finger {
+    /// Empty: nothing was looked up, or its tree has changed since. Otherwise the first page is the tree's root, whose
+    /// stamp no other tree has.
+    pub(super) path: Path<FrameNo>,
+    /// [`Pager::moves`] when it was last used.
+    moves: u64,
+    /// The operation that has its pages.
+    operation: u64,
+    pub(super) key: Vec<u8>,
+    pub(super) found: bool,
+}
+
+/// How many fingers there are: one for the root trees, and two for nested ones, so that what keeps its elements in two
+/// orders has one in each.
+pub(super) const FINGERS: usize = 3;
+
+/// Which of the fingers is for this tree.
+pub(super) fn finger_of(nested: &[Nested], tree: TreeId) -> usize {
+    if tree.is_nested() {
+        1 + (nested[tree.index()].slot & 1)
+    } else {
+        0
+    }
+}
+
+impl Finger {
+    /// Whether it is somewhere in the tree with this root; if so, its pages are the running operation's.
+    #[inline]
+    pub(super) fn is_in(&mut self, pager: &mut Pager, root: PagePtr) -> bool {
+        if self.moves != pager.moves() || self.path.first().is_none_or(|step| step.ptr != root) {
+            return false;
+        }
+        if self.operation != pager.operation() {
+            self.operation = pager.operation();
+            for step in &self.path {
+                pager.touch(step.slot);
+            }
+        }
+        true
+    }
+
+    /// Whether it is where `key` is or would be in the tree with this root.
+    #[inline]
+    pub(super) fn is_at(&mut self, pager: &mut Pager, root: PagePtr, key: &[u8]) -> bool {
+        self.key == key && self.is_in(pager, root)
+    }
+
+    /// It is at the end of its path, which the running operation has found or has changed along.
+    pub(super) fn rest(&mut self, pager: &Pager) {
+        self.moves = pager.moves();
+        self.operation = pager.operation();
+    }
+
+    /// Finds the place of `key` in the leaf of the path, whose cells may have changed.
+    pub(super) fn look_again(&mut self, pager: &mut Pager, key: &[u8]) -> Result<bool, Error> {
+        let leaf = self.path.last_mut().expect("a path ends in a leaf");
+        let place = tree::place_in(pager, leaf.slot, key);
+        match place {
+            Ok((index, found)) => {
+                leaf.index = index;
+                Ok(found)
+            }
+            Err(e) => {
+                self.path.clear();
+                Err(e)
+            }
+        }
+    }
+
+    /// The tree with this root is about to change.
+    #[inline]
+    pub(super) fn forget(&mut self, root: PagePtr) {
+        if self.path.first().is_some_and(|step| step.ptr == root) {
+            self.path.clear();
+        }
+    }
+
+    /// Moves to the first or last entry of its tree, if that is in the same leaf; false: it stays where it is.
+    pub(super) fn reach_edge(&mut self, pager: &Pager, is_first: bool) -> bool {
+        let Some((leaf, branches)) = self.path.split_last_mut() else {
+            return false;
+        };
+        let at_edge = |index: usize, slot| match is_first {
+            true => index == 0,
+            false => index + 1 == Node::new(pager.bytes(slot)).len(),
+        };
+        let len = Node::new(pager.bytes(leaf.slot)).len();
+        if len == 0 || !branches.iter().all(|step| at_edge(step.index, step.slot)) {
+            return false;
+        }
+        leaf.index = if is_first { 0 } else { len - 1 };
+        true
+    }
+
+    /// Moves from the first or last entry of its tree to where `key` would be, if that is beyond it; false: it is not
+    /// there.
+    pub(super) fn reach_beyond(&mut self, pager: &Pager, key: &[u8]) -> bool {
+        let Some((leaf, branches)) = self.path.split_last_mut() else {
+            return false;
+        };
+        let nodes = || {
+            branches
+                .iter()
+                .map(|step| (step, Node::new(pager.bytes(step.slot))))
+        };
+        let len = Node::new(pager.bytes(leaf.slot)).len();
+        if !self.found {
+            return false;
+        }
+        if key > self.key.as_slice() {
+            if leaf.index + 1 != len || nodes().any(|(step, node)| step.index + 1 != node.len()) {
+                return false;
+            }
+            leaf.index = len;
+        } else if leaf.index != 0 || nodes().any(|(step, _)| step.index != 0) {
+            return false;
+        }
+        self.found = false;
+        true
+    }
+}
+
+/// Look-ups made before the commands that need them, several together.
+#[derive(Debug, Default)]
+pub(super) struct LookAhead {
+    /// None: nothing was looked up.
+    pub(super) tree: Option<TreeId>,
+    /// What the ways are good for: the tree's root and [`Pager::ways`].
+    pub(super) root: PagePtr,
+    pub(super) pager_ways: u64,
+    /// [`Pager::leaf_changes`] when they were found.
+    pub(super) leaf_changes: u64,
+    pub(super) keys: Vec<Vec<u8>>,
+    pub(super) ways: Vec<tree::Ahead>,
+    /// How many of them there are, and the first that is not used.
+    pub(super) len: usize,
+    pub(super) next: usize,
+}
+
+impl LookAhead {
+    /// The way to the leaf of `key`, if it was looked up and no page has moved since or become another's.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        tree: TreeId,
+        root: PagePtr,
+        pager: &Pager,
+        key: &[u8],
+    ) -> Option<&tree::Ahead> {
+        if self.next == self.len
+            || self.tree != Some(tree)
+            || self.root != root
+            || self.pager_ways != pager.ways()
+        {
+            return None;
+        }
+        let keys = &self.keys[self.next..self.len];
+        let at = self.next + keys.iter().position(|k| k == key)?;
+        self.next = at + 1;
+        Some(&self.ways[at]).filter(|way| way.is_whole)
+    }
+}
