@@ -387,6 +387,13 @@ impl Keyspace {
         }
     }
 
+    /// Looks up elements of the set, hash or sorted set at a key, if it is large: see [`Engine::look_ahead_in`].
+    pub fn look_ahead_in(&mut self, db: u32, key: &[u8], elements: &[&[u8]]) {
+        if let Ok(trees) = self.trees(db) {
+            self.engine.look_ahead_in(trees.keys, key, elements);
+        }
+    }
+
     /// Looks up a key; one that is due is not there.
     pub fn lookup(
         &mut self,

@@ -365,32 +365,54 @@ impl Parser {
     }
 }
 
-/// The second words of the requests that begin at `at`, as far as they are plain to see; an empty span where there
-/// is none. Of most commands that is the key: a guess, for looking ahead only.
-pub fn second_words(input: &[u8], mut at: usize, max: usize, spans: &mut Vec<Range<usize>>) {
-    spans.clear();
-    while spans.len() < max {
-        let Some((span, end)) = second_word(input, at) else {
+/// What a request probably asks for, as places in the input: a guess, for looking ahead only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guess {
+    /// The second word, of most commands the key; empty where there is none.
+    pub key: Range<usize>,
+    /// An element of the set, hash or sorted set at the key; empty where no such command is plain to see.
+    pub element: Range<usize>,
+}
+
+/// Guesses of the requests that begin at `at`, as far as they are plain to see, `max` at most.
+pub fn guess(input: &[u8], mut at: usize, max: usize, guesses: &mut Vec<Guess>) {
+    guesses.clear();
+    while guesses.len() < max {
+        let Some((one, end)) = guess_one(input, at) else {
             return;
         };
-        spans.push(span);
+        guesses.push(one);
         at = end;
     }
 }
 
-/// The second word of the request at `at`, and where the request ends.
+/// The guess of the request at `at`, and where the request ends.
 #[inline]
-fn second_word(input: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
+fn guess_one(input: &[u8], at: usize) -> Option<(Guess, usize)> {
     let (count, mut at) = short_number(input, at, b'*')?;
-    let mut second = at..at;
+    let nowhere = at..at;
+    let (mut initial, mut key) = (0, nowhere.clone());
+    let (mut third, mut last) = (nowhere.clone(), nowhere.clone());
     for i in 0..count {
         let (len, start) = short_number(input, at, b'$')?;
         at = start + len + 2;
-        if i == 1 {
-            second = start..start + len;
+        match i {
+            0 => initial = input.get(start)? | 0x20,
+            1 => key = start..start + len,
+            2 => third = start..start + len,
+            _ => {}
+        }
+        if i >= 2 {
+            last = start..start + len;
         }
     }
-    (at <= input.len()).then_some((second, at))
+    // SADD and HSET name it behind the key, ZADD at the end.
+    let element = match initial {
+        b's' | b'h' => third,
+        b'z' => last,
+        _ => nowhere,
+    };
+    (at <= input.len()).then_some((Guess { key, element }, at))
 }
 
 /// A line of `mark` and a number of one to three digits: the number, and where the next line begins. None for
@@ -601,6 +623,35 @@ mod tests {
                 words(&[""]),
             ]
         );
+    }
+
+    #[test]
+    fn what_requests_ask_for_is_guessed_as_far_as_it_is_plain() {
+        let requests: [(&[&str], &str, &str); 6] = [
+            (&["GET", "k"], "k", ""),
+            (&["SADD", "s", "member"], "s", "member"),
+            (&["hset", "h", "field", "value"], "h", "field"),
+            (&["ZADD", "z", "1", "member"], "z", "member"),
+            (&["LPUSH", "l", "element"], "l", ""),
+            (&["PING"], "", ""),
+        ];
+        let mut input = Vec::new();
+        for (words, _, _) in requests {
+            input.extend(format!("*{}\r\n", words.len()).bytes());
+            for word in words {
+                input.extend(format!("${}\r\n{word}\r\n", word.len()).bytes());
+            }
+        }
+        input.extend(b"*2\r\n$3\r\nGET\r\n$5\r\nhal");
+        let mut guesses = Vec::new();
+        guess(&input, 0, 10, &mut guesses);
+        let text = |span: &Range<usize>| String::from_utf8_lossy(&input[span.clone()]).into_owned();
+        let guessed: Vec<_> = guesses
+            .iter()
+            .map(|one| (text(&one.key), text(&one.element)))
+            .collect();
+        let expected = requests.map(|(_, key, element)| (key.to_owned(), element.to_owned()));
+        assert_eq!(guessed, expected, "and not of the half one");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Carrying out requests: the checks in Redis's order, the command, what is counted and logged of it.
 
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
@@ -21,6 +22,7 @@ use crate::command::{
 };
 use crate::keyspace::Keyspace;
 use crate::keyspace::change::Listener;
+use crate::resp::parser::Guess;
 use crate::resp::{ErrorReply, Proto, Reply, ReplyMark, text};
 use crate::storage;
 use crate::storage::TOGETHER_MAX;
@@ -221,19 +223,26 @@ impl Session {
         Step::Again
     }
 
-    /// Looks up the keys of the next requests together, from request number `turn` of this hold on.
+    /// Looks up what the next requests ask for together, from request number `turn` of this hold on: their keys, or the
+    /// elements of one key.
     fn look_ahead(&self, keyspace: &mut Keyspace, turn: usize) {
-        let spans = self.ahead.get(turn..).unwrap_or_default();
-        if spans.len() < 2 {
+        let guesses = self.ahead.get(turn..).unwrap_or_default();
+        if guesses.len() < 2 {
             return;
         }
+        let guesses = &guesses[..guesses.len().min(TOGETHER_MAX)];
         let (input, _) = self.input.whole();
-        let keys: SmallVec<[&[u8]; TOGETHER_MAX]> = spans
-            .iter()
-            .take(TOGETHER_MAX)
-            .filter_map(|span| input.get(span.clone()))
-            .collect();
-        keyspace.look_ahead(self.client.db, &keys);
+        let words = |span: fn(&Guess) -> &Range<usize>| -> SmallVec<[&[u8]; TOGETHER_MAX]> {
+            let spans = guesses.iter().map(span);
+            spans.filter_map(|span| input.get(span.clone())).collect()
+        };
+        let keys = words(|guess| &guess.key);
+        if keys.windows(2).any(|pair| pair[0] != pair[1]) {
+            keyspace.look_ahead(self.client.db, &keys);
+        } else if guesses.iter().all(|guess| !guess.element.is_empty()) {
+            let elements = words(|guess| &guess.element);
+            keyspace.look_ahead_in(self.client.db, keys[0], &elements);
+        }
     }
 
     fn carry_out(&mut self, keyspace: &mut Keyspace, hold: &mut Hold<'_>) -> Verdict {

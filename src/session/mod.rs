@@ -13,7 +13,6 @@ mod store;
 mod tests;
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -24,7 +23,7 @@ use crate::command::client::{Block, BlockKind, Buffers, Client, Entry, ReplyMode
 use crate::command::dispatch::{BOUND, Bindings};
 use crate::command::server::Server;
 use crate::command::serving::UNBLOCKED;
-use crate::resp::parser::{Limits, Parser, Progress, ProtocolError, second_words};
+use crate::resp::parser::{Guess, Limits, Parser, Progress, ProtocolError, guess};
 use crate::resp::{ErrorReply, Proto, Reply};
 
 /// What a session needs before it goes on.
@@ -91,8 +90,8 @@ pub struct Session {
     lsn_seen: u64,
     /// The words of the current request; kept for its memory.
     words: Vec<&'static [u8]>,
-    /// Where in the input the probable keys of the next requests stand: of the next hold's, one a request.
-    ahead: Vec<Range<usize>>,
+    /// What the next requests probably ask for: of the next hold's, one a request.
+    ahead: Vec<Guess>,
     bindings: &'static Bindings,
 }
 
@@ -159,7 +158,7 @@ impl Session {
         }
         if is_ready && self.input.len() > self.parser.consumed() {
             let (input, start) = self.input.whole();
-            second_words(input, start, execution::COMMANDS_PER_HOLD, &mut self.ahead);
+            guess(input, start, execution::COMMANDS_PER_HOLD, &mut self.ahead);
         }
         is_ready
     }

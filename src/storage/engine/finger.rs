@@ -2,7 +2,7 @@
 
 use super::Error;
 use crate::storage::node::Node;
-use crate::storage::page::PagePtr;
+use crate::storage::page::{Desc, PagePtr};
 use crate::storage::pager::{FrameNo, Pager};
 use crate::storage::read::{Nested, TreeId};
 use crate::storage::tree::{self, Path};
@@ -136,35 +136,51 @@ impl Finger {
 /// Look-ups made before the commands that need them, several together.
 #[derive(Debug, Default)]
 pub(super) struct LookAhead {
-    /// None: nothing was looked up.
-    pub(super) tree: Option<TreeId>,
-    /// What the ways are good for: the tree's root and [`Pager::ways`].
-    pub(super) root: PagePtr,
-    pub(super) pager_ways: u64,
+    /// What the ways are good for: the tree with this root, and [`Pager::ways`].
+    root: PagePtr,
+    pager_ways: u64,
     /// [`Pager::leaf_changes`] when they were found.
     pub(super) leaf_changes: u64,
-    pub(super) keys: Vec<Vec<u8>>,
-    pub(super) ways: Vec<tree::Ahead>,
+    keys: Vec<Vec<u8>>,
+    ways: Vec<tree::Ahead>,
     /// How many of them there are, and the first that is not used.
-    pub(super) len: usize,
-    pub(super) next: usize,
+    len: usize,
+    next: usize,
 }
 
 impl LookAhead {
+    /// Looks up keys of a tree, the first [`tree::TOGETHER_MAX`] of them.
+    pub(super) fn look(&mut self, pager: &Pager, desc: &Desc, keys: &[&[u8]]) {
+        let keys = &keys[..keys.len().min(tree::TOGETHER_MAX)];
+        (self.len, self.next) = (0, 0);
+        if desc.root.is_null() {
+            return;
+        }
+        self.root = desc.root;
+        self.pager_ways = pager.ways();
+        self.leaf_changes = pager.leaf_changes();
+        self.len = keys.len();
+        if self.ways.len() < keys.len() {
+            self.ways.resize_with(keys.len(), tree::Ahead::default);
+            self.keys.resize_with(keys.len(), Vec::new);
+        }
+        for (kept, key) in self.keys.iter_mut().zip(keys) {
+            kept.clear();
+            kept.extend_from_slice(key);
+        }
+        let ways = &mut self.ways[..keys.len()];
+        tree::descend_together(pager, desc, keys.iter().copied(), ways);
+    }
+
     /// The way to the leaf of `key`, if it was looked up and no page has moved since or become another's.
     #[inline]
     pub(super) fn take(
         &mut self,
-        tree: TreeId,
         root: PagePtr,
         pager: &Pager,
         key: &[u8],
     ) -> Option<&tree::Ahead> {
-        if self.next == self.len
-            || self.tree != Some(tree)
-            || self.root != root
-            || self.pager_ways != pager.ways()
-        {
+        if self.next == self.len || self.root != root || self.pager_ways != pager.ways() {
             return None;
         }
         let keys = &self.keys[self.next..self.len];

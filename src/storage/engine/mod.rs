@@ -488,29 +488,31 @@ impl Engine {
     /// waiting for memory. Reads nothing from the disk, and changes nothing but the speed of what follows.
     pub fn look_ahead(&mut self, tree: TreeId, keys: &[&[u8]]) {
         let desc = self.desc(tree);
-        let keys = &keys[..keys.len().min(tree::TOGETHER_MAX)];
-        let ahead = &mut self.ahead;
-        (ahead.len, ahead.next) = (0, 0);
         // One key alone is found by the first command, and the others find it there.
         let is_one = keys.windows(2).all(|pair| pair[0] == pair[1]);
-        if is_one || desc.root.is_null() {
+        if !is_one {
+            self.ahead.look(&self.pager, &desc, keys);
+        }
+    }
+
+    /// The same with keys of the first nested tree of the cell at `key`, if it has one and is in memory.
+    pub fn look_ahead_in(&mut self, tree: TreeId, key: &[u8], keys: &[&[u8]]) {
+        let desc = self.desc(tree);
+        if desc.root.is_null() {
             return;
         }
-        ahead.tree = Some(tree);
-        ahead.root = desc.root;
-        ahead.pager_ways = self.pager.ways();
-        ahead.leaf_changes = self.pager.leaf_changes();
-        ahead.len = keys.len();
-        if ahead.ways.len() < keys.len() {
-            ahead.ways.resize_with(keys.len(), tree::Ahead::default);
-            ahead.keys.resize_with(keys.len(), Vec::new);
+        let mut ways = [tree::Ahead::default()];
+        tree::descend_together(&self.pager, &desc, std::iter::once(key), &mut ways);
+        let [way] = ways;
+        if let Some(leaf) = way.path.last()
+            && way.is_whole
+            && way.found
+        {
+            let cell = Cell::new(Node::new(self.pager.bytes(leaf.slot)).value(leaf.index));
+            if cell.slots() > 0 {
+                self.ahead.look(&self.pager, &cell.slot(0), keys);
+            }
         }
-        for (kept, key) in ahead.keys.iter_mut().zip(keys) {
-            kept.clear();
-            kept.extend_from_slice(key);
-        }
-        let ways = &mut ahead.ways[..keys.len()];
-        tree::descend_together(&self.pager, &desc, keys.iter().copied(), ways);
     }
 
     /// About to change `tree`: nothing is missed from here on, the record names the tree, and descriptors of other
@@ -545,7 +547,7 @@ impl Engine {
         }
         finger.path.clear();
         let is_as_found = self.ahead.leaf_changes == self.pager.leaf_changes();
-        let found = match self.ahead.take(tree, desc.root, &self.pager, key) {
+        let found = match self.ahead.take(desc.root, &self.pager, key) {
             Some(way) => {
                 finger.path.extend_from_slice(&way.path);
                 for step in &way.path {

@@ -600,10 +600,29 @@ fn a_second_opener_is_refused() {
 /// Looking ahead changes no answer, whatever is changed between looking ahead and asking.
 #[test]
 fn what_was_looked_up_ahead_is_not_used_once_it_is_stale() {
+    for nested in [false, true] {
+        check_looking_ahead(nested);
+    }
+}
+
+fn check_looking_ahead(nested: bool) {
     let rig = Rig::new(512, 64 << 10);
+    rig.change(Plan::Savepoint, |engine| {
+        let root = engine.root(RootId(1))?;
+        engine.put_nested(root, b"owner", b"", 2)
+    });
     let locked = rig.engine.as_ref().expect("it is open");
     locked.with(|engine| {
-        let tree = engine.root(RootId(1)).expect("a root");
+        let root = engine
+            .root(RootId(if nested { 1 } else { 2 }))
+            .expect("a root");
+        let tree_of = |engine: &mut Engine| match nested {
+            true => engine
+                .nested(root, b"owner", 0)
+                .expect("readable")
+                .expect("it is there"),
+            false => root,
+        };
         let mut rng = fastrand::Rng::with_seed(11);
         let mut model: BTreeMap<Bytes, Bytes> = BTreeMap::new();
         for round in 0..400_u32 {
@@ -611,9 +630,13 @@ fn what_was_looked_up_ahead_is_not_used_once_it_is_stale() {
                 .map(|_| format!("key:{:04}", rng.u32(..600)).into_bytes())
                 .collect();
             let words: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
-            engine.look_ahead(tree, &words);
+            match nested {
+                true => engine.look_ahead_in(root, b"owner", &words),
+                false => engine.look_ahead(root, &words),
+            }
             for (i, key) in keys.iter().enumerate() {
                 engine.begin_command(OnMiss::Read);
+                let tree = tree_of(engine);
                 let found = engine.get(tree, key).expect("readable");
                 let body = found.map(|cell| match cell.body() {
                     crate::storage::Body::Inline(bytes) => bytes.to_vec(),
