@@ -239,9 +239,11 @@ impl Session {
         let keys = words(|guess| &guess.key);
         if keys.windows(2).any(|pair| pair[0] != pair[1]) {
             keyspace.look_ahead(self.client.db, &keys);
-        } else if guesses.iter().all(|guess| !guess.element.is_empty()) {
+        } else if let Some(key) = keys.first()
+            && guesses.iter().all(|guess| !guess.element.is_empty())
+        {
             let elements = words(|guess| &guess.element);
-            keyspace.look_ahead_in(self.client.db, keys[0], &elements);
+            keyspace.look_ahead_in(self.client.db, key, &elements);
         }
     }
 

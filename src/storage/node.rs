@@ -408,10 +408,16 @@ fn hint_in(slot: &[u8; SLOT_BYTES]) -> u32 {
 /// Makes an empty tree page with the given common prefix.
 pub fn init(page: &mut [u8], kind: Kind, level: u8, ptr: PagePtr, prefix: &[u8]) {
     page::init(page, kind, level, ptr);
-    let heap_start = page.len() - prefix.len();
-    page[heap_start..].copy_from_slice(prefix);
+    let heap_start = put_prefix(page, prefix);
     set_heap_start(page, heap_start);
+}
+
+/// Writes the common prefix into a page that has none; returns where it begins.
+fn put_prefix(page: &mut [u8], prefix: &[u8]) -> usize {
+    let at = page.len() - prefix.len();
+    page[at..].copy_from_slice(prefix);
     page[32..34].copy_from_slice(&(prefix.len() as u16).to_le_bytes());
+    at
 }
 
 /// Makes a page of cells whose keys all begin with `prefix`. The cells must fit.
@@ -425,9 +431,7 @@ pub fn build(
 ) {
     page::begin(page, kind, level, ptr);
     let is_branch = kind == Kind::Branch;
-    let mut at = page.len() - prefix.len();
-    page[at..].copy_from_slice(prefix);
-    page[32..34].copy_from_slice(&(prefix.len() as u16).to_le_bytes());
+    let mut at = put_prefix(page, prefix);
     for (i, cell) in cells.iter().enumerate() {
         // The first key of a branch is never looked at and not stored.
         let ((a, b), overflow) = if is_branch && i == 0 {

@@ -423,10 +423,7 @@ impl Engine {
             let found = finger.found;
             let path = &mut finger.path;
             let done = tree::insert_along(pager, &mut desc, &entry, path, found, &mut replaced);
-            finger.key.clear();
-            finger.key.extend_from_slice(key);
-            finger.found = true;
-            finger.rest(pager);
+            finger.stand_at(pager, key, true);
             done
         } else {
             finger.forget(desc.root);

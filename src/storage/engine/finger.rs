@@ -64,6 +64,15 @@ impl Finger {
         self.operation = pager.operation();
     }
 
+    /// The same, and that is where `key` is, or would be.
+    #[inline]
+    pub(super) fn stand_at(&mut self, pager: &Pager, key: &[u8], found: bool) {
+        self.rest(pager);
+        self.key.clear();
+        self.key.extend_from_slice(key);
+        self.found = found;
+    }
+
     /// Finds the place of `key` in the leaf of the path, whose cells may have changed.
     pub(super) fn look_again(&mut self, pager: &mut Pager, key: &[u8]) -> Result<bool, Error> {
         let leaf = self.path.last_mut().expect("a path ends in a leaf");
@@ -93,12 +102,8 @@ impl Finger {
         let Some((leaf, branches)) = self.path.split_last_mut() else {
             return false;
         };
-        let at_edge = |index: usize, slot| match is_first {
-            true => index == 0,
-            false => index + 1 == Node::new(pager.bytes(slot)).len(),
-        };
         let len = Node::new(pager.bytes(leaf.slot)).len();
-        if len == 0 || !branches.iter().all(|step| at_edge(step.index, step.slot)) {
+        if len == 0 || !tree::are_at_edge(pager, branches, is_first) {
             return false;
         }
         leaf.index = if is_first { 0 } else { len - 1 };
@@ -111,23 +116,13 @@ impl Finger {
         let Some((leaf, branches)) = self.path.split_last_mut() else {
             return false;
         };
-        let nodes = || {
-            branches
-                .iter()
-                .map(|step| (step, Node::new(pager.bytes(step.slot))))
-        };
+        let is_first = key <= self.key.as_slice();
         let len = Node::new(pager.bytes(leaf.slot)).len();
-        if !self.found {
+        let edge = if is_first { 0 } else { len.saturating_sub(1) };
+        if !self.found || leaf.index != edge || !tree::are_at_edge(pager, branches, is_first) {
             return false;
         }
-        if key > self.key.as_slice() {
-            if leaf.index + 1 != len || nodes().any(|(step, node)| step.index + 1 != node.len()) {
-                return false;
-            }
-            leaf.index = len;
-        } else if leaf.index != 0 || nodes().any(|(step, _)| step.index != 0) {
-            return false;
-        }
+        leaf.index = if is_first { 0 } else { len };
         self.found = false;
         true
     }

@@ -488,11 +488,7 @@ impl Engine {
     /// waiting for memory. Reads nothing from the disk, and changes nothing but the speed of what follows.
     pub fn look_ahead(&mut self, tree: TreeId, keys: &[&[u8]]) {
         let desc = self.desc(tree);
-        // One key alone is found by the first command, and the others find it there.
-        let is_one = keys.windows(2).all(|pair| pair[0] == pair[1]);
-        if !is_one {
-            self.ahead.look(&self.pager, &desc, keys);
-        }
+        self.ahead.look(&self.pager, &desc, keys);
     }
 
     /// The same with keys of the first nested tree of the cell at `key`, if it has one and is in memory.
@@ -567,10 +563,7 @@ impl Engine {
                 found
             }
         };
-        finger.rest(&self.pager);
-        finger.key.clear();
-        finger.key.extend_from_slice(key);
-        finger.found = found;
+        finger.stand_at(&self.pager, key, found);
         Ok(found)
     }
 
@@ -779,10 +772,7 @@ impl Read for Engine {
                 return Ok(Some(Cell::new(value)));
             }
         }
-        finger.rest(&self.pager);
-        finger.key.clear();
-        finger.key.extend_from_slice(key_out);
-        finger.found = true;
+        finger.stand_at(&self.pager, key_out, true);
         Ok(Some(Cell::new(self.value_at_finger(tree))))
     }
 

@@ -19,6 +19,13 @@ pub struct Entry<'a> {
     pub value: &'a [u8],
 }
 
+impl<'a> Entry<'a> {
+    /// The part of the key that stands in the page.
+    fn inline(&self, pager: &Pager) -> &'a [u8] {
+        &self.key[..self.key.len().min(node::key_inline_max(pager.page_bytes()))]
+    }
+}
+
 /// Makes the blob for the rest of a key that is longer than a page holds. The caller gives it to [`insert`]
 /// only for a key that is not in the tree.
 pub fn make_key_overflow(pager: &mut Pager, key: &[u8]) -> Result<Option<Desc>, Error> {
@@ -48,12 +55,11 @@ pub fn insert_over(
     entry: &Entry<'_>,
     replaced: &mut dyn FnMut(&[u8]),
 ) -> Result<bool, Error> {
-    let inline_max = node::key_inline_max(pager.page_bytes());
-    let inline = &entry.key[..entry.key.len().min(inline_max)];
+    let inline = entry.inline(pager);
     assert!(
         node::cell_bytes(
             inline.len(),
-            entry.key.len() > inline_max,
+            inline.len() < entry.key.len(),
             entry.value.len()
         ) <= node::cell_bytes_max(pager.page_bytes()),
         "a value too large for a page is a blob"
@@ -91,8 +97,7 @@ fn put_along(
     found: bool,
     replaced: &mut dyn FnMut(&[u8]),
 ) -> Result<bool, Error> {
-    let inline_max = node::key_inline_max(pager.page_bytes());
-    let inline = &entry.key[..entry.key.len().min(inline_max)];
+    let inline = entry.inline(pager);
     pager.reserve(pages_needed(desc.height))?;
     own_path(pager, desc, path)?;
     let leaf = *path.last().expect("a path ends in a leaf");

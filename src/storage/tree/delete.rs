@@ -5,7 +5,7 @@
 
 use super::change::{add_to_counts, own_path, pages_needed, set_child_ptr};
 use super::spread::{self, Fences, joined, measure, prefix_of};
-use super::{Child, Path, descend, fetch_node, key_over};
+use super::{Child, Path, are_at_edge, descend, fetch_node, key_over};
 use crate::storage::Error;
 use crate::storage::blob;
 use crate::storage::cell::entry_bytes;
@@ -107,10 +107,9 @@ fn remove_cells(
 /// is won by joining it.
 fn is_at_edge(pager: &Pager, path: &Path<FrameNo>, cells: &std::ops::Range<usize>) -> bool {
     let (leaf, branches) = path.split_last().expect("a path ends in a leaf");
-    let len = |slot| Node::new(pager.bytes(slot)).len();
-    (cells.start == 0 && branches.iter().all(|step| step.index == 0))
-        || (cells.end == len(leaf.slot)
-            && branches.iter().all(|step| step.index + 1 == len(step.slot)))
+    let len = Node::new(pager.bytes(leaf.slot)).len();
+    (cells.start == 0 && are_at_edge(pager, branches, true))
+        || (cells.end == len && are_at_edge(pager, branches, false))
 }
 
 /// Unlinks empty pages and joins small ones along an owned path, from the leaf up. True: there were none.

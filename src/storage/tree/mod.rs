@@ -121,6 +121,16 @@ pub struct Step<S> {
 /// A descent from the root to a leaf.
 pub type Path<S> = SmallVec<[Step<S>; 8]>;
 
+/// Whether these steps all take the first child of their branch, or all the last: what lies below is an edge of the tree.
+#[inline]
+pub fn are_at_edge(pager: &Pager, branches: &[Step<FrameNo>], is_first: bool) -> bool {
+    let mut branches = branches.iter();
+    match is_first {
+        true => branches.all(|step| step.index == 0),
+        false => branches.all(|step| step.index + 1 == Node::new(pager.bytes(step.slot)).len()),
+    }
+}
+
 /// Fetches a tree page and makes sure that it is of the level its parent says.
 #[inline]
 pub fn fetch_node<P: Pages>(pages: &mut P, ptr: PagePtr, level: u8) -> Result<P::Slot, Error> {
