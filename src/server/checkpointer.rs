@@ -163,7 +163,7 @@ pub fn make(shared: &Shared, in_a_hurry: bool) -> Result<(), MakeError> {
 }
 
 /// Makes the file longer before its free pages are used up: a command that needs a page would wait for the file system, with
-/// the engine lock. This thread alone cuts the file.
+/// the engine lock.
 fn grow_ahead(shared: &Shared) {
     let wanted = shared.engine.with(|engine| {
         let growth = engine.pager().growth_ahead()?;

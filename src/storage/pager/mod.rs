@@ -488,9 +488,8 @@ impl Pager {
         (file_bytes / 16).clamp(GROWTH_BYTES_MIN, GROWTH_BYTES_MAX) / page_bytes
     }
 
-    /// What would keep the next births from waiting for the file system; None while many pages are free or
-    /// none is changed. Whoever makes the
-    /// file longer, off the lock, says so to [`Pager::grown`], and nobody cuts it meanwhile.
+    /// What would keep the next births from waiting for the file system; None while many pages are free or none is changed.
+    /// Whoever makes the file longer, off the lock, says so to [`Pager::grown`].
     pub fn growth_ahead(&self) -> Option<Growth> {
         let step = self.growth_pages();
         let (pages, page_bytes) = (self.space.pages(), self.page_bytes() as u64);
@@ -509,12 +508,13 @@ impl Pager {
         })
     }
 
-    /// The file has been made longer. Nothing, if it has grown by itself meanwhile.
+    /// The file has been made longer. Nothing, if it has grown by itself meanwhile, or has been cut by a checkpoint.
     pub fn grown(&mut self, growth: &Growth) {
         let page_bytes = self.page_bytes() as u64;
-        if growth.from_bytes == self.space.pages() * page_bytes {
-            self.space
-                .grow((growth.from_bytes + growth.more_bytes) / page_bytes);
+        let end_bytes = growth.from_bytes + growth.more_bytes;
+        let is_there = self.source.file().len().is_ok_and(|len| len >= end_bytes);
+        if is_there && growth.from_bytes == self.space.pages() * page_bytes {
+            self.space.grow(end_bytes / page_bytes);
         }
     }
 

@@ -143,6 +143,12 @@ fn a_file_that_was_made_longer_beforehand_is_not_made_longer_by_a_birth() {
     let growth = pager.growth_ahead().expect("few pages are free");
     let pages = pager.space().pages();
     assert_eq!(growth.from_bytes, pages * 512);
+    pager.grown(&growth);
+    assert_eq!(
+        pager.space().pages(),
+        pages,
+        "the checkpoint of another thread has cut it off again"
+    );
     pager
         .source()
         .file()
