@@ -400,6 +400,24 @@ fn many_connections_are_served_at_once() {
     assert_eq!(processed.load(Ordering::SeqCst), 600);
 }
 
+/// Waits until a script is late.
+#[track_caller]
+fn await_busy(other: &mut Socket<TcpStream>, script: &str) {
+    let begun = Instant::now();
+    loop {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{script}: nobody says BUSY"
+        );
+        other.send("PING\r\n");
+        let reply = other.line();
+        if reply.starts_with("-BUSY ") {
+            return;
+        }
+        assert_eq!(reply, "+PONG", "{script}");
+    }
+}
+
 /// Whatever a script calls, it does not keep the only worker from those who want to end it.
 #[test]
 fn a_late_script_is_killed_though_there_is_one_worker() {
@@ -415,19 +433,7 @@ fn a_late_script_is_killed_though_there_is_one_worker() {
         "redis.call('time') redis.call('slowlog','reset') while true do end",
     ] {
         busy.send(format!("EVAL \"{script}\" 1 key\r\n"));
-        let begun = Instant::now();
-        loop {
-            assert!(
-                begun.elapsed() < Duration::from_secs(20),
-                "{script}: nobody says BUSY"
-            );
-            other.send("PING\r\n");
-            let reply = other.line();
-            if reply.starts_with("-BUSY ") {
-                break;
-            }
-            assert_eq!(reply, "+PONG", "{script}");
-        }
+        await_busy(&mut other, script);
         other.check("SCRIPT KILL\r\n", "+OK\r\n");
         let ended = busy.line();
         assert!(ended.contains("killed by user"), "{script}: {ended}");
@@ -445,17 +451,7 @@ fn keys_are_watched_while_a_script_is_late() {
     let script = "local begun=os.clock() while os.clock()-begun<1.5 do redis.call('get',KEYS[1]) end \
                   return redis.call('set',KEYS[1],'v')";
     busy.send(format!("EVAL \"{script}\" 1 key\r\n"));
-    let begun = Instant::now();
-    loop {
-        assert!(
-            begun.elapsed() < Duration::from_secs(20),
-            "nobody says BUSY"
-        );
-        other.send("PING\r\n");
-        if other.line().starts_with("-BUSY ") {
-            break;
-        }
-    }
+    await_busy(&mut other, script);
     for (watcher, key) in watchers.iter_mut().zip(["key", "beside", "later"]) {
         watcher.check(format!("WATCH {key}\r\n"), "+OK\r\n");
     }
