@@ -95,6 +95,25 @@ impl Damage {
 }
 
 impl Disk {
+    /// How many durable versions ago a run held something else than now, once for each content, newest first: what a lost
+    /// write may leave there.
+    pub fn older(&self, path: &Path, offset: u64, len: u64) -> Vec<usize> {
+        let Some(inode) = self.lookup(path).and_then(|id| self.inodes.get(&id)) else {
+            return Vec::new();
+        };
+        let mut seen = vec![inode.durable.bytes(offset, len)];
+        let mut found = Vec::new();
+        for (versions, old) in (1..).zip(inode.versions.iter().rev()) {
+            let mut bytes = old.bytes(offset, len);
+            bytes.resize(len as usize, 0);
+            if !seen.contains(&bytes) {
+                seen.push(bytes);
+                found.push(versions);
+            }
+        }
+        found
+    }
+
     /// Damages a file: its durable bytes, and the cached ones where nothing is pending, as if they had been read anew.
     pub fn damage(&mut self, path: &Path, damage: &Damage) -> Result<(), DamageError> {
         let missing = || DamageError::NotFound(path.to_path_buf());

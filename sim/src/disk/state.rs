@@ -19,8 +19,9 @@ use crate::trace::Digest;
 /// The number of a file, whatever its names.
 pub type InodeId = u64;
 
-/// How many older durable versions of a file are kept for stale reads, if the profile asks for them.
-const VERSIONS_MAX: usize = 8;
+/// How many older durable versions of a file are kept for stale reads, if the profile asks for them: a page comes to be
+/// used again some checkpoints later, each of several syncs.
+const VERSIONS_MAX: usize = 64;
 
 /// A part of a rename, which the file system may make durable on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -76,12 +76,12 @@ fn database(shape: Shape) -> Result<(Disk, History), Stop> {
     made(shape, acts)
 }
 
-/// A database with a record of many frames at the end of its log.
+/// A database with a record of many frames at the end of its log. Every value is still there in the end.
 fn database_with_long_record(shape: Shape) -> Result<(Disk, History), Stop> {
-    let put = |len: usize, id: u64| Step::Put(0, b"key".to_vec(), len, id);
     let mut acts = Vec::new();
-    for (len, id) in [(60, 1), (LONG_BYTES, 2), (70, 3)] {
-        acts.extend([Act::Txn(Plan::Simple, vec![put(len, id)]), Act::Sync]);
+    for (key, len, id) in [("first", 60, 1), ("long", LONG_BYTES, 2), ("last", 70, 3)] {
+        let put = Step::Put(0, key.into(), len, id);
+        acts.extend([Act::Txn(Plan::Simple, vec![put]), Act::Sync]);
     }
     made(shape, acts)
 }
@@ -126,11 +126,6 @@ fn damages(at: u64, len: u64, n: u64) -> Vec<Damage> {
             offset: at,
             len: size,
         },
-        Damage::Older {
-            offset: at,
-            len: size,
-            versions: 1,
-        },
         Damage::Unreadable {
             offset: at,
             len: size,
@@ -149,6 +144,17 @@ fn damages(at: u64, len: u64, n: u64) -> Vec<Damage> {
         });
     }
     out
+}
+
+/// Everything that the range `(offset, len)` of a file held before and may show again, had the writes since been lost (F40).
+fn lost_writes(disk: &Disk, path: &Path, (offset, len): (u64, u64)) -> Vec<Damage> {
+    let older = disk.older(path, offset, len);
+    let as_damage = |versions| Damage::Older {
+        offset,
+        len,
+        versions,
+    };
+    older.into_iter().map(as_damage).collect()
 }
 
 /// Where the last synced group of the log begins, in the file.
@@ -202,7 +208,9 @@ pub fn every_place(shape: Shape, stride: u64) -> Result<Outcomes, Broken> {
             if !(n as u64).is_multiple_of(stride) {
                 continue;
             }
-            for damage in damages(at, len, n as u64) {
+            let size = ATOM.min(len - at);
+            let lost = lost_writes(&disk, path, (at, size));
+            for damage in damages(at, len, n as u64).into_iter().chain(lost) {
                 let mut image = disk.clone();
                 if image.damage(path, &damage).is_err() {
                     continue;
@@ -236,7 +244,8 @@ pub fn every_place(shape: Shape, stride: u64) -> Result<Outcomes, Broken> {
     Ok(total)
 }
 
-/// What was written as one, of equal length, is exchanged, each pair for itself (F39): pages, and frames of the log.
+/// What was written as one, of equal length, is exchanged, each pair for itself (F39): pages, and frames of the log. Each page
+/// shows what was in its place before (F40).
 pub fn whole_writes(planted: Planted) -> Result<Outcomes, Broken> {
     let of_pages = Shape {
         page_bytes: 4096,
@@ -254,8 +263,8 @@ pub fn whole_writes(planted: Planted) -> Result<Outcomes, Broken> {
         ]
     };
     let of_log = |disk: &Disk| vec![(LOG, frames(disk, &of_frames))];
-    let mut total = exchanged(of_pages, database(of_pages), both)?;
-    total.add(&exchanged(
+    let mut total = of_each_write(of_pages, database(of_pages), both)?;
+    total.add(&of_each_write(
         of_frames,
         database_with_long_record(of_frames),
         of_log,
@@ -263,7 +272,8 @@ pub fn whole_writes(planted: Planted) -> Result<Outcomes, Broken> {
     Ok(total)
 }
 
-fn exchanged(
+/// Damages each of what was written as one, as `written` finds it in the files of a database.
+fn of_each_write(
     shape: Shape,
     made: Result<(Disk, History), Stop>,
     written: impl Fn(&Disk) -> Vec<(&'static str, Vec<(u64, u64)>)>,
@@ -272,27 +282,32 @@ fn exchanged(
         made.map_err(|stop| Broken::new("O10", format!("the database could not be made: {stop}")))?;
     let mut total = Outcomes::default();
     for (path, units) in written(&disk) {
-        for (n, (a, len)) in units.iter().copied().enumerate() {
-            let alike = units[n + 1..].iter().filter(|(_, other)| *other == len);
-            for b in alike.map(|(b, _)| *b) {
-                let mut image = disk.clone();
-                let swap = Damage::Swap { a, b, len };
-                if image.damage(Path::new(path), &swap).is_err() {
-                    continue;
-                }
-                let named = |broken: Broken| {
-                    Broken::new(
-                        broken.oracle,
-                        format!("{swap:?} of {path}: {}", broken.detail),
-                    )
-                };
-                let (outcome, k) = look(image, shape, &history).map_err(named)?;
-                if k < history.acked_durable {
-                    let detail = format!("{k} of {} is there", history.acked_durable);
-                    return Err(named(Broken::new("O10", detail)));
-                }
-                total.add(&outcome);
+        let swaps = units.iter().enumerate().flat_map(|(n, &(a, len))| {
+            let alike = units[n + 1..]
+                .iter()
+                .filter(move |(_, other)| *other == len);
+            alike.map(move |&(b, _)| Damage::Swap { a, b, len })
+        });
+        // A frame is written once, where nothing was.
+        let pages = units.iter().filter(|_| path == DATA);
+        let lost = pages.flat_map(|unit| lost_writes(&disk, Path::new(path), *unit));
+        for damage in swaps.chain(lost) {
+            let mut image = disk.clone();
+            if image.damage(Path::new(path), &damage).is_err() {
+                continue;
             }
+            let named = |broken: Broken| {
+                Broken::new(
+                    broken.oracle,
+                    format!("{damage:?} of {path}: {}", broken.detail),
+                )
+            };
+            let (outcome, k) = look(image, shape, &history).map_err(named)?;
+            if k < history.acked_durable {
+                let detail = format!("{k} of {} is there", history.acked_durable);
+                return Err(named(Broken::new("O10", detail)));
+            }
+            total.add(&outcome);
         }
     }
     Ok(total)

@@ -107,7 +107,7 @@ pub(super) fn older_part(file: &dyn VfsFile, scan: &Scan) -> Result<Vec<Span>, L
     for (span, next) in scan.older.iter().zip(nexts) {
         read_segment(file, span.header.slot, scan.segment_bytes, &mut image)?;
         let limit = span.end.clamp(SEGMENT_HEADER_BYTES, scan.segment_bytes);
-        let mut walk = Walk::new(&image[..limit as usize], &span.header);
+        let mut walk = Walk::new(&image[..limit as usize], &span.header).planted(scan.planted);
         while (walk.at as u64) < limit && walk.next().is_ok() {}
         if leads_to(&walk, &next.header) {
             sound.push(*span);
@@ -128,7 +128,7 @@ pub(super) fn synced_part(
     let mut image = Vec::new();
     for span in &scan.spans {
         read_segment(file, span.header.slot, scan.segment_bytes, &mut image)?;
-        let mut walk = Walk::new(&image[..span.end as usize], &span.header);
+        let mut walk = Walk::new(&image[..span.end as usize], &span.header).planted(scan.planted);
         let mut synced = *span;
         let mut complete = scan.unproved_opening != Some(span.header.seq);
         loop {
