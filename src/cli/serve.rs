@@ -165,7 +165,7 @@ impl Lifecycle for CleanEnd {
             // The file is still being opened, and nothing was committed.
             return true;
         };
-        match checkpointer::make(&self.shared, true) {
+        match checkpointer::make(&self.shared, true, &mut || {}) {
             Ok(()) => true,
             Err(e) => {
                 tracing::warn!("the last checkpoint failed: {e}. The log has everything up to it.");
@@ -412,7 +412,7 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
     threads.archive.stop();
     threads.sync.stop();
     // Connections have ended: whatever they committed last is put into the file as well.
-    let closed = checkpointer::make(&shared, true);
+    let closed = checkpointer::make(&shared, true, &mut || {});
     served?;
     let path = config.dbfile();
     match closed {

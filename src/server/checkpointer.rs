@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Shared;
+use super::ahead::Ahead;
 use super::archiver;
 use super::log_keeper::LogKeeper;
 use crate::command::checkpoint::{Ring, Wish};
@@ -21,6 +22,9 @@ const FREE_PAGES: usize = 64;
 
 /// The pause between two writes of a checkpoint that is in no hurry.
 const PACE: Duration = Duration::from_millis(2);
+
+/// The pause between two writes of zeroes to the log.
+const FILL_PACE: Duration = Duration::from_millis(1);
 
 /// Segments of so many bytes are few, however little is in each.
 const LIVE_BYTES_MIN: u64 = 32 << 20;
@@ -63,20 +67,26 @@ impl Checkpointer {
 
 fn run(shared: &Shared, keeper: &LogKeeper) {
     let bell = &shared.server.checkpoints;
+    let mut ahead = Ahead::default();
     loop {
         let ring = bell.wait(LOOK);
         if ring == Ring::Stop {
             return;
         }
         free_dropped(shared);
-        grow_ahead(shared);
+        ahead.look(shared, &mut pause_fill);
         let is_asked = matches!(ring, Ring::Asked(..));
         if is_asked || is_due(shared, keeper) {
             let wish = match ring {
                 Ring::Asked(_, wish) => wish,
                 Ring::Time | Ring::Stop => Wish::default(),
             };
-            let made = make(shared, is_asked);
+            let made = make(shared, is_asked, &mut || {
+                ahead.look(shared, &mut pause_fill);
+                if !is_asked {
+                    std::thread::sleep(PACE);
+                }
+            });
             if wish.forgets_cache {
                 shared.engine.with(Engine::forget_cache);
             }
@@ -124,9 +134,18 @@ fn is_due(shared: &Shared, keeper: &LogKeeper) -> bool {
     shared.server.clock.mono_us().saturating_sub(last_us) >= interval_us
 }
 
-/// Makes a checkpoint. One that was asked for does not pause, and if nothing was committed meanwhile, leaves a
-/// file that is whole without its log.
-pub fn make(shared: &Shared, in_a_hurry: bool) -> Result<(), MakeError> {
+/// Lets syncs go between two writes of zeroes.
+fn pause_fill() {
+    std::thread::sleep(FILL_PACE);
+}
+
+/// Makes a checkpoint, and calls `meanwhile` after each of its writes. One that somebody waits for, if nothing was
+/// committed in the meantime, leaves a file that is whole without its log.
+pub fn make(
+    shared: &Shared,
+    is_awaited: bool,
+    meanwhile: &mut dyn FnMut(),
+) -> Result<(), MakeError> {
     let clock = Arc::clone(&shared.server.clock);
     let begun = {
         let mut keyspace = shared.engine.lock();
@@ -139,47 +158,22 @@ pub fn make(shared: &Shared, in_a_hurry: bool) -> Result<(), MakeError> {
         Checkpoint::begin(&mut keyspace.engine, Arc::clone(&clock))?
     };
     if let Some(checkpoint) = begun {
-        checkpoint.run(&shared.engine, || {
-            grow_ahead(shared);
-            if !in_a_hurry {
-                std::thread::sleep(PACE);
-            }
-        })?;
+        checkpoint.run(&shared.engine, meanwhile)?;
     }
     let log = shared.engine.with(|engine| engine.log().cloned());
     if let Some(log) = log {
-        if in_a_hurry {
+        if is_awaited {
             archiver::copy(shared, &log, &OsVfs);
         } else {
             shared.server.archive.ring();
         }
     }
-    if in_a_hurry {
+    if is_awaited {
         shared
             .engine
             .with(|engine| engine.clear_log_required(&*clock))?;
     }
     Ok(())
-}
-
-/// Makes the file longer before its free pages are used up: a command that needs a page would wait for the file system, with
-/// the engine lock.
-fn grow_ahead(shared: &Shared) {
-    let wanted = shared.engine.with(|engine| {
-        let growth = engine.pager().growth_ahead()?;
-        Some((growth, engine.source().clone()))
-    });
-    let Some((growth, source)) = wanted else {
-        return;
-    };
-    let file = source.file();
-    match file.allocate(growth.from_bytes, growth.more_bytes) {
-        Ok(()) => shared
-            .engine
-            .with(|engine| engine.pager_mut().grown(&growth)),
-        // Whoever needs the page says so.
-        Err(e) => tracing::debug!("the file was not made longer beforehand: {e}"),
-    }
 }
 
 fn free_dropped(shared: &Shared) {

@@ -31,6 +31,12 @@ pub trait Durability: Send + Sync {
     /// Up to where the log is synced.
     fn synced_lsn(&self) -> u64;
 
+    /// How long a sync takes lately, in microseconds.
+    fn sync_us(&self) -> u64;
+
+    /// Syncs up to `lsn`, which is written. Returns when it is done; nobody is called.
+    fn sync_to(&self, lsn: u64) -> Result<(), LogFailed>;
+
     /// Asks the thread that syncs to sync up to `lsn`, which is written, and returns at once.
     fn request_sync(&self, lsn: u64);
 
@@ -40,6 +46,6 @@ pub trait Durability: Send + Sync {
     /// True once the log failed.
     fn is_failed(&self) -> bool;
 
-    /// `wake` is called after each sync that ended, well or not, and when the policy changed.
+    /// `wake` is called after each sync of the thread that syncs that ended, well or not, and when the policy changed.
     fn on_progress(&self, wake: Box<dyn Fn() + Send + Sync>);
 }

@@ -3,8 +3,9 @@
 //! Each worker thread has one [`Flush`]. A connection waits for the LSN that its replies saw. What the requests of a
 //! turn did is written at its end (`turn.rs`), so that most find it there; others saw what another thread did. The
 //! first of these to wait wakes the flush task, which the runtime puts behind all connections that are ready now: one
-//! write to the log releases them together. Under `appendfsync always` the sync is asked for instead, and the thread
-//! that syncs wakes the flush task when it is done.
+//! write to the log releases them together. Under `appendfsync always` the sync is asked for as well, and the thread
+//! that syncs wakes the flush task when it is done; a worker that is the only one makes a sync itself while syncs are
+//! short.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -13,6 +14,9 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::Notify;
 
 use super::durability::{Durability, LogFailed, SyncPolicy};
+
+/// Syncs that take longer, in microseconds, are for the thread that syncs: connections that only read go on meanwhile.
+const SYNC_HERE_US_MAX: u64 = 400;
 
 /// What a waiter waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,11 +64,13 @@ pub struct Flush {
     /// Memory of the list of waiters that is not in use.
     spare: RefCell<Vec<(Goal, Waker)>>,
     wake: Arc<Notify>,
+    /// There is no other worker.
+    is_alone: bool,
     failed: Cell<bool>,
 }
 
 impl Flush {
-    pub fn new(log: Arc<dyn Durability>) -> Self {
+    pub fn new(log: Arc<dyn Durability>, is_alone: bool) -> Self {
         let wake = Arc::new(Notify::new());
         let on_progress = Arc::clone(&wake);
         log.on_progress(Box::new(move || on_progress.notify_one()));
@@ -73,6 +79,7 @@ impl Flush {
             waiters: RefCell::default(),
             spare: RefCell::default(),
             wake,
+            is_alone,
             failed: Cell::new(false),
         }
     }
@@ -126,9 +133,18 @@ impl Flush {
         if self.log.is_failed() {
             self.failed.set(true);
         } else if sync_lsn > self.log.synced_lsn() {
-            self.log.request_sync(sync_lsn);
+            self.sync(sync_lsn);
         }
         self.wake_reached();
+    }
+
+    /// Syncs up to `lsn`, or asks for it.
+    fn sync(&self, lsn: u64) {
+        if !self.is_alone || self.log.sync_us() > SYNC_HERE_US_MAX {
+            self.log.request_sync(lsn);
+        } else if self.log.sync_to(lsn).is_err() {
+            self.failed.set(true);
+        }
     }
 
     fn wake_reached(&self) {
@@ -160,6 +176,7 @@ mod tests {
         synced: AtomicU64,
         writes: AtomicU64,
         asked: AtomicU64,
+        sync_us: u64,
         broken: bool,
         wake: Mutex<Option<Box<dyn Fn() + Send + Sync>>>,
     }
@@ -172,6 +189,7 @@ mod tests {
                 synced: AtomicU64::new(0),
                 writes: AtomicU64::new(0),
                 asked: AtomicU64::new(0),
+                sync_us: SYNC_HERE_US_MAX,
                 broken,
                 wake: Mutex::new(None),
             })
@@ -195,6 +213,16 @@ mod tests {
         }
         fn synced_lsn(&self) -> u64 {
             self.synced.load(Ordering::SeqCst)
+        }
+        fn sync_us(&self) -> u64 {
+            self.sync_us
+        }
+        fn sync_to(&self, lsn: u64) -> Result<(), LogFailed> {
+            if self.broken {
+                return Err(LogFailed);
+            }
+            self.synced.store(lsn, Ordering::SeqCst);
+            Ok(())
         }
         fn request_sync(&self, lsn: u64) {
             self.asked.store(lsn, Ordering::SeqCst);
@@ -225,7 +253,7 @@ mod tests {
     #[test]
     fn one_write_releases_all_who_are_ready() {
         let log = FakeLog::new(SyncPolicy::EverySecond, false);
-        let flush = std::rc::Rc::new(Flush::new(log.clone()));
+        let flush = std::rc::Rc::new(Flush::new(log.clone(), false));
         on_runtime(async {
             let task = std::rc::Rc::clone(&flush);
             let runner = tokio::task::spawn_local(async move { task.run().await });
@@ -248,7 +276,7 @@ mod tests {
     #[test]
     fn always_waits_for_the_sync() {
         let log = FakeLog::new(SyncPolicy::Always, false);
-        let flush = std::rc::Rc::new(Flush::new(log.clone()));
+        let flush = std::rc::Rc::new(Flush::new(log.clone(), false));
         on_runtime(async {
             let task = std::rc::Rc::clone(&flush);
             let runner = tokio::task::spawn_local(async move { task.run().await });
@@ -269,9 +297,43 @@ mod tests {
     }
 
     #[test]
+    fn the_only_worker_syncs_by_itself_while_that_is_quick() {
+        let quick = FakeLog::new(SyncPolicy::Always, false);
+        let flush = Flush::new(quick.clone(), true);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(
+            flush
+                .poll(Goal::Release(7), &mut false, &mut cx)
+                .is_pending()
+        );
+        flush.step();
+        assert_eq!(quick.asked.load(Ordering::SeqCst), 0);
+        assert_eq!(
+            flush.poll(Goal::Release(7), &mut true, &mut cx),
+            Poll::Ready(Ok(()))
+        );
+
+        let mut slow = FakeLog::new(SyncPolicy::Always, false);
+        Arc::get_mut(&mut slow).expect("nobody else has it").sync_us = SYNC_HERE_US_MAX + 1;
+        let flush = Flush::new(slow.clone(), true);
+        assert!(
+            flush
+                .poll(Goal::Release(7), &mut false, &mut cx)
+                .is_pending()
+        );
+        flush.step();
+        assert_eq!(slow.asked.load(Ordering::SeqCst), 7);
+        assert!(
+            flush
+                .poll(Goal::Release(7), &mut true, &mut cx)
+                .is_pending()
+        );
+    }
+
+    #[test]
     fn a_failed_log_releases_nobody() {
         let log = FakeLog::new(SyncPolicy::Kernel, true);
-        let flush = std::rc::Rc::new(Flush::new(log));
+        let flush = std::rc::Rc::new(Flush::new(log, true));
         on_runtime(async {
             let task = std::rc::Rc::clone(&flush);
             let runner = tokio::task::spawn_local(async move { task.run().await });

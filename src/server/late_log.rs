@@ -58,6 +58,18 @@ impl Durability for LateLog {
         self.keeper().map_or(0, |log| log.synced_lsn())
     }
 
+    fn sync_us(&self) -> u64 {
+        self.keeper().map_or(u64::MAX, |log| log.sync_us())
+    }
+
+    fn sync_to(&self, lsn: u64) -> Result<(), LogFailed> {
+        match self.keeper() {
+            Some(log) => log.sync_to(lsn),
+            None if lsn == 0 => Ok(()),
+            None => Err(LogFailed),
+        }
+    }
+
     fn request_sync(&self, lsn: u64) {
         if let Some(log) = self.keeper() {
             log.request_sync(lsn);

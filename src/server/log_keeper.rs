@@ -1,7 +1,8 @@
 //! The log behind the replies: the policy of `appendfsync`, and the thread that syncs.
 //!
 //! ```text
-//! always   a worker asks for a sync and its replies wait for it; one sync serves all who asked before it began
+//! always   replies wait for a sync; one sync serves all who asked before it began. Where there is one worker and syncs are
+//!          short it syncs by itself: to wake a thread, and to be woken by it, takes as long
 //! everysec a sync begins one second after the first write that it covers; where syncs are slow and what is not
 //!          synced is two seconds old, writers wait for the sync instead of going on
 //! no       the kernel decides; only checkpoints and shutdown sync
@@ -26,6 +27,12 @@ const SYNC_AFTER_US: u64 = 1_000_000;
 /// Under `everysec`, how old what is not synced may be before writers wait, in microseconds.
 const HOLD_AFTER_US: u64 = 2_000_000;
 
+/// How long syncs are thought to take before any was measured, in microseconds: long.
+const SYNC_US_AT_FIRST: u64 = 20_000;
+
+/// How many syncs the mean of their time looks back to.
+const SYNCS_IN_MEAN: u64 = 8;
+
 /// What the syncing thread is asked for.
 #[derive(Debug, Default)]
 struct Wanted {
@@ -45,6 +52,8 @@ pub struct LogKeeper {
     unsynced_since_us: AtomicU64,
     /// The same for the sync that is running; 0: none is running.
     syncing_since_us: AtomicU64,
+    /// How long a sync takes, in microseconds: a mean in which the last ones count most. Relaxed: an estimate.
+    sync_us: AtomicU64,
     failed: AtomicBool,
     wakers: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
     /// Syncs that ended well.
@@ -78,6 +87,7 @@ impl LogKeeper {
             changed: Condvar::new(),
             unsynced_since_us: AtomicU64::new(0),
             syncing_since_us: AtomicU64::new(0),
+            sync_us: AtomicU64::new(SYNC_US_AT_FIRST),
             failed: AtomicBool::new(false),
             wakers: Mutex::default(),
             syncs: AtomicU64::new(0),
@@ -149,18 +159,27 @@ impl LogKeeper {
             let since = self.unsynced_since_us.swap(0, Ordering::AcqRel);
             self.syncing_since_us.store(since, Ordering::Release);
             let goal = Lsn(lsn).max(self.log.written_lsn());
-            match self.log.sync_to(goal) {
-                Ok(()) => {
-                    self.syncing_since_us.store(0, Ordering::Release);
-                    self.syncs.fetch_add(1, Ordering::Relaxed);
-                    self.wake_all();
-                }
-                Err(e) => {
-                    self.fail(&e);
-                    return;
-                }
+            if self.sync(goal).is_err() {
+                return;
             }
+            self.syncing_since_us.store(0, Ordering::Release);
+            self.wake_all();
         }
+    }
+
+    /// Syncs up to `goal`, and measures it.
+    fn sync(&self, goal: Lsn) -> Result<(), LogFailed> {
+        let start_us = self.clock.mono_us();
+        if let Err(e) = self.log.sync_to(goal) {
+            self.fail(&e);
+            return Err(LogFailed);
+        }
+        let took_us = self.clock.mono_us().saturating_sub(start_us);
+        let mean_us = self.sync_us.load(Ordering::Relaxed);
+        let mean_us = (mean_us * (SYNCS_IN_MEAN - 1) + took_us) / SYNCS_IN_MEAN;
+        self.sync_us.store(mean_us, Ordering::Relaxed);
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Waits until there is something to sync; None: the thread is to end.
@@ -225,16 +244,21 @@ impl Durability for LogKeeper {
         self.note_write();
         if self.policy() == SyncPolicy::EverySecond && self.unsynced_age_us() > HOLD_AFTER_US {
             // The disk does not keep up: this worker waits with everyone on it.
-            if let Err(e) = self.log.sync_to(Lsn(lsn)) {
-                self.fail(&e);
-                return Err(LogFailed);
-            }
+            self.sync(Lsn(lsn))?;
         }
         Ok(())
     }
 
     fn synced_lsn(&self) -> u64 {
         self.log.synced_lsn().0
+    }
+
+    fn sync_us(&self) -> u64 {
+        self.sync_us.load(Ordering::Relaxed)
+    }
+
+    fn sync_to(&self, lsn: u64) -> Result<(), LogFailed> {
+        self.sync(Lsn(lsn))
     }
 
     fn request_sync(&self, lsn: u64) {

@@ -10,6 +10,7 @@
 //! A connection's turn: read, parse, execute what is complete (one hold of the engine lock and one write to the log
 //! for all connections of the worker that are ready), wait for the log if it is to be synced, write the replies.
 
+mod ahead;
 pub mod append_file;
 pub mod appender;
 pub mod archiver;

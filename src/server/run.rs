@@ -140,7 +140,7 @@ impl Listening {
             n => n,
         };
         let workers: Vec<_> = (0..count)
-            .map(|index| WorkerHandle::start(index, Arc::clone(&self.shared)))
+            .map(|index| WorkerHandle::start(index, count, Arc::clone(&self.shared)))
             .collect::<io::Result<_>>()?;
         let background = Background::start(Arc::clone(&self.shared), jobs)?;
         let acceptor = Acceptor {

@@ -86,8 +86,8 @@ pub struct WorkerHandle {
 }
 
 impl WorkerHandle {
-    /// Starts worker number `index`.
-    pub fn start(index: usize, shared: Arc<Shared>) -> io::Result<Self> {
+    /// Starts worker number `index` of `count`.
+    pub fn start(index: usize, count: usize, shared: Arc<Shared>) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -96,7 +96,9 @@ impl WorkerHandle {
         let counted = Arc::clone(&load);
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
-            .spawn(move || LocalSet::new().block_on(&runtime, work(shared, receiver, counted)))?;
+            .spawn(move || {
+                LocalSet::new().block_on(&runtime, work(shared, count == 1, receiver, counted))
+            })?;
         Ok(Self {
             sender,
             load,
@@ -126,10 +128,11 @@ impl WorkerHandle {
 
 async fn work(
     shared: Arc<Shared>,
+    is_alone: bool,
     mut connections: mpsc::UnboundedReceiver<NewConnection>,
     load: Arc<AtomicUsize>,
 ) {
-    let flush = Flush::new(Arc::clone(&shared.durability));
+    let flush = Flush::new(Arc::clone(&shared.durability), is_alone);
     let worker = Rc::new(Worker {
         shared,
         turn: Turn::default(),

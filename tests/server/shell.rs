@@ -69,6 +69,13 @@ impl Durability for FakeLog {
     fn synced_lsn(&self) -> u64 {
         self.synced.load(Ordering::SeqCst)
     }
+    /// Syncs take so long that no worker makes one by itself.
+    fn sync_us(&self) -> u64 {
+        u64::MAX
+    }
+    fn sync_to(&self, _: u64) -> Result<(), LogFailed> {
+        unreachable!("the test syncs")
+    }
     fn request_sync(&self, lsn: u64) {
         self.asked.fetch_max(lsn, Ordering::SeqCst);
     }

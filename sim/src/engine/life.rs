@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use redkeep::storage::checkpoint::EngineLock;
-use redkeep::storage::log::LogError;
+use redkeep::storage::log::{Fill, LogError};
 use redkeep::storage::page::PagePtr;
 use redkeep::storage::pager::PoolShape;
 use redkeep::storage::planted::Planted;
@@ -144,6 +144,8 @@ pub enum Act {
     Sync,
     /// As `Sync`; meanwhile these transactions are committed and written.
     SyncBeside(Vec<Vec<Step>>),
+    /// The log gets room for so many bytes; a transaction is committed and written between two writes of that.
+    GrowAhead(Fill, u64, Vec<Step>),
     /// Takes so many steps of the checkpoint, beginning one if none runs.
     CheckpointSteps(u32),
     /// A whole checkpoint, or the rest of the one that runs.
@@ -338,6 +340,7 @@ impl Life {
             Act::Ack => self.process.acknowledge_kill(),
             Act::Sync => self.process.sync(),
             Act::SyncBeside(batches) => self.sync_beside(batches),
+            Act::GrowAhead(fill, bytes, beside) => self.grow_ahead(*fill, *bytes, beside),
             Act::CheckpointSteps(steps) => self.process.checkpoint_steps(*steps),
             Act::Checkpoint => self.process.checkpoint_steps(u32::MAX),
             Act::Archive => self.process.archive(),
@@ -374,6 +377,20 @@ impl Life {
             engine.rollback();
             done
         })
+    }
+
+    fn grow_ahead(&self, fill: Fill, bytes: u64, beside: &[Step]) -> Result<(), Stop> {
+        let process = &self.process;
+        let mut committed = Ok(());
+        let mut commit = || {
+            if committed.is_ok() {
+                committed = transact(&process.engine, &process.history, Plan::Savepoint, beside)
+                    .map_err(Stop::from)
+                    .and_then(|_| process.acknowledge_kill());
+            }
+        };
+        process.log.grow_ahead(bytes, fill, &mut commit)?;
+        committed
     }
 
     /// Commits and writes while the log is being synced: the sync does not cover them.

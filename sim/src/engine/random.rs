@@ -4,6 +4,7 @@
 //! acknowledged is there, errors are typed, and once faults have ended the engine goes on.
 
 use redkeep::storage::Plan;
+use redkeep::storage::log::Fill;
 use redkeep::storage::planted::Planted;
 
 use super::exhaust::{drop_all, goes_on};
@@ -221,6 +222,11 @@ impl Workload {
             17 if knobs.has(feature::SHUTDOWN) => Act::Shutdown,
             18 if knobs.has(feature::ROLLBACK) => Act::Rollback(self.steps()),
             19 if knobs.has(feature::REOPEN) => Act::Reopen,
+            20 if knobs.has(feature::CHECKPOINTS) => {
+                let fill = *self.stream.pick(&[Fill::Allocated, Fill::Zeroes]);
+                let segments = self.stream.between(1, 4);
+                Act::GrowAhead(fill, segments * knobs.shape.segment_bytes, self.steps())
+            }
             _ => self.txn(),
         }
     }

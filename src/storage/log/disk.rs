@@ -8,13 +8,14 @@ use super::layout::{
     ATOM_BYTES, SEGMENT_HEADER_BYTES, SegmentEnd, SegmentHeader, encode_segment_header, salt_of,
     segment_seq, slot_offset,
 };
+use super::open::no_space;
 use super::pool::Pool;
 use super::scan::Scan;
 use super::{CheckpointRef, LogError, Lsn};
 use crate::storage::live::Announcer;
 use crate::storage::planted::{Bug, Planted};
 use crate::sync::{AtomicU64, Mutex, Ordering};
-use crate::vfs::{CUT_BYTES_MAX, Clock, VfsError, VfsErrorKind, VfsFile, write_all_at};
+use crate::vfs::{CUT_BYTES_MAX, Clock, VfsError, VfsFile, write_all_at};
 
 /// A write goes out when this much of it has been put together.
 const WRITE_BYTES: usize = 2 << 20;
@@ -101,15 +102,15 @@ pub(super) struct Portion {
 /// The file of a log that is being written.
 #[derive(Debug)]
 pub(super) struct Disk {
-    setting: Setting,
+    pub(super) setting: Setting,
     pub(super) cursor: Mutex<Cursor>,
-    pool: Mutex<Pool>,
+    pub(super) pool: Mutex<Pool>,
     naming: Mutex<Naming>,
     keeping: Mutex<Keeping>,
     /// Room in the segment being written, and number of free slots. Relaxed: the order in which they change makes
     /// their sum too small at worst.
     cursor_room: AtomicU64,
-    free_slots: AtomicU64,
+    pub(super) free_slots: AtomicU64,
     total_bytes: AtomicU64,
     /// The next sync is forgotten: only ever set by a planted bug. Relaxed: one thread at a time writes or syncs it.
     forgets_sync: AtomicU64,
@@ -127,7 +128,7 @@ pub(super) struct Opening {
 }
 
 impl Setting {
-    fn usable(&self) -> u64 {
+    pub(super) fn usable(&self) -> u64 {
         self.segment_bytes - SEGMENT_HEADER_BYTES
     }
 }
@@ -238,10 +239,7 @@ impl Disk {
             return Ok(());
         }
         let slots = (need - room).div_ceil(self.setting.usable());
-        self.grow(&mut pool, slots).map_err(|e| match e.kind {
-            VfsErrorKind::NoSpace => LogError::NoSpace(e),
-            _ => LogError::Io(e),
-        })
+        self.grow(&mut pool, slots).map_err(no_space)
     }
 
     /// Room that only critical work may use: one segment.
@@ -249,7 +247,7 @@ impl Disk {
         self.setting.usable()
     }
 
-    fn room(&self) -> u64 {
+    pub(super) fn room(&self) -> u64 {
         let free = self.free_slots.load(Ordering::Relaxed);
         self.cursor_room.load(Ordering::Relaxed) + free * self.setting.usable()
     }

@@ -25,6 +25,7 @@
 //! pool     which segments are live, which are free
 //! disk     packs batches into frames, writes and syncs them
 //! group    group commit: who writes, who syncs, who waits; poison
+//! ahead    makes the file longer before that is needed
 //! open     creating a log and opening one after a scan
 //! archive  copies segments to a folder before their slots are used again
 //! history  reads such a folder, and the log that goes on behind it
@@ -33,6 +34,7 @@
 //! Locks, in the order in which they may be taken: the engine's, `group::turn`, `group::pending`, `disk::cursor`,
 //! `disk::pool`, `disk::naming`. No lock but `cursor` is held across a write, and none across a sync.
 
+mod ahead;
 mod archive;
 mod disk;
 mod extent;
@@ -56,6 +58,7 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+pub use ahead::Fill;
 pub use archive::{ArchiveError, ArchiveName, Archived};
 pub use extent::{Extent, extent};
 pub use history::{History, HistoryError, HistoryStop, Stretch};

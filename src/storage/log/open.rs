@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::ahead::Fill;
 use super::archive::{self, ArchiveError, Archived};
 use super::disk::{Disk, Opening, Setting};
 use super::frame::{LENGTH_BYTES_MAX, RECORD_BYTES_MAX, put_varint};
@@ -287,6 +288,22 @@ impl Log {
         self.group.medium().recycle(up_to)
     }
 
+    /// Sees to it that `bytes` can be reserved beside what is kept for critical work, so that nobody who commits waits
+    /// for the file to grow; adds [`crate::vfs::CUT_BYTES_MAX`] at most. `pause` is called after each write of zeroes. One
+    /// thread at a time calls this. An error leaves the log as it was.
+    pub fn grow_ahead(
+        &self,
+        bytes: u64,
+        fill: Fill,
+        pause: &mut dyn FnMut(),
+    ) -> Result<(), LogError> {
+        if let Some(refusal) = self.group.refusal() {
+            return Err(refusal);
+        }
+        let disk = self.group.medium();
+        disk.grow_ahead(bytes.saturating_add(disk.reserve_bytes()), fill, pause)
+    }
+
     /// Gives back the free segments at the end of the file but one, when nothing in the log is needed: whoever opens it
     /// next reads all of it. An error leaves the log usable: the file is longer than it need be.
     pub fn shorten(&self) -> Result<(), LogError> {
@@ -374,7 +391,8 @@ fn check_params(params: &LogParams) {
     assert!(params.generation >= 1 && params.idle_segments >= 1);
 }
 
-fn no_space(error: crate::vfs::VfsError) -> LogError {
+/// A full disk is told from other errors.
+pub(super) fn no_space(error: crate::vfs::VfsError) -> LogError {
     match error.kind {
         crate::vfs::VfsErrorKind::NoSpace => LogError::NoSpace(error),
         _ => LogError::Io(error),

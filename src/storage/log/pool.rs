@@ -1,6 +1,7 @@
 //! Which segments of the file are live and which are free.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
 
 use super::scan::Span;
 
@@ -23,6 +24,8 @@ pub(super) struct Pool {
     live: VecDeque<LiveSegment>,
     free: BTreeSet<u64>,
     slots: u64,
+    /// Slots at what was the end of the file that are being filled: neither live nor free.
+    filling: Range<u64>,
     /// The last transaction that a checkpoint has made the log's own copy of superfluous.
     covered: u64,
     /// Some slots are neither live nor free.
@@ -50,6 +53,7 @@ impl Pool {
             live,
             free,
             slots,
+            filling: 0..0,
             covered: 0,
             withholds: false,
         }
@@ -68,7 +72,10 @@ impl Pool {
         if !std::mem::take(&mut self.withholds) {
             return;
         }
-        self.free = (0..self.slots).collect();
+        let filling = &self.filling;
+        self.free = (0..self.slots)
+            .filter(|slot| !filling.contains(slot))
+            .collect();
         for segment in &self.live {
             assert!(self.free.remove(&segment.slot), "one segment a slot");
         }
@@ -138,6 +145,18 @@ impl Pool {
     pub fn grow(&mut self, count: u64) {
         self.free.extend(self.slots..self.slots + count);
         self.slots += count;
+    }
+
+    /// Adds `count` slots at the end that are not free before [`Pool::filled`].
+    pub fn grow_filling(&mut self, count: u64) {
+        assert!(self.filling.is_empty(), "one thread fills slots");
+        self.filling = self.slots..self.slots + count;
+        self.slots += count;
+    }
+
+    /// The slots that were being filled are free.
+    pub fn filled(&mut self) {
+        self.free.extend(std::mem::take(&mut self.filling));
     }
 
     /// Frees the segments that hold nothing behind `up_to`, whose successor's header is synced (L9), and that are not

@@ -224,3 +224,62 @@ fn no_two_segments_ever_have_the_same_salt() {
         }
     }
 }
+
+#[test]
+fn segments_made_beforehand_are_free_once_they_are_filled() {
+    for fill in [Fill::Allocated, Fill::Zeroes] {
+        let disk = Disk::default();
+        let mut world = new_world();
+        let log = create(&disk);
+        world
+            .run(&log, &[Append(100), Sync])
+            .expect("nothing fails");
+        let mut writes = 0;
+        // While zeroes are written the log is used up, grows by itself, is recycled and goes on.
+        let mut beside = || {
+            writes += 1;
+            world
+                .run(
+                    &log,
+                    &[
+                        Append(2000),
+                        Sync,
+                        Append(1000),
+                        Checkpoint,
+                        Append(1000),
+                        Write,
+                    ],
+                )
+                .expect("nothing fails");
+        };
+        log.grow_ahead(20 * SEGMENT, fill, &mut beside)
+            .expect("nothing fails");
+        assert_eq!(writes > 0, fill == Fill::Zeroes);
+        let before = disk.lengths_changed();
+        for _ in 0..20 {
+            world
+                .run(&log, &[Append(2000), Sync])
+                .expect("nothing fails");
+        }
+        assert_eq!(disk.lengths_changed(), before, "{fill:?}");
+        for loss in [Loss::DropAll, Loss::KeepAll] {
+            world
+                .clone()
+                .check(&disk.after_power_cut(loss), world.synced);
+        }
+    }
+}
+
+#[test]
+fn room_that_is_there_is_not_made_again() {
+    let disk = Disk::default();
+    let log = create(&disk);
+    log.grow_ahead(20 * SEGMENT, Fill::Zeroes, &mut || {})
+        .expect("nothing fails");
+    let (before, len) = (disk.lengths_changed(), log.file_len());
+    log.grow_ahead(20 * SEGMENT, Fill::Zeroes, &mut || {
+        panic!("nothing is written")
+    })
+    .expect("nothing fails");
+    assert_eq!((disk.lengths_changed(), log.file_len()), (before, len));
+}
