@@ -704,6 +704,8 @@ impl<X: Subject> Search<'_, X> {
 /// Faults have ended: commits, a sync, a checkpoint and reads must work.
 pub fn goes_on(life: &mut Life) -> Result<(), Stop> {
     let put = |n: u64| Change::Put(0, format!("after{n}").into_bytes(), 100, 1_000_000 + n);
+    // A disk that was full has room again.
+    life.act(&Act::Capacity(None))?;
     for n in 0..3 {
         life.act(&Act::Txn(TxnPlan::Simple, vec![put(n)]))?;
         life.act(&Act::Ack)?;
