@@ -67,6 +67,11 @@ fn a_backup_is_whole_or_not_there() {
 }
 
 #[test]
+fn backups_have_what_the_database_had_while_commands_and_checkpoints_went_on() {
+    sweep::seeds(backup::run);
+}
+
+#[test]
 fn the_append_only_file_reads_as_the_database_was() {
     sweep::scenarios(
         &append::all(Planted::none()),

@@ -7,7 +7,7 @@ use std::time::Instant;
 use redkeep::storage::planted::{Bug, Planted};
 use redkeep_sim::engine::planted::{Beside, hunt, hunt_beside};
 
-const BUGS: [Bug; 31] = [
+const BUGS: [Bug; 32] = [
     Bug::M01AckBeforeSync,
     Bug::M02AckByEarlierSync,
     Bug::M03MetaBeforeDataSync,
@@ -32,6 +32,7 @@ const BUGS: [Bug; 31] = [
     Bug::M25ExecInTwo,
     Bug::M26NotSyncedBeforeRename,
     Bug::M27ReusedBeforeArchived,
+    Bug::M31BackupHoldsNothing,
     Bug::M32PartNotSynced,
     Bug::M33RemovedBeforeManifest,
     Bug::M34EndNotSynced,

@@ -56,7 +56,7 @@ use crate::command::server::Server;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 pub use crate::storage::backup::Copied;
-use crate::storage::backup::{BackupError, back_up};
+use crate::storage::backup::{BackupError, PIECE_BYTES, back_up};
 use crate::storage::checkpoint::{Checkpoint, EngineLock};
 use crate::storage::live::BesideError;
 use crate::storage::log::{Log, LogError};
@@ -301,7 +301,7 @@ impl Db {
             ControlFlow::Continue(())
         };
         let path = path.as_ref();
-        back_up(&self.inner.keyspace, &OsVfs, path, &mut tell)?;
+        back_up(&self.inner.keyspace, &OsVfs, path, PIECE_BYTES, &mut tell)?;
         Ok(())
     }
 

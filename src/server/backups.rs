@@ -86,14 +86,20 @@ fn copy(shared: &Shared, vfs: &dyn Vfs, path: &Path) -> Result<(), BackupError> 
     if let Some(why) = server.checkpoints.error() {
         return Err(BackupError::Checkpoint(why));
     }
-    backup::back_up(&shared.engine, vfs, path, &mut |copied| {
-        server.backups.advanced(copied);
-        if server.backups.bell.is_stopping() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    })?;
+    backup::back_up(
+        &shared.engine,
+        vfs,
+        path,
+        backup::PIECE_BYTES,
+        &mut |copied| {
+            server.backups.advanced(copied);
+            if server.backups.bell.is_stopping() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        },
+    )?;
     Ok(())
 }
 

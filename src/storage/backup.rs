@@ -17,12 +17,12 @@ use super::meta::{Meta, Slot};
 use super::open::log_path;
 use super::page::PageNo;
 use super::pager::{META_REGION_BYTES, PageSource, Space};
-use super::planted::Planted;
+use super::planted::{Bug, Planted};
 use super::replace::{Unsynced, replace_file};
 use crate::vfs::{OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, read_up_to, write_all_at};
 
-/// Bytes that are read and written together.
-const PIECE_BYTES: usize = 1 << 20;
+/// Bytes that are read and written together, usually.
+pub const PIECE_BYTES: usize = 1 << 20;
 
 /// Why there is no copy.
 #[derive(Debug, thiserror::Error)]
@@ -50,18 +50,21 @@ pub struct Copied {
 pub struct Held {
     meta: Meta,
     source: PageSource,
+    piece_bytes: usize,
     planted: Planted,
 }
 
-/// Copies the checkpoint in force to `path`, where nothing may be, and holds it meanwhile. `tell` hears how far the copy is,
-/// and may stop it.
+/// Copies the checkpoint in force to `path`, where nothing may be, and holds it meanwhile. So many bytes are read and
+/// written together, a page at least. `tell` hears how far the copy is, and may stop it.
 pub fn back_up<L: EngineLock>(
     engine: &L,
     vfs: &dyn Vfs,
     path: &Path,
+    piece_bytes: usize,
     tell: &mut dyn FnMut(Copied) -> ControlFlow<()>,
 ) -> Result<(), BackupError> {
-    let held = engine.with(Engine::hold_checkpoint);
+    let mut held = engine.with(Engine::hold_checkpoint);
+    held.piece_bytes = piece_bytes;
     let written = held.write(vfs, path, tell);
     engine.with(|engine| engine.release_checkpoint(held));
     written
@@ -72,10 +75,13 @@ impl Engine {
     pub fn hold_checkpoint(&mut self) -> Held {
         let (source, planted) = (self.source().clone(), self.planted());
         let state = self.checkpoint_state_mut();
-        state.hold();
+        if !planted.has(Bug::M31BackupHoldsNothing) {
+            state.hold();
+        }
         Held {
             meta: state.meta,
             source,
+            piece_bytes: PIECE_BYTES,
             planted,
         }
     }
@@ -83,7 +89,9 @@ impl Engine {
     /// The checkpoint is held no longer: the next one gives its pages back.
     pub fn release_checkpoint(&mut self, held: Held) {
         let seq = held.meta.checkpoint.seq;
-        self.checkpoint_state_mut().release(seq);
+        if !held.planted.has(Bug::M31BackupHoldsNothing) {
+            self.checkpoint_state_mut().release(seq);
+        }
     }
 }
 
@@ -93,6 +101,7 @@ impl Held {
         Self {
             meta,
             source,
+            piece_bytes: PIECE_BYTES,
             planted: Planted::none(),
         }
     }
@@ -143,7 +152,7 @@ impl Held {
                 .map(|run| run.end - run.start)
                 .sum(),
         };
-        let mut piece = vec![0; PIECE_BYTES.max(page_bytes as usize)];
+        let mut piece = vec![0; self.piece_bytes.max(page_bytes as usize)];
         let pages_a_piece = piece.len() as u64 / page_bytes;
         let mut unsynced = Unsynced::default();
         for run in used_runs(&space, page_bytes) {

@@ -56,6 +56,8 @@ pub enum Bug {
     M26NotSyncedBeforeRename = 26,
     /// Segments are reused although the archive does not have them.
     M27ReusedBeforeArchived = 27,
+    /// The checkpoint of which a backup is made is not held: what it reaches is given back while it is copied.
+    M31BackupHoldsNothing = 31,
     /// The manifest of the append-only file names an increment of which neither the first line nor the name is synced.
     M32PartNotSynced = 32,
     /// Old parts of the append-only file are removed before the manifest names others.

@@ -12,13 +12,18 @@ use redkeep::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, read_exact_at, 
 
 use super::beside::{Busy, Known};
 use super::life::{Act, History, Life, command};
-use super::machine::{Machine, configured, empty_disk};
+use super::machine::{Held, Machine, configured, empty_disk};
 use super::oracle::{Shown, State};
+use super::random;
+use super::workload::{Limits, Workload};
 use crate::disk::{DiskProfile, SimVfs};
 use crate::engine::exhaust::{BaseEnd, Subject};
 use crate::engine::life::{self, Shape, Stop};
+use crate::engine::lives::Lives;
+use crate::engine::random::Knobs;
 use crate::engine::tap::Watcher;
-use crate::explore::Broken;
+use crate::explore::{Broken, Coverage, Failure};
+use crate::seed::{Purpose, Seed};
 
 /// Where copies are made.
 pub const FOLDER: &str = "/copies";
@@ -26,9 +31,20 @@ pub const FOLDER: &str = "/copies";
 /// The copy.
 const COPY: &str = "/copies/data.keep";
 
+/// Bytes of a copy that are read and written together: few, so that much happens while it is made.
+const PIECE_BYTES: usize = 1024;
+
 /// Keys that a client writes before it asks for a backup, and after it was answered.
 const ASKED: &str = "asked";
 const ANSWERED: &str = "answered";
+
+/// What a copy shows, by which clock, in milliseconds since 1970, and the transaction that it names.
+#[derive(Clone, Debug)]
+struct Copy {
+    shown: Shown,
+    at_ms: u64,
+    lsn: u64,
+}
 
 /// A database of which a backup is made.
 #[derive(Clone, Debug)]
@@ -38,14 +54,14 @@ pub struct Backups {
     profile: DiskProfile,
     /// What is done while it is made.
     meanwhile: Vec<Vec<Act>>,
-    known: Known<(Shown, u64)>,
+    known: Known<Copy>,
 }
 
 /// A process with the database, which can be copied.
 pub struct Copied {
     life: Life,
     shape: Shape,
-    known: Known<(Shown, u64)>,
+    known: Known<Copy>,
 }
 
 fn call(text: &str) -> Act {
@@ -115,15 +131,23 @@ impl Backups {
         busy.act(vfs, &[Act::Checkpoint])?;
         let held = busy.lock().keyspace().clone();
         refuse_existing(vfs, Path::new(COPY)).map_err(of_backup)?;
-        busy.beside(vfs, FOLDER, &self.meanwhile, || {
-            back_up(&held, vfs, Path::new(COPY), &mut |_| {
-                ControlFlow::Continue(())
-            })
-            .map_err(of_backup)
-        })?;
+        busy.beside(vfs, FOLDER, &self.meanwhile, || make(&held, vfs))?;
         // Whoever sees this key was told that the copy is there.
         busy.act(vfs, &[call(&format!("SET {ANSWERED} 1")), Act::Sync])
     }
+}
+
+/// Copies the checkpoint in force.
+fn make(held: &Held, vfs: &SimVfs) -> Result<(), Stop> {
+    let mut tell = |_| ControlFlow::Continue(());
+    let made = back_up(held, vfs, Path::new(COPY), PIECE_BYTES, &mut tell);
+    made.map_err(|error| match error {
+        BackupError::Storage(error) if !vfs.crashed() && vfs.faults_fired() == 0 => broken(
+            "O10",
+            format!("nothing is damaged, and the copy ends: {error}"),
+        ),
+        error => of_backup(error),
+    })
 }
 
 fn of_backup(error: BackupError) -> Stop {
@@ -146,8 +170,8 @@ fn copy(vfs: &SimVfs) -> Result<Option<Vec<u8>>, VfsError> {
     Ok(Some(bytes))
 }
 
-/// What the copy shows, opened by itself on a disk of its own, and up to which transaction.
-fn shown(bytes: &[u8], shape: &Shape, vfs: &SimVfs) -> Result<(Shown, u64), Broken> {
+/// What the copy shows, opened by itself on a disk of its own.
+fn shown(bytes: &[u8], shape: &Shape, vfs: &SimVfs) -> Result<Copy, Broken> {
     let broken = |detail: String| Broken::new("O6", detail);
     let alone = empty_disk(&vfs.clock(), &[life::DIR]);
     let path = Path::new(life::DATA);
@@ -165,15 +189,45 @@ fn shown(bytes: &[u8], shape: &Shape, vfs: &SimVfs) -> Result<(Shown, u64), Brok
     let mut machine = Machine::alone(&alone, &shape)
         .map_err(|error| broken(format!("the copy does not open: {error}")))?;
     let lsn = machine.keyspace.lock().last_lsn();
-    let shown = Shown::by_machine(&mut machine, alone.clock().wall_us())
+    let now_us = alone.clock().wall_us();
+    let shown = Shown::by_machine(&mut machine, now_us)
         .map_err(|refused| broken(format!("the copy cannot be read: {}", refused.0)))?;
-    Ok((shown, lsn))
+    Ok(Copy {
+        shown,
+        at_ms: now_us / 1000,
+        lsn,
+    })
 }
 
-/// Whether the copy is what the database had, as `history` has it; `now` is what the database shows.
+/// Whether the copy, if there is one, is what the database had at the transaction that it names, as `history` has it; which
+/// that is. The database shows what it had at `shown_lsn`, and has everything that is in the copy.
+fn judge_copy(
+    vfs: &SimVfs,
+    (shape, known): (&Shape, &Known<Copy>),
+    history: &History,
+    shown_lsn: u64,
+) -> Result<Option<u64>, Stop> {
+    let Some(bytes) = copy(vfs).map_err(of_vfs)? else {
+        return Ok(None);
+    };
+    let Copy { shown, at_ms, lsn } = known.find(&bytes, || shown(&bytes, shape, vfs))?;
+    let state = history.state(lsn).filter(|_| lsn <= shown_lsn);
+    let Some(state) = state else {
+        let detail = format!("the copy is of {lsn}, and the database of {shown_lsn}");
+        return Err(broken("O1", detail));
+    };
+    if state.like(&shown, at_ms).is_none() {
+        let expected = Shown::by_model(state.content(), at_ms);
+        let difference = Shown::difference(&expected, &shown);
+        return Err(broken("O6", format!("the copy of {lsn}: {difference}")));
+    }
+    Ok(Some(lsn))
+}
+
+/// The same, and what the client was told who asked for the copy; `now` is what the database shows.
 fn judge(
     vfs: &SimVfs,
-    (shape, known): (&Shape, &Known<(Shown, u64)>),
+    of: (&Shape, &Known<Copy>),
     history: &History,
     now: &History,
 ) -> Result<(), Stop> {
@@ -184,27 +238,89 @@ fn judge(
             .is_some_and(|state| state.content().has(key.as_bytes(), now_ms))
     };
     let shown_lsn = now.issued();
-    let Some(bytes) = copy(vfs).map_err(of_vfs)? else {
-        if has(ANSWERED, shown_lsn) {
-            return Err(broken("O1", "BACKUP was answered, and there is no copy"));
+    match judge_copy(vfs, of, history, shown_lsn)? {
+        None if has(ANSWERED, shown_lsn) => {
+            Err(broken("O1", "BACKUP was answered, and there is no copy"))
         }
-        return Ok(());
-    };
-    let (shown, lsn) = known.find(&bytes, || shown(&bytes, shape, vfs))?;
-    let state = history.state(lsn).filter(|_| lsn <= shown_lsn);
-    let Some(state) = state else {
-        let detail = format!("the copy is of {lsn}, and the database of {shown_lsn}");
-        return Err(broken("O1", detail));
-    };
-    if state.like(&shown, now_ms).is_none() {
-        let expected = Shown::by_model(state.content(), now_ms);
-        let difference = Shown::difference(&expected, &shown);
-        return Err(broken("O6", format!("the copy of {lsn}: {difference}")));
+        Some(lsn) if !has(ASKED, lsn) => {
+            Err(broken("O1", format!("the copy is of {lsn}, before BACKUP")))
+        }
+        _ => Ok(()),
     }
-    if !has(ASKED, lsn) {
-        return Err(broken("O1", format!("the copy is of {lsn}, before BACKUP")));
+}
+
+/// One random run: in each life, between commands of every type, a copy is made, and commands, checkpoints and the reuse of
+/// pages go on at each change that its maker makes. The same seed gives the same trace.
+pub fn run(seed: Seed, planted: Planted) -> Result<Coverage, Box<Failure>> {
+    // Other runs have other draws of the same seed.
+    let seed = seed.fork(u64::from(u32::from_le_bytes(*b"copy")));
+    let knobs = Knobs::draw(seed, planted);
+    let shape = knobs.shape;
+    let scenario = format!(
+        "backups page={} cache={}",
+        shape.page_bytes, shape.cache_pages
+    );
+    let mut lives = Lives::boot(seed, knobs.clone(), scenario);
+    let limits = Limits::draw(&mut seed.fork(1).stream(Purpose::Knobs));
+    let mut work = Workload::new(seed, limits);
+    let (config, known) = (configured(&[]), Known::default());
+    for _ in 0..knobs.lives {
+        let acts = |work: &mut Workload| {
+            let mut acts = random::acts(work, knobs.acts);
+            // The life is ended elsewhere, and other runs have clients that wait.
+            acts.retain(|act| !matches!(act, Act::Shutdown | Act::Reopen | Act::Block(..)));
+            acts
+        };
+        let before = acts(&mut work);
+        let meanwhile: Vec<_> = (0..work.stream_mut().below(12))
+            .map(|_| acts(&mut work))
+            .collect();
+        lives.live(|ground, history| {
+            let vfs = ground.vfs;
+            let life = Life::open(vfs, &shape, &config, ground.watcher, history.clone())?;
+            ground.expect(life.history().issued())?;
+            let shown_lsn = life.history().issued();
+            if judge_copy(vfs, (&shape, &known), history, shown_lsn)?.is_some() {
+                vfs.unlink(Path::new(COPY)).map_err(of_vfs)?;
+            }
+            let busy = Busy::new(life);
+            let done = copied(vfs, &busy, (&shape, &known), &before, &meanwhile);
+            *history = busy.lock().history();
+            done
+        })?;
     }
-    Ok(())
+    lives.finish(|ground, history| {
+        let mut life = Life::open(ground.vfs, &shape, &config, ground.watcher, history.clone())?;
+        let shown_lsn = life.history().issued();
+        ground.expect(shown_lsn)?;
+        judge_copy(ground.vfs, (&shape, &known), &history, shown_lsn)?;
+        life.goes_on()
+    })
+}
+
+/// Acts, a copy with others meanwhile, and what is in it.
+fn copied(
+    vfs: &SimVfs,
+    busy: &Busy,
+    of: (&Shape, &Known<Copy>),
+    before: &[Act],
+    meanwhile: &[Vec<Act>],
+) -> Result<(), Stop> {
+    busy.act(vfs, before)?;
+    // The first may be the rest of one that was on.
+    busy.act(vfs, &[Act::Checkpoint, Act::Checkpoint])?;
+    let held = busy.lock().keyspace().clone();
+    let asked_lsn = busy.lock().history().issued();
+    busy.beside(vfs, FOLDER, meanwhile, || make(&held, vfs))?;
+    let history = busy.lock().history();
+    match judge_copy(vfs, of, &history, history.issued())? {
+        Some(lsn) if lsn < asked_lsn => {
+            let detail = format!("the copy is of {lsn}, and was asked for at {asked_lsn}");
+            Err(broken("O1", detail))
+        }
+        Some(_) => busy.lock().read(),
+        None => Err(broken("O1", "the copy was made and is not there")),
+    }
 }
 
 impl Subject for Backups {
@@ -270,8 +386,7 @@ impl Subject for Backups {
             life.act(&call(&format!("SET {ASKED} 1")))?;
             life.act(&Act::Checkpoint)?;
             let held = life.keyspace().clone();
-            let mut tell = |_| ControlFlow::Continue(());
-            back_up(&held, &vfs, Path::new(COPY), &mut tell).map_err(of_backup)?;
+            make(&held, &vfs)?;
         }
         let history = life.history();
         judge(&vfs, (&copied.shape, &copied.known), &history, &history)

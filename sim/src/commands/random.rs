@@ -35,7 +35,7 @@ fn directives(stream: &mut Stream) -> Vec<(&'static str, &'static str)> {
 }
 
 /// What a life does.
-fn acts(work: &mut Workload, most: u64) -> Vec<Act> {
+pub(super) fn acts(work: &mut Workload, most: u64) -> Vec<Act> {
     let mut acts = Vec::new();
     for _ in 0..work.stream_mut().between(1, most) {
         let stream = work.stream_mut();

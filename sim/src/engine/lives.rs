@@ -6,6 +6,7 @@ use super::history::History;
 use super::life::{self, Stop};
 use super::random::{Knobs, ending, inject};
 use super::tap::Watcher;
+use crate::commands::backup;
 use crate::disk::{CrashPoint, Disk, Phase, Setup, SimVfs};
 use crate::explore::{Broken, Coverage, Failure, HARNESS, LIVENESS, Step as Crash};
 use crate::seed::{Purpose, Seed, Stream};
@@ -52,7 +53,10 @@ impl<S: Clone + Default> Lives<S> {
             ..Setup::new(seed)
         };
         let vfs = SimVfs::boot(
-            Disk::new(knobs.profile.clone(), &[life::DIR, life::KEPT]),
+            Disk::new(
+                knobs.profile.clone(),
+                &[life::DIR, life::KEPT, backup::FOLDER],
+            ),
             &setup,
         );
         observe(&vfs);

@@ -33,6 +33,9 @@ pub fn hunt(planted: Planted, seeds: u64) -> Option<Found> {
     if planted.has(Bug::M07NoDirSyncAtRename) {
         return hunt_beside(Beside::Dump, planted);
     }
+    if planted.has(Bug::M31BackupHoldsNothing) {
+        return by_seeds(seeds, |seed| backup::run(seed, planted));
+    }
     if APPEND_ONLY.into_iter().any(|bug| planted.has(bug)) {
         return hunt_beside(Beside::AppendOnly, planted);
     }

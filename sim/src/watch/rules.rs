@@ -9,12 +9,12 @@ use super::{Event, Io, Note, Observer, Outcome, Violation};
 use crate::disk::Files;
 use crate::trace::IoKind;
 
-/// The observers that hold for every engine: `not_relied_on` are files whose names may be lost (shared memory,
+/// The observers that hold for every engine: `not_relied_on` are files that may be lost (shared memory,
 /// temporary files), `scanned` are files that are read beyond what was written (a log's free segments).
 pub fn standard(not_relied_on: Vec<Files>, scanned: Vec<Files>) -> Vec<Box<dyn Observer>> {
     vec![
-        Box::new(DirSyncs::new(not_relied_on)),
-        Box::new(SyncFailures::default()),
+        Box::new(DirSyncs::new(not_relied_on.clone())),
+        Box::new(SyncFailures::new(not_relied_on)),
         Box::new(NoOverlap::default()),
         Box::new(NoUnwrittenRead::new(scanned)),
     ]
@@ -143,8 +143,9 @@ impl DirSyncs {
 
 /// A10: after a failed sync of a file nothing is acknowledged, counted as durable or written to meta in this life,
 /// and no later sync of that file counts as success.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SyncFailures {
+    not_relied_on: Vec<Files>,
     failed: BTreeMap<u64, PathBuf>,
     failed_dir: Option<PathBuf>,
     io: u64,
@@ -172,13 +173,24 @@ impl Observer for SyncFailures {
 }
 
 impl SyncFailures {
+    /// Acknowledgements go on when `not_relied_on` cannot be synced.
+    pub fn new(not_relied_on: Vec<Files>) -> Self {
+        Self {
+            not_relied_on,
+            failed: BTreeMap::new(),
+            failed_dir: None,
+            io: 0,
+        }
+    }
+
     fn done(&mut self, io: &Io<'_>, outcome: &Outcome) -> Result<(), Violation> {
         match (io.kind, outcome.result) {
             // An interrupted sync did nothing, and a file system without directory syncs has none that fail.
             (_, Err(VfsErrorKind::Interrupted)) => Ok(()),
             (IoKind::SyncDir, Err(VfsErrorKind::Unsupported)) => Ok(()),
             (IoKind::SyncDir, Err(_)) => {
-                self.failed_dir = Some(io.path.to_path_buf());
+                // With the slash it is among what is in it.
+                self.failed_dir = Some(io.path.join(""));
                 Ok(())
             }
             (IoKind::Sync, Err(_)) => {
@@ -194,7 +206,8 @@ impl SyncFailures {
     }
 
     fn refuse(&self, what: &str) -> Result<(), Violation> {
-        match self.failed.values().next().or(self.failed_dir.as_ref()) {
+        let mut failed = self.failed.values().chain(&self.failed_dir);
+        match failed.find(|path| !among(&self.not_relied_on, path)) {
             Some(path) => Err(self.violation(what, path)),
             None => Ok(()),
         }
