@@ -13,6 +13,7 @@
 //! never looked at.
 
 use super::page::{self, DESC_BYTES, Desc, HEADER_BYTES, Kind, PageFault, PagePtr, u16_at, u32_at};
+use super::prefetch;
 
 const SLOT_BYTES: usize = 6;
 const CELL_HEADER_BYTES: usize = 4;
@@ -48,6 +49,28 @@ pub enum Search {
         from: usize,
         to: usize,
     },
+}
+
+/// A search for a hint: cells before `low` have a lesser one, the `rest` behind it are to be looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Halving {
+    hint: u32,
+    low: u32,
+    rest: u32,
+}
+
+impl Halving {
+    /// Whether every hint that matters has been looked at.
+    #[inline]
+    pub fn is_done(&self) -> bool {
+        self.rest == 0
+    }
+
+    /// The first cell whose hint is not less.
+    #[inline]
+    pub fn low(&self) -> usize {
+        self.low as usize
+    }
 }
 
 /// A cell as it is put into a page. The key is `prefix` followed by `suffix`.
@@ -128,6 +151,11 @@ impl<'a> Node<'a> {
     pub fn new(page: &'a [u8]) -> Self {
         debug_assert!(matches!(Kind::of(page), Some(Kind::Leaf | Kind::Branch)));
         Self { page }
+    }
+
+    /// The page itself.
+    pub fn page(&self) -> &'a [u8] {
+        self.page
     }
 
     #[inline]
@@ -298,26 +326,57 @@ impl<'a> Node<'a> {
     /// Finds `key`, of which `inline_max` bytes count here, among the cells from `first` on.
     #[inline]
     pub fn search(&self, key: &[u8], inline_max: usize, first: usize) -> Search {
+        let mut halving = match self.begin_search(key, inline_max, first) {
+            Ok(halving) => halving,
+            Err(outside) => return outside,
+        };
+        while halving.rest > 0 {
+            self.halve(&mut halving);
+        }
+        self.end_search(key, inline_max, &halving)
+    }
+
+    /// Where hints are to be looked for; an error says where a key belongs that does not begin as those of the page.
+    #[inline]
+    pub fn begin_search(
+        &self,
+        key: &[u8],
+        inline_max: usize,
+        first: usize,
+    ) -> Result<Halving, Search> {
         let inline = &key[..key.len().min(inline_max)];
-        let prefix = self.prefix();
+        let (prefix, len) = (self.prefix(), self.len());
+        let outside = |is_below| Search::Missing(if is_below { first.min(len) } else { len });
         let Some((beginning, suffix)) = inline.split_at_checked(prefix.len()) else {
             // The key is shorter than the prefix: below every key that begins with it, if it does so itself.
-            let below = inline <= prefix;
-            return Search::Missing(if below {
-                first.min(self.len())
-            } else {
-                self.len()
-            });
+            return Err(outside(inline <= prefix));
         };
         if !is_equal(beginning, prefix) {
-            let below = beginning < prefix;
-            return Search::Missing(if below {
-                first.min(self.len())
-            } else {
-                self.len()
-            });
+            return Err(outside(beginning < prefix));
         }
-        let (at, is_equal) = self.lower_bound(suffix, first);
+        Ok(Halving {
+            hint: hint_of(suffix),
+            low: first as u32,
+            rest: len.saturating_sub(first) as u32,
+        })
+    }
+
+    /// Looks at one hint, in the middle of those that are left. It does not branch on what it compares, which the
+    /// processor could only guess.
+    #[inline]
+    pub fn halve(&self, halving: &mut Halving) {
+        let half = halving.rest.div_ceil(2);
+        let middle = halving.low + half;
+        let is_less = self.hint(middle as usize - 1) < halving.hint;
+        halving.low = std::hint::select_unpredictable(is_less, middle, halving.low);
+        halving.rest -= half;
+    }
+
+    /// What a search has found when no hint is left to look at.
+    #[inline]
+    pub fn end_search(&self, key: &[u8], inline_max: usize, halving: &Halving) -> Search {
+        let suffix = &key[self.prefix_bytes()..key.len().min(inline_max)];
+        let (at, is_equal) = self.lower_bound(suffix, halving);
         let is_long = key.len() > inline_max;
         if !is_equal {
             return Search::Missing(at);
@@ -341,37 +400,32 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The first cell from `first` on whose suffix is not less than `suffix`, and whether it is equal.
+    /// Asks the processor for the beginning of a cell, if there is one.
     #[inline]
-    fn lower_bound(&self, suffix: &[u8], first: usize) -> (usize, bool) {
-        let len = self.len();
-        let slots = self.slots(len);
-        let hint = hint_of(suffix);
-        // The halving does not branch on what it compares, which the processor could only guess.
-        let mut low = first;
-        let mut rest = len.saturating_sub(first);
-        while rest > 0 {
-            let half = rest.div_ceil(2);
-            let middle = low + half;
-            let is_less = hint_in(&slots[middle - 1]) < hint;
-            low = std::hint::select_unpredictable(is_less, middle, low);
-            rest -= half;
+    pub fn prefetch(&self, i: usize) {
+        if i < self.len() {
+            prefetch(&self.page[self.offset(i)]);
         }
-        if low >= len || hint_in(&slots[low]) != hint {
+    }
+
+    /// The first cell whose suffix is not less than `suffix`, whose hint has been looked for, and whether it is equal.
+    #[inline]
+    fn lower_bound(&self, suffix: &[u8], halving: &Halving) -> (usize, bool) {
+        let (len, low) = (self.len(), halving.low as usize);
+        if low >= len || self.hint(low) != halving.hint {
             return (low, false);
         }
         if is_equal(self.suffix(low), suffix) {
             return (low, true);
         }
-        let low = self.lower_bound_of_equal_hints(suffix, hint, low);
+        let low = self.lower_bound_of_equal_hints(suffix, halving.hint, low);
         (low, low < len && is_equal(self.suffix(low), suffix))
     }
 
     /// Cells from `low` on with the same hint are told apart by the whole suffix.
     fn lower_bound_of_equal_hints(&self, suffix: &[u8], hint: u32, mut low: usize) -> usize {
         let len = self.len();
-        let slots = self.slots(len);
-        let is_less = |i: usize| hint_in(&slots[i]) == hint && self.suffix(i) < suffix;
+        let is_less = |i: usize| self.hint(i) == hint && self.suffix(i) < suffix;
         let mut high = low;
         let mut step = 1;
         while high < len && is_less(high) {
@@ -390,19 +444,6 @@ impl<'a> Node<'a> {
         }
         low
     }
-
-    #[inline]
-    fn slots(&self, len: usize) -> &'a [[u8; SLOT_BYTES]] {
-        self.page[HEADER_BYTES..HEADER_BYTES + len * SLOT_BYTES]
-            .as_chunks()
-            .0
-    }
-}
-
-/// The hint of a slot.
-#[inline]
-fn hint_in(slot: &[u8; SLOT_BYTES]) -> u32 {
-    u32::from_le_bytes([slot[2], slot[3], slot[4], slot[5]])
 }
 
 /// Makes an empty tree page with the given common prefix.

@@ -2,7 +2,7 @@
 //! at once and not for one after the other.
 
 use super::{Child, Path, Step};
-use crate::storage::node::{self, Node, Search};
+use crate::storage::node::{self, Halving, Node, Search};
 use crate::storage::page::{self, Desc, Kind, PagePtr};
 use crate::storage::pager::{FrameNo, Pager};
 
@@ -20,66 +20,125 @@ pub struct Ahead {
     frame: Option<FrameNo>,
 }
 
+/// A look-up inside one page.
+#[derive(Clone, Copy, Debug)]
+struct Probe<'p> {
+    slot: FrameNo,
+    node: Node<'p>,
+    halving: Halving,
+}
+
 /// Looks up each key as far as its pages are in the pool and sound; what is not is left to the look-up proper, which
-/// says what is wrong. Reads nothing from the disk and notes nothing.
+/// says what is wrong. Reads nothing from the disk and notes nothing. Every step, down to the comparison with one hint, is
+/// taken for all keys before the next one.
 pub fn descend_together<'k>(
     pager: &Pager,
     desc: &Desc,
     keys: impl Iterator<Item = &'k [u8]> + Clone,
     ways: &mut [Ahead],
 ) {
+    assert!(ways.len() <= TOGETHER_MAX);
     for way in ways.iter_mut() {
         way.path.clear();
         way.is_whole = false;
         way.next = desc.root;
     }
+    let inline_max = node::key_inline_max(pager.page_bytes());
     for level in (0..=desc.height).rev() {
         for way in ways.iter_mut() {
             way.frame = pager.peek(way.next);
         }
-        for (way, key) in ways.iter_mut().zip(keys.clone()) {
-            step_down(pager, level, key, way);
+        let mut probes = [None; TOGETHER_MAX];
+        for ((way, key), probe) in ways.iter_mut().zip(keys.clone()).zip(&mut probes) {
+            *probe = way.enter(pager, level, key, inline_max);
+        }
+        let mut is_done = false;
+        while !is_done {
+            is_done = true;
+            for probe in probes.iter_mut().flatten() {
+                if !probe.halving.is_done() {
+                    probe.node.halve(&mut probe.halving);
+                    is_done = false;
+                }
+            }
+        }
+        for probe in probes.iter().flatten() {
+            probe.node.prefetch(probe.halving.low());
+        }
+        for ((way, key), probe) in ways.iter_mut().zip(keys.clone()).zip(&probes) {
+            if let Some(Probe {
+                slot,
+                node,
+                halving,
+            }) = probe
+            {
+                let search = node.end_search(key, inline_max, halving);
+                way.arrive(pager, level, *slot, *node, search);
+            }
         }
     }
 }
 
-fn step_down(pager: &Pager, level: u8, key: &[u8], way: &mut Ahead) {
-    let (Some(slot), ptr) = (way.frame, std::mem::take(&mut way.next)) else {
-        return;
-    };
-    let bytes = pager.bytes(slot);
-    let kind = if level == 0 { Kind::Leaf } else { Kind::Branch };
-    let is_sound =
-        page::ptr_of(bytes) == ptr && bytes[4] == kind as u8 && page::level_of(bytes) == level;
-    if !is_sound {
-        return;
+impl Ahead {
+    /// Begins to look into the page that is next, if it is sound.
+    fn enter<'p>(
+        &mut self,
+        pager: &'p Pager,
+        level: u8,
+        key: &[u8],
+        inline_max: usize,
+    ) -> Option<Probe<'p>> {
+        let slot = self.frame?;
+        let bytes = pager.bytes(slot);
+        let kind = if level == 0 { Kind::Leaf } else { Kind::Branch };
+        let is_sound = page::ptr_of(bytes) == self.next
+            && bytes[4] == kind as u8
+            && page::level_of(bytes) == level;
+        if !is_sound {
+            self.next = PagePtr::default();
+            return None;
+        }
+        let node = Node::new(bytes);
+        match node.begin_search(key, inline_max, usize::from(level > 0)) {
+            Ok(halving) => Some(Probe {
+                slot,
+                node,
+                halving,
+            }),
+            Err(outside) => {
+                self.arrive(pager, level, slot, node, outside);
+                None
+            }
+        }
     }
-    let node = Node::new(bytes);
-    let inline_max = node::key_inline_max(pager.page_bytes());
-    let first = usize::from(level > 0);
-    let (index, found) = match node.search(key, inline_max, first) {
-        Search::Found(i) => (i, true),
-        Search::Missing(i) => (i, false),
-        // Only a blob would tell.
-        Search::Ambiguous { .. } => return,
-    };
-    if level > 0 {
-        let Some(index) = (if found {
-            Some(index)
-        } else {
-            index.checked_sub(1)
-        }) else {
-            return;
+
+    /// Takes the step that the page tells.
+    fn arrive(&mut self, pager: &Pager, level: u8, slot: FrameNo, node: Node<'_>, search: Search) {
+        let ptr = std::mem::take(&mut self.next);
+        let (index, found) = match search {
+            Search::Found(i) => (i, true),
+            Search::Missing(i) => (i, false),
+            // Only a blob would tell.
+            Search::Ambiguous { .. } => return,
         };
-        way.path.push(Step { ptr, slot, index });
-        way.next = Child::decode(node.value(index)).ptr;
-        return;
-    }
-    way.path.push(Step { ptr, slot, index });
-    way.found = found;
-    way.is_whole = true;
-    if found {
-        pager.prefetch_cell(slot, &node.cell_place(index));
+        if level > 0 {
+            let Some(index) = (if found {
+                Some(index)
+            } else {
+                index.checked_sub(1)
+            }) else {
+                return;
+            };
+            self.path.push(Step { ptr, slot, index });
+            self.next = Child::decode(node.value(index)).ptr;
+            return;
+        }
+        self.path.push(Step { ptr, slot, index });
+        self.found = found;
+        self.is_whole = true;
+        if found {
+            pager.prefetch_cell(slot, &node.cell_place(index));
+        }
     }
 }
 

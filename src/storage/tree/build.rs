@@ -203,7 +203,7 @@ impl Builder {
         let right_of = |count: usize| waiting.get(count).or(next);
         let fits = |count: usize| {
             let high = right_of(count).map(|right| bound(kind, &waiting[count - 1], right));
-            let prefix = prefix_of(&waiting[..count], &at.fences(high), kind).len();
+            let prefix = prefix_of(&waiting[..count], &at.fences(high), kind, 0).len();
             measure(&waiting[..count], prefix, kind) <= room
         };
         // A branch does not stay alone with one child.
@@ -229,7 +229,7 @@ impl Builder {
         };
         let part = &waiting[..count];
         let fences = at.fences(high.as_ref().map(|(key, _)| key.clone()));
-        let prefix = prefix_of(part, &fences, kind);
+        let prefix = prefix_of(part, &fences, kind, 0);
         let child = Child {
             ptr: at.bear(pager, &prefix, part)?,
             count: entries(part, kind),

@@ -202,7 +202,7 @@ fn join(pager: &mut Pager, path: &Path<FrameNo>, level: usize) -> Result<bool, E
         let separator: CellRef<'_> = Node::new(&branch).cell(left + 1);
         let cells = joined(&a_page, &b_page, separator, kind);
         let fences = fences_of_pair(pager, path, level, left);
-        let prefix = prefix_of(&cells, &fences, kind);
+        let prefix = prefix_of(&cells, &fences, kind, 0);
         if measure(&cells, prefix.len(), kind) > spread::room(pager) {
             continue;
         }

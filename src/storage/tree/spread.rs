@@ -6,7 +6,7 @@ use super::{Child, Pages, Path};
 use crate::storage::Error;
 use crate::storage::blob;
 use crate::storage::node::{self, CellRef, Node};
-use crate::storage::page::{Desc, HEADER_BYTES, Kind, PagePtr};
+use crate::storage::page::{self, Desc, HEADER_BYTES, Kind, PagePtr};
 use crate::storage::pager::{FrameNo, Pager};
 
 /// A change to the cells of a leaf that does not fit into the page.
@@ -24,13 +24,18 @@ pub(super) enum Insertion<'a> {
     },
 }
 
-/// At which end of its page the cell stands that made it too full.
+/// At which end of its page a cell stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     First,
     Last,
-    Neither,
 }
+
+/// What a page that is begun with one cell takes as the common prefix of all that are to come, in bytes at most.
+const PREFIX_GUESS_BYTES_MAX: usize = 64;
+
+/// Hints tell as long as the cells of a page have less in common behind its prefix.
+const HINT_SLACK_BYTES: usize = 2;
 
 /// A page that has come into being right of another.
 #[derive(Clone, Debug)]
@@ -88,17 +93,37 @@ pub(super) fn change_leaf(
     what: Insertion<'_>,
 ) -> Result<(), Error> {
     let level = path.len() - 1;
+    if let Insertion::New {
+        index,
+        key,
+        overflow,
+        value,
+    } = what
+    {
+        let cell = CellRef {
+            prefix: &[],
+            suffix: key,
+            overflow,
+            value,
+        };
+        if let Some(end) = end_to_go_on(pager, path, index, &cell) {
+            let sibling = go_on(pager, path, end, &cell)?;
+            return insert_siblings(pager, desc, path, level, vec![sibling]);
+        }
+    }
     let frame = path[level].slot;
     let old = pager.bytes(frame).to_vec();
     let node = Node::new(&old);
     let mut cells: Vec<CellRef<'_>> = (0..node.len()).map(|i| node.cell(i)).collect();
-    let end = match what {
+    let mut kept = node.prefix().len();
+    match what {
         Insertion::New {
             index,
             key,
             overflow,
             value,
         } => {
+            kept = common_bytes(node.prefix(), key);
             cells.insert(
                 index,
                 CellRef {
@@ -108,30 +133,116 @@ pub(super) fn change_leaf(
                     value,
                 },
             );
-            if index + 1 == cells.len() {
-                End::Last
-            } else if index == 0 {
-                End::First
-            } else {
-                End::Neither
-            }
         }
-        Insertion::Replace { index, value } => {
-            cells[index].value = value;
-            End::Neither
-        }
-    };
-    let siblings = lay_out(pager, path, level, &cells, end)?;
+        Insertion::Replace { index, value } => cells[index].value = value,
+    }
+    let siblings = lay_out(pager, path, level, &cells, kept, false)?;
     insert_siblings(pager, desc, path, level, siblings)
 }
 
-/// Lays `cells` out over the page at `path[level]` and, if they need more, new pages right of it.
+/// At which end of its leaf a new cell stands for which a new page is begun, while the others stay as they are. Keys that
+/// arrive in order, or in the opposite order, so fill page after page; and a key that does not begin as all others in a
+/// page do does not cost them their prefix if they need it to have room.
+fn end_to_go_on(
+    pager: &Pager,
+    path: &Path<FrameNo>,
+    index: usize,
+    cell: &CellRef<'_>,
+) -> Option<End> {
+    let (leaf, above) = path.split_last()?;
+    let node = Node::new(pager.bytes(leaf.slot));
+    let end = match index {
+        _ if node.is_empty() => return None,
+        0 => End::First,
+        _ if index == node.len() => End::Last,
+        _ => return None,
+    };
+    let common = common_bytes(node.prefix(), cell.suffix);
+    let lost = node.prefix().len() - common;
+    if lost > 0 {
+        let bytes = common + node.used_bytes() + node.len() * lost + cell.bytes(common);
+        return (bytes > room(pager)).then_some(end);
+    }
+    let mut above = above.iter();
+    let is_edge = match end {
+        End::First => above.all(|step| step.index == 0),
+        End::Last => above.all(|step| step.index + 1 == Node::new(pager.bytes(step.slot)).len()),
+    };
+    is_edge.then_some(end)
+}
+
+/// Begins a page with a cell that comes before all others of the leaf of an owned path, or behind them. The new page on the
+/// right is returned; the leaf stays the left one.
+fn go_on(
+    pager: &mut Pager,
+    path: &Path<FrameNo>,
+    end: End,
+    cell: &CellRef<'_>,
+) -> Result<Sibling, Error> {
+    let leaf = path[path.len() - 1].slot;
+    let old = pager.bytes(leaf).to_vec();
+    let node = Node::new(&old);
+    let neighbour = match end {
+        End::First => node.cell(0),
+        End::Last => node.cell(node.len() - 1),
+    };
+    let mut next_key = Vec::new();
+    neighbour.key_to(&mut next_key);
+    // Keys that arrive in order have most in common with those that came last.
+    let common = common_bytes(&next_key, cell.suffix).min(PREFIX_GUESS_BYTES_MAX);
+    let (key, overflow) = match end {
+        End::First => separator(pager, cell, &neighbour)?,
+        End::Last => separator(pager, &neighbour, cell)?,
+    };
+    let right = pager.birth(Kind::Leaf, 0)?;
+    let (begun, filled) = match end {
+        End::First => (leaf, right),
+        End::Last => (right, leaf),
+    };
+    fill(pager, filled, &node);
+    let ptr = pager.ptr(begun);
+    let page = pager.bytes_mut(begun);
+    node::init(page, Kind::Leaf, 0, ptr, &cell.suffix[..common]);
+    let fits = node::insert(page, 0, &cell.suffix[common..], cell.overflow, cell.value);
+    assert!(fits, "an empty page takes any cell");
+    let count = match end {
+        End::First => node.len() as u64,
+        End::Last => 1,
+    };
+    Ok(Sibling {
+        key,
+        overflow,
+        child: Child {
+            ptr: pager.ptr(right),
+            count,
+        },
+    })
+}
+
+/// Makes a page what another was, with a longer prefix if that makes hints tell again.
+fn fill(pager: &mut Pager, frame: FrameNo, node: &Node<'_>) {
+    let cells = [node.cell(0), node.cell(node.len() - 1)];
+    let shared = shared_by(&cells, Kind::Leaf);
+    let ptr = pager.ptr(frame);
+    let page = pager.bytes_mut(frame);
+    if shared.len() > node.prefix().len() + HINT_SLACK_BYTES {
+        let cells: Vec<CellRef<'_>> = (0..node.len()).map(|i| node.cell(i)).collect();
+        node::build(page, Kind::Leaf, 0, ptr, &shared, &cells);
+    } else if page::ptr_of(node.page()) != ptr {
+        page.copy_from_slice(node.page());
+        page::set_ptr(page, ptr);
+    }
+}
+
+/// Lays `cells`, which all begin with the same `kept` bytes, out over the page at `path[level]` and, if they need more,
+/// new pages right of it. `is_last`: the last one is new.
 fn lay_out(
     pager: &mut Pager,
     path: &Path<FrameNo>,
     level: usize,
     cells: &[CellRef<'_>],
-    end: End,
+    kept: usize,
+    is_last: bool,
 ) -> Result<Vec<Sibling>, Error> {
     let fences = Fences::of(pager, path, level);
     let height = (path.len() - 1 - level) as u8;
@@ -140,7 +251,18 @@ fn lay_out(
     } else {
         Kind::Branch
     };
-    let groups = partition(pager.page_bytes(), cells, &fences, kind, end);
+    let whole = prefix_of(cells, &fences, kind, kept).len();
+    let groups = if measure(cells, whole, kind) <= room(pager) {
+        Vec::from([Range {
+            start: 0,
+            end: cells.len(),
+        }])
+    } else {
+        // A part of the page has narrower bounds: with two bounds it has as much in common at least.
+        let least = fences.common().map_or(kept, |_| whole);
+        let fills = is_last && fences.high.is_none();
+        partition(room(pager), cells, least, kind, fills)
+    };
     let mut siblings = Vec::with_capacity(groups.len() - 1);
     let mut starts = Vec::new();
     for group in &groups[1..] {
@@ -172,7 +294,7 @@ fn lay_out(
             high: starts.get(i).cloned().or_else(|| fences.high.clone()),
         };
         let part = &cells[group.clone()];
-        let prefix = prefix_of(part, &bounds, kind);
+        let prefix = prefix_of(part, &bounds, kind, kept);
         let frame = if i == 0 {
             path[level].slot
         } else {
@@ -208,15 +330,22 @@ fn real<'a, 'b>(cells: &'b [CellRef<'a>], kind: Kind) -> &'b [CellRef<'a>] {
 }
 
 /// The common prefix for a page of these cells: what its bounds have in common, which stays right for every key
-/// that may come. A branch at the edge of the tree, which lacks a bound, takes what its keys have in common, and is laid
-/// out again should another come: every look-up passes it.
-pub(super) fn prefix_of(cells: &[CellRef<'_>], fences: &Fences, kind: Kind) -> Vec<u8> {
+/// that may come, and no less than the `kept` bytes that they have in common by now. A branch at the edge of the tree,
+/// which lacks a bound, takes what its keys have in common, and is laid out again should another come: every look-up
+/// passes it.
+pub(super) fn prefix_of(
+    cells: &[CellRef<'_>],
+    fences: &Fences,
+    kind: Kind,
+    kept: usize,
+) -> Vec<u8> {
     let mut shared = shared_by(cells, kind);
-    match fences.common() {
-        Some(common) => shared.truncate(common_bytes(&shared, common)),
-        None if kind == Kind::Branch => {}
-        None => shared.clear(),
-    }
+    let len = match fences.common() {
+        Some(common) => common_bytes(&shared, common),
+        None if kind == Kind::Branch => shared.len(),
+        None => 0,
+    };
+    shared.truncate(len.max(kept));
     shared
 }
 
@@ -247,35 +376,19 @@ pub(super) fn measure(cells: &[CellRef<'_>], prefix_bytes: usize, kind: Kind) ->
     prefix_bytes + keys + first
 }
 
-/// Cuts a row of cells into groups that each fit into a page.
+/// Cuts a row of cells, which have `whole` bytes in common and are too many for a page of `room` bytes, into groups that
+/// each fit. `fills`: keys come in order, so that a page is left as full as it is.
 fn partition(
-    page_bytes: usize,
+    room: usize,
     cells: &[CellRef<'_>],
-    fences: &Fences,
+    whole: usize,
     kind: Kind,
-    end: End,
-) -> Vec<std::ops::Range<usize>> {
-    let room = page_bytes - HEADER_BYTES;
-    let whole = prefix_of(cells, fences, kind).len();
-    if measure(cells, whole, kind) <= room {
-        return Vec::from([Range {
-            start: 0,
-            end: cells.len(),
-        }]);
-    }
-    // A part of the page has narrower bounds, so that it has this much in common at least.
-    let whole = match fences.common() {
-        Some(_) => whole,
-        None => 0,
-    };
+    fills: bool,
+) -> Vec<Range<usize>> {
     let fits = |part: &[CellRef<'_>]| measure(part, whole, kind) <= room;
-    // Keys that arrive in order, or in the opposite order, fill page after page.
     let last = cells.len() - 1;
-    if end == End::Last && fences.high.is_none() && fits(&cells[..last]) {
+    if fills && fits(&cells[..last]) {
         return vec![0..last, last..cells.len()];
-    }
-    if end == End::First && fences.low.is_none() && fits(&cells[1..]) {
-        return vec![0..1, 1..cells.len()];
     }
     let sizes: Vec<usize> = cells
         .iter()
@@ -394,12 +507,11 @@ fn insert_children(
         overflow: s.overflow,
         value,
     });
-    let end = match index + 1 == cells.len() {
-        true => End::Last,
-        false => End::Neither,
-    };
+    let is_last = index + 1 == cells.len();
     cells.splice(index + 1..index + 1, new);
-    lay_out(pager, path, level, &cells, end)
+    let common = |s: &Sibling| common_bytes(node.prefix(), &s.key);
+    let kept = siblings.iter().map(common).min().unwrap_or_default();
+    lay_out(pager, path, level, &cells, kept, is_last)
 }
 
 /// The root has split: a new root above it.

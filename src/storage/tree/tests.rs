@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use proptest::prelude::*;
 
@@ -128,9 +128,15 @@ fn built(pager: &mut Pager, wanted: &BTreeMap<Vec<u8>, usize>) -> Desc {
     builder.finish(pager).expect("there is room")
 }
 
+fn run_key(prefix: &str, n: u32) -> Vec<u8> {
+    format!("{prefix}{n:05}").into_bytes()
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Put(Vec<u8>, usize),
+    /// So many keys in order, or in the opposite order, with values of a length.
+    PutRun(&'static str, Range<u32>, bool, usize),
     Delete(Vec<u8>),
     DeleteRange(Vec<u8>, Option<Vec<u8>>),
     Freeze,
@@ -153,6 +159,16 @@ fn key() -> impl Strategy<Value = Vec<u8>> {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         10 => (key(), 0usize..110).prop_map(|(k, n)| Step::Put(k, n)),
+        1 => (
+            prop::sample::select(&["", "key:", "what many keys begin with:"][..]),
+            0u32..2000,
+            1u32..150,
+            any::<bool>(),
+            0usize..40,
+        )
+            .prop_map(|(prefix, from, count, is_down, len)| {
+                Step::PutRun(prefix, from..from + count, is_down, len)
+            }),
         5 => key().prop_map(Step::Delete),
         1 => (key(), prop::option::of(key())).prop_map(|(a, b)| Step::DeleteRange(a, b)),
         1 => Just(Step::Freeze),
@@ -188,6 +204,14 @@ proptest! {
                     let body = vec![n as u8; n];
                     put(&mut pager, &mut desc, &key, &body);
                     model.insert(key, value(&body));
+                }
+                Step::PutRun(prefix, numbers, is_down, len) => {
+                    for i in numbers.clone() {
+                        let n = if is_down { numbers.end - 1 - (i - numbers.start) } else { i };
+                        let (key, body) = (run_key(prefix, n), vec![b'r'; len]);
+                        put(&mut pager, &mut desc, &key, &body);
+                        model.insert(key, value(&body));
+                    }
                 }
                 Step::Delete(key) => {
                     prop_assert_eq!(remove(&mut pager, &mut desc, &key), model.remove(&key).is_some());
@@ -314,4 +338,45 @@ fn a_built_tree_has_nearly_full_pages() {
     let bytes = pager.stats().births * 4096;
     // Each key takes less than its own bytes, for a page has what its keys have in common once.
     assert!(bytes < desc.bytes, "{bytes} for {}", desc.bytes);
+}
+
+#[test]
+fn keys_in_order_fill_page_after_page() {
+    let prefix = "what many keys begin with:";
+    for is_down in [false, true] {
+        let mut pager = pager(4096, 1 << 16);
+        let mut desc = Desc::EMPTY_TREE;
+        let key = |n: u32| format!("{prefix}{n:08}").into_bytes();
+        for n in 0..100_000 {
+            let n = if is_down { 100_000 - n } else { n };
+            put(&mut pager, &mut desc, &key(n), &[b'v'; 40]);
+        }
+        assert_eq!(entries(&mut pager, &desc).len(), 100_000);
+        let stats = pager.stats();
+        let bytes = stats.births * 4096;
+        // A page has what its keys have in common once, so that a key costs less than its own bytes.
+        assert!(bytes < desc.bytes * 8 / 10, "{bytes} for {}", desc.bytes);
+    }
+}
+
+#[test]
+fn a_key_that_begins_otherwise_leaves_a_full_page_as_it_is() {
+    for (outside, is_first) in [("a", true), ("z", false)] {
+        let mut pager = pager(4096, 1 << 10);
+        let mut desc = Desc::EMPTY_TREE;
+        let beginning = "k".repeat(60);
+        for n in 0..150 {
+            put(&mut pager, &mut desc, &run_key(&beginning, n), b"");
+        }
+        let births = pager.stats().births;
+        put(&mut pager, &mut desc, outside.as_bytes(), b"");
+        assert!(pager.stats().births <= births + 1, "one page is new");
+        let all = entries(&mut pager, &desc);
+        let end = if is_first {
+            all.first_key_value()
+        } else {
+            all.last_key_value()
+        };
+        assert_eq!(end.map(|(key, _)| key.as_slice()), Some(outside.as_bytes()));
+    }
 }
