@@ -394,6 +394,15 @@ impl Keyspace {
         }
     }
 
+    /// Looks up the first members of the sorted set at a key, or the last, if it is large and they will be popped.
+    pub fn look_ahead_at_end(&mut self, db: u32, key: &[u8], is_last: bool, count: usize) {
+        if let Ok(trees) = self.trees(db) {
+            let order = sorted_set::ORDER;
+            self.engine
+                .look_ahead_at_end(trees.keys, key, order, is_last, count);
+        }
+    }
+
     /// Looks up a key; one that is due is not there.
     pub fn lookup(
         &mut self,

@@ -372,6 +372,8 @@ pub struct Guess {
     pub key: Range<usize>,
     /// An element of the set, hash or sorted set at the key; empty where no such command is plain to see.
     pub element: Range<usize>,
+    /// The last member of the sorted set at the key is popped, or the first; None: neither.
+    pub pops_last: Option<bool>,
 }
 
 /// Guesses of the requests that begin at `at`, as far as they are plain to see, `max` at most.
@@ -391,13 +393,13 @@ pub fn guess(input: &[u8], mut at: usize, max: usize, guesses: &mut Vec<Guess>) 
 fn guess_one(input: &[u8], at: usize) -> Option<(Guess, usize)> {
     let (count, mut at) = short_number(input, at, b'*')?;
     let nowhere = at..at;
-    let (mut initial, mut key) = (0, nowhere.clone());
+    let (mut name, mut key) = (nowhere.clone(), nowhere.clone());
     let (mut third, mut last) = (nowhere.clone(), nowhere.clone());
     for i in 0..count {
         let (len, start) = short_number(input, at, b'$')?;
         at = start + len + 2;
         match i {
-            0 => initial = input.get(start)? | 0x20,
+            0 => name = start..start + len,
             1 => key = start..start + len,
             2 => third = start..start + len,
             _ => {}
@@ -407,12 +409,23 @@ fn guess_one(input: &[u8], at: usize) -> Option<(Guess, usize)> {
         }
     }
     // SADD and HSET name it behind the key, ZADD at the end.
-    let element = match initial {
+    let name = input.get(name)?;
+    let element = match name.first()? | 0x20 {
         b's' | b'h' => third,
         b'z' => last,
         _ => nowhere,
     };
-    (at <= input.len()).then_some((Guess { key, element }, at))
+    let pops_last = match count {
+        2 if name.eq_ignore_ascii_case(b"zpopmin") => Some(false),
+        2 if name.eq_ignore_ascii_case(b"zpopmax") => Some(true),
+        _ => None,
+    };
+    let guess = Guess {
+        key,
+        element,
+        pops_last,
+    };
+    (at <= input.len()).then_some((guess, at))
 }
 
 /// A line of `mark` and a number of one to three digits: the number, and where the next line begins. None for
@@ -627,13 +640,16 @@ mod tests {
 
     #[test]
     fn what_requests_ask_for_is_guessed_as_far_as_it_is_plain() {
-        let requests: [(&[&str], &str, &str); 6] = [
+        let requests: [(&[&str], &str, &str); 9] = [
             (&["GET", "k"], "k", ""),
             (&["SADD", "s", "member"], "s", "member"),
             (&["hset", "h", "field", "value"], "h", "field"),
             (&["ZADD", "z", "1", "member"], "z", "member"),
             (&["LPUSH", "l", "element"], "l", ""),
             (&["PING"], "", ""),
+            (&["ZPOPMIN", "z"], "z", ""),
+            (&["zpopmax", "z"], "z", ""),
+            (&["ZPOPMIN", "z", "2"], "z", "2"),
         ];
         let mut input = Vec::new();
         for (words, _, _) in requests {
@@ -652,6 +668,8 @@ mod tests {
             .collect();
         let expected = requests.map(|(_, key, element)| (key.to_owned(), element.to_owned()));
         assert_eq!(guessed, expected, "and not of the half one");
+        let popped: Vec<_> = guesses.iter().filter_map(|one| one.pops_last).collect();
+        assert_eq!(popped, [false, true]);
     }
 
     #[test]

@@ -224,7 +224,7 @@ impl Session {
     }
 
     /// Looks up what the next requests ask for together, from request number `turn` of this hold on: their keys, or the
-    /// elements of one key.
+    /// elements of one key, named or at an end.
     fn look_ahead(&self, keyspace: &mut Keyspace, turn: usize) {
         let guesses = self.ahead.get(turn..).unwrap_or_default();
         if guesses.len() < 2 {
@@ -239,11 +239,20 @@ impl Session {
         let keys = words(|guess| &guess.key);
         if keys.windows(2).any(|pair| pair[0] != pair[1]) {
             keyspace.look_ahead(self.client.db, &keys);
-        } else if let Some(key) = keys.first()
-            && guesses.iter().all(|guess| !guess.element.is_empty())
-        {
+            return;
+        }
+        let (Some(key), Some(first)) = (keys.first(), guesses.first()) else {
+            return;
+        };
+        if guesses.iter().all(|guess| !guess.element.is_empty()) {
             let elements = words(|guess| &guess.element);
             keyspace.look_ahead_in(self.client.db, key, &elements);
+        } else if let Some(is_last) = first.pops_last
+            && guesses
+                .iter()
+                .all(|guess| guess.pops_last == first.pops_last)
+        {
+            keyspace.look_ahead_at_end(self.client.db, key, is_last, guesses.len());
         }
     }
 

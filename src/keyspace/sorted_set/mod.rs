@@ -31,3 +31,5 @@ const TREES: usize = 2;
 pub const BY_MEMBER: usize = 0;
 /// Tree 1: in order.
 pub const BY_SCORE: usize = 1;
+/// The tree that has members in order, and how many bytes stand before each.
+pub(super) const ORDER: (usize, usize) = (BY_SCORE, score::SCORE_BYTES);

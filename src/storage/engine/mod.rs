@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 pub(in crate::storage) use self::bulk::Filling;
 pub(in crate::storage) use self::cells::fits_inline;
+use smallvec::SmallVec;
+
 use self::finger::{FINGERS, Finger, LookAhead, finger_of};
 pub(super) use self::freeze::{DROPPED_KEY, ROOT_KEY};
 pub use self::freeze::{Frozen, FrozenRoots};
@@ -493,22 +495,51 @@ impl Engine {
 
     /// The same with keys of the first nested tree of the cell at `key`, if it has one and is in memory.
     pub fn look_ahead_in(&mut self, tree: TreeId, key: &[u8], keys: &[&[u8]]) {
+        if let Some(desc) = self.nested_ahead(tree, key, 0) {
+            self.ahead.look(&self.pager, &desc, keys);
+        }
+    }
+
+    /// The same with what the first or last keys of nested tree `order` have behind their first `skip` bytes.
+    pub fn look_ahead_at_end(
+        &mut self,
+        tree: TreeId,
+        key: &[u8],
+        (order, skip): (usize, usize),
+        is_last: bool,
+        count: usize,
+    ) {
+        let (Some(order), Some(desc)) = (
+            self.nested_ahead(tree, key, order),
+            self.nested_ahead(tree, key, 0),
+        ) else {
+            return;
+        };
+        let (mut bytes, mut ends) = (Vec::new(), SmallVec::<[usize; tree::TOGETHER_MAX]>::new());
+        tree::visit_end(&self.pager, &order, is_last, count, &mut |cell| {
+            cell.key_to(&mut bytes);
+            ends.push(bytes.len());
+        });
+        let mut start = 0;
+        let keys: SmallVec<[&[u8]; tree::TOGETHER_MAX]> = ends
+            .iter()
+            .filter_map(|&end| bytes[std::mem::replace(&mut start, end)..end].get(skip..))
+            .collect();
+        self.ahead.look(&self.pager, &desc, &keys);
+    }
+
+    /// A nested tree of the cell at `key`, if it has it and is in memory.
+    fn nested_ahead(&self, tree: TreeId, key: &[u8], slot: usize) -> Option<Desc> {
         let desc = self.desc(tree);
         if desc.root.is_null() {
-            return;
+            return None;
         }
         let mut ways = [tree::Ahead::default()];
         tree::descend_together(&self.pager, &desc, std::iter::once(key), &mut ways);
         let [way] = ways;
-        if let Some(leaf) = way.path.last()
-            && way.is_whole
-            && way.found
-        {
-            let cell = Cell::new(Node::new(self.pager.bytes(leaf.slot)).value(leaf.index));
-            if cell.slots() > 0 {
-                self.ahead.look(&self.pager, &cell.slot(0), keys);
-            }
-        }
+        let leaf = way.path.last().filter(|_| way.is_whole && way.found)?;
+        let cell = Cell::new(Node::new(self.pager.bytes(leaf.slot)).value(leaf.index));
+        (cell.slots() > slot).then(|| cell.slot(slot))
     }
 
     /// About to change `tree`: nothing is missed from here on, the record names the tree, and descriptors of other

@@ -629,8 +629,18 @@ fn check_looking_ahead(nested: bool) {
             let keys: Vec<Bytes> = (0..20)
                 .map(|_| format!("key:{:04}", rng.u32(..600)).into_bytes())
                 .collect();
+            let is_last = rng.bool();
+            let at_end: Vec<Bytes> = match is_last {
+                true => model.keys().rev().take(20).cloned().collect(),
+                false => model.keys().take(20).cloned().collect(),
+            };
+            let from_end = nested && round % 2 == 0;
+            let keys = if from_end { at_end } else { keys };
             let words: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
             match nested {
+                true if from_end => {
+                    engine.look_ahead_at_end(root, b"owner", (0, 0), is_last, 20);
+                }
                 true => engine.look_ahead_in(root, b"owner", &words),
                 false => engine.look_ahead(root, &words),
             }

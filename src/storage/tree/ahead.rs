@@ -2,7 +2,7 @@
 //! at once and not for one after the other.
 
 use super::{Child, Path, Step};
-use crate::storage::node::{self, Halving, Node, Search};
+use crate::storage::node::{self, CellRef, Halving, Node, Search};
 use crate::storage::page::{self, Desc, Kind, PagePtr};
 use crate::storage::pager::{FrameNo, Pager};
 
@@ -89,16 +89,10 @@ impl Ahead {
         inline_max: usize,
     ) -> Option<Probe<'p>> {
         let slot = self.frame?;
-        let bytes = pager.bytes(slot);
-        let kind = if level == 0 { Kind::Leaf } else { Kind::Branch };
-        let is_sound = page::ptr_of(bytes) == self.next
-            && bytes[4] == kind as u8
-            && page::level_of(bytes) == level;
-        if !is_sound {
+        let Some(node) = sound_node(pager, self.frame, self.next, level) else {
             self.next = PagePtr::default();
             return None;
-        }
-        let node = Node::new(bytes);
+        };
         match node.begin_search(key, inline_max, usize::from(level > 0)) {
             Ok(halving) => Some(Probe {
                 slot,
@@ -140,6 +134,41 @@ impl Ahead {
             pager.prefetch_cell(slot, &node.cell_place(index));
         }
     }
+}
+
+/// Shows the first keys of a tree, or the last, nearest to the end first: `count` at most, and no more than the leaf at
+/// that end has. Nothing, if a page on the way is not in the pool or not sound.
+pub fn visit_end(
+    pager: &Pager,
+    desc: &Desc,
+    is_last: bool,
+    count: usize,
+    visit: &mut dyn FnMut(CellRef<'_>),
+) {
+    let mut ptr = desc.root;
+    for level in (0..=desc.height).rev() {
+        let Some(node) = sound_node(pager, pager.peek(ptr), ptr, level) else {
+            return;
+        };
+        let len = node.len();
+        let from_end = |n: usize| if is_last { len - 1 - n } else { n };
+        if level > 0 {
+            ptr = Child::decode(node.value(from_end(0))).ptr;
+            continue;
+        }
+        for n in 0..len.min(count) {
+            visit(node.cell(from_end(n)));
+        }
+    }
+}
+
+/// The page in a frame, if it is the one that is meant.
+fn sound_node(pager: &Pager, slot: Option<FrameNo>, ptr: PagePtr, level: u8) -> Option<Node<'_>> {
+    let bytes = pager.bytes(slot?);
+    let kind = if level == 0 { Kind::Leaf } else { Kind::Branch };
+    let is_sound =
+        page::ptr_of(bytes) == ptr && bytes[4] == kind as u8 && page::level_of(bytes) == level;
+    is_sound.then(|| Node::new(bytes))
 }
 
 #[cfg(test)]

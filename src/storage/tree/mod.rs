@@ -14,7 +14,7 @@ use std::cmp::Ordering;
 
 use smallvec::SmallVec;
 
-pub use self::ahead::{Ahead, TOGETHER_MAX, descend_together};
+pub use self::ahead::{Ahead, TOGETHER_MAX, descend_together, visit_end};
 pub use self::build::Builder;
 pub use self::change::{
     Entry, insert, insert_along, insert_over, make_key_overflow, pages_needed, value_along,
