@@ -444,11 +444,14 @@ impl Playing {
     fn is_later(&mut self, path: &Path, at: u64, text: &[u8]) -> Result<bool, AppendOnlyError> {
         match note::read(text) {
             Note::Span { .. } | Note::End { .. } | Note::Other => {}
-            Note::Place { identity, lsn } => {
+            Note::Place { identity, lsn, .. } => {
+                // Behind the first line of a part it is another life that goes on.
+                let before = self.played.origin.as_ref().filter(|_| at > 0);
+                let commands_behind = before.map_or(0, |origin| origin.commands_behind);
                 self.played.origin = Some(Origin {
                     identity: identity.to_owned(),
                     lsn,
-                    commands_behind: 0,
+                    commands_behind,
                 });
             }
             Note::Time(ms) => {

@@ -23,10 +23,15 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// What it is to the database.
 #[derive(Debug, PartialEq, Eq)]
 pub enum State {
-    /// Everything up to this transaction.
-    Whole { lsn: u64 },
+    /// Everything up to this transaction of a life.
+    Whole { lsn: u64, life: Option<String> },
     /// The same, and behind it what a crash has left of writes.
-    Torn { lsn: u64, file: PathBuf, at: u64 },
+    Torn {
+        lsn: u64,
+        life: Option<String>,
+        file: PathBuf,
+        at: u64,
+    },
     /// What is not the database's may hold nothing, and nobody can tell.
     Doubtful { file: PathBuf, at: u64 },
     /// Of another server.
@@ -66,7 +71,7 @@ pub fn take_up(
         return Ok(Before::Stale(manifest));
     }
     let before = before(vfs, keyspace, server, &place, manifest)?;
-    if let Before::Whole(_) = before {
+    if let Before::Whole(..) = before {
         // Whatever is done from now on is heard.
         server.feed.open_file(true);
     }
@@ -85,7 +90,16 @@ fn before(
     let is_on = config.is_on(Key::Appendonly);
     let (dir, lsn) = (place.dir.display().to_string(), keyspace.last_lsn());
     let mut found = state(vfs, &place.dir, &manifest, &keyspace.identity()?)?;
-    if let (State::Torn { lsn, file, at }, true) = (&found, is_on) {
+    if let (
+        State::Torn {
+            lsn,
+            life,
+            file,
+            at,
+        },
+        true,
+    ) = (&found, is_on)
+    {
         let (file, at, shown) = (file, *at, file.display().to_string());
         if !config.is_on(Key::AofLoadTruncated) {
             return Err(SeedError::Torn { file: shown, at }.into());
@@ -94,13 +108,26 @@ fn before(
         tracing::warn!(
             "{shown} is cut at offset {at}: what the database wrote from there on is not there whole"
         );
-        found = State::Whole { lsn: *lsn };
+        found = State::Whole {
+            lsn: *lsn,
+            life: life.clone(),
+        };
     }
+    let lives = keyspace.lives()?;
     match found {
-        State::Whole { lsn: of_file } if of_file == lsn && is_on => Ok(Before::Whole(manifest)),
-        State::Whole { lsn: of_file } if of_file > lsn => {
+        State::Whole { lsn: of_file, .. } if of_file > lsn => {
             let what = format!("is of transaction {of_file}, and the database of {lsn}");
             set_aside(vfs, place, &what, is_on)
+        }
+        State::Whole {
+            lsn: of_file,
+            life: Some(life),
+        } if !lives.have(&life, of_file) => {
+            let what = format!("is of transaction {of_file} of another copy of the database");
+            set_aside(vfs, place, &what, is_on)
+        }
+        State::Whole { lsn: of_file, .. } if of_file == lsn && is_on => {
+            Ok(Before::Whole(manifest, lsn))
         }
         State::Whole { .. } | State::Torn { .. } => Ok(Before::Stale(manifest)),
         State::Incomplete { file } => {
@@ -187,9 +214,13 @@ fn state_of_part(vfs: &dyn Vfs, path: &Path, identity: &str) -> io::Result<State
     let (own, rest) = ownership(&mut source, Some(identity))?;
     let file = path.to_path_buf();
     Ok(match rest {
-        Rest::Nothing => State::Whole { lsn: own.lsn },
+        Rest::Nothing => State::Whole {
+            lsn: own.lsn,
+            life: own.life,
+        },
         Rest::Left => State::Torn {
             lsn: own.lsn,
+            life: own.life,
             file,
             at: own.end,
         },
@@ -230,7 +261,7 @@ mod tests {
     /// The state of an increment that begins as ours and goes on with this.
     fn of(rest: &[u8]) -> (State, u64) {
         let dir = tempfile::tempdir().expect("a folder");
-        let head = note::place_line("abc", 7);
+        let head = note::place_line("abc", 7, "def");
         let name = "a.1.incr.aof".to_owned();
         let path = dir.path().join(&name);
         std::fs::write(&path, [head.as_bytes(), rest].concat()).expect("a file");
@@ -246,10 +277,14 @@ mod tests {
 
     #[test]
     fn every_end_is_told_by_what_is_announced() {
-        assert_eq!(of(b"").0, State::Whole { lsn: 7 });
+        let whole = |lsn| State::Whole {
+            lsn,
+            life: Some("def".to_owned()),
+        };
+        assert_eq!(of(b"").0, whole(7));
         let two = [SET, SET].concat();
         let announced = span(&two);
-        assert_eq!(of(&announced).0, State::Whole { lsn: 8 });
+        assert_eq!(of(&announced).0, whole(8));
         // Cuts are a crash's, unless nothing shows one.
         let whole_at = announced.len() - SET.len();
         for len in 1..announced.len() {

@@ -34,6 +34,7 @@ pub mod integer;
 pub mod lcs;
 pub mod library;
 pub mod list;
+pub mod lives;
 pub mod long_double;
 pub mod packed;
 pub mod partial_sort;
@@ -63,6 +64,8 @@ const OWN_ROOT: RootId = RootId(u32::MAX - 1);
 const CURSORS_KEY: &[u8] = b"scan-cursors";
 /// The key of the name of the data in it.
 const IDENTITY_KEY: &[u8] = b"identity";
+/// The key of the lives that the data has had in it.
+const LIVES_KEY: &[u8] = b"lives";
 /// It is there while the file is being filled from another one.
 const SEEDING_KEY: &[u8] = b"seeding";
 
@@ -220,6 +223,7 @@ pub struct Keyspace {
     rng: fastrand::Rng,
     in_transaction: bool,
     changed: bool,
+    life: lives::Now,
     library_epoch: library::LibraryEpoch,
     /// Memory for the body of a collection that is being changed.
     scratch: Vec<u8>,
@@ -238,7 +242,9 @@ impl Keyspace {
         let own = engine.root(OWN_ROOT)?;
         let mut saved = Vec::new();
         engine.read_body(own, CURSORS_KEY, 0, u64::MAX, &mut saved)?;
+        let life = lives::Now::of(&mut engine)?;
         Ok(Self {
+            life,
             engine,
             stats: Stats::default(),
             changes: Changes::default(),
@@ -500,6 +506,9 @@ impl Keyspace {
     /// Begins a transaction over several commands (EXEC, a script).
     pub fn begin(&mut self, plan: Plan) -> Result<(), Error> {
         assert!(!self.in_transaction, "transactions do not nest");
+        if self.life == lives::Now::Nameless {
+            self.name_life()?;
+        }
         self.engine.begin(plan)?;
         self.in_transaction = true;
         self.changed = false;
@@ -564,6 +573,7 @@ impl Keyspace {
         self.engine
             .read_body(own, IDENTITY_KEY, 0, u64::MAX, &mut bytes)?;
         if bytes.is_empty() {
+            self.named_life()?;
             let name = format!("{:032x}", self.rng.u128(..));
             self.write(Plan::Simple, |txn| {
                 txn.put_own(IDENTITY_KEY, name.as_bytes())

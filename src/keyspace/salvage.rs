@@ -8,7 +8,8 @@ use super::stream::group;
 use super::stream::head::STREAM_HEAD_BYTES;
 use super::stream::id::ID_BYTES;
 use super::{
-    CURSORS_KEY, IDENTITY_KEY, Keyspace, OWN_ROOT, ROOTS_PER_DATABASE, SEEDING_KEY, root_ids,
+    CURSORS_KEY, IDENTITY_KEY, Keyspace, LIVES_KEY, OWN_ROOT, ROOTS_PER_DATABASE, SEEDING_KEY,
+    root_ids,
 };
 use crate::storage::salvage::{Rules, Spot};
 use crate::storage::{Cell, Engine, Error, OnMiss, Plan, Read, RootId};
@@ -116,7 +117,7 @@ fn is_bare(cell: &Cell<'_>) -> bool {
 }
 
 fn is_own(key: &[u8], cell: &Cell<'_>) -> bool {
-    let is_known = [CURSORS_KEY, IDENTITY_KEY, SEEDING_KEY].contains(&key);
+    let is_known = [CURSORS_KEY, IDENTITY_KEY, LIVES_KEY, SEEDING_KEY].contains(&key);
     (is_known || key.starts_with(LIBRARY_PREFIX)) && cell.head().is_empty() && cell.slots() == 0
 }
 
@@ -194,7 +195,7 @@ pub fn forget_origin(engine: &mut Engine) -> Result<bool, Error> {
     engine.begin(Plan::Simple)?;
     let own = engine.root(OWN_ROOT)?;
     let was_seeding = engine.get(own, SEEDING_KEY)?.is_some();
-    for key in [CURSORS_KEY, IDENTITY_KEY, SEEDING_KEY] {
+    for key in [CURSORS_KEY, IDENTITY_KEY, LIVES_KEY, SEEDING_KEY] {
         engine.delete(own, key)?;
     }
     engine.commit();

@@ -72,6 +72,8 @@ pub struct AppendFile<'a> {
     at: u64,
     /// The transaction to which it leads.
     lsn: u64,
+    /// It says which life of the database goes on.
+    names_life: bool,
     /// Bytes of the other parts.
     others_len: u64,
     synced_us: u64,
@@ -101,6 +103,7 @@ impl<'a> AppendFile<'a> {
             file: None,
             at: 0,
             lsn: 0,
+            names_life: false,
             others_len: 0,
             synced_us: 0,
             is_unsynced: false,
@@ -110,9 +113,9 @@ impl<'a> AppendFile<'a> {
 
     /// Goes on with what stands there.
     pub fn take_over(&mut self, before: Before) {
-        let (manifest, is_whole) = match before {
-            Before::Stale(manifest) => (manifest, false),
-            Before::Whole(manifest) => (manifest, true),
+        let (manifest, whole_to) = match before {
+            Before::Stale(manifest) => (manifest, None),
+            Before::Whole(manifest, lsn) => (manifest, Some(lsn)),
             Before::Kept(why) => {
                 self.kept = Some(why);
                 return;
@@ -128,14 +131,17 @@ impl<'a> AppendFile<'a> {
         }
         self.manifest = manifest;
         // Where it cannot go on, the file begins anew.
-        if is_whole && let Err(error) = self.go_on() {
+        if let Some(lsn) = whole_to
+            && let Err(error) = self.go_on(lsn)
+        {
             self.file = None;
             tracing::warn!("the append-only file does not go on where it ends: {error}");
         }
     }
 
-    /// Goes on at the end of the last increment.
-    fn go_on(&mut self) -> io::Result<()> {
+    /// Goes on at the end of the last increment, which leads to this transaction.
+    fn go_on(&mut self, lsn: u64) -> io::Result<()> {
+        (self.lsn, self.names_life) = (lsn, false);
         let mut lens = Vec::new();
         for part in self.manifest.parts() {
             let path = self.place.dir.join(&part.name);
@@ -237,12 +243,28 @@ impl<'a> AppendFile<'a> {
         self.log
             .write_to(pending.lsn)
             .map_err(|_| io::Error::other("the log failed"))?;
-        let bytes = span::announced(pending.lsn, pending.bytes, self.at);
+        let mut bytes = match self.names_life {
+            true => Vec::new(),
+            false => self.life_line()?.into_bytes(),
+        };
+        self.names_life |= !bytes.is_empty();
+        let at = self.at + bytes.len() as u64;
+        bytes.extend(span::announced(pending.lsn, pending.bytes, at));
         write_all_at(&**file, &bytes, self.at).map_err(io::Error::other)?;
         self.at += bytes.len() as u64;
         self.lsn = pending.lsn;
         self.is_unsynced = true;
         Ok(())
+    }
+
+    /// The line with which this life goes on; empty as long as it has changed nothing.
+    fn life_line(&self) -> io::Result<String> {
+        let mut keyspace = self.engine.lock();
+        let Some(life) = keyspace.life().map(str::to_owned) else {
+            return Ok(String::new());
+        };
+        let identity = keyspace.identity().map_err(io::Error::other)?;
+        Ok(note::place_line(&identity, self.lsn, &life))
     }
 
     fn sync(&mut self, is_last: bool) -> io::Result<()> {
@@ -330,7 +352,7 @@ impl<'a> AppendFile<'a> {
         if let Some(Increment { file, part }) = next {
             self.begin_increment(&*file, &note)?;
             self.others_len += self.at;
-            (self.at, self.lsn) = (note.len() as u64, lsn);
+            (self.at, self.lsn, self.names_life) = (note.len() as u64, lsn, true);
             new.push(part.clone());
             if goes_on && self.manifest.base.is_some() {
                 // From now on what is said stands in the new part.
@@ -384,6 +406,7 @@ impl<'a> AppendFile<'a> {
         let config = &server.config;
         let mut keyspace = self.engine.lock();
         let identity = keyspace.identity().map_err(io::Error::other)?;
+        let life = keyspace.named_life().map_err(io::Error::other)?;
         let facts = Facts {
             version: settings::rdb_version(server, keyspace.has_expiring_fields()),
             compresses: settings::rdb_compresses(server),
@@ -400,7 +423,7 @@ impl<'a> AppendFile<'a> {
             snapshot,
             facts,
             pending,
-            note: note::place_line(&identity, lsn),
+            note: note::place_line(&identity, lsn, &life),
             lsn,
         })
     }

@@ -41,8 +41,8 @@ impl Place {
 pub enum Before {
     /// Parts that are replaced by the first rewrite.
     Stale(Manifest),
-    /// Everything up to the last transaction: it goes on where it ends.
-    Whole(Manifest),
+    /// Everything up to this transaction, the last: it goes on where it ends.
+    Whole(Manifest, u64),
     /// What nobody may write over: why.
     Kept(String),
 }

@@ -78,6 +78,15 @@ impl Case {
         }
     }
 
+    /// Puts the copy of the database in its place.
+    fn goes_back(&self) {
+        fs::copy(self.at("copy"), self.at("data.keep")).expect("a copy");
+        for name in ["data.keep-wal", "data.keep-shm"] {
+            // One that is not there is not in the way.
+            let _ = fs::remove_file(self.at(name));
+        }
+    }
+
     fn increments(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let Ok(entries) = fs::read_dir(self.at("appendonlydir")) else {
@@ -273,11 +282,7 @@ fn a_torn_end_is_cut_and_what_is_ahead_is_kept() {
     assert!(!parts.contains(&part), "it began anew: {parts:?}");
 
     // A database of before.
-    fs::copy(case.at("copy"), case.at("data.keep")).expect("a copy");
-    for name in ["data.keep-wal", "data.keep-shm"] {
-        // One that is not there is not in the way.
-        let _ = fs::remove_file(case.at(name));
-    }
+    case.goes_back();
     let server = case.redkeep(&[]);
     case.says("appendonlydir.aside-1");
     assert_eq!(server.connect().ask("DBSIZE"), ":1");
@@ -286,4 +291,47 @@ fn a_torn_end_is_cut_and_what_is_ahead_is_kept() {
             .is_file()
     );
     server.stop();
+}
+
+#[test]
+fn a_file_of_another_history_of_the_database_is_kept() {
+    // As many transactions as the file has, fewer, and more.
+    for (others, aside) in [(2, true), (1, true), (5, true), (0, false)] {
+        let case = Case::new();
+        let server = case.redkeep(&[]);
+        begins(&case);
+        fill(&server, &["a"]);
+        server.stop();
+        fs::copy(case.at("data.keep"), case.at("copy")).expect("a copy");
+        let server = case.redkeep(&[]);
+        fill(&server, &["b", "c"]);
+        settles(&case, &server, "c");
+        server.stop();
+        let held = fs::read(&case.increments()[0]).expect("a part");
+
+        if aside {
+            case.goes_back();
+        }
+        let server = case.redkeep(&["--appendonly", "no"]);
+        for n in 0..others {
+            fill(&server, &[&format!("other{n}")]);
+        }
+        server.stop();
+        let server = case.redkeep(&[]);
+        let expect = if aside { 1 + others } else { 3 };
+        assert_eq!(server.connect().ask("DBSIZE"), format!(":{expect}"));
+        if aside {
+            case.says("appendonlydir.aside-1");
+            let kept = case.at("appendonlydir.aside-1/appendonly.aof.1.incr.aof");
+            assert_eq!(fs::read(kept).expect("a part"), held, "{others}");
+            begins(&case);
+        } else {
+            // Nothing was changed meanwhile.
+            case.says("incr.aof goes on at offset");
+        }
+        server.stop();
+        let server = case.redkeep(&[]);
+        case.says("incr.aof goes on at offset");
+        server.stop();
+    }
 }

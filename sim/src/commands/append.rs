@@ -373,7 +373,7 @@ fn read_parts(
         last: origin.map_or(first, |lsn| lsn.max(first)),
     };
     let (cut_file, at) = match state(vfs)? {
-        Found::Whole { lsn } => {
+        Found::Whole { lsn, .. } => {
             let played = play(vfs, &clock, &file).map_err(|error| unread(vfs, error))?;
             return Ok(whole(played, lsn));
         }
@@ -385,7 +385,7 @@ fn read_parts(
     let copied = cut_copy(vfs, &alone, manifest, (&cut_file, at));
     copied.map_err(|error| unread(vfs, error))?;
     let first = match state(&alone)? {
-        Found::Whole { lsn } => lsn,
+        Found::Whole { lsn, .. } => lsn,
         state => return Err(unread(vfs, format!("after the cut it is {state:?}"))),
     };
     // Uncut it is refused, or read up to a command in what is cut off, or with holes in values.
@@ -532,6 +532,7 @@ impl Subject for Appends {
     fn goes_on(open: &mut Open) -> Result<(), Stop> {
         let before = open.before.take().expect("a life goes on once");
         let vfs = open.life.vfs().clone();
+        open.life.identify()?;
         let writing = Writing::beside(&open.life);
         writing.server.append_only.want(true);
         let mut file = writing.file(&vfs, before);

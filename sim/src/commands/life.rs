@@ -419,11 +419,12 @@ impl Life {
         Ok(done?)
     }
 
-    /// Sees to it that the database has an identity, which is a transaction of its own.
+    /// Sees to it that the database and this life of it have names, which are transactions of their own.
     pub fn identify(&mut self) -> Result<(), Stop> {
         let mut keyspace = self.machine.keyspace.lock();
         let before = keyspace.last_lsn();
         keyspace.identity()?;
+        keyspace.named_life()?;
         let after = keyspace.last_lsn();
         let mut history = peek(&self.process.history);
         let content = Content::clone(history.last().content());

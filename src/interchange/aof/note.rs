@@ -22,6 +22,8 @@ pub enum Note<'a> {
     Place {
         identity: &'a str,
         lsn: u64,
+        /// The life of that database which goes on behind it, and in an increment's first line led there.
+        life: Option<&'a str>,
     },
     /// The `bytes` that follow, whose CRC-32 is `crc`, lead that database to its transaction `lsn`.
     Span {
@@ -57,13 +59,22 @@ pub fn read(note: &[u8]) -> Note<'_> {
         let at = at.filter(|_| digits.len() == END_DIGITS);
         return at.map_or(Note::Other, |at| Note::End { at });
     }
-    let place = text
-        .strip_prefix(PLACE)
-        .and_then(|rest| rest.split_once(' '));
-    match place.map(|(identity, lsn)| (identity, lsn.parse())) {
-        Some((identity, Ok(lsn))) => Note::Place { identity, lsn },
-        _ => Note::Other,
-    }
+    let place = text.strip_prefix(PLACE).and_then(place);
+    place.unwrap_or(Note::Other)
+}
+
+fn place(text: &str) -> Option<Note<'_>> {
+    let (identity, rest) = text.split_once(' ')?;
+    let (lsn, life) = match rest.split_once(' ') {
+        Some((lsn, life)) => (lsn, Some(life)),
+        None => (rest, None),
+    };
+    let lsn = lsn.parse().ok()?;
+    Some(Note::Place {
+        identity,
+        lsn,
+        life,
+    })
 }
 
 fn span(text: &str) -> Option<Note<'_>> {
@@ -93,9 +104,9 @@ pub fn end_line(at: u64) -> String {
     line
 }
 
-/// The line that says how far the database of this name had come.
-pub fn place_line(identity: &str, lsn: u64) -> String {
-    format!("#{PLACE}{identity} {lsn}\r\n")
+/// The line that says how far the database of this name had come, and in which life it goes on.
+pub fn place_line(identity: &str, lsn: u64, life: &str) -> String {
+    format!("#{PLACE}{identity} {lsn} {life}\r\n")
 }
 
 /// The line that says when what follows was done, at a wall time in seconds since 1970.
@@ -111,13 +122,15 @@ mod tests {
     fn notes_are_told_apart() {
         assert_eq!(read(b"TS:1700000000"), Note::Time(1_700_000_000_000));
         assert_eq!(read(b"TS:1700000000123"), Note::Time(1_700_000_000_123));
-        let line = place_line("abc", 7);
+        let line = place_line("abc", 7, "def");
         let note = line.strip_prefix('#').unwrap().trim_end();
-        let place = Note::Place {
+        let place = |life| Note::Place {
             identity: "abc",
             lsn: 7,
+            life,
         };
-        assert_eq!(read(note.as_bytes()), place);
+        assert_eq!(read(note.as_bytes()), place(Some("def")));
+        assert_eq!(read(b"REDKEEP abc 7"), place(None));
         let line = span_line(7, b"123456789");
         let note = line.strip_prefix('#').unwrap().trim_end();
         let span = Note::Span {

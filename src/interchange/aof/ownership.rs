@@ -53,7 +53,7 @@ fn rest(source: &mut dyn Source, own: &Own) -> io::Result<Rest> {
     loop {
         let end = match next {
             Next::Nothing => return Ok(Rest::Left),
-            Next::Whole { end, .. } => end,
+            Next::Whole { end, .. } | Next::Placed { end } => end,
             Next::Other { end } => {
                 let survey = survey_from(source, at)?;
                 if !is_damaged_before(source, &survey, end)? {
@@ -145,7 +145,7 @@ mod tests {
 
     /// An increment of three writes: where each begins and the last ends.
     fn increment() -> (Vec<u8>, Vec<usize>) {
-        let mut bytes = note::place_line("abc", 7).into_bytes();
+        let mut bytes = note::place_line("abc", 7, "def").into_bytes();
         let mut begins = Vec::new();
         for lsn in 8..11 {
             begins.push(bytes.len());

@@ -4,7 +4,8 @@
 //! another server wrote.
 //!
 //! ```text
-//! #REDKEEP identity lsn     the first line: what precedes the increment is everything up to transaction lsn
+//! #REDKEEP identity lsn life   the first line: what precedes the increment is everything up to transaction lsn. The same line
+//!                           before a write: another life of the database goes on, from transaction lsn on
 //! #RK:lsn:bytes:crc         the bytes that follow, of which crc is the CRC-32, lead to transaction lsn
 //! #RK.offset                the last line of those bytes, which begins at this offset of the file, in hexadecimal
 //! ```
@@ -27,6 +28,8 @@ pub enum Next {
     Nothing,
     /// An announced write, up to `end`, which leads to transaction `lsn`.
     Whole { lsn: u64, end: u64 },
+    /// A line, up to `end`, that names the life which goes on.
+    Placed { end: u64 },
     /// A write that is shorter than it was announced, or a part of the announcement.
     Short,
     /// As many bytes as were announced, up to `end`, and other ones.
@@ -43,6 +46,8 @@ pub struct Own {
     /// As the first line says; None: there is no such line.
     pub identity: Option<String>,
     pub lsn: u64,
+    /// The life of the database that led there; None: the file does not say.
+    pub life: Option<String>,
     /// Offset of the first byte that is not as the database wrote it.
     pub end: u64,
     /// What stands there; never a whole write.
@@ -54,32 +59,73 @@ pub fn own(source: &mut dyn BufRead) -> io::Result<Own> {
     let mut own = Own {
         identity: None,
         lsn: 0,
+        life: None,
         end: 0,
         behind: Next::Nothing,
     };
     let first = line(source)?;
-    let Some(Note::Place { identity, lsn }) = note_of(&first) else {
+    let Some(Note::Place {
+        identity,
+        lsn,
+        life,
+    }) = note_of(&first)
+    else {
         own.behind = behind(&first);
         return Ok(own);
     };
     (own.identity, own.lsn) = (Some(identity.to_owned()), lsn);
+    own.life = life.map(str::to_owned);
     own.end = first.len() as u64;
+    // A life counts from its first whole write on: its line is written with that.
+    let (mut at, mut life, mut placed) = (own.end, own.life.clone(), None);
     loop {
-        match next(source, own.end)? {
-            Next::Whole { lsn, end } => (own.lsn, own.end) = (lsn, end),
-            behind => {
-                own.behind = behind;
+        let line = line(source)?;
+        match behind_line(source, &line, at)? {
+            Next::Whole { lsn, end } => {
+                (own.lsn, own.end, at) = (lsn, end, end);
+                own.life.clone_from(&life);
+                placed = None;
+            }
+            found @ Next::Placed { end } if let Some(name) = life_of(&line, &own) => {
+                life = Some(name);
+                placed = placed.or(Some(found));
+                at = end;
+            }
+            found => {
+                own.behind = placed.unwrap_or(found);
                 return Ok(own);
             }
         }
     }
 }
 
+/// The life that a line names with which the file goes on where it is.
+fn life_of(line: &[u8], own: &Own) -> Option<String> {
+    match note_of(line)? {
+        Note::Place {
+            identity,
+            lsn,
+            life: Some(life),
+        } if own.identity.as_deref() == Some(identity) && own.lsn == lsn => Some(life.to_owned()),
+        _ => None,
+    }
+}
+
 /// What stands at the offset `at`, where `source` is.
 pub fn next(source: &mut dyn BufRead, at: u64) -> io::Result<Next> {
     let line = line(source)?;
-    let Some(Note::Span { lsn, bytes, crc }) = note_of(&line) else {
-        return Ok(behind(&line));
+    behind_line(source, &line, at)
+}
+
+/// What stands at the offset `at`, of which `line` is read.
+fn behind_line(source: &mut dyn BufRead, line: &[u8], at: u64) -> io::Result<Next> {
+    let (bytes, crc, lsn) = match note_of(line) {
+        Some(Note::Span { lsn, bytes, crc }) => (bytes, crc, lsn),
+        Some(Note::Place { life: Some(_), .. }) => {
+            let end = at + line.len() as u64;
+            return Ok(Next::Placed { end });
+        }
+        _ => return Ok(behind(line)),
     };
     let (read, found) = checksum(source, bytes)?;
     let end = at + line.len() as u64 + read;
@@ -194,7 +240,7 @@ mod tests {
 
     #[test]
     fn what_was_announced_is_ours_and_no_byte_more() {
-        let head = note::place_line("abc", 7);
+        let head = note::place_line("abc", 7, "def");
         let head = head.as_bytes();
         let (first, second) = (span(8, SET), span(9, b""));
         let whole = of(&[head, &first, &second]);
@@ -211,7 +257,7 @@ mod tests {
 
     #[test]
     fn every_cut_is_short_and_every_flip_is_noticed() {
-        let head = note::place_line("abc", 7);
+        let head = note::place_line("abc", 7, "def");
         let head = head.as_bytes();
         let first = span(8, SET);
         for cut in 1..first.len() {
@@ -230,6 +276,38 @@ mod tests {
             let end = (head.len() + first.len()) as u64;
             assert_eq!((found.lsn, found.behind), (7, Next::Other { end }), "{at}");
         }
+    }
+
+    #[test]
+    fn a_life_counts_from_its_first_whole_write_on() {
+        let head = note::place_line("abc", 7, "def");
+        let (head, first, second) = (head.as_bytes(), span(8, SET), span(9, SET));
+        let line = note::place_line("abc", 8, "ghi");
+        let line = line.as_bytes();
+        let found = of(&[head, &first, line, &second]);
+        let expect = (Some("ghi"), 9, Next::Nothing);
+        assert_eq!((found.life.as_deref(), found.lsn, found.behind), expect);
+        let before = head.len() + first.len();
+        let end = (before + line.len()) as u64;
+        for cut in 0..second.len() {
+            let found = of(&[head, &first, line, &second[..cut]]);
+            assert_eq!((found.life.as_deref(), found.lsn), (Some("def"), 8));
+            assert_eq!(
+                (found.end, found.behind),
+                (before as u64, Next::Placed { end })
+            );
+        }
+        // Of another database, or of another place.
+        for line in [
+            note::place_line("ab", 8, "ghi"),
+            note::place_line("abc", 9, "ghi"),
+        ] {
+            let found = of(&[head, &first, line.as_bytes(), &second]);
+            assert_eq!((found.life.as_deref(), found.lsn), (Some("def"), 8));
+        }
+        // As files of before say it.
+        let old = of(&[b"#REDKEEP abc 7\r\n", &first]);
+        assert_eq!((old.life, old.lsn), (None, 8));
     }
 
     #[test]
