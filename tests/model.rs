@@ -65,9 +65,11 @@ fn run_and_count_forms(server: &Process, options: Options) {
         ..options
     });
     let mut levels: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut served = 0;
     let outcome = trial.run_with(|steps| {
         let mut session = Session::begin(server.address(), trial.options)?;
         session.run(steps)?;
+        served += session.waits().served;
         for (kind, most) in session.levels() {
             let known = levels.entry(kind).or_default();
             *known = (*known).max(*most);
@@ -80,6 +82,7 @@ fn run_and_count_forms(server: &Process, options: Options) {
     if trial.cases < CASES_TO_COUNT {
         return;
     }
+    assert!(served > 0, "no command that waited was served");
     let fields = information(server.address(), "storage").expect("the server answers");
     for kind in ["list", "set", "zset", "hash", "stream"] {
         for change in ["grown", "shrunk"] {

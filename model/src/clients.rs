@@ -55,6 +55,7 @@ impl Model {
         let letters = [
             (it.subscriptions.any(), 'P'),
             (it.transaction.is_some() || it.executing.is_some(), 'x'),
+            (it.wait.is_some(), 'b'),
             (it.tracking.on, 't'),
             (it.tracking.is_broken, 'R'),
             (it.tracking.bcast, 'B'),

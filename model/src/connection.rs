@@ -1,5 +1,6 @@
 //! The connection itself: PING, HELLO, SELECT, AUTH, RESET, QUIT and CLIENT.
 
+use crate::blocking::Ending;
 use crate::commands;
 use crate::errors::{self, Failure};
 use crate::keys;
@@ -272,51 +273,100 @@ fn lines(call: &Call, connections: &[ConnectionId]) -> Outcome {
     Ok(Reply::Verbatim(lines.collect::<Vec<_>>().concat()))
 }
 
-/// CLIENT KILL of clients that do not exist.
+/// Which clients CLIENT KILL means.
+struct Victims<'a> {
+    id: Option<i64>,
+    is_at_address: bool,
+    kind: Option<ClientType>,
+    user: Option<&'a [u8]>,
+    spares_maker: bool,
+}
+
+/// CLIENT KILL. The addresses of clients are not known: those that are named are of none.
 pub fn kill(call: &mut Call) -> Outcome {
     if call.args.len() == 3 {
         return Err(errors::err("No such client"));
     }
+    let victims = victims(call)?;
+    let all = call.model.connections.keys().copied();
+    let meant: Vec<ConnectionId> = all.filter(|it| victims.include(call, *it)).collect();
+    for connection in &meant {
+        call.close(*connection);
+    }
+    Ok(Reply::count(meant.len()))
+}
+
+impl Victims<'_> {
+    fn include(&self, call: &Call, connection: ConnectionId) -> bool {
+        let it = &call.model.connections[&connection];
+        let number = call.model.number_of(connection);
+        let is_kind = match self.kind {
+            None => true,
+            Some(ClientType::Normal) => !it.subscriptions.any(),
+            Some(ClientType::Subscriber) => it.subscriptions.any(),
+            Some(ClientType::Replica | ClientType::Master) => false,
+        };
+        self.is_at_address
+            && is_kind
+            && self.id.is_none_or(|id| number == Some(id))
+            && self.user.is_none_or(|user| it.user == user)
+            && !(self.spares_maker && connection == call.connection)
+    }
+}
+
+fn victims<'a>(call: &Call<'a>) -> Result<Victims<'a>, Failure> {
+    let mut victims = Victims {
+        id: None,
+        is_at_address: true,
+        kind: None,
+        user: None,
+        spares_maker: true,
+    };
     let mut index = 2;
     while index < call.args.len() {
         if index + 1 == call.args.len() {
             return Err(errors::syntax());
         }
-        if call.says(index, "USER") && call.model.users.contains_key(call.arg(index + 1)) {
-            index += 2;
-            continue;
+        let value = call.arg(index + 1);
+        match call.arg(index).to_ascii_uppercase().as_slice() {
+            b"ID" => {
+                let complaint = "client-id should be greater than 0";
+                let id = numbers::integer_or(value, complaint)?;
+                if id < 1 {
+                    return Err(errors::err(complaint));
+                }
+                victims.id = Some(id);
+            }
+            b"MAXAGE" => {
+                match numbers::integer_or(value, "maxage is not an integer or out of range")? {
+                    // No client of a sequence is so old.
+                    1.. => victims.is_at_address = false,
+                    _ => return Err(errors::err("maxage should be greater than 0")),
+                }
+            }
+            b"TYPE" => victims.kind = Some(client_type(value)?),
+            b"ADDR" | b"LADDR" => victims.is_at_address = false,
+            b"USER" if call.model.users.contains_key(value) => victims.user = Some(value),
+            b"USER" => {
+                let shown = commands::up_to_nul(value, usize::MAX);
+                return Err(errors::err_bytes(&[b"No such user '", shown, b"'"]));
+            }
+            b"SKIPME" if value.eq_ignore_ascii_case(b"yes") => victims.spares_maker = true,
+            b"SKIPME" if value.eq_ignore_ascii_case(b"no") => victims.spares_maker = false,
+            _ => return Err(errors::syntax()),
         }
-        check_kill_option(&call.arg(index).to_ascii_uppercase(), call.arg(index + 1))?;
         index += 2;
     }
-    Ok(Reply::Integer(0))
+    Ok(victims)
 }
 
-fn check_kill_option(option: &[u8], value: &[u8]) -> Result<(), Failure> {
-    match option {
-        b"ID" => {
-            let complaint = "client-id should be greater than 0";
-            match numbers::integer_or(value, complaint)? {
-                1.. => Ok(()),
-                _ => Err(errors::err(complaint)),
-            }
+impl Call<'_> {
+    /// Closes a connection: the one that asks for it behind its reply.
+    pub fn close(&mut self, connection: ConnectionId) {
+        if connection != self.connection {
+            self.model.disconnect(connection);
         }
-        b"MAXAGE" => {
-            match numbers::integer_or(value, "maxage is not an integer or out of range")? {
-                1.. => Ok(()),
-                _ => Err(errors::err("maxage should be greater than 0")),
-            }
-        }
-        b"TYPE" => client_type(value).map(drop),
-        b"ADDR" | b"LADDR" => Ok(()),
-        b"USER" => {
-            let shown = commands::up_to_nul(value, usize::MAX);
-            Err(errors::err_bytes(&[b"No such user '", shown, b"'"]))
-        }
-        b"SKIPME" if value.eq_ignore_ascii_case(b"yes") || value.eq_ignore_ascii_case(b"no") => {
-            Ok(())
-        }
-        _ => Err(errors::syntax()),
+        self.model.closing.insert(connection);
     }
 }
 
@@ -342,7 +392,7 @@ pub fn unpause(_: &mut Call) -> Outcome {
     Ok(Reply::ok())
 }
 
-/// CLIENT UNBLOCK of a client that is not blocked.
+/// CLIENT UNBLOCK
 pub fn unblock(call: &mut Call) -> Outcome {
     match call.args.len() {
         3 => {}
@@ -354,6 +404,12 @@ pub fn unblock(call: &mut Call) -> Outcome {
         }
         _ => return Err(commands::misused_subcommand(call)),
     }
-    numbers::integer(call.arg(2))?;
-    Ok(Reply::Integer(0))
+    let number = numbers::integer(call.arg(2))?;
+    let ending = match call.args.len() {
+        4 if call.says(3, "ERROR") => Ending::Refused,
+        _ => Ending::TimedOut,
+    };
+    let target = call.model.numbered(number);
+    let ended = target.is_some_and(|it| call.model.end_wait(it, ending));
+    Ok(Reply::flag(ended))
 }

@@ -16,6 +16,7 @@ pub mod generate;
 mod administration;
 mod bitfields;
 mod bitmaps;
+pub mod blocking;
 mod clients;
 mod commands;
 mod configuration;

@@ -1,5 +1,6 @@
 //! Lists: pushing, popping, indexes, searching, moving.
 
+use crate::blocking::{Awaits, seconds};
 use crate::errors::{self, Failure};
 use crate::numbers;
 use crate::quicklist::{List, Place};
@@ -406,22 +407,6 @@ fn pop_first(call: &mut Call, wish: &Wish) -> Result<Option<Reply>, Failure> {
     Ok(None)
 }
 
-/// A wait in seconds. Nobody else sends anything meanwhile, so that it always ends without an element.
-fn wait(text: &[u8]) -> Result<(), Failure> {
-    let seconds = std::str::from_utf8(text)
-        .ok()
-        .and_then(|text| text.parse::<f64>().ok())
-        .filter(|seconds| seconds.is_finite())
-        .ok_or_else(|| errors::err("timeout is not a float or out of range"))?;
-    if seconds * 1000.0 > i64::MAX as f64 {
-        return Err(errors::err("timeout is out of range"));
-    }
-    if (seconds * 1000.0).ceil() < 0.0 {
-        return Err(errors::err("timeout is negative"));
-    }
-    Ok(())
-}
-
 pub fn blpop(call: &mut Call) -> Outcome {
     pop_or_wait(call, true)
 }
@@ -431,38 +416,38 @@ pub fn brpop(call: &mut Call) -> Outcome {
 }
 
 fn pop_or_wait(call: &mut Call, left: bool) -> Outcome {
-    let last = call.args.len() - 1;
-    wait(call.arg(last))?;
-    for key in &call.args[1..last] {
+    let (last, args) = (call.args.len() - 1, call.args);
+    let timeout = seconds(call.arg(last))?;
+    for key in &args[1..last] {
         if let Some(mut popped) = pop_up_to(call, key, left, 1)? {
             return Ok(Reply::Array(vec![Reply::bulk(key), popped.remove(0)]));
         }
     }
-    Ok(Reply::NullArray)
+    Ok(call.wait_for(&args[1..last], Awaits::List, timeout, Reply::NullArray))
 }
 
 pub fn blmove(call: &mut Call) -> Outcome {
     let (from, to) = (side(call, 3)?, side(call, 4)?);
-    wait(call.arg(5))?;
-    Ok(move_element(call, from, to)?.unwrap_or_else(|| nothing_to_move(call)))
+    let timeout = seconds(call.arg(5))?;
+    Ok(move_element(call, from, to)?.unwrap_or_else(|| wait_to_move(call, timeout)))
 }
 
-/// What is answered once the time is over, or at once where nobody waits.
-fn nothing_to_move(call: &mut Call) -> Reply {
-    if call.connection().executing.is_some() {
-        Reply::Null
-    } else {
-        Reply::NullArray
-    }
+/// Where nobody waits a single element is missing.
+fn wait_to_move(call: &mut Call, timeout_ms: Option<i64>) -> Reply {
+    let source = &call.args[1..2];
+    call.wait_for(source, Awaits::List, timeout_ms, Reply::Null)
 }
 
 pub fn brpoplpush(call: &mut Call) -> Outcome {
-    wait(call.arg(3))?;
-    Ok(move_element(call, false, true)?.unwrap_or_else(|| nothing_to_move(call)))
+    let timeout = seconds(call.arg(3))?;
+    Ok(move_element(call, false, true)?.unwrap_or_else(|| wait_to_move(call, timeout)))
 }
 
 pub fn blmpop(call: &mut Call) -> Outcome {
     let wish = wish(call, 2)?;
-    wait(call.arg(1))?;
-    Ok(pop_first(call, &wish)?.unwrap_or(Reply::NullArray))
+    let timeout = seconds(call.arg(1))?;
+    Ok(match pop_first(call, &wish)? {
+        Some(popped) => popped,
+        None => call.wait_for(&wish.keys, Awaits::List, timeout, Reply::NullArray),
+    })
 }

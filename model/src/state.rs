@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::blocking::{Lines, Wait};
 use crate::commands;
 use crate::configuration::Configuration;
 use crate::databases;
@@ -155,6 +156,8 @@ pub struct Connection {
     pub last_command: &'static str,
     /// The name and the version of the library behind it.
     pub library: [Vec<u8>; 2],
+    /// Its command waits for keys.
+    pub wait: Option<Wait>,
 }
 
 impl Default for Connection {
@@ -174,6 +177,7 @@ impl Default for Connection {
             executing: None,
             last_command: "",
             library: Default::default(),
+            wait: None,
         }
     }
 }
@@ -194,6 +198,9 @@ pub struct Model {
     pub(crate) users: Users,
     pub(crate) remembered: Remembered,
     pub(crate) refusals: Log,
+    pub(crate) lines: Lines,
+    /// Connections that the server closes.
+    pub(crate) closing: BTreeSet<ConnectionId>,
 }
 
 impl Default for Model {
@@ -210,6 +217,8 @@ impl Default for Model {
             users: users::first(),
             remembered: Remembered::default(),
             refusals: Log::default(),
+            lines: Lines::default(),
+            closing: BTreeSet::new(),
         }
     }
 }
@@ -223,6 +232,7 @@ impl Model {
         request: &[Vec<u8>],
         now_ms: i64,
     ) -> Vec<u8> {
+        self.lines.is_unordered = false;
         let watched = self.watched();
         self.remove_expired(now_ms);
         self.compare_watched(watched);
@@ -240,8 +250,11 @@ impl Model {
         self.compare_watched(watched);
         let own = self.connection_mut(connection);
         let silent = own.silenced || own.skipped;
-        own.skipped = std::mem::take(&mut own.skip_next);
-        own.tracking.caching &= is_client || own.transaction.is_some();
+        // What is about one request is not over before it is answered.
+        if own.wait.is_none() {
+            own.skipped = std::mem::take(&mut own.skip_next);
+            own.tracking.caching &= is_client || own.transaction.is_some();
+        }
         // Confirmations of subscriptions are messages, and are never silenced.
         let silent = silent && !matches!(reply, Reply::Several(_));
         let mut bytes = if silent {
@@ -249,8 +262,15 @@ impl Model {
         } else {
             reply.encode(own.protocol)
         };
-        self.announce(connection);
+        self.tell_own(connection);
+        self.serve(now_ms);
+        self.announce();
         let messages = self.take_posted(connection);
+        if self.closing.contains(&connection) {
+            self.disconnect(connection);
+            self.closing.insert(connection);
+            return bytes;
+        }
         if waits {
             // The reply comes once the memory is free, the messages at once.
             return [messages, bytes].concat();
@@ -316,15 +336,22 @@ impl Model {
 
     /// Forgets a connection, as the server does when it closes.
     pub fn disconnect(&mut self, connection: ConnectionId) {
+        self.closing.remove(&connection);
         self.connections.remove(&connection);
         self.posted.remove(&connection);
         self.forget_reader(connection);
+    }
+
+    /// The connections that the server closes because of the last request.
+    pub fn take_closing(&mut self) -> BTreeSet<ConnectionId> {
+        std::mem::take(&mut self.closing)
     }
 
     /// Forgets what a server does not keep when it is killed.
     pub fn restart(&mut self) {
         self.connections.clear();
         self.posted.clear();
+        self.lines = Lines::default();
         self.configuration.clear();
         self.scripts.clear();
         self.users = users::first();

@@ -12,10 +12,13 @@
 //!
 //! When a command, an EXEC, a script or a job has given one of the keys a value of the awaited kind, [`super::effects`]
 //! runs the *same handler with the same words* again on behalf of the blocked connection, under the lock that is held
-//! anyway, and posts the reply. A handler that finds nothing then calls `block_on_keys` again and keeps its place in
-//! every line, and its first deadline. Clients are served in the order in which they blocked on a key, keys in the
+//! anyway, and posts the reply. A handler that finds nothing then calls `block_on_keys` again, goes to the end of every
+//! line, and keeps its first deadline. Clients are served in the order in which they blocked on a key, keys in the
 //! order in which they became ready; what serving makes ready is served too. A client that is served is in no line any
 //! more. On its second run the handler reads pages under the lock and must not depend on the rest of the [`Client`].
+//!
+//! A key becomes ready when it comes into being, and a stream also when something is added to it. A list that takes the
+//! place of another value is not new: as in Redis, who waits for one goes on waiting.
 //!
 //! Words that mean something else later (`$` of XREAD) are replaced with [`Call::retry_word`] after blocking. The reply
 //! at the deadline is a null array for every command.
@@ -66,15 +69,28 @@ pub enum Awaits {
 }
 
 impl Awaits {
-    /// Whether a key that was touched is worth a run. `kind` is that of its value, if it has one.
-    pub fn is_met_by(self, kind: Option<Kind>) -> bool {
-        match self {
-            Self::List => kind == Some(Kind::List),
-            Self::SortedSet => kind == Some(Kind::SortedSet),
-            Self::Stream => kind == Some(Kind::Stream),
-            Self::StreamGroup => true,
+    /// Whether a key is worth a run. `kind` is that of its value, if it has one.
+    fn is_met_by(self, kind: Option<Kind>, news: News) -> bool {
+        match (self, news) {
+            (Self::StreamGroup, News::Touched) => kind != Some(Kind::Stream),
+            (_, News::Touched) => false,
+            (Self::List, _) => kind == Some(Kind::List),
+            (Self::SortedSet, _) => kind == Some(Kind::SortedSet),
+            (Self::Stream, _) => kind == Some(Kind::Stream),
+            (Self::StreamGroup, _) => true,
         }
     }
+}
+
+/// What happened to a key that somebody waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum News {
+    #[default]
+    None,
+    /// It changed, and is perhaps gone.
+    Touched,
+    /// It is new, or its stream has grown.
+    Ready,
 }
 
 /// What a command that blocks waits for, until it is in the table.
@@ -139,6 +155,17 @@ pub struct Blocked<'a> {
     pub took_us: u64,
 }
 
+/// A key to serve.
+#[derive(Debug)]
+pub struct Ready {
+    pub db: u32,
+    pub key: Box<[u8]>,
+    /// What happened to it.
+    pub news: News,
+    /// Who waits for it, first come first.
+    pub clients: Vec<u64>,
+}
+
 /// The clients that wait for one key.
 #[derive(Debug, Default)]
 struct Line {
@@ -146,8 +173,20 @@ struct Line {
     clients: BTreeMap<u64, u64>,
     /// How many of them want to hear of the key's end.
     on_nokey: usize,
-    /// It is in the queue of keys to serve.
-    ready: bool,
+    /// Unless there are none, it is in the queue of keys to serve.
+    news: News,
+}
+
+impl Line {
+    /// Keeps the news if they matter to anybody; whether the key is to be served only now.
+    fn hears(&mut self, news: News) -> bool {
+        if news == News::Touched && self.on_nokey == 0 {
+            return false;
+        }
+        let is_first = self.news == News::None;
+        self.news = self.news.max(news);
+        is_first
+    }
 }
 
 /// All clients that are blocked on keys. Its lock is taken under the engine lock, or alone.
@@ -199,15 +238,6 @@ impl BlockTable {
         for (at, word) in &wait.retry_words {
             request = request.with_word(*at, word);
         }
-        let mut table = self.lock();
-        table.tickets += 1;
-        let ticket = table.tickets;
-        let lines = table.lines.entry(client.db).or_default();
-        for key in &wait.keys {
-            let line = lines.entry(key.clone()).or_default();
-            let is_new = line.clients.insert(ticket, client.id).is_none();
-            line.on_nokey += usize::from(is_new && wait.awaits == Awaits::StreamGroup);
-        }
         let waiter = Waiter {
             client: client.stand_in(),
             proto: blocked.proto,
@@ -217,10 +247,10 @@ impl BlockTable {
             took_us: blocked.took_us,
             awaits: wait.awaits,
             keys: wait.keys,
-            ticket,
+            ticket: 0,
         };
-        let old = table.waiters.insert(client.id, waiter);
-        assert!(old.is_none(), "a blocked client runs no command");
+        let mut table = self.lock();
+        table.take_in(waiter);
         self.count(&table);
     }
 
@@ -258,68 +288,86 @@ impl Table {
     pub fn note(&mut self, changes: &[Change]) {
         for change in changes {
             match change {
-                Change::Touched { db, key, .. } | Change::Ready { db, key } => {
-                    self.is_ready(*db, key);
-                }
-                Change::Flushed { db } => self.all_ready(*db),
+                Change::Touched { db, key, .. } => self.hear(*db, key, News::Touched),
+                Change::Ready { db, key } => self.hear(*db, key, News::Ready),
+                Change::Flushed { db } => self.hear_of_all(*db, News::Touched),
                 Change::Swapped { a, b } => {
-                    self.all_ready(*a);
-                    self.all_ready(*b);
+                    self.hear_of_all(*a, News::Ready);
+                    self.hear_of_all(*b, News::Ready);
                 }
                 Change::Event { .. } | Change::FieldExpired { .. } | Change::Effect { .. } => {}
             }
         }
     }
 
-    fn is_ready(&mut self, db: u32, key: &[u8]) {
+    fn hear(&mut self, db: u32, key: &[u8], news: News) {
         let line = self.lines.get_mut(&db).and_then(|keys| keys.get_mut(key));
-        if let Some(line) = line
-            && !line.ready
-        {
-            line.ready = true;
+        if line.is_some_and(|line| line.hears(news)) {
             self.ready.push_back((db, key.into()));
         }
     }
 
-    fn all_ready(&mut self, db: u32) {
+    fn hear_of_all(&mut self, db: u32, news: News) {
         for (key, line) in self.lines.get_mut(&db).into_iter().flatten() {
-            if !line.ready {
-                line.ready = true;
+            if line.hears(news) {
                 self.ready.push_back((db, key.clone()));
             }
         }
     }
 
-    /// The next key to serve, and who waits for it, first come first.
-    pub fn take_ready(&mut self) -> Option<(u32, Box<[u8]>, Vec<u64>)> {
+    /// The next key to serve.
+    pub fn take_ready(&mut self) -> Option<Ready> {
         loop {
             let (db, key) = self.ready.pop_front()?;
             let line = self.lines.get_mut(&db).and_then(|keys| keys.get_mut(&key));
             if let Some(line) = line {
-                line.ready = false;
+                let news = std::mem::take(&mut line.news);
                 let clients = line.clients.values().copied().collect();
-                return Some((db, key, clients));
+                return Some(Ready {
+                    db,
+                    key,
+                    news,
+                    clients,
+                });
             }
         }
     }
 
-    /// Takes a waiter to run its command, if a value of this kind is what it awaits. It keeps its places in line.
-    pub fn take_waiter(&mut self, id: u64, kind: Option<Kind>) -> Option<Waiter> {
+    /// Takes a waiter out to run its command, if a value of this kind and these news are what it awaits. Its places in
+    /// line stay until it leaves them.
+    pub fn take_waiter(&mut self, id: u64, kind: Option<Kind>, news: News) -> Option<Waiter> {
         let waiter = self.waiters.get(&id)?;
-        if !waiter.awaits.is_met_by(kind) {
+        if !waiter.awaits.is_met_by(kind, news) {
             return None;
         }
         self.waiters.remove(&id)
     }
 
-    /// The command of a waiter found nothing again.
+    /// The command of a waiter, which has left every line, found nothing again.
     pub fn put_back(&mut self, mut waiter: Waiter) {
         let wait = waiter.client.wait.take().expect("a client that blocked");
         for (at, word) in &wait.retry_words {
             waiter.request = waiter.request.with_word(*at, word);
         }
         waiter.client.block = None;
-        self.waiters.insert(waiter.client.id, waiter);
+        self.take_in(waiter);
+    }
+
+    /// Puts a waiter at the end of every line of its keys.
+    fn take_in(&mut self, mut waiter: Waiter) {
+        self.tickets += 1;
+        waiter.ticket = self.tickets;
+        let lines = self.lines.entry(waiter.client.db).or_default();
+        for key in &waiter.keys {
+            let line = lines.entry(key.clone()).or_default();
+            let is_new = line
+                .clients
+                .insert(waiter.ticket, waiter.client.id)
+                .is_none();
+            line.on_nokey += usize::from(is_new && waiter.awaits == Awaits::StreamGroup);
+        }
+        let old = self.waiters.insert(waiter.client.id, waiter);
+        assert!(old.is_none(), "a blocked client runs no command");
     }
 
     /// Takes a waiter out of every line.

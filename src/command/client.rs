@@ -193,7 +193,9 @@ impl Client {
         Self {
             db: self.db,
             reply_mode: self.reply_mode,
+            no_evict: self.no_evict,
             no_touch: self.no_touch,
+            subscriptions: self.subscriptions,
             tracking: self.tracking,
             last_command: self.last_command,
             name: self.name.clone(),

@@ -118,6 +118,9 @@ pub fn restore(call: &mut Call<'_>) -> Outcome {
             return Ok::<_, super::Failure>(());
         }
         import::put(txn, db, key, &value, expires_ms, now_ms, &limits)?;
+        if slot.exists() {
+            txn.made_again(db, key);
+        }
         txn.touched(db, key, 1, Some((Class::Generic, "restore")));
         Ok(())
     })?;

@@ -68,7 +68,7 @@ fn deletion(server: &Server, lazily: Key) -> &'static [u8] {
 pub struct Replica {
     pub entry: Arc<Entry>,
     /// Where it listens, as it says.
-    pub port: u16,
+    pub port: i32,
     pub address: Option<Box<[u8]>>,
     /// Its snapshot was sent.
     pub is_online: Arc<AtomicBool>,

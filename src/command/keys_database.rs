@@ -150,7 +150,7 @@ fn flush(call: &mut Call, databases: std::ops::Range<u32>) -> Outcome {
         freed.unwrap_or_else(|e| tracing::warn!("the space of something flushed is lost: {e}"));
     }
     // Whoever waits for the end of a flush hears of it before the reply says that it is over.
-    call.client.outgoing.before_reply = call.client.tracking.on && is_waited_for;
+    call.client.outgoing.before_reply = call.server.tracking.any() && is_waited_for;
     call.out.ok();
     Ok(())
 }

@@ -22,7 +22,7 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// What a connection said of itself before it became a replica.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Announced {
-    pub port: u16,
+    pub port: i32,
     pub address: Option<Box<[u8]>>,
     /// It is a replica.
     pub is_replica: bool,
@@ -89,8 +89,9 @@ pub fn replconf(call: &mut Call<'_>) -> Outcome {
     }
     for [option, value] in pairs {
         if word::is(option, "listening-port") {
-            let port = word::integer_within(value, 0..=65535)?;
-            call.client.announced.port = port as u16;
+            // Whatever it says is shown, its lower 32 bits, as Redis has it.
+            let port = word::integer(value, word::NOT_AN_INTEGER)?;
+            call.client.announced.port = port as i32;
         } else if word::is(option, "ip-address") {
             call.client.announced.address = Some((*value).into());
         } else if word::is(option, "ack") {

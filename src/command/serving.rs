@@ -1,5 +1,6 @@
 //! Serving clients that are blocked on keys: running their commands again, and ending their waits.
 
+use super::acl::{self, log::Context};
 use super::blocking::{Table, Waiter};
 use super::client::{Client, ReplyMode, signal};
 use super::effects::{self, Maker};
@@ -7,7 +8,7 @@ use super::eviction::{self, OUT_OF_MEMORY, Room};
 use super::server::Server;
 use super::stats::{add, add_locked};
 use super::table::Flag;
-use super::{Call, Failure, accounting, attempt, client_tracking, errors};
+use super::{Call, Failure, accounting, attempt, client_tracking, errors, word};
 use crate::keyspace::{Keyspace, Look};
 use crate::resp::{ErrorReply, Reply};
 use crate::storage::OnMiss;
@@ -20,26 +21,26 @@ const STREAM_BYTES: usize = 1 << 20;
 pub(super) fn serve(keyspace: &mut Keyspace, server: &Server, table: &mut Table, now_ms: u64) {
     // During a pause the keys stay ready.
     while server.pause.holds(true, now_ms).is_none() {
-        let Some((db, key, mut clients)) = table.take_ready() else {
+        let Some(mut ready) = table.take_ready() else {
             return;
         };
         let planted = keyspace.engine.planted();
         if planted.has(Bug::M36LastComeFirstServed) {
-            clients.reverse();
+            ready.clients.reverse();
         }
         if planted.has(Bug::M37OnlyFirstIsWoken) {
-            clients.truncate(1);
+            ready.clients.truncate(1);
         }
-        for id in clients {
+        for id in ready.clients {
             // Every command that is run again has a time of its own.
             let now_ms = now_ms.max(server.clock.wall_ms());
             keyspace.engine.begin_command(OnMiss::Read);
             // A key that cannot be read is the command's to complain about.
-            let kind = match keyspace.lookup(db, &key, now_ms, Look::ASIDE) {
+            let kind = match keyspace.lookup(ready.db, &ready.key, now_ms, Look::ASIDE) {
                 Ok(entry) => entry.map(|entry| entry.header.kind),
                 Err(_) => None,
             };
-            if let Some(waiter) = table.take_waiter(id, kind) {
+            if let Some(waiter) = table.take_waiter(id, kind, ready.news) {
                 run(keyspace, server, table, waiter, now_ms);
             }
         }
@@ -56,25 +57,32 @@ fn run(
 ) {
     let mut out = Reply::new(waiter.proto);
     let started_us = server.clock.mono_us();
-    let failed = match carry_out(keyspace, server, &mut waiter, &mut out, now_ms) {
-        Ok(()) => false,
-        Err(failure) => {
-            waiter.client.block = None;
-            waiter.client.wait = None;
-            out.error(&match failure {
-                Failure::Reply(error) => error,
-                Failure::Storage(error) => errors::of_storage(&error),
-                Failure::Slow => unreachable!("scripts do not block"),
-            });
-            true
-        }
-    };
+    let admitted = admit(server, &waiter);
+    let is_rejected = admitted.is_err();
+    let outcome = admitted
+        .map_err(Failure::from)
+        .and_then(|()| carry_out(keyspace, server, &mut waiter, &mut out, now_ms));
+    let failed = outcome.is_err();
+    if let Err(failure) = outcome {
+        waiter.client.block = None;
+        waiter.client.wait = None;
+        out.error(&match failure {
+            Failure::Reply(error) => error,
+            Failure::Storage(error) => errors::of_storage(&error),
+            Failure::Slow => unreachable!("scripts do not block"),
+        });
+    }
     let took_us = server.clock.mono_us().saturating_sub(started_us);
     accounting::sample_latency(server, waiter.command, took_us, now_ms * 1000);
     waiter.took_us += took_us;
     let is_served = waiter.client.block.is_none();
+    table.leave(&waiter);
     if is_served {
-        account(server, &waiter, failed, now_ms * 1000);
+        if is_rejected {
+            add_locked(&server.stats.command(waiter.command.id).rejected, 1);
+        } else {
+            account(server, &waiter, failed, now_ms * 1000);
+        }
         silence(server, &mut out, &waiter.client);
     }
     let maker = Maker {
@@ -85,7 +93,6 @@ fn run(
     let changes = effects::tell(keyspace, server, Some(maker), now_ms);
     table.note(&changes);
     if is_served {
-        table.leave(&waiter);
         let bytes = flat(out);
         release(&waiter.client, &bytes, keyspace.last_lsn());
     } else {
@@ -130,6 +137,20 @@ fn carry_out(
         &words,
     );
     Ok(())
+}
+
+/// What its user may do may have changed while it waited.
+fn admit(server: &Server, waiter: &Waiter) -> Result<(), ErrorReply> {
+    let account = &waiter.client.account;
+    if account.is_almighty() {
+        return Ok(());
+    }
+    let (command, words) = (waiter.command, waiter.request.words());
+    let admitted = acl::admit(server, &waiter.client, command, &words, Context::TopLevel);
+    admitted.map_err(|denial| {
+        let text = denial.text(account, command, &words, false);
+        word::error(format!("NOPERM {text}"))
+    })
 }
 
 /// Counts a command that is over.

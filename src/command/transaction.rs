@@ -222,10 +222,12 @@ pub fn exec(call: &mut Call<'_>) -> Outcome {
         return Ok(());
     }
     let multi = call.client.multi.take().unwrap_or_default();
+    let lifted = call.server.watched.lift(entry);
     let result = run(call, &multi);
     if let Err(Failure::Storage(Error::Miss) | Failure::Slow) = result {
         // It runs again.
         call.client.multi = Some(multi);
+        call.server.watched.lay(&call.client.entry, &lifted);
     } else {
         forget(call.client, call.server);
     }

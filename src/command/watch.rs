@@ -51,6 +51,10 @@ struct Table {
     watches: BTreeMap<u32, BTreeMap<Key, BTreeMap<u64, Presence>>>,
 }
 
+/// The keys that a connection watched, and what was found at each.
+#[derive(Debug, Default)]
+pub(super) struct Lifted(Vec<(u32, Key, Presence)>);
+
 #[derive(Debug)]
 struct Watcher {
     entry: Arc<Entry>,
@@ -98,6 +102,28 @@ impl WatchTable {
             self.watchers.store(table.watchers.len(), Ordering::Relaxed);
         }
         entry.watch.changed.store(false, Ordering::Relaxed);
+    }
+
+    /// Takes away what a connection watches, while its transaction runs.
+    pub(super) fn lift(&self, entry: &Entry) -> Lifted {
+        if entry.watch.keys() == 0 {
+            return Lifted::default();
+        }
+        let mut table = self.table.lock();
+        let presence = |table: &Table, db: u32, key: &Key| table.watches[&db][key][&entry.id];
+        let keys = table.watchers[&entry.id].keys.iter();
+        let keys = keys.map(|(db, key)| (*db, key.clone(), presence(&table, *db, key)));
+        let lifted = Lifted(keys.collect());
+        table.remove(entry.id);
+        self.watchers.store(table.watchers.len(), Ordering::Relaxed);
+        lifted
+    }
+
+    /// Gives a connection back what it watched: its transaction did not happen. The engine lock was held since.
+    pub(super) fn lay(&self, entry: &Arc<Entry>, lifted: &Lifted) {
+        for (db, key, found) in &lifted.0 {
+            self.watch(entry, *db, key, *found);
+        }
     }
 
     /// Whether a key that a connection watches is due, and was not when the watch began.

@@ -37,7 +37,7 @@ pub enum Change {
         key: Box<[u8]>,
         expired: bool,
     },
-    /// Who is blocked on the key has to look again, though its value is as it was.
+    /// Who is blocked on the key has to look again: it came into being, or something was added to its stream.
     Ready { db: u32, key: Box<[u8]> },
     /// A notification is due.
     Event {
@@ -254,6 +254,12 @@ impl Changes {
                 key: key.into(),
             });
         }
+    }
+
+    /// A key came into being.
+    pub(super) fn made(&mut self, db: u32, key: &[u8]) {
+        self.event(db, key, Class::New, "new");
+        self.ready(db, key);
     }
 
     pub(super) fn event(&mut self, db: u32, key: &[u8], class: Class, name: &'static str) {

@@ -280,7 +280,7 @@ impl<'a> Txn<'a> {
         self.move_times(slot, key, times)?;
         if !slot.live {
             let changes = &mut self.keyspace.changes;
-            changes.event(slot.db, key, Class::New, "new");
+            changes.made(slot.db, key);
         }
         Ok(())
     }
@@ -469,14 +469,14 @@ impl<'a> Txn<'a> {
         self.keyspace.changed = true;
         if !to.live {
             let changes = &mut self.keyspace.changes;
-            changes.event(to.db, to_key, Class::New, "new");
+            changes.made(to.db, to_key);
         }
         Ok(())
     }
 
     fn arrives(&mut self, to: &Slot, key: &[u8], times: Times) -> Result<(), Error> {
         let changes = &mut self.keyspace.changes;
-        changes.event(to.db, key, Class::New, "new");
+        changes.made(to.db, key);
         let engine = &mut self.keyspace.engine;
         move_time(engine, to.trees.expiries, key, None, times.expires_ms)?;
         move_time(engine, to.trees.fields, key, None, times.fields_expire_ms)
@@ -550,6 +550,11 @@ impl<'a> Txn<'a> {
     /// Who is blocked on the key looks at it again.
     pub fn ready(&mut self, db: u32, key: &[u8]) {
         self.keyspace.changes.ready(db, key);
+    }
+
+    /// A key was replaced as if it had been removed first.
+    pub fn made_again(&mut self, db: u32, key: &[u8]) {
+        self.keyspace.changes.made(db, key);
     }
 
     /// A further event of a change that was told already.

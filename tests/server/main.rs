@@ -4,3 +4,4 @@ mod pushes;
 mod replies;
 mod shell;
 mod sockets;
+mod waits;

@@ -84,6 +84,17 @@ fn info(client: &mut Client, field: &str) -> String {
 }
 
 #[test]
+fn who_flushes_hears_of_it_for_others_before_the_reply() {
+    let shell = shell();
+    let (mut two, mut hears) = (shell.connect(), three(&shell));
+    let redirect = format!("CLIENT TRACKING ON REDIRECT {}\r\n", id(&mut hears));
+    two.check(redirect, "+OK\r\n");
+    let told = ">2\r\n$10\r\ninvalidate\r\n$-1\r\n";
+    hears.check("FLUSHALL\r\n", &format!("{told}+OK\r\n"));
+    hears.check("FLUSHALL ASYNC\r\n", &format!("+OK\r\n{told}"));
+}
+
+#[test]
 fn messages_reach_channels_patterns_and_shard_channels() {
     let shell = shell();
     let (mut two, mut three, mut publisher) = (shell.connect(), three(&shell), shell.connect());

@@ -172,6 +172,21 @@ fn check(name: &str, password: &str, other: &str) {
 }
 
 #[test]
+fn a_replica_may_say_that_it_listens_anywhere() {
+    let shell = Shell::start(ShellOptions::default());
+    let mut client = shell.connect();
+    client.check("REPLCONF listening-port 65536\r\n", "+OK\r\n");
+    client.check(
+        "REPLCONF listening-port -9223372036854775808\r\n",
+        "+OK\r\n",
+    );
+    client.check(
+        "REPLCONF listening-port x\r\n",
+        "-ERR value is not an integer or out of range\r\n",
+    );
+}
+
+#[test]
 fn connection() {
     check("connection.txt", "", "REDKEEP_COMPARE_WITH");
 }

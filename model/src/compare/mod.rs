@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use thiserror::Error;
 
 pub use process::{ArgumentsOf, Process};
-pub use session::{Options, Session};
+pub use session::{Options, Session, Waits};
 pub use socket::Socket;
 pub use transcript::quoted;
 pub use trial::{Counterexample, Trial};

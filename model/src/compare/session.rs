@@ -1,6 +1,7 @@
 //! One sequence against one server.
 
 mod agreement;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -44,6 +45,9 @@ const CONTENTS: &[&str] = &[
 /// A subscriber of RESP2 is let go after this many requests, most of which it may not send.
 const REFUSED_MAX: usize = 4;
 
+/// A request is not sent if a wait is given up within this time, in milliseconds.
+const GIVING_UP_MARGIN_MS: i64 = 50;
+
 /// How a sequence is run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -68,6 +72,14 @@ pub struct Session {
     levels: BTreeMap<&'static str, u64>,
     /// How many requests each connection has sent that may send nothing but commands about its subscriptions.
     refused: [usize; CONNECTIONS],
+    waits: Waits,
+}
+
+/// How many commands have waited for keys, and how many of them others have served.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Waits {
+    pub begun: usize,
+    pub served: usize,
 }
 
 impl Session {
@@ -87,6 +99,7 @@ impl Session {
             requests_sent: 0,
             levels: BTreeMap::new(),
             refused: [0; CONNECTIONS],
+            waits: Waits::default(),
         };
         session.connect_all()?;
         session.send_words(0, &["FLUSHALL"])?;
@@ -180,6 +193,7 @@ impl Session {
             }
             Step::Measure { connection, key } => self.measure(*connection, key),
             Step::AwaitExpiry => {
+                self.let_give_up(AWAIT_MS_MAX)?;
                 let now = now_ms();
                 let soon = self
                     .model
@@ -200,10 +214,16 @@ impl Session {
         &self.levels
     }
 
+    /// How many commands have waited so far.
+    pub fn waits(&self) -> Waits {
+        self.waits
+    }
+
     fn measure(&mut self, connection: usize, key: &'static str) -> Result<(), Failure> {
         let is_free = self.model.queued(connection).is_none()
             && !self.model.is_confined(connection)
             && !self.model.is_tracking(connection)
+            && !self.model.is_waiting(connection)
             && self.model.user(connection) == b"default";
         if !self.options.measures || !is_free || self.model.is_silenced(connection) {
             return Ok(());
@@ -226,6 +246,9 @@ impl Session {
     /// the model does not see all that is sent next.
     fn let_go(&mut self, connection: usize) -> Result<(), Failure> {
         self.refused[connection] = 0;
+        if self.model.is_waiting(connection) {
+            self.unblock(connection)?;
+        }
         let is_free = self.model.user(connection) == b"default"
             && !self.model.is_confined(connection)
             && !self.model.is_tracking(connection);
@@ -236,10 +259,15 @@ impl Session {
     }
 
     fn request(&mut self, connection: usize, request: &Request) -> Result<(), Failure> {
-        self.refused[connection] += usize::from(self.model.is_confined(connection));
+        let is_waiting = self.model.is_waiting(connection);
+        let is_refused = is_waiting || self.model.is_confined(connection);
+        self.refused[connection] += usize::from(is_refused);
         if self.refused[connection] > REFUSED_MAX {
             self.let_go(connection)?;
+        } else if is_waiting {
+            return Ok(());
         }
+        self.let_give_up(GIVING_UP_MARGIN_MS)?;
         self.let_expire(request);
         let now = now_ms();
         let words: Vec<Vec<u8>> = request
@@ -290,6 +318,7 @@ impl Session {
         // behind CLIENT CACHING; that it is refused to a user would be written down.
         let is_free = |it: &usize| {
             self.model.queued(*it).is_none()
+                && !self.model.is_waiting(*it)
                 && !self.model.is_tracking(*it)
                 && self.model.user(*it) == b"default"
         };
@@ -314,11 +343,11 @@ impl Session {
             return Ok(());
         }
         for (database, key) in due {
-            self.model.expire(database, &key);
+            self.model.expire(database, &key, now);
             self.ask_aside(database, &[b"TYPE".to_vec(), key])?;
         }
         for (database, key, names) in fields {
-            self.model.removed_by_time(database, &key);
+            self.model.removed_by_time(database, &key, now);
             let remove = [vec![b"HDEL".to_vec(), key], names].concat();
             self.ask_aside(database, &remove)?;
         }
@@ -380,24 +409,39 @@ impl Session {
         if next_model.is_unsettled() {
             return Err(Failure::Inconclusive);
         }
-        if next_model.crowded_keys() > 0 && next_model.told_of_all().is_none() {
+        let is_crowded = next_model.crowded_keys() > 0 && next_model.told_of_all().is_none();
+        if is_crowded || next_model.served_in_doubt() {
             return Ok(());
         }
         self.transcript.request(connection, request);
         self.requests_sent += 1;
         let before = std::mem::replace(&mut self.model, next_model);
+        self.waits.begun += usize::from(self.model.is_waiting(connection));
+        let is_served = |it: &usize| before.is_waiting(*it) && !self.model.is_waiting(*it);
+        self.waits.served += (0..CONNECTIONS).filter(is_served).count();
+        let is_silent = expected.is_empty() && !self.model.is_waiting(connection);
+        let processed = match is_silent {
+            true => Some(self.processed()?),
+            false => None,
+        };
         let sent = self.sockets[connection].send(request);
         sent.map_err(|error| self.broken(error))?;
-        self.receive_messages(connection)?;
+        if let Some(processed) = processed {
+            self.await_silent(processed)?;
+        }
         if expected.is_empty() {
-            return Ok(());
+            self.await_blocked(connection)?;
+            self.receive_messages(connection)?;
+            return self.end_closed();
         }
         let frames = wire::parse_several(&expected).map_or(1, |frames| frames.len());
         let received = self.sockets[connection].receive_several(frames);
         let actual = received.map_err(|error| self.missing(&expected, error))?;
         let after_ms = now_ms();
         let is_unclear = |at| (before_ms..=after_ms).contains(&at);
+        let mut ends = (0..CONNECTIONS).filter_map(|it| before.gives_up_at(it));
         if self.model.expiries().any(is_unclear)
+            || ends.any(is_unclear)
             || (exemptions::is_exec(request) && moments(&queued).any(is_unclear))
         {
             return Err(Failure::Inconclusive);
@@ -413,9 +457,9 @@ impl Session {
             });
             if let Some((model, reply)) = moments.into_iter().find(|(_, reply)| *reply == actual) {
                 (self.model, expected) = (model, reply);
-                self.model.drop_posted();
             }
         }
+        self.receive_messages(connection)?;
         let later = later_model.map(|mut model| model.execute(connection, request, after_ms));
         let observation = Observation {
             request,
@@ -436,6 +480,7 @@ impl Session {
         if request[0].eq_ignore_ascii_case(b"QUIT") && actual == b"+OK\r\n" {
             self.end_connection(connection)?;
         }
+        self.end_closed()?;
         if request[0].eq_ignore_ascii_case(b"SPOP") {
             self.adopt_popped(database, request, &actual, &before);
         }
@@ -497,7 +542,7 @@ impl Session {
         answered.map_err(|error| self.broken(error))
     }
 
-    /// Compares what the request of one connection sends to the others.
+    /// Compares what the request of one connection sends to the others, and to itself behind a wait.
     fn receive_messages(&mut self, sender: usize) -> Result<(), Failure> {
         for connection in (0..CONNECTIONS).filter(|connection| *connection != sender) {
             let expected = self.model.take_posted(connection);
@@ -765,6 +810,13 @@ impl Session {
         let socket = &mut self.sockets[connection];
         let answered = socket.send(&request).and_then(|()| socket.receive());
         answered.map_err(|error| self.broken(error))
+    }
+
+    /// Finds the connections closed that the last request was to close.
+    fn end_closed(&mut self) -> Result<(), Failure> {
+        let closed = self.model.take_closing();
+        let mut closed = closed.into_iter();
+        closed.try_for_each(|connection| self.end_connection(connection))
     }
 
     /// The connection was to be closed; opens it anew.

@@ -55,14 +55,10 @@ const WITHHELD: &[Withheld] = &[
     Withheld {
         before: Version(u32::MAX, u32::MAX, u32::MAX),
         applies: |command, pending| {
-            let mut users = pending.request.get(2..).unwrap_or_default().iter();
-            match command {
-                "acl|deluser" => users.any(|user| pending.model.is_in_use(user)),
-                "acl|setuser" => users.next().is_some_and(|user| pending.model.listens(user)),
-                _ => false,
-            }
+            let user = pending.request.get(2);
+            command == "acl|setuser" && user.is_some_and(|user| pending.model.listens(user))
         },
-        reason: "the server closes connections of users that are gone, or that may not hear what they listen to",
+        reason: "the server closes connections that may not hear any more what they listen to",
     },
     Withheld {
         before: Version(7, 2, 0),
@@ -122,6 +118,15 @@ const WITHHELD: &[Withheld] = &[
     Withheld {
         before: Version(u32::MAX, u32::MAX, u32::MAX),
         applies: |command, pending| {
+            let is_at_edge = pending.has_word("180") || pending.has_word("85.05112878");
+            command.starts_with("georadius") && is_at_edge
+                || command.starts_with("geosearch") && pending.has_word("FROMLONLAT") && is_at_edge
+        },
+        reason: "a search from the last point of the map begins in a cell that is not there",
+    },
+    Withheld {
+        before: Version(u32::MAX, u32::MAX, u32::MAX),
+        applies: |command, pending| {
             let stores = command == "geosearchstore"
                 || pending.has_word("STORE")
                 || pending.has_word("STOREDIST");
@@ -164,8 +169,13 @@ const WITHHELD: &[Withheld] = &[
             let mut words = pending.request.iter();
             let target = words.find(|word| word.eq_ignore_ascii_case(b"REDIRECT"));
             let target = target.and_then(|_| numbers::canonical(words.next()?));
-            let is_shared = target.is_some_and(|it| pending.model.is_redirected_to(it));
-            command == "client|tracking" && is_shared
+            let own = pending.model.number_of(pending.connection);
+            let own = own.filter(|_| pending.has_word("BCAST"));
+            let is_shared = target.is_some_and(|it| {
+                pending.model.is_redirected_to(it) || pending.model.broadcasts_to(it)
+            });
+            let is_own_shared = own.is_some_and(|it| pending.model.is_redirected_to(it));
+            command == "client|tracking" && (is_shared || is_own_shared)
         },
         reason: "which of two connections is told first depends on their addresses",
     },
@@ -317,6 +327,18 @@ const WITHHELD: &[Withheld] = &[
     },
     Withheld {
         before: Version(7, 2, 0),
+        applies: |command, pending| {
+            let keys = match command {
+                "blmpop" | "bzmpop" => numbers::canonical(&pending.request[2]).unwrap_or(0),
+                _ => pending.request.len() as i64 - 2,
+            };
+            let pops = command.starts_with('b') && command.contains("pop");
+            pops && command != "brpoplpush" && pending.expected.is_empty() && keys > 1
+        },
+        reason: "7.0 serves who waits from the key that is ready, whatever is at those before it",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
         applies: |command, pending| command.ends_with("rank") && pending.request.len() > 3,
         reason: "WITHSCORE came with 7.2",
     },
@@ -426,7 +448,9 @@ const NOT_QUEUED: &[&str] = &[
     "script|debug",
     "dump",
     "spop",
+    "acl|deluser",
     "auth",
+    "client|kill",
     "client|reply",
     "dbsize",
     "expiretime",
@@ -439,6 +463,7 @@ const NOT_QUEUED: &[&str] = &[
     "hrandfield",
     "hscan",
     "hvals",
+    "info",
     "memory|usage",
     "object|refcount",
     "pexpiretime",

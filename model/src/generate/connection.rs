@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::arguments::*;
-use super::{Argument, Arguments, Row, row};
+use super::{Argument, Arguments, CONNECTIONS, Row, row};
 
 pub const ROWS: &[Row] = &[
     row("ping", 1, || some(vec![one(value())], 1)),
@@ -86,7 +86,12 @@ fn list() -> Arguments {
     .boxed()
 }
 
-/// Only clients that do not exist are killed.
+/// A connection of the sequence.
+fn number() -> One {
+    (0..CONNECTIONS).prop_map(Argument::Number).boxed()
+}
+
+/// Clients that do not exist are killed, connections by their numbers, and those of users and subscribers.
 fn kill() -> Arguments {
     let nobody = || Just(vec![Argument::text("ID"), Argument::text("999999999")]).boxed();
     let options = some(
@@ -102,7 +107,13 @@ fn kill() -> Arguments {
     );
     prop_oneof![
         one(word(&["127.0.0.1:1", "FOO"])),
-        sequence(vec![options, nobody()])
+        sequence(vec![options.clone(), nobody()]),
+        sequence(vec![options, all(vec![word(&["ID"]), number()])]),
+        all(vec![word(&["USER"]), word(&["alice", "bob"])]),
+        sequence(vec![
+            all(vec![word(&["TYPE"]), word(&["PUBSUB"])]),
+            some(vec![option(&["SKIPME"], word(&["YES", "NO"]))], 1),
+        ]),
     ]
     .boxed()
 }
@@ -127,7 +138,7 @@ fn pause() -> Arguments {
 }
 
 fn unblock() -> Arguments {
-    let id = || prop_oneof![Just(Argument::text("999999999")), small(-5..0)].boxed();
+    let id = || prop_oneof![Just(Argument::text("999999999")), small(-5..0), number()].boxed();
     prop_oneof![
         one(id()),
         all(vec![id(), word(&["TIMEOUT", "ERROR", "FOO"])]),

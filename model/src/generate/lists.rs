@@ -128,10 +128,11 @@ fn count() -> Arguments {
     )
 }
 
-/// Waits of a few milliseconds, and errors. A timeout of zero would wait for ever.
-fn timeout() -> One {
+/// Waits of a few milliseconds and for ever, and errors.
+pub fn timeout() -> One {
     let timeouts = vec![
-        "0.001", "0.002", "1e-3", ".003", "-1", "-0.5", "abc", "", "1e5000", "1e300",
+        "0.001", "1e-3", ".003", "0.1", "100", "0", "0", "0.0", "-0", "-1", "-0.5", "abc", "",
+        "1e5000", "1e300", "inf", "-inf", "0x",
     ];
     select(timeouts).prop_map(Argument::text).boxed()
 }

@@ -3,6 +3,7 @@
 mod administration;
 mod arguments;
 mod bitmaps;
+mod blocking;
 mod cluster;
 mod connection;
 mod geo;
@@ -210,6 +211,7 @@ fn groups(
         1 => transactions::steps(features),
         1 => tracking::steps(features),
         1 => users::steps(features),
+        1 => blocking::steps(features),
         1 => sizes::steps(),
     ];
     collection::vec(one, 1..=length)

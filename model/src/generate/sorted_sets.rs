@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::arguments::*;
+use super::lists::timeout;
 use super::{Argument, Arguments, Request, Row, Step, row};
 
 pub const ROWS: &[Row] = &[
@@ -296,15 +297,6 @@ fn pop_end() -> Arguments {
         one(word(&["MIN", "MAX", "MIN", "MAX", "MIN", "MAX", "FOO"])),
         some(vec![option(&["COUNT"], small(0..4))], 1),
     ])
-}
-
-/// Short, or no time at all.
-fn timeout() -> One {
-    select(vec![
-        "0.001", "0.01", "1e-3", "0.001", "0.01", "abc", "", "-1", "inf", "0x", "-inf",
-    ])
-    .prop_map(Argument::text)
-    .boxed()
 }
 
 fn weights() -> Arguments {

@@ -169,7 +169,7 @@ fn range(from: One, to: One) -> Arguments {
 }
 
 fn read(grouped: bool) -> Arguments {
-    let block = prop_oneof![4 => text(&["1", "2"]), 1 => text(&["-1", "x", "9223372036854775807"])];
+    let block = prop_oneof![4 => text(&["1", "2", "0", "100", "100000"]), 1 => text(&["-1", "x", "9223372036854775807"])];
     let mut choices = vec![
         option(&["COUNT"], count()),
         option(&["COUNT"], count()),

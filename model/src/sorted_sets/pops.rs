@@ -1,8 +1,8 @@
-//! Taking members from either end. What waits is over at once, or at its time, for nobody else is served meanwhile.
+//! Taking members from either end.
 
 use super::{Scored, score_reply};
+use crate::blocking::{Awaits, seconds};
 use crate::errors::{self, Failure};
-use crate::extended::Extended;
 use crate::numbers;
 use crate::reply::{Protocol, Reply};
 use crate::state::{Call, Outcome};
@@ -120,22 +120,23 @@ fn asked<'a>(call: &Call<'a>, first: usize) -> Result<Asked<'a>, Failure> {
     }
 }
 
-fn pop_many(call: &mut Call, (keys, max, count): Asked) -> Outcome {
-    Ok(match pop_first(call, keys, max, count)? {
-        Some((key, taken)) => Reply::Array(vec![Reply::bulk(&key), nested(&taken)]),
-        None => Reply::NullArray,
-    })
+fn pop_many(call: &mut Call, (keys, max, count): Asked) -> Result<Option<Reply>, Failure> {
+    let popped = pop_first(call, keys, max, count)?;
+    Ok(popped.map(|(key, taken)| Reply::Array(vec![Reply::bulk(&key), nested(&taken)])))
 }
 
 pub fn zmpop(call: &mut Call) -> Outcome {
     let asked = asked(call, 1)?;
-    pop_many(call, asked)
+    Ok(pop_many(call, asked)?.unwrap_or(Reply::NullArray))
 }
 
 pub fn bzmpop(call: &mut Call) -> Outcome {
     let asked = asked(call, 2)?;
-    check_timeout(call.arg(1))?;
-    pop_many(call, asked)
+    let timeout = seconds(call.arg(1))?;
+    Ok(match pop_many(call, asked)? {
+        Some(popped) => popped,
+        None => call.wait_for(asked.0, Awaits::SortedSet, timeout, Reply::NullArray),
+    })
 }
 
 pub fn bzpopmin(call: &mut Call) -> Outcome {
@@ -148,23 +149,9 @@ pub fn bzpopmax(call: &mut Call) -> Outcome {
 
 fn pop_or_wait(call: &mut Call, max: bool) -> Outcome {
     let (timeout, keys) = call.args[1..].split_last().expect("the arity says so");
-    check_timeout(timeout)?;
+    let timeout = seconds(timeout)?;
     Ok(match pop_first(call, keys, max, 1)? {
         Some((key, taken)) => Reply::Array([vec![Reply::bulk(&key)], flat(&taken)].concat()),
-        None => Reply::NullArray,
+        None => call.wait_for(keys, Awaits::SortedSet, timeout, Reply::NullArray),
     })
-}
-
-/// A timeout in seconds. The generators make none that is long.
-fn check_timeout(text: &[u8]) -> Result<(), Failure> {
-    if Extended::parse(text).is_none() {
-        return Err(errors::err("timeout is not a float or out of range"));
-    }
-    if text.starts_with(b"-") {
-        return Err(errors::err("timeout is negative"));
-    }
-    if text.ends_with(b"inf") {
-        return Err(errors::err("timeout is out of range"));
-    }
-    Ok(())
 }

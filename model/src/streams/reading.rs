@@ -2,6 +2,7 @@
 
 use super::nodes::Item;
 use super::{FIRST_ID, Id, LAST_ID, Pending, Stream, groups, id_reply, item_reply, words};
+use crate::blocking::Awaits;
 use crate::errors::{self, Failure};
 use crate::numbers::integer;
 use crate::reply::{Protocol, Reply};
@@ -47,6 +48,8 @@ struct Ask {
     count: usize,
     group: Option<(Vec<u8>, Vec<u8>)>,
     no_ack: bool,
+    /// How long to wait for entries, if at all, in milliseconds; 0: for ever.
+    block_ms: Option<i64>,
     /// Keys, and an ID for each.
     keys: Vec<(Vec<u8>, Vec<u8>)>,
 }
@@ -62,6 +65,7 @@ impl Ask {
             count: 0,
             group: None,
             no_ack: false,
+            block_ms: None,
             keys: Vec::new(),
         };
         let mut at = 1;
@@ -69,7 +73,7 @@ impl Ask {
             let more = args.len() - 1 - at;
             if call.says(at, "BLOCK") && more > 0 {
                 at += 1;
-                timeout(call.arg(at), call.now_ms)?;
+                ask.block_ms = Some(timeout(call.arg(at), call.now_ms)?);
             } else if call.says(at, "COUNT") && more > 0 {
                 at += 1;
                 ask.count = integer(call.arg(at))?.max(0) as usize;
@@ -114,8 +118,7 @@ impl Ask {
     }
 }
 
-/// Nobody adds anything while a request waits, so that only the complaints matter.
-fn timeout(word: &[u8], now_ms: i64) -> Result<(), Failure> {
+fn timeout(word: &[u8], now_ms: i64) -> Result<i64, Failure> {
     let timeout = crate::numbers::integer_or(word, "timeout is not an integer or out of range")?;
     if timeout < 0 {
         return Err(errors::err("timeout is negative"));
@@ -123,7 +126,7 @@ fn timeout(word: &[u8], now_ms: i64) -> Result<(), Failure> {
     if timeout.checked_add(now_ms).is_none() {
         return Err(errors::err("timeout is out of range"));
     }
-    Ok(())
+    Ok(timeout)
 }
 
 fn unbalanced(grouped: bool) -> Failure {
@@ -137,10 +140,19 @@ fn unbalanced(grouped: bool) -> Failure {
     ))
 }
 
-/// Keys and what was read from each.
-fn answer(call: &mut Call, read: Vec<(Vec<u8>, Reply)>) -> Reply {
+/// Keys and what was read from each; if there is nothing, it is waited for.
+fn answer(call: &mut Call, ask: &Ask, read: Vec<(Vec<u8>, Reply)>) -> Reply {
     if read.is_empty() {
-        return Reply::NullArray;
+        let Some(timeout_ms) = ask.block_ms else {
+            return Reply::NullArray;
+        };
+        let keys: Vec<Vec<u8>> = ask.keys.iter().map(|(key, _)| key.clone()).collect();
+        let awaits = match ask.group {
+            Some(_) => Awaits::Group,
+            None => Awaits::Stream,
+        };
+        let timeout_ms = (timeout_ms != 0).then_some(timeout_ms);
+        return call.wait_for(&keys, awaits, timeout_ms, Reply::NullArray);
     }
     let pairs = read
         .into_iter()
@@ -156,10 +168,11 @@ fn answer(call: &mut Call, read: Vec<(Vec<u8>, Reply)>) -> Reply {
 
 pub fn xread(call: &mut Call) -> Outcome {
     let ask = Ask::parse(call, false)?;
-    let mut read = Vec::new();
+    let (mut read, mut last_ids) = (Vec::new(), Vec::new());
     for (key, word) in &ask.keys {
         let stream = call.stream(key)?.cloned();
         let after = read_after(word, stream.as_ref())?;
+        last_ids.push(after);
         let items = match (stream, words::next(after)) {
             (Some(stream), Some(from)) => {
                 let items = stream.range(from, LAST_ID).into_iter().cloned().collect();
@@ -174,7 +187,19 @@ pub fn xread(call: &mut Call) -> Outcome {
             ));
         }
     }
-    Ok(answer(call, read))
+    let reply = answer(call, &ask, read);
+    // What `$` stands for is settled now.
+    let first = call.args.len() - last_ids.len();
+    for (number, id) in last_ids.into_iter().enumerate() {
+        if call.arg(first + number) == b"$" {
+            call.wait_with(first + number, id_text(id));
+        }
+    }
+    Ok(reply)
+}
+
+fn id_text(id: Id) -> Vec<u8> {
+    format!("{}-{}", id.0, id.1).into_bytes()
 }
 
 fn read_after(word: &[u8], stream: Option<&Stream>) -> Result<Id, Failure> {
@@ -222,7 +247,7 @@ pub fn xreadgroup(call: &mut Call) -> Outcome {
             read.push((key.clone(), Reply::Array(items)));
         }
     }
-    Ok(answer(call, read))
+    Ok(answer(call, &ask, read))
 }
 
 /// None: new entries.

@@ -67,6 +67,10 @@ impl Call<'_> {
     /// The command was carried out: its changes are told, and what it read is remembered.
     pub fn behind(&mut self, before: Before, is_done: bool) {
         let own = std::mem::take(&mut self.model.touched);
+        if self.model.anybody_waits() {
+            let touched: Vec<(usize, Vec<u8>)> = own.iter().cloned().collect();
+            self.signal(&before.databases, &touched);
+        }
         self.model.touched = before.touched;
         let mut keys: BTreeSet<(usize, Vec<u8>)> = own.clone();
         self.model.touched.extend(own);
@@ -153,7 +157,9 @@ impl Model {
 
     fn changes_matter(&self) -> bool {
         let mut connections = self.connections.values();
-        let counts = |it: &crate::state::Connection| it.tracking.on || !it.watches.keys.is_empty();
+        let counts = |it: &crate::state::Connection| {
+            it.tracking.on || !it.watches.keys.is_empty() || it.wait.is_some()
+        };
         connections.any(counts) || !self.remembered.readers.is_empty()
     }
 
@@ -179,6 +185,14 @@ impl Model {
         connections.any(|it| it.tracking.bcast)
     }
 
+    /// Whether a connection has changes announced to itself by prefixes.
+    pub fn broadcasts_to(&self, number: i64) -> bool {
+        let it = self
+            .numbered(number)
+            .and_then(|id| self.connections.get(&id));
+        it.is_some_and(|it| it.tracking.bcast)
+    }
+
     /// Whether a connection is told what others track.
     pub fn is_redirected_to(&self, number: i64) -> bool {
         let mut connections = self.connections.values();
@@ -192,7 +206,9 @@ impl Model {
             let is_same = self.number_of(*id) == *number;
             is_same && tracking.is_some_and(|it| it.on && !it.bcast)
         };
-        readers.filter(listens).map(|(id, _)| *id).collect()
+        let mut listeners: Vec<ConnectionId> = readers.filter(listens).map(|(id, _)| *id).collect();
+        listeners.sort_by_key(|id| self.number_of(*id));
+        listeners
     }
 
     /// How many keys must be forgotten before the next request, which the server chooses.
@@ -276,7 +292,9 @@ impl Model {
     /// All keys are gone, as far as those who track are told.
     fn flushed(&mut self, maker: ConnectionId) {
         let tracking = self.connections.iter().filter(|(_, it)| it.tracking.on);
-        let all: Vec<ConnectionId> = tracking.map(|(id, _)| *id).collect();
+        let mut all: Vec<ConnectionId> = tracking.map(|(id, _)| *id).collect();
+        // The eldest is told first.
+        all.sort_by_key(|id| self.number_of(*id));
         for connection in all {
             if connection == maker {
                 self.remembered.own.push(None);
@@ -322,11 +340,15 @@ impl Model {
         }
     }
 
-    /// A request is over: its connection is told what it changed itself, and what has changed is announced.
-    pub(crate) fn announce(&mut self, connection: ConnectionId) {
+    /// A command is over: its connection is told what it changed itself.
+    pub(crate) fn tell_own(&mut self, connection: ConnectionId) {
         for key in std::mem::take(&mut self.remembered.own) {
             self.tell(connection, key.map(|key| vec![key]));
         }
+    }
+
+    /// A request is over, and all that it has set off: what has changed is announced.
+    pub(crate) fn announce(&mut self) {
         let changed = std::mem::take(&mut self.remembered.changed);
         let mut prefixes: Vec<(Vec<u8>, ConnectionId, bool)> = Vec::new();
         for (id, it) in &self.connections {
@@ -350,28 +372,30 @@ impl Model {
         for (number, database) in self.databases.iter().enumerate() {
             let expired = database.entries.iter();
             let expired = expired.filter(|(_, it)| it.expires_at_ms.is_some_and(|at| at < now_ms));
-            let heard = expired.filter(|(key, _)| self.is_heard(key));
+            let heard =
+                expired.filter(|(key, _)| self.is_heard(key) || self.is_mourned(number, key));
             due.extend(heard.map(|(key, _)| (number, key.clone())));
         }
         due
     }
 
     /// The server has removed a key that had expired.
-    pub fn expire(&mut self, database: usize, key: &[u8]) {
+    pub fn expire(&mut self, database: usize, key: &[u8], now_ms: i64) {
         let watched = self.watched();
         let it = &mut self.databases[database];
         it.entries.remove(key);
         it.ghosts.insert(key.to_vec());
         self.compare_watched(watched);
-        self.removed_by_time(database, key);
+        self.ended(database, key);
+        self.removed_by_time(database, key, now_ms);
     }
 
     /// The server has removed a key that had expired, or fields of it.
-    pub fn removed_by_time(&mut self, database: usize, key: &[u8]) {
+    pub fn removed_by_time(&mut self, database: usize, key: &[u8], now_ms: i64) {
         self.invalidate(key, None);
-        let nobody = ConnectionId::MAX;
         self.changed_by_others(database, key);
-        self.announce(nobody);
+        self.serve(now_ms);
+        self.announce();
     }
 
     pub(crate) fn forget_reader(&mut self, connection: ConnectionId) {

@@ -5,7 +5,7 @@ use super::selector::Selector;
 use crate::commands::{misused_subcommand, up_to_nul};
 use crate::errors::{self, Failure};
 use crate::reply::Reply;
-use crate::state::{Call, Outcome};
+use crate::state::{Call, ConnectionId, Outcome};
 use crate::table;
 
 pub fn setuser(call: &mut Call) -> Outcome {
@@ -65,9 +65,23 @@ pub fn deluser(call: &mut Call) -> Outcome {
         if name == b"default" {
             return Err(errors::err("The 'default' user cannot be removed"));
         }
-        removed += usize::from(call.model.users.remove(name).is_some());
+        if call.model.users.remove(name).is_some() {
+            removed += 1;
+            call.close_all_of(name);
+        }
     }
     Ok(Reply::count(removed))
+}
+
+impl Call<'_> {
+    fn close_all_of(&mut self, user: &[u8]) {
+        let connections = self.model.connections.iter();
+        let of_user = connections.filter(|(_, it)| it.user == user);
+        let of_user: Vec<ConnectionId> = of_user.map(|(id, _)| *id).collect();
+        for connection in of_user {
+            self.close(connection);
+        }
+    }
 }
 
 pub fn users(call: &mut Call) -> Outcome {

@@ -12,6 +12,7 @@ use crate::keyspace::change::Class;
 use crate::keyspace::double;
 use crate::keyspace::hash::due::Telling;
 use crate::keyspace::integer::until_nul;
+use crate::keyspace::list::List;
 use crate::keyspace::partial_sort;
 use crate::storage::Plan;
 use elements::Collection;
@@ -213,14 +214,13 @@ fn store(call: &mut Call, key: &[u8], values: Vec<Option<Vec<u8>>>) -> Outcome {
         .collect();
     call.keyspace.write(Plan::Savepoint, |txn| {
         let slot = txn.slot(db, key, now_ms)?;
-        let was_there = txn.delete(&slot, key)?;
         if values.is_empty() {
-            if was_there {
+            if txn.delete(&slot, key)? {
                 txn.touched(db, key, 1, Some((Class::Generic, "del")));
             }
             return Ok(());
         }
-        let mut list = list_value::list(txn, db, key, now_ms, limits)?;
+        let mut list = List::instead(slot, key, limits);
         list.fill(txn, &values)?;
         txn.touched(
             db,

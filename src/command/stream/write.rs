@@ -50,6 +50,7 @@ pub fn xadd(call: &mut Call<'_>) -> Outcome {
         };
         edit.finish(txn)?;
         txn.touched(db, key, 1, Some((Class::Stream, "xadd")));
+        txn.ready(db, key);
         if trimmed > 0 {
             txn.event(db, key, Class::Stream, "xtrim");
         }

@@ -98,9 +98,26 @@ pub struct List<'k> {
     limits: Limits,
     /// The limit of its nodes, if it is named `quicklist`.
     fill: Option<i16>,
+    /// It takes the place of whatever is there.
+    takes_place: bool,
 }
 
 impl<'k> List<'k> {
+    /// A list that is to take the place of what is at the slot, expiry and all, as soon as it has elements. Needs a
+    /// savepoint.
+    pub fn instead(slot: Slot, key: &'k [u8], limits: Limits) -> Self {
+        Self {
+            key,
+            slot,
+            form: Form::Missing,
+            body: Vec::new(),
+            len: 0,
+            limits,
+            fill: None,
+            takes_place: true,
+        }
+    }
+
     /// Looks at the list at `key`. None if another kind of value is there.
     pub fn open(
         txn: &mut Txn<'_>,
@@ -130,6 +147,7 @@ impl<'k> List<'k> {
             len: 0,
             limits,
             fill,
+            takes_place: false,
         };
         if slot.is_large() && slot.exists() {
             let tree = txn.keyspace().tree(db, key, 0)?;
@@ -177,8 +195,8 @@ impl<'k> List<'k> {
             Encoding::Packed
         };
         match self.slot.header() {
-            Some(header) => Header { encoding, ..header },
-            None => Header::new(Kind::List, encoding),
+            Some(header) if !self.takes_place => Header { encoding, ..header },
+            _ => Header::new(Kind::List, encoding),
         }
     }
 

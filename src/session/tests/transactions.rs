@@ -217,7 +217,15 @@ fn a_transaction_and_its_watches_show_in_client_list_and_info() {
         list.contains("watching_clients:0\r\n") && list.contains("total_watched_keys:0\r\n"),
         "{list}"
     );
-    world.ask(&mut session, "DISCARD\r\nWATCH a\r\n");
+    let list = world.ask(
+        &mut session,
+        "DISCARD\r\nWATCH a\r\nMULTI\r\nCLIENT INFO\r\nINFO clients\r\nEXEC\r\n",
+    );
+    assert!(
+        list.contains(" multi=2 watch=0 ") && list.contains("watching_clients:0\r\n"),
+        "{list}"
+    );
+    world.ask(&mut session, "WATCH a\r\n");
     world.server.disconnect(&session.client.entry);
     assert_eq!(
         (world.server.watched.watchers(), world.server.watched.keys()),
