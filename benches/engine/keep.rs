@@ -12,12 +12,10 @@ use redkeep::storage::log::Log;
 use redkeep::storage::{self, Engine, OnMiss, OpenOptions, Plan, Read, RootId, TreeId};
 use redkeep::vfs::{Clock, OsClock, OsVfs};
 
-use super::store::{KEY_BYTES, Store, VALUE_BYTES, key};
+use super::store::{KEY_BYTES, LOAD_KEYS, Store, VALUE_BYTES, key};
 
 /// Bytes of log after which a checkpoint is made: the server's default.
 const CHECKPOINT_BYTES: u64 = 64 << 20;
-/// Keys of one transaction while loading.
-const LOAD_KEYS: u64 = 1000;
 
 /// The engine behind its lock.
 struct Locked(Mutex<Engine>);

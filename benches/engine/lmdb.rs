@@ -5,7 +5,7 @@ use std::path::Path;
 use heed::types::Bytes;
 use heed::{Database, Env, EnvFlags, EnvOpenOptions};
 
-use super::store::{KEY_BYTES, Store, VALUE_BYTES, key};
+use super::store::{KEY_BYTES, LOAD_KEYS, Store, VALUE_BYTES, key};
 
 pub struct Lmdb {
     env: Env,
@@ -34,12 +34,14 @@ impl Store for Lmdb {
     }
 
     fn load(&mut self, keys: u64) {
-        let mut txn = self.env.write_txn().expect("a transaction");
-        for n in 0..keys {
-            let value = [b'v'; VALUE_BYTES];
-            self.data.put(&mut txn, &key(n), &value).expect("a put");
+        for first in (0..keys).step_by(LOAD_KEYS as usize) {
+            let mut txn = self.env.write_txn().expect("a transaction");
+            for n in first..keys.min(first + LOAD_KEYS) {
+                let value = [b'v'; VALUE_BYTES];
+                self.data.put(&mut txn, &key(n), &value).expect("a put");
+            }
+            txn.commit().expect("a commit");
         }
-        txn.commit().expect("a commit");
         self.sync();
     }
 

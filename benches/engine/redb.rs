@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ::redb::{Database, Durability, ReadableDatabase, TableDefinition};
 
-use super::store::{KEY_BYTES, Store, VALUE_BYTES, key};
+use super::store::{KEY_BYTES, LOAD_KEYS, Store, VALUE_BYTES, key};
 
 const DATA: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("data");
 
@@ -44,8 +44,12 @@ impl Store for Redb {
     }
 
     fn load(&mut self, keys: u64) {
-        let mut pairs = (0..keys).map(|n| (key(n), [b'v'; VALUE_BYTES]));
-        self.change(Durability::Immediate, &mut pairs);
+        for first in (0..keys).step_by(LOAD_KEYS as usize) {
+            let numbers = first..keys.min(first + LOAD_KEYS);
+            let mut pairs = numbers.map(|n| (key(n), [b'v'; VALUE_BYTES]));
+            self.change(Durability::None, &mut pairs);
+        }
+        self.sync();
     }
 
     fn get_all(&mut self, keys: &mut dyn Iterator<Item = [u8; KEY_BYTES]>) -> u64 {

@@ -2,6 +2,8 @@
 
 pub const KEY_BYTES: usize = 16;
 pub const VALUE_BYTES: usize = 64;
+/// Keys of one transaction while loading: few, so that no engine has to keep many changed pages.
+pub const LOAD_KEYS: u64 = 1000;
 
 /// An engine with a file of its own.
 pub trait Store {
