@@ -217,7 +217,13 @@ impl List<'_> {
         settles: bool,
         give: &mut dyn FnMut(&[u8]),
     ) -> Result<(), Error> {
-        let mut shape = self.shape(txn, tree)?;
+        // Of a long list the nodes at the ends matter only to the next push: those that are not known are not looked for.
+        let is_long = self.fill.is_some() && self.len - 1 > nodes::ENTRIES_MAX;
+        let known = if is_long {
+            self.known_shape(txn, tree)
+        } else {
+            Some(self.shape(txn, tree)?)
+        };
         let mut edge = std::mem::take(&mut txn.keyspace().lists.label);
         let engine = &mut txn.keyspace().engine;
         let cell = engine.seek(tree, end.seek(), &mut edge)?;
@@ -235,20 +241,27 @@ impl List<'_> {
             self.len = 0;
             return self.settle(txn);
         }
-        if !shape.pop(end, bytes) {
-            shape = match end {
+        let mut shape = known.and_then(|shape| shape.without(end, bytes));
+        if shape.is_none() && !is_long {
+            shape = Some(match end {
                 End::Head => nodes::shape_between(engine, tree, Seek::After(&edge), None)?,
                 End::Tail => nodes::shape_between(engine, tree, Seek::First, Some(&edge))?,
-            };
+            });
         }
-        let settles = settles && self.is_unsettled(&shape, self.len - 1);
+        let is_unsettled = |shape| self.is_unsettled(&shape, self.len - 1);
+        let settles = settles && shape.is_some_and(is_unsettled);
         if settles {
             txn.engine().need_savepoint();
+        }
+        if shape.is_none() {
+            self.forget_shape(txn, tree);
         }
         txn.engine().delete(tree, &edge)?;
         txn.keyspace().lists.label = edge;
         self.len -= 1;
-        self.note_shape(txn, tree, shape);
+        if let Some(shape) = shape {
+            self.note_shape(txn, tree, shape);
+        }
         if settles {
             return self.settle(txn);
         }

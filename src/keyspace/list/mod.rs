@@ -249,12 +249,17 @@ impl<'k> List<'k> {
 
     /// The nodes at the ends of the large form.
     fn shape(&self, txn: &mut Txn<'_>, tree: TreeId) -> Result<Shape, Error> {
+        match self.known_shape(txn, tree) {
+            Some(shape) => Ok(shape),
+            None => nodes::shape_between(&mut txn.keyspace().engine, tree, Seek::First, None),
+        }
+    }
+
+    /// The same, if they are remembered.
+    fn known_shape(&self, txn: &mut Txn<'_>, tree: TreeId) -> Option<Shape> {
         let keyspace = txn.keyspace();
         let desc = keyspace.engine.desc(tree);
-        match keyspace.lists.shapes.get(&desc) {
-            Some(shape) => Ok(shape),
-            None => nodes::shape_between(&mut keyspace.engine, tree, Seek::First, None),
-        }
+        keyspace.lists.shapes.get(&desc)
     }
 
     /// Remembers the nodes at the ends as they are now.

@@ -23,6 +23,8 @@ const FRAME_BYTES: u64 = 7;
 const ENTRY_BYTES_EXPECTED: u64 = 8;
 /// The largest node where a number of entries is the limit, in bytes.
 const COUNTED_BYTES_MAX: u64 = 8192;
+/// Entries of one node at most: the largest one in bytes, of the smallest entries.
+pub const ENTRIES_MAX: u64 = 1 << 15;
 /// The largest nodes by `list-max-listpack-size` -1, -2 ..., in bytes.
 const LEVELS: [u64; 5] = [4096, 8192, 16_384, 32_768, 65_536];
 
@@ -270,9 +272,9 @@ impl Shape {
         node.bytes = node.bytes.saturating_sub(old_bytes) + new_bytes;
     }
 
-    /// Takes an element off an end; false if its node was not the only one and is gone, so that the shape has to be
-    /// found anew.
-    pub fn pop(&mut self, end: End, entry_bytes: u64) -> bool {
+    /// The shape without an element at an end; None if its node was not the only one and is gone, so that the shape has
+    /// to be found anew.
+    pub fn without(mut self, end: End, entry_bytes: u64) -> Option<Self> {
         let is_one = self.one().is_some();
         let node = self.at_mut(end);
         if node.plain {
@@ -280,7 +282,7 @@ impl Shape {
         } else {
             node.remove(entry_bytes);
         }
-        is_one || node.count > 0
+        (is_one || node.count > 0).then_some(self)
     }
 
     /// Whether a `quicklist` of this shape that has shrunk becomes a `listpack`.

@@ -323,6 +323,42 @@ fn a_list_changes_its_form_at_the_threshold_and_back_below_half() {
     }
 }
 
+/// Pops of a list that is certainly more than one node do not look for its nodes; whoever needs them later finds them.
+#[test]
+fn a_long_list_keeps_its_nodes_however_it_shrinks() {
+    let mut rig = Rig::new(4096, 16);
+    let items: Vec<Vec<u8>> = (0..1000_u32).map(|n| n.to_string().into_bytes()).collect();
+    let items: Vec<&[u8]> = items.iter().map(Vec::as_slice).collect();
+    let mut len = 0;
+    while len < nodes::ENTRIES_MAX + 2000 {
+        let pushed = rig.change(|list, txn| list.push(txn, End::Tail, &items, 3000));
+        pushed.expect("storage that works");
+        len += items.len() as u64;
+    }
+    let mut rng = fastrand::Rng::with_seed(7);
+    let mut turn = 0;
+    while len > 0 {
+        turn += 1;
+        let end = if rng.bool() { End::Head } else { End::Tail };
+        let pushes = rng.u32(..8) == 0 && len > 100;
+        let changed = rig.change(|list, txn| match pushes {
+            true => list.push(txn, end, &[b"more"], 4),
+            false => list.pop(txn, end, true, &mut |_| {}),
+        });
+        changed.expect("storage that works");
+        len = if pushes { len + 1 } else { len - 1 };
+        if turn % 1009 == 0 || len < 40 {
+            let stands = rig.check();
+            // One node of at most half of sixteen entries is a listpack again.
+            match (len, stands) {
+                (0, Stands::Nowhere) | (1..=16, Stands::Small) => {}
+                (9.., Stands::Large { quick: true }) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn labels_that_have_become_long_are_replaced() {
     let mut rig = Rig::new(4096, -2);
