@@ -5,7 +5,7 @@
 //! first of these to wait wakes the flush task, which the runtime puts behind all connections that are ready now: one
 //! write to the log releases them together. Under `appendfsync always` the sync is asked for as well, and the thread
 //! that syncs wakes the flush task when it is done; a worker that is the only one makes a sync itself while syncs are
-//! short.
+//! short and little waits for them.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -17,6 +17,10 @@ use super::durability::{Durability, LogFailed, SyncPolicy};
 
 /// Syncs that take longer, in microseconds, are for the thread that syncs: connections that only read go on meanwhile.
 const SYNC_HERE_US_MAX: u64 = 400;
+
+/// So many transactions, whose clients all wait, are no load to go on with during a sync. More are: they come in pipelines
+/// or from many clients.
+const SYNC_HERE_TXNS_MAX: u64 = 64;
 
 /// What a waiter waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +144,8 @@ impl Flush {
 
     /// Syncs up to `lsn`, or asks for it.
     fn sync(&self, lsn: u64) {
-        if !self.is_alone || self.log.sync_us() > SYNC_HERE_US_MAX {
+        let is_light = lsn - self.log.synced_lsn() <= SYNC_HERE_TXNS_MAX;
+        if !self.is_alone || !is_light || self.log.sync_us() > SYNC_HERE_US_MAX {
             self.log.request_sync(lsn);
         } else if self.log.sync_to(lsn).is_err() {
             self.failed.set(true);
@@ -312,6 +317,16 @@ mod tests {
             flush.poll(Goal::Release(7), &mut true, &mut cx),
             Poll::Ready(Ok(()))
         );
+
+        // Much that waits, and syncs that take long, are for the thread.
+        let lsn = 7 + SYNC_HERE_TXNS_MAX;
+        assert!(
+            flush
+                .poll(Goal::Release(lsn + 1), &mut false, &mut cx)
+                .is_pending()
+        );
+        flush.step();
+        assert_eq!(quick.asked.load(Ordering::SeqCst), lsn + 1);
 
         let mut slow = FakeLog::new(SyncPolicy::Always, false);
         Arc::get_mut(&mut slow).expect("nobody else has it").sync_us = SYNC_HERE_US_MAX + 1;
