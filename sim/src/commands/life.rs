@@ -10,6 +10,8 @@ use redkeep::storage::Error;
 use redkeep::storage::checkpoint::EngineLock;
 use redkeep::storage::log::LogError;
 
+use redkeep_model::Model;
+
 use super::held::HeldSnapshot;
 use super::machine::{Held, Machine, Words, configured};
 use super::oracle::{Content, FIRST_WAITER, Shown, State, WORKER};
@@ -330,7 +332,7 @@ impl Life {
         for wait in waiting.iter().filter(|_| !failed) {
             let mut model = history.last().content().model.clone();
             let connection = FIRST_WAITER + wait.waiter;
-            let given = model.execute(connection, &wait.words, now_ms.cast_signed());
+            let given = asked(&mut model, connection, &wait.words, now_ms);
             if given != TIMED_OUT && !given.starts_with(b"-") {
                 let detail = format!("nobody is told of what is there: {}", shown(&wait.words));
                 return Err(Broken::new("O11", detail));
@@ -509,9 +511,7 @@ fn meets(
     now_ms: u64,
 ) -> Result<(), Broken> {
     let connection = FIRST_WAITER + waiter;
-    let expected = content
-        .model
-        .execute(connection, words, now_ms.cast_signed());
+    let expected = asked(&mut content.model, connection, words, now_ms);
     if expected == reply {
         return Ok(());
     }
@@ -522,6 +522,17 @@ fn meets(
         as_text(reply)
     );
     Err(Broken::new("O11", detail))
+}
+
+/// What the model answers to a command that may block; where it would wait, what it answers in the end. Who is served when is
+/// judged here, by what the server did.
+fn asked(model: &mut Model, connection: usize, words: &Words, now_ms: u64) -> Vec<u8> {
+    let reply = model.execute(connection, words, now_ms.cast_signed());
+    if model.is_waiting(connection) {
+        model.disconnect(connection);
+        return TIMED_OUT.to_vec();
+    }
+    reply
 }
 
 fn shown(words: &Words) -> String {

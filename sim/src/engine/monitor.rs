@@ -348,7 +348,7 @@ impl Monitor {
         match role {
             FileRole::Data if offset < META_REGION_BYTES => self.meta_begins(offset, bytes),
             FileRole::Data => self.pages_begin(offset, bytes),
-            FileRole::Log => self.log_begins(offset),
+            FileRole::Log => self.log_begins(offset, bytes),
         }
     }
 
@@ -505,12 +505,14 @@ impl Monitor {
         }
     }
 
-    fn log_begins(&mut self, offset: u64) {
+    /// Zeroes may go into a segment before it is begun: their rest, after a short write, begins anywhere.
+    fn log_begins(&mut self, offset: u64, bytes: &[u8]) {
         let Some((slot, inside)) = inspect::slot_at(offset, self.segment_bytes) else {
             return;
         };
         let is_ours = self.segments.get(&slot).is_some_and(|s| s.is_ours);
-        if inside >= inspect::FRAMES_START && !is_ours && !self.is_opening {
+        let fills = bytes.iter().all(|byte| *byte == 0);
+        if inside >= inspect::FRAMES_START && !is_ours && !self.is_opening && !fills {
             self.fail(
                 "A11",
                 format!("frames go into slot {slot}, a segment of an earlier life"),
