@@ -382,6 +382,14 @@ impl Model {
         self.databases[database].ghosts.len()
     }
 
+    /// The keys of a database that have expired, and that Redis may not have removed.
+    pub fn expired_keys(&self, database: usize, now_ms: i64) -> Vec<Vec<u8>> {
+        let Database { entries, ghosts } = &self.databases[database];
+        let is_due = |entry: &Entry| entry.expires_at_ms.is_some_and(|at| at < now_ms);
+        let due = entries.iter().filter(|(_, entry)| is_due(entry));
+        due.map(|(key, _)| key).chain(ghosts).cloned().collect()
+    }
+
     /// Whether a key has expired and Redis may not have removed it.
     pub fn is_ghost(&self, database: usize, key: &[u8]) -> bool {
         self.databases[database].ghosts.contains(key)

@@ -354,6 +354,23 @@ impl Session {
         self.receive_by_time()
     }
 
+    /// Removes what has expired unheard before its end is announced to who asks for all.
+    fn lay_ghosts(&mut self, request: &[Vec<u8>]) -> Result<(), Failure> {
+        if !request
+            .iter()
+            .any(|word| word.eq_ignore_ascii_case(b"BCAST"))
+        {
+            return Ok(());
+        }
+        let now = now_ms();
+        for database in 0..DATABASES {
+            for key in self.model.expired_keys(database, now) {
+                self.ask_aside(database, &[b"TYPE".to_vec(), key])?;
+            }
+        }
+        Ok(())
+    }
+
     /// Compares what is sent as keys expire: each server removes them in its own time and order, and announces several
     /// together or not.
     fn receive_by_time(&mut self) -> Result<(), Failure> {
@@ -375,6 +392,7 @@ impl Session {
     /// Sends one request to both, and compares.
     fn exchange(&mut self, connection: usize, request: &[Vec<u8>]) -> Result<(), Failure> {
         self.sweep()?;
+        self.lay_ghosts(request)?;
         let discard = [b"DISCARD".to_vec()];
         let request = if self.would_run_withheld(connection, request) {
             &discard
