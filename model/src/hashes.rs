@@ -399,7 +399,7 @@ pub fn hrandfield(call: &mut Call) -> Outcome {
             fields.into_iter().cycle().take(draws).collect()
         }
     };
-    let nested = call.connection().protocol == Protocol::Resp3;
+    let nested = call.protocol() == Protocol::Resp3;
     let mut items = Vec::new();
     for field in chosen {
         let name = Reply::Bulk(field.name);

@@ -621,6 +621,15 @@ impl<'a> Call<'a> {
         self.now_ms.wrapping_add(delta_ms)
     }
 
+    /// The protocol in which a reply takes shape: scripts hear RESP2.
+    pub fn protocol(&mut self) -> Protocol {
+        if self.model.remembered.in_script {
+            Protocol::Resp2
+        } else {
+            self.connection().protocol
+        }
+    }
+
     /// Whether argument `index` is this word, in any case.
     pub fn says(&self, index: usize, word: &str) -> bool {
         self.arg(index).eq_ignore_ascii_case(word.as_bytes())

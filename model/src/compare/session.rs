@@ -315,10 +315,11 @@ impl Session {
             .checkpoint_every
             .is_some_and(|every| self.requests_sent.is_multiple_of(every));
         // A subscriber may not ask for it, and its complaint is as good as any reply. Inside MULTI it would count, and
-        // behind CLIENT CACHING; that it is refused to a user would be written down.
+        // behind CLIENT CACHING and CLIENT REPLY SKIP; that it is refused to a user would be written down.
         let is_free = |it: &usize| {
             self.model.queued(*it).is_none()
                 && !self.model.is_waiting(*it)
+                && !self.model.is_silenced(*it)
                 && !self.model.is_tracking(*it)
                 && self.model.user(*it) == b"default"
         };

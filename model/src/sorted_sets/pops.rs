@@ -80,7 +80,7 @@ fn pop_one_key(call: &mut Call, max: bool) -> Outcome {
     };
     let key = call.key();
     let taken = pop(call, key, max, count)?.unwrap_or_default();
-    let resp3 = call.connection().protocol == Protocol::Resp3;
+    let resp3 = call.protocol() == Protocol::Resp3;
     Ok(if counted && resp3 {
         nested(&taken)
     } else {

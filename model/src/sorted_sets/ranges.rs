@@ -268,7 +268,7 @@ fn choose(
 
 /// Members, and their scores if wanted.
 pub fn show(call: &mut Call, members: &[Scored], with_scores: bool) -> Reply {
-    let nested = call.connection().protocol == Protocol::Resp3;
+    let nested = call.protocol() == Protocol::Resp3;
     let mut items = Vec::new();
     for (member, score) in members {
         let pair = [Reply::bulk(member), score_reply(Some(*score))];

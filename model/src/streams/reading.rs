@@ -157,7 +157,7 @@ fn answer(call: &mut Call, ask: &Ask, read: Vec<(Vec<u8>, Reply)>) -> Reply {
     let pairs = read
         .into_iter()
         .map(|(key, items)| (Reply::Bulk(key), items));
-    match call.connection().protocol {
+    match call.protocol() {
         Protocol::Resp3 => Reply::Map(pairs.collect()),
         Protocol::Resp2 => {
             let pairs = pairs.map(|(key, items)| Reply::Array(vec![key, items]));

@@ -152,7 +152,7 @@ pub fn cat(call: &mut Call) -> Outcome {
             if !categories.clone().any(|it| *it == wanted) {
                 return Err(errors::err_bytes(&[
                     b"Unknown category '",
-                    up_to_nul(call.arg(2), usize::MAX),
+                    up_to_nul(call.arg(2), 128),
                     b"'",
                 ]));
             }
