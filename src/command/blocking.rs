@@ -69,8 +69,13 @@ pub enum Awaits {
 }
 
 impl Awaits {
+    /// Whether a key that cannot be read is worth a run, which then says why.
+    pub fn may_be_met(self, news: News) -> bool {
+        news != News::Touched || self == Self::StreamGroup
+    }
+
     /// Whether a key is worth a run. `kind` is that of its value, if it has one.
-    fn is_met_by(self, kind: Option<Kind>, news: News) -> bool {
+    pub fn is_met_by(self, kind: Option<Kind>, news: News) -> bool {
         match (self, news) {
             (Self::StreamGroup, News::Touched) => kind != Some(Kind::Stream),
             (_, News::Touched) => false,
@@ -333,11 +338,15 @@ impl Table {
         }
     }
 
-    /// Takes a waiter out to run its command, if a value of this kind and these news are what it awaits. Its places in
-    /// line stay until it leaves them.
-    pub fn take_waiter(&mut self, id: u64, kind: Option<Kind>, news: News) -> Option<Waiter> {
+    /// Takes a waiter out to run its command, if that is worth it for what it awaits. Its places in line stay until it
+    /// leaves them.
+    pub fn take_waiter(
+        &mut self,
+        id: u64,
+        is_worth: impl FnOnce(Awaits) -> bool,
+    ) -> Option<Waiter> {
         let waiter = self.waiters.get(&id)?;
-        if !waiter.awaits.is_met_by(kind, news) {
+        if !is_worth(waiter.awaits) {
             return None;
         }
         self.waiters.remove(&id)

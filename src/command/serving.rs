@@ -35,12 +35,14 @@ pub(super) fn serve(keyspace: &mut Keyspace, server: &Server, table: &mut Table,
             // Every command that is run again has a time of its own.
             let now_ms = now_ms.max(server.clock.wall_ms());
             keyspace.engine.begin_command(OnMiss::Read);
-            // A key that cannot be read is the command's to complain about.
-            let kind = match keyspace.lookup(ready.db, &ready.key, now_ms, Look::ASIDE) {
-                Ok(entry) => entry.map(|entry| entry.header.kind),
-                Err(_) => None,
-            };
-            if let Some(waiter) = table.take_waiter(id, kind, ready.news) {
+            let found = keyspace.lookup(ready.db, &ready.key, now_ms, Look::ASIDE);
+            let kind = found.map(|entry| entry.map(|entry| entry.header.kind));
+            let waiter = table.take_waiter(id, |awaits| match kind {
+                Ok(kind) => awaits.is_met_by(kind, ready.news),
+                // A key that cannot be read is the command's to complain about.
+                Err(_) => awaits.may_be_met(ready.news),
+            });
+            if let Some(waiter) = waiter {
                 run(keyspace, server, table, waiter, now_ms);
             }
         }

@@ -267,8 +267,8 @@ pub fn run(seed: Seed, planted: Planted) -> Result<Coverage, Box<Failure>> {
     for _ in 0..knobs.lives {
         let acts = |work: &mut Workload| {
             let mut acts = random::acts(work, knobs.acts);
-            // The life is ended elsewhere, and other runs have clients that wait.
-            acts.retain(|act| !matches!(act, Act::Shutdown | Act::Reopen | Act::Block(..)));
+            // The life is ended elsewhere.
+            acts.retain(|act| !matches!(act, Act::Shutdown | Act::Reopen));
             acts
         };
         let before = acts(&mut work);
