@@ -144,7 +144,7 @@ impl Flush {
 
     /// Syncs up to `lsn`, or asks for it.
     fn sync(&self, lsn: u64) {
-        let is_light = lsn - self.log.synced_lsn() <= SYNC_HERE_TXNS_MAX;
+        let is_light = lsn.saturating_sub(self.log.synced_lsn()) <= SYNC_HERE_TXNS_MAX;
         if !self.is_alone || !is_light || self.log.sync_us() > SYNC_HERE_US_MAX {
             self.log.request_sync(lsn);
         } else if self.log.sync_to(lsn).is_err() {
