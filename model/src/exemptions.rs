@@ -350,7 +350,10 @@ fn judge(rule: Rule, observation: &Observation, expected: &Node, actual: &Node) 
         Rule::AnyStatus => matches!(actual, Node::Line(b'+', _)),
         Rule::Includes => introspection::includes(expected, actual),
         Rule::Declared => introspection::is_declared_so(expected, actual),
-        Rule::SameKeys => introspection::has_same_keys(expected, actual),
+        Rule::SameKeys => {
+            let asks_for_all = observation.request[2..].iter().any(|word| word == b"*");
+            introspection::has_same_keys(expected, actual, asks_for_all)
+        }
         Rule::KeysWithFlags => introspection::are_flagged(expected, actual),
         Rule::Lines => clients::has_lines(expected, actual),
         Rule::Refusals => clients::are_refusals(expected, actual),

@@ -61,10 +61,10 @@ fn merged(words: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Failure> {
 
 pub fn deluser(call: &mut Call) -> Outcome {
     let mut removed = 0;
+    if call.args[2..].iter().any(|name| name == b"default") {
+        return Err(errors::err("The 'default' user cannot be removed"));
+    }
     for name in &call.args[2..] {
-        if name == b"default" {
-            return Err(errors::err("The 'default' user cannot be removed"));
-        }
         if call.model.users.remove(name).is_some() {
             removed += 1;
             call.close_all_of(name);

@@ -2,6 +2,7 @@
 
 use super::User;
 use super::selector::Refused;
+use crate::commands::up_to_nul;
 use crate::named_keys;
 use crate::state::{Call, ConnectionId, Model};
 use crate::table::{self, Declared};
@@ -46,7 +47,7 @@ impl Denied {
             b" has no permissions to ",
             verb,
             b" the '",
-            object,
+            up_to_nul(object, usize::MAX),
             b"' ",
             noun.as_bytes(),
         ];
