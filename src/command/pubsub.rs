@@ -130,9 +130,10 @@ fn send(call: &mut Call<'_>, kind: Kind) -> Outcome {
     Ok(())
 }
 
-/// What PING answers to a subscriber that speaks RESP2; false if this is none.
+/// What PING answers to a subscriber that speaks RESP2; false if this is none. A script, which hears RESP2, is none.
 pub fn ping(call: &mut Call<'_>) -> bool {
-    if call.out.proto() != Proto::Resp2 || !call.client.subscriptions.any() {
+    let is_subscriber = call.client.subscriptions.any() && !call.client.in_script;
+    if call.out.proto() != Proto::Resp2 || !is_subscriber {
         return false;
     }
     call.out.array(2);

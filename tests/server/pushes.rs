@@ -95,6 +95,14 @@ fn who_flushes_hears_of_it_for_others_before_the_reply() {
 }
 
 #[test]
+fn a_script_of_a_subscriber_is_no_subscriber() {
+    let shell = shell();
+    let mut client = three(&shell);
+    client.check("SUBSCRIBE x\r\n", &confirmed('>', "subscribe", "x", 1));
+    client.check("EVAL \"return redis.call('PING')\" 0\r\n", "+PONG\r\n");
+}
+
+#[test]
 fn messages_reach_channels_patterns_and_shard_channels() {
     let shell = shell();
     let (mut two, mut three, mut publisher) = (shell.connect(), three(&shell), shell.connect());
