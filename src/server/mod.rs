@@ -23,6 +23,7 @@ mod doors;
 pub mod durability;
 mod flush;
 pub mod late_log;
+mod linger;
 pub mod listener;
 pub mod log_keeper;
 pub mod machine;

@@ -18,6 +18,8 @@ use parking_lot::MutexGuard;
 use tokio::sync::Notify;
 
 use super::Shared;
+use super::durability::SyncPolicy;
+use super::linger::Linger;
 use crate::keyspace::Keyspace;
 use crate::session::{Session, Step};
 
@@ -83,15 +85,25 @@ struct Seat {
 }
 
 /// The connections of one worker thread that wait for the engine.
-#[derive(Default)]
 pub struct Turn {
     seats: RefCell<Vec<Seat>>,
     /// Memory of the list of seats that is not in use.
     spare: RefCell<Vec<Seat>>,
     wake: Notify,
+    linger: Linger,
 }
 
 impl Turn {
+    /// Nobody waits. With `lingers` the thread looks out for a moment before it sleeps.
+    pub fn new(lingers: bool) -> Self {
+        Self {
+            seats: RefCell::default(),
+            spare: RefCell::default(),
+            wake: Notify::new(),
+            linger: Linger::new(lingers),
+        }
+    }
+
     /// Carries out what a session has complete, together with all others that are ready.
     pub async fn execute(&self, session: &mut Lent, place: &Rc<Place>) -> Result<Step, Panicked> {
         let mut lent = Some(session.lend());
@@ -129,8 +141,12 @@ impl Turn {
 
     /// The task of the turns: runs until it is dropped.
     pub async fn run(&self, shared: &Arc<Shared>) {
+        let clock = &shared.server.clock;
         loop {
-            self.wake.notified().await;
+            // A turn that ends with a sync is better begun late, by many.
+            let lingers = shared.durability.policy() != SyncPolicy::Always;
+            let now_us = || clock.mono_us();
+            self.linger.wait(&self.wake, lingers, now_us).await;
             let mut seats = self.seats.replace(self.spare.take());
             let executed = execute(shared, &mut seats);
             for seat in seats.drain(..executed) {

@@ -88,6 +88,7 @@ pub struct WorkerHandle {
 impl WorkerHandle {
     /// Starts worker number `index` of `count`.
     pub fn start(index: usize, count: usize, shared: Arc<Shared>) -> io::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -97,7 +98,10 @@ impl WorkerHandle {
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || {
-                LocalSet::new().block_on(&runtime, work(shared, count == 1, receiver, counted))
+                LocalSet::new().block_on(
+                    &runtime,
+                    work(shared, count == 1, count < cores, receiver, counted),
+                )
             })?;
         Ok(Self {
             sender,
@@ -129,13 +133,14 @@ impl WorkerHandle {
 async fn work(
     shared: Arc<Shared>,
     is_alone: bool,
+    lingers: bool,
     mut connections: mpsc::UnboundedReceiver<NewConnection>,
     load: Arc<AtomicUsize>,
 ) {
     let flush = Flush::new(Arc::clone(&shared.durability), is_alone);
     let worker = Rc::new(Worker {
         shared,
-        turn: Turn::default(),
+        turn: Turn::new(lingers),
         flush,
         buffers: RefCell::default(),
         large_buffers: RefCell::default(),

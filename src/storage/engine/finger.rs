@@ -167,6 +167,13 @@ impl LookAhead {
         tree::descend_together(pager, desc, keys.iter().copied(), ways);
     }
 
+    /// What was looked up is going to be removed.
+    pub(super) fn prepare_removal(&self, pager: &Pager) {
+        for way in &self.ways[..self.len] {
+            way.prepare_removal(pager);
+        }
+    }
+
     /// The way to the leaf of `key`, if it was looked up and no page has moved since or become another's.
     #[inline]
     pub(super) fn take(

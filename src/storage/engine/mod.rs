@@ -500,7 +500,8 @@ impl Engine {
         }
     }
 
-    /// The same with what the first or last keys of nested tree `order` have behind their first `skip` bytes.
+    /// The same with what the first or last keys of nested tree `order` have behind their first `skip` bytes, all of which
+    /// are going to be removed.
     pub fn look_ahead_at_end(
         &mut self,
         tree: TreeId,
@@ -526,6 +527,7 @@ impl Engine {
             .filter_map(|&end| bytes[std::mem::replace(&mut start, end)..end].get(skip..))
             .collect();
         self.ahead.look(&self.pager, &desc, &keys);
+        self.ahead.prepare_removal(&self.pager);
     }
 
     /// A nested tree of the cell at `key`, if it has it and is in memory.

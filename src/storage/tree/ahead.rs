@@ -80,6 +80,13 @@ pub fn descend_together<'k>(
 }
 
 impl Ahead {
+    /// Asks the processor for what moves in the leaf when the cell that was found goes.
+    pub fn prepare_removal(&self, pager: &Pager) {
+        if let Some(leaf) = self.path.last().filter(|_| self.is_whole && self.found) {
+            Node::new(pager.bytes(leaf.slot)).prefetch_slots(leaf.index);
+        }
+    }
+
     /// Begins to look into the page that is next, if it is sound.
     fn enter<'p>(
         &mut self,
