@@ -341,6 +341,7 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
         .on(Arc::new(machine))
         .among(Arc::new(TcpPeers::new(Arc::clone(&clock))))
         .with_disk(Arc::new(OsVfs));
+    server.collation.load(&config, &*server.machine)?;
     acl::file::load_at_start(&config, &server.users)?;
     server.loading.begin(clock.wall_ms());
     server

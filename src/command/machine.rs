@@ -1,7 +1,10 @@
 //! What commands may know of the process and of the machine it runs on.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::collation::{Locale, UnknownLocale};
 
 /// What does not change while the process lives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,9 +59,13 @@ pub trait Machine: Send + Sync + Debug {
 
     /// Asks the allocator to give free memory back to the system. False: this one cannot be asked.
     fn give_memory_back(&self) -> bool;
+
+    /// How texts are ordered where this locale is spoken; an empty name means the one that the environment names. None: as
+    /// bytes.
+    fn locale(&self, name: &[u8]) -> Result<Option<Arc<dyn Locale>>, UnknownLocale>;
 }
 
-/// No machine: every figure is zero. For tests and simulations, which must not depend on where they run.
+/// No machine: every figure is zero, and no language is spoken. For tests and simulations, which must not depend on where they run.
 #[derive(Debug, Default)]
 pub struct Nowhere(Identity);
 
@@ -83,5 +90,12 @@ impl Machine for Nowhere {
 
     fn give_memory_back(&self) -> bool {
         false
+    }
+
+    fn locale(&self, name: &[u8]) -> Result<Option<Arc<dyn Locale>>, UnknownLocale> {
+        match name {
+            b"" | b"C" | b"POSIX" => Ok(None),
+            _ => Err(UnknownLocale),
+        }
     }
 }

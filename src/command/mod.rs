@@ -20,6 +20,7 @@ pub mod client;
 pub mod client_admin;
 pub mod client_eviction;
 pub mod client_tracking;
+pub mod collation;
 pub mod config;
 pub mod connection;
 pub mod debug;

@@ -11,6 +11,7 @@ use super::backup::Backups;
 use super::blocking::BlockTable;
 use super::checkpoint::CheckpointBell;
 use super::client::{Entry, signal};
+use super::collation::Collation;
 use super::debug::Switches;
 use super::eviction::EvictionFigures;
 use super::feed::Feed;
@@ -45,6 +46,7 @@ pub struct Server {
     pub machine: Arc<dyn Machine>,
     pub peers: Arc<dyn Peers>,
     pub tuning: Tuning,
+    pub collation: Collation,
     pub registry: Registry,
     pub blocked: BlockTable,
     pub watched: WatchTable,
@@ -91,6 +93,7 @@ impl Server {
             machine: Arc::new(Nowhere::default()),
             peers: Arc::new(Alone),
             tuning,
+            collation: Collation::default(),
             registry: Registry::default(),
             blocked: BlockTable::default(),
             watched: WatchTable::default(),
@@ -185,7 +188,8 @@ impl Server {
 }
 
 impl Host for Server {
-    fn apply(&self, config: &Config, _changed: &[Key]) -> Result<(), Refusal> {
+    fn apply(&self, config: &Config, changed: &[Key]) -> Result<(), Refusal> {
+        self.collation.apply(config, &*self.machine, changed)?;
         self.tuning.load(config);
         self.users.configure(config);
         Ok(())

@@ -104,6 +104,7 @@ directives! {
         LfuDecayTime, "lfu-decay-time", number(1, 0, I32), NONE;
         LfuLogFactor, "lfu-log-factor", number(10, 0, I32), NONE;
         ListMaxListpackSize, "list-max-listpack-size" | "list-max-ziplist-size", number(-2, -I32 - 1, I32), NONE;
+        LocaleCollate, "locale-collate", text(""), NONE;
         Logfile, "logfile", text(""), IMMUTABLE;
         Loglevel, "loglevel", choice(LOG_LEVELS, 2), NONE;
         Maxclients, "maxclients", number(10000, 1, U32), NONE;
@@ -155,7 +156,6 @@ directives! {
         HideUserDataFromLog, "hide-user-data-from-log", yes_no(false), NONE;
         IgnoreWarnings, "ignore-warnings", text(""), NONE;
         KeyLoadDelay, "key-load-delay", number(0, -I32 - 1, I32), HIDDEN;
-        LocaleCollate, "locale-collate", text(""), NONE;
         MaxNewConnectionsPerCycle, "max-new-connections-per-cycle", number(10, 1, 1000), NONE;
         MaxNewTlsConnectionsPerCycle, "max-new-tls-connections-per-cycle", number(1, 1, 1000), NONE;
         OomScoreAdj, "oom-score-adj", choice(OOM_SCORE_MODES, 0), NONE;

@@ -1,8 +1,11 @@
 //! The process as the kernel shows it under `/proc`.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::locale;
+use crate::command::collation::{Locale, UnknownLocale};
 use crate::command::machine::{Identity, Machine, Memory, ProcessorTime};
 
 /// Random bytes of an identity: twice as many hexadecimal digits.
@@ -80,6 +83,10 @@ impl Machine for ThisMachine {
 
     fn sleep(&self, time: Duration) {
         std::thread::sleep(time);
+    }
+
+    fn locale(&self, name: &[u8]) -> Result<Option<Arc<dyn Locale>>, UnknownLocale> {
+        locale::find(name)
     }
 
     #[cfg(target_env = "gnu")]

@@ -25,6 +25,7 @@ mod flush;
 pub mod late_log;
 mod linger;
 pub mod listener;
+pub mod locale;
 pub mod log_keeper;
 pub mod machine;
 pub mod metrics;

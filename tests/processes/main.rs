@@ -5,6 +5,7 @@ mod backup;
 mod crowd;
 mod debugger;
 mod live;
+mod locale;
 mod metrics;
 mod migrate;
 mod packaging;

@@ -7,6 +7,7 @@ mod pattern;
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use super::collation::Locale;
 use super::{Call, Failure, Outcome, errors, hash_value, list_value};
 use crate::keyspace::change::Class;
 use crate::keyspace::double;
@@ -138,6 +139,13 @@ fn choose(
     if !are_numbers {
         return Ok(Chosen::NotNumbers);
     }
+    let is_text = options.alpha && !options.keeps_order();
+    if is_text
+        && options.destination.is_none()
+        && let Some(locale) = call.server.collation.locale()
+    {
+        collate(&mut items, &*locale);
+    }
     if !options.keeps_order() && !items.is_empty() {
         let is_stored = options.destination.is_some();
         let mut compare = |one: &Item, other: &Item| {
@@ -158,6 +166,18 @@ fn choose(
     }
     let chosen = items.drain(range).map(|item| item.element);
     Ok(Chosen::Elements(chosen.collect()))
+}
+
+/// Lets texts be compared as `locale` does.
+fn collate(items: &mut [Item], locale: &dyn Locale) {
+    for item in items {
+        let key = match &item.weight {
+            Weight::Number(_) => continue,
+            Weight::Text(text) => text.as_deref().map(|text| locale.key(text)),
+            Weight::Own => Some(locale.key(&item.element)),
+        };
+        item.weight = Weight::Text(key);
+    }
 }
 
 /// A text as a number, which is not a number if it is none.
