@@ -116,8 +116,10 @@ impl OutputLimits {
                 b"pubsub" => &mut limits.pubsub,
                 _ => return Err(Invalid::LimitClass),
             };
+            // Redis keeps 32 bits of the seconds, and looks at their sign.
             let seconds = lenient_integer(seconds)
-                .filter(|seconds| (0..=i64::from(i32::MAX)).contains(seconds));
+                .map(|seconds| i64::from(seconds as i32))
+                .filter(|seconds| *seconds >= 0);
             let (Some(hard_bytes), Some(soft_bytes), Some(soft_seconds)) =
                 (bytes(hard), bytes(soft), seconds)
             else {

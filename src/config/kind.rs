@@ -21,7 +21,10 @@ pub enum Unit {
 /// What a text must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextRule {
+    /// Any text without a zero byte.
     Any,
+    /// Any bytes.
+    Bytes,
     DbFile,
     AppendFile,
     AppendDir,

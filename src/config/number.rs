@@ -89,7 +89,11 @@ pub fn lenient_integer(word: &[u8]) -> Option<i64> {
     }))
 }
 
-/// Bytes with a unit. A unit without digits is 0, as Redis has it; more than 64 bits is refused.
+/// More digits than these are no number of bytes.
+const DIGITS_MAX: usize = 127;
+
+/// Bytes with a unit. As Redis has it: a unit without digits is 0, digits for more than 64 bits are the largest number, and of
+/// what the unit makes of it 64 bits are kept.
 pub fn bytes(word: &[u8]) -> Option<u64> {
     let end = word
         .iter()
@@ -105,12 +109,15 @@ pub fn bytes(word: &[u8]) -> Option<u64> {
         b"gb" => 1 << 30,
         _ => return None,
     };
-    word[..end]
-        .iter()
-        .try_fold(0u64, |number, digit| {
-            number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-        })?
-        .checked_mul(unit)
+    if end > DIGITS_MAX {
+        return None;
+    }
+    let number = word[..end].iter().fold(0u64, |number, digit| {
+        number
+            .saturating_mul(10)
+            .saturating_add(u64::from(digit - b'0'))
+    });
+    Some(number.wrapping_mul(unit))
 }
 
 fn octal(word: &[u8]) -> Option<i64> {
@@ -174,8 +181,11 @@ mod tests {
             ("1 kb", None),
             ("1tb", None),
             ("18446744073709551615", Some(u64::MAX)),
-            ("18446744073709551616", None),
-            ("18446744073709551615kb", None),
+            ("18446744073709551616", Some(u64::MAX)),
+            ("18446744073709551615kb", Some(u64::MAX - 1023)),
+            ("17179869185gb", Some(1 << 30)),
+            (&"0".repeat(127), Some(0)),
+            (&"0".repeat(128), None),
         ] {
             assert_eq!(bytes(word.as_bytes()), expect, "{word}");
         }

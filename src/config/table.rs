@@ -119,7 +119,7 @@ directives! {
         ProtoMaxBulkLen, "proto-max-bulk-len", memory(512 * MIB, MIB, I64), DEBUG;
         Rdbchecksum, "rdbchecksum", yes_no(true), IMMUTABLE;
         Rdbcompression, "rdbcompression", yes_no(true), NONE;
-        Requirepass, "requirepass", optional(""), SENSITIVE;
+        Requirepass, "requirepass", ruled("", TextRule::Bytes, true), SENSITIVE;
         Save, "save", SAVE, SEVERAL;
         SetMaxIntsetEntries, "set-max-intset-entries", number(512, 0, I64), NONE;
         SetMaxListpackEntries, "set-max-listpack-entries", number(128, 0, I64), NONE;
@@ -220,7 +220,7 @@ directives! {
         JemallocBgThread, "jemalloc-bg-thread", yes_no(true), NONE;
         ListCompressDepth, "list-compress-depth", number(0, 0, I32), DEBUG;
         LoadingProcessEventsIntervalBytes, "loading-process-events-interval-bytes", number(2097152, 1024, I32), HIDDEN;
-        Masterauth, "masterauth", optional(""), SENSITIVE;
+        Masterauth, "masterauth", ruled("", TextRule::Bytes, true), SENSITIVE;
         Masteruser, "masteruser", optional(""), SENSITIVE;
         PropagationErrorBehavior, "propagation-error-behavior", choice(PROPAGATION_ERRORS, 0), NONE;
         RdbDelSyncFiles, "rdb-del-sync-files", yes_no(false), NONE;

@@ -93,6 +93,18 @@ impl Kind {
 
     /// Reads a value. `current` is the value so far: output limits that are not named keep theirs.
     pub fn parse(&self, words: &[Vec<u8>], current: &Value) -> Result<Value, Invalid> {
+        let takes_any_byte = matches!(
+            self,
+            Self::Text {
+                rule: TextRule::Bytes,
+                ..
+            }
+        );
+        if !takes_any_byte && words.iter().any(|word| word.contains(&0)) {
+            // As in C, a text ends there.
+            let cut: Vec<Vec<u8>> = words.iter().map(|word| until_nul(word).to_vec()).collect();
+            return self.parse(&cut, current);
+        }
         Ok(match *self {
             Self::YesNo { .. } => Value::Number(parse_yes_no(only(words)?)?),
             Self::Number { min, max, unit, .. } => {
@@ -186,6 +198,11 @@ fn or_empty(printed: Vec<u8>) -> Vec<u8> {
     }
 }
 
+fn until_nul(text: &[u8]) -> &[u8] {
+    let end = memchr::memchr(0, text).unwrap_or(text.len());
+    &text[..end]
+}
+
 fn only(words: &[Vec<u8>]) -> Result<&[u8], Invalid> {
     match words {
         [word] => Ok(word),
@@ -276,7 +293,7 @@ impl TextRule {
     fn check(self, text: &[u8]) -> Result<(), Invalid> {
         let is_path = memchr::memchr2(b'/', b'\\', text).is_some();
         let refusal = match self {
-            Self::Any => None,
+            Self::Any | Self::Bytes => None,
             Self::DbFile => is_path.then_some("dbfilename can't be a path, just a filename"),
             Self::AppendFile if text.is_empty() => Some("appendfilename can't be empty"),
             Self::AppendFile => {

@@ -173,6 +173,13 @@ fn values_are_shown_in_their_own_form() {
             "replica 1mb 2kb 3",
             "normal 0 0 0 slave 1048576 2048 3 pubsub 33554432 8388608 60",
         ),
+        (
+            "client-output-buffer-limit",
+            "slave 99999999999999999999 17179869184gb 4294967297 pubsub 1\0x 2 0",
+            "normal 0 0 0 slave 18446744073709551615 0 1 pubsub 1 2 0",
+        ),
+        ("masteruser", "a\0b", "a"),
+        ("masterauth", "a\0b", "a\0b"),
     ] {
         assert_eq!(set(&config, &[(name, value)]), Ok(()), "{name} {value}");
         assert_eq!(shown(&config, name), expect, "{name} {value}");
