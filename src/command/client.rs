@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::acl::{Account, Users};
 use super::blocking::Wait;
+use super::monitor::Lines;
 use super::outgoing::{Outgoing, OutgoingMark};
 use super::output_limit::OutputLimit;
 use super::replica_link::Announced;
@@ -30,6 +31,18 @@ pub enum ReplyMode {
     SkipNext,
     /// This command's reply is left out.
     Skip,
+}
+
+/// What a reply that is an error means to the figures of errors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ErrorInReply {
+    /// An error, and its command has failed.
+    #[default]
+    Counts,
+    /// The same, but the error is counted already.
+    IsCounted,
+    /// Only bytes that somebody asked for.
+    IsNone,
 }
 
 /// What a blocked connection waits for.
@@ -98,8 +111,8 @@ pub struct Client {
     pub in_script: bool,
     /// Its commands may take long: they keep no other connection from its thread.
     pub patient: bool,
-    /// The errors in the reply of its command are counted already.
-    pub errors_counted: bool,
+    /// What is to be made of an error in the reply of its command.
+    pub error_in_reply: ErrorInReply,
     /// A script that is late has the data: what commands see in its place has no keys.
     pub sees_nothing: bool,
     /// There was no room for more data before its command.
@@ -107,7 +120,7 @@ pub struct Client {
     /// The transaction that is being queued.
     pub multi: Option<Box<Multi>>,
     /// Lines for monitors that the current hold of the lock produced.
-    pub feed: Vec<u8>,
+    pub feed: Lines,
     /// A pause holds the next command back.
     pub paused: bool,
     /// The full name of the latest command that exists: `get`, `client|list`.
@@ -173,10 +186,10 @@ impl Client {
             in_script: false,
             patient: false,
             sees_nothing: false,
-            errors_counted: false,
+            error_in_reply: ErrorInReply::Counts,
             out_of_memory: false,
             multi: None,
-            feed: Vec::new(),
+            feed: Lines::default(),
             paused: false,
             last_command: "NULL",
             announced: Announced::default(),
@@ -238,6 +251,13 @@ impl Client {
     /// Whether it may send commands that need a user.
     pub fn may_speak(&self, users: &Users) -> bool {
         self.authenticated || !users.must_log_in()
+    }
+
+    /// Which replies it wants from now on. A monitor hears nothing of what others do while it wants none, and between CLIENT
+    /// REPLY SKIP and the next command.
+    pub fn set_reply_mode(&mut self, mode: ReplyMode) {
+        self.reply_mode = mode;
+        self.entry.set_deaf(mode != ReplyMode::On);
     }
 
     /// The connection has so many subscriptions now.
@@ -329,6 +349,8 @@ pub struct Entry {
     subscriber: AtomicBool,
     /// It is a replica; changes under the engine lock.
     replica: AtomicBool,
+    /// As a monitor it hears nothing; changes under the engine lock.
+    deaf: AtomicBool,
     /// The connection that its invalidations are redirected to was found gone.
     redirect_broken: AtomicBool,
     /// Bytes that the prefixes take which it tracks.
@@ -526,6 +548,15 @@ impl Entry {
     /// It is a replica from now on.
     pub fn set_replica(&self) {
         self.replica.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it hears what monitors hear, if it is one.
+    pub fn hears(&self) -> bool {
+        !self.deaf.load(Ordering::Relaxed)
+    }
+
+    fn set_deaf(&self, is_deaf: bool) {
+        self.deaf.store(is_deaf, Ordering::Relaxed);
     }
 
     /// Whether it has subscriptions from now on.

@@ -355,13 +355,13 @@ pub fn no_touch(call: &mut Call<'_>) -> Outcome {
 pub fn reply(call: &mut Call<'_>) -> Outcome {
     match call.args[2] {
         w if word::is(w, "on") => {
-            call.client.reply_mode = ReplyMode::On;
+            call.client.set_reply_mode(ReplyMode::On);
             call.out.ok();
         }
-        w if word::is(w, "off") => call.client.reply_mode = ReplyMode::Off,
+        w if word::is(w, "off") => call.client.set_reply_mode(ReplyMode::Off),
         w if word::is(w, "skip") => {
             if call.client.reply_mode != ReplyMode::Off {
-                call.client.reply_mode = ReplyMode::SkipNext;
+                call.client.set_reply_mode(ReplyMode::SkipNext);
             }
         }
         _ => return Err(word::SYNTAX.into()),

@@ -64,7 +64,7 @@ pub fn reset(call: &mut Call<'_>) -> Outcome {
     client.authenticated = !call.server.users.must_log_in();
     if client.reply_mode == ReplyMode::Off {
         // A reply that is to be skipped is, even that of RESET.
-        client.reply_mode = ReplyMode::On;
+        client.set_reply_mode(ReplyMode::On);
     }
     client.no_evict = false;
     client.no_touch = false;

@@ -11,6 +11,7 @@ use std::time::Duration;
 pub use switches::Switches;
 
 use super::argument::is_word;
+use super::client::ErrorInReply;
 use super::errors;
 use super::{Call, Failure, Outcome, help, loading, object, settings, word};
 use crate::config::Key;
@@ -47,6 +48,7 @@ pub fn debug(call: &mut Call<'_>) -> Outcome {
         3 if is("log") => log(call),
         3 if is("error") => {
             call.out.error_bytes(args[2]);
+            call.client.error_in_reply = ErrorInReply::IsNone;
             Ok(())
         }
         _ if is("reload") => reload::reload(call),

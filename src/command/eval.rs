@@ -1,6 +1,7 @@
 //! EVAL, EVALSHA and their read-only kin.
 
 use super::argument::integer;
+use super::client::ErrorInReply;
 use super::running::Kind;
 use super::script_cache::{DIGEST_LEN, Found, Origin, ScriptCache};
 use super::script_run::{ScriptRun, Subject};
@@ -183,7 +184,7 @@ pub(super) fn run_in(
     }
     host.finish()?;
     scripting.set_random(vm.random());
-    call.client.errors_counted = true;
+    call.client.error_in_reply = ErrorInReply::IsCounted;
     Ok(())
 }
 

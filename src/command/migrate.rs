@@ -6,6 +6,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use super::client::ErrorInReply;
 use super::outgoing::write_array;
 use super::{Call, Failure, Outcome, argument, dump, errors, keys, word};
 use crate::keyspace::Look;
@@ -258,7 +259,7 @@ fn answer(call: &mut Call<'_>, exchange: &Exchange) -> Outcome {
         (None, End::NotRead) => line = NOT_READ.0.as_bytes().to_vec(),
     }
     call.server.stats.count_error(&line);
-    call.client.errors_counted = true;
+    call.client.error_in_reply = ErrorInReply::IsCounted;
     call.out.error_bytes(&line);
     Ok(())
 }

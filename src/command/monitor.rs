@@ -1,15 +1,19 @@
 //! MONITOR: every command of every connection, as lines.
 
 use std::io::Write;
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::client::Client;
+use super::client::{Client, ReplyMode};
 use super::table::{Command, Flag};
 use super::{Call, Outcome, config, word};
 use crate::resp::ErrorReply;
 
 /// The first word of MIGRATE that is an option.
 const MIGRATE_OPTIONS: usize = 6;
+
+/// Memory for lines that is kept.
+const BYTES_KEPT_MAX: usize = 4096;
 
 /// MONITOR
 pub fn monitor(call: &mut Call<'_>) -> Outcome {
@@ -39,8 +43,63 @@ pub fn feed(client: &mut Client, command: &Command, words: &[&[u8]], now_us: u64
 /// Keeps the line of a command of this connection for the monitors.
 pub fn show(client: &mut Client, words: &[&[u8]], now_us: u64) {
     let mut lines = std::mem::take(&mut client.feed);
-    write_line(&mut lines, words, client, now_us, |at| is_secret(words, at));
+    let start = lines.bytes.len();
+    write_line(&mut lines.bytes, words, client, now_us, |at| {
+        is_secret(words, at)
+    });
+    if client.monitor && matches!(client.reply_mode, ReplyMode::Off | ReplyMode::Skip) {
+        lines.unheard.push(start..lines.bytes.len());
+    }
     client.feed = lines;
+}
+
+/// Lines for monitors that are kept until the turn is over.
+#[derive(Debug, Default)]
+pub struct Lines {
+    bytes: Vec<u8>,
+    /// What the connection itself, if it is a monitor, does not get to see because its replies were off; in order.
+    unheard: Vec<Range<usize>>,
+}
+
+impl Lines {
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Takes back all but the first `len` bytes, which end with a line.
+    pub fn cut(&mut self, len: usize) {
+        self.bytes.truncate(len);
+        self.unheard.retain(|line| line.end <= len);
+    }
+
+    /// What others see.
+    pub fn all(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What the connection itself sees, in parts.
+    pub fn heard(&self) -> Vec<&[u8]> {
+        let mut heard = Vec::with_capacity(self.unheard.len() + 1);
+        let mut from = 0;
+        for line in &self.unheard {
+            heard.push(&self.bytes[from..line.start]);
+            from = line.end;
+        }
+        heard.push(&self.bytes[from..]);
+        heard
+    }
+
+    /// Forgets everything, and gives memory back where it is much.
+    pub fn clear(&mut self) {
+        self.cut(0);
+        if self.bytes.capacity() > BYTES_KEPT_MAX {
+            *self = Self::default();
+        }
+    }
 }
 
 /// Appends the line that monitors see of a command. `hidden` says which words are secret.

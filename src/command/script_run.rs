@@ -249,7 +249,7 @@ impl<'a> ScriptRun<'a> {
             self.keyspace.rollback();
         }
         self.keyspace.undo(self.mark);
-        self.client.feed.truncate(self.before.fed);
+        self.client.feed.cut(self.before.fed);
         self.client.take_back(self.before.said, self.server);
         self.failure
     }

@@ -13,7 +13,7 @@
 //! an error does not stop the others; one that storage fails takes back all of them.
 
 use super::acl::{self, log::Context};
-use super::client::Client;
+use super::client::{Client, ErrorInReply};
 use super::dispatch::Handler;
 use super::request::Request;
 use super::server::Server;
@@ -271,7 +271,7 @@ fn run(call: &mut Call<'_>, multi: &Multi) -> Outcome {
             }
             call.keyspace.undo(mark);
             call.client.db = db;
-            call.client.feed.truncate(fed);
+            call.client.feed.cut(fed);
             call.client.take_back(said, call.server);
             Err(failure)
         }
@@ -357,9 +357,11 @@ fn run_one(call: &mut Call<'_>, queued: &Queued) -> Result<(bool, Option<Vec<u8>
         client_tracking::remember(call.client, changes, queued.command, &words);
     }
     let error = call.out.bytes_since(mark).strip_prefix(b"-");
-    let failed = failed || error.is_some();
-    let are_counted = std::mem::take(&mut call.client.errors_counted);
-    let error = error.filter(|_| !are_counted).map(<[u8]>::to_vec);
+    let meaning = std::mem::take(&mut call.client.error_in_reply);
+    let failed = failed || error.is_some() && meaning != ErrorInReply::IsNone;
+    let error = error
+        .filter(|_| meaning == ErrorInReply::Counts)
+        .map(<[u8]>::to_vec);
     let registry = &call.server.registry;
     if registry.has_monitors() {
         monitor::feed(call.client, queued.command, &words, call.now_ms * 1000);

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::{Session, Step, Store};
 use crate::command::acl::{self, log::Context};
 use crate::command::blocking::Blocked;
-use crate::command::client::{Client, ReplyMode, signal};
+use crate::command::client::{Client, ErrorInReply, ReplyMode, signal};
 use crate::command::dispatch::{Bindings, Handler};
 use crate::command::effects::{self, Maker};
 use crate::command::eviction::{self, Room};
@@ -35,8 +35,6 @@ const REPLY_BYTES_PER_HOLD: usize = 1 << 20;
 const PARKS_MAX: u8 = 2;
 /// A slow log that wants to know of commands this fast gets every command measured, in microseconds.
 const MEASURE_ALL_BELOW_US: i64 = 1000;
-/// Memory for monitor lines that is kept.
-const FEED_BYTES_KEPT_MAX: usize = 4096;
 
 /// What all commands of one hold share.
 struct Hold<'a> {
@@ -171,13 +169,15 @@ impl Session {
         if feed.is_empty() {
             return;
         }
-        server
-            .registry
-            .each_monitor(|monitor| server.post(monitor, &[feed.as_slice()], lsn));
+        let id = self.client.id;
+        server.registry.each_monitor(|monitor| {
+            if monitor.id == id {
+                server.post(monitor, &feed.heard(), lsn);
+            } else if monitor.hears() {
+                server.post(monitor, &[feed.all()], lsn);
+            }
+        });
         feed.clear();
-        if feed.capacity() > FEED_BYTES_KEPT_MAX {
-            *feed = Vec::new();
-        }
     }
 
     fn run(&mut self, keyspace: &mut Keyspace, hold: &mut Hold<'_>) -> Step {
@@ -345,7 +345,7 @@ impl Turn<'_> {
             return Verdict::Held;
         }
         if self.client.reply_mode == ReplyMode::SkipNext {
-            self.client.reply_mode = ReplyMode::Skip;
+            self.client.set_reply_mode(ReplyMode::Skip);
         }
         let checked = match self.check_request(hold) {
             Ok(bound) => match self.make_room(keyspace, hold) {
@@ -393,9 +393,10 @@ impl Turn<'_> {
             self.reply.cut(mark);
             return verdict;
         }
-        if std::mem::take(&mut self.client.errors_counted) {
-            // Those of a script are.
-        } else if let Some(b'-') = self.reply.bytes_since(mark).first() {
+        let error = std::mem::take(&mut self.client.error_in_reply);
+        if error == ErrorInReply::Counts
+            && let Some(b'-') = self.reply.bytes_since(mark).first()
+        {
             let line = &self.reply.bytes_since(mark)[1..];
             hold.server.stats.count_error(line);
         }
@@ -420,7 +421,9 @@ impl Turn<'_> {
         match self.client.reply_mode {
             ReplyMode::On | ReplyMode::SkipNext => return,
             ReplyMode::Off => {}
-            ReplyMode::Skip => self.client.reply_mode = ReplyMode::On,
+            // What it waits for is answered later, and that is skipped.
+            ReplyMode::Skip if self.client.block.is_some() => {}
+            ReplyMode::Skip => self.client.set_reply_mode(ReplyMode::On),
         }
         if !is_push {
             self.reply.cut(mark);
@@ -660,7 +663,10 @@ impl Turn<'_> {
             keyspace.engine.rollback();
         }
         let failed = match outcome {
-            Ok(()) => self.reply.bytes_since(mark).first() == Some(&b'-'),
+            Ok(()) => {
+                self.reply.bytes_since(mark).first() == Some(&b'-')
+                    && self.client.error_in_reply != ErrorInReply::IsNone
+            }
             Err(Failure::Storage(storage::Error::Miss)) if !self.waiting => return Verdict::Miss,
             Err(Failure::Slow) => return Verdict::Slow,
             Err(failure) => {

@@ -227,9 +227,11 @@ impl Session {
         if let Some(b'-') = self.reply.bytes_since(mark).first() {
             server.stats.count_error(&self.reply.bytes_since(mark)[1..]);
         }
-        if self.client.reply_mode == ReplyMode::Off {
-            self.reply.cut(mark);
+        match self.client.reply_mode {
+            ReplyMode::On | ReplyMode::SkipNext => {}
+            ReplyMode::Off | ReplyMode::Skip => self.reply.cut(mark),
         }
+        self.is_skipped();
         self.publish();
     }
 
@@ -247,9 +249,17 @@ impl Session {
     /// The command that blocked on keys is over and its reply was sent; the next call is [`Session::execute`].
     pub fn resume(&mut self) {
         self.client.block = None;
+        self.is_skipped();
         // It may have written, at the latest what its reply waited for.
         self.client.write_lsn = self.lsn_seen;
         self.publish();
+    }
+
+    /// A command that waited is over: if its reply was to be skipped, it was.
+    fn is_skipped(&mut self) {
+        if self.client.reply_mode == ReplyMode::Skip {
+            self.client.set_reply_mode(ReplyMode::On);
+        }
     }
 
     /// Shows the connection's state to CLIENT LIST.

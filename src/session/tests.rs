@@ -311,6 +311,67 @@ fn monitors_see_commands_but_no_secrets() {
 }
 
 #[test]
+fn the_reply_of_a_command_that_waited_is_skipped_too() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    assert_eq!(
+        world.ask(&mut session, "CLIENT REPLY SKIP\r\nWAIT 1 50\r\n"),
+        ""
+    );
+    session.unblock(&world.server, Unblocked::Answer { log_synced: true });
+    assert_eq!(world.ask(&mut session, "PING\r\n"), "+PONG\r\n");
+    world.ask(&mut session, "CLIENT REPLY SKIP\r\nBLPOP l 0\r\n");
+    session.resume();
+    assert_eq!(world.ask(&mut session, "PING\r\n"), "+PONG\r\n");
+}
+
+#[test]
+fn a_monitor_without_replies_hears_nothing() {
+    let mut world = World::new();
+    let (mut monitor, mut other) = (world.session(&BOUND), world.session(&BOUND));
+    let mut heard = |world: &mut World, monitor: &mut Session, own: &str, others: &str| {
+        world.ask(monitor, own);
+        world.ask(&mut other, others);
+        let mut posted = Vec::new();
+        monitor.client.entry.take_posted(&mut posted);
+        let lines = String::from_utf8(posted).unwrap();
+        let words = lines
+            .lines()
+            .map(|line| line.split_once("] ").expect("a line").1);
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let mut check = |own: &str, others: &str, expect: &str| {
+        assert_eq!(
+            heard(&mut world, &mut monitor, own, others),
+            expect,
+            "{own} {others}"
+        );
+    };
+    check("MONITOR\r\n", "PING a\r\n", "\"PING\" \"a\"");
+    check("CLIENT REPLY OFF\r\nECHO 1\r\n", "PING b\r\n", "");
+    check(
+        "ECHO 2\r\nCLIENT REPLY ON\r\nECHO 3\r\n",
+        "PING c\r\n",
+        "\"CLIENT\" \"REPLY\" \"ON\" \"ECHO\" \"3\" \"PING\" \"c\"",
+    );
+    check(
+        "CLIENT REPLY SKIP\r\n",
+        "PING d\r\n",
+        "\"CLIENT\" \"REPLY\" \"SKIP\"",
+    );
+    check(
+        "ECHO 4\r\nECHO 5\r\n",
+        "PING e\r\n",
+        "\"ECHO\" \"5\" \"PING\" \"e\"",
+    );
+    check(
+        "CLIENT REPLY OFF\r\nRESET\r\nMONITOR\r\n",
+        "PING f\r\n",
+        "\"PING\" \"f\"",
+    );
+}
+
+#[test]
 fn a_monitor_may_not_use_keys_and_is_never_paused() {
     const REFUSED: &str = "-ERR Replica can't interact with the keyspace\r\n";
     let mut world = World::new();

@@ -275,3 +275,42 @@ fn who_loses_a_channel_by_the_file_is_closed() {
     assert_eq!(left, ":1", "one of them was closed");
     assert_eq!(one.line(), "");
 }
+
+#[test]
+fn what_debug_error_says_is_counted_nowhere() {
+    let server = Server::redkeep(&["--enable-debug-command", "yes"]);
+    let mut client = server.connect();
+    let figure = |client: &mut crate::process::Connection, section: &str, name: &str| {
+        client.send(&format!("INFO {section}\r\nECHO end"));
+        let mut lines = std::iter::repeat_with(|| client.line());
+        let lines: Vec<String> = lines.by_ref().take_while(|line| line != "end").collect();
+        lines
+            .into_iter()
+            .find(|line| line.starts_with(name))
+            .unwrap_or_default()
+    };
+    assert_eq!(client.ask("DEBUG ERROR \"MY x\""), "-MY x");
+    for (request, reply) in [
+        ("MULTI", "+OK"),
+        ("DEBUG ERROR \"MY x\"", "+QUEUED"),
+        ("EXEC", "*1"),
+    ] {
+        assert_eq!(client.ask(request), reply);
+    }
+    assert_eq!(client.line(), "-MY x");
+    assert_eq!(figure(&mut client, "errorstats", "errorstat_"), "");
+    assert_eq!(
+        figure(&mut client, "stats", "total_error_replies"),
+        "total_error_replies:0"
+    );
+    let calls = figure(&mut client, "commandstats", "cmdstat_debug");
+    assert!(
+        calls.ends_with("rejected_calls=0,failed_calls=0"),
+        "{calls}"
+    );
+    client.ask("DEBUG NOSUCH");
+    assert_eq!(
+        figure(&mut client, "errorstats", "errorstat_"),
+        "errorstat_ERR:count=1"
+    );
+}
