@@ -59,7 +59,7 @@ impl Disk for ConfigFiles {
     }
 
     fn replace_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        replace(path, content)
+        replace(&mut OnDisk, path, content)
     }
 }
 
@@ -83,31 +83,61 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
+/// The steps of putting a file in the place of another.
+trait Steps {
+    /// Writes a new file with the permissions of the one that it will replace.
+    fn write(&mut self, path: &Path, content: &[u8], replaced: &Path) -> io::Result<()>;
+    fn sync(&mut self, path: &Path) -> io::Result<()>;
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()>;
+    fn sync_directory(&mut self, path: &Path) -> io::Result<()>;
+    fn remove(&mut self, path: &Path) -> io::Result<()>;
+}
+
+/// The steps on the disk.
+struct OnDisk;
+
+impl Steps for OnDisk {
+    fn write(&mut self, path: &Path, content: &[u8], replaced: &Path) -> io::Result<()> {
+        let mut file = File::create(path)?;
+        let mode = fs::metadata(replaced).map_or(0o644, |old| old.permissions().mode());
+        file.set_permissions(Permissions::from_mode(mode))?;
+        file.write_all(content)
+    }
+
+    fn sync(&mut self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_directory(&mut self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+}
+
 /// Writes a new file beside the old one, syncs it, puts it in the old one's place, syncs the directory: after a crash
 /// there is the old content or the new.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+fn replace(disk: &mut dyn Steps, path: &Path, content: &[u8]) -> io::Result<()> {
     let mut name = path.as_os_str().to_os_string();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = PathBuf::from(name);
-    let written = write_synced(&temporary, content, path).and_then(|()| {
-        fs::rename(&temporary, path)?;
-        let parent = path.parent().filter(|parent| *parent != Path::new(""));
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
-    });
-    if written.is_err() {
+    let parent = path.parent().filter(|parent| *parent != Path::new(""));
+    let replaced = disk
+        .write(&temporary, content, path)
+        .and_then(|()| disk.sync(&temporary))
+        .and_then(|()| disk.rename(&temporary, path))
+        .and_then(|()| disk.sync_directory(parent.unwrap_or(Path::new("."))));
+    if replaced.is_err() {
         // The error that matters is the one before; a file that was renamed is not there to remove.
-        fs::remove_file(&temporary).unwrap_or_default();
+        disk.remove(&temporary).unwrap_or_default();
     }
-    written
-}
-
-/// A new file with the permissions of the one it will replace.
-fn write_synced(temporary: &Path, content: &[u8], replaced: &Path) -> io::Result<()> {
-    let mut file = File::create(temporary)?;
-    let mode = fs::metadata(replaced).map_or(0o644, |old| old.permissions().mode());
-    file.set_permissions(Permissions::from_mode(mode))?;
-    file.write_all(content)?;
-    file.sync_all()
+    replaced
 }
 
 /// Paths that match a pattern, sorted. Wildcards do not match a leading point.
@@ -177,15 +207,77 @@ mod tests {
         let path = home.path().join("redis.conf");
         fs::write(&path, "old").expect("a file");
         fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("permissions");
-        replace(&path, b"new").expect("replaced");
+        replace(&mut OnDisk, &path, b"new").expect("replaced");
         assert_eq!(fs::read(&path).expect("content"), b"new");
         let mode = fs::metadata(&path).expect("metadata").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert!(replace(&home.path().join("none/redis.conf"), b"").is_err());
+        assert!(replace(&mut OnDisk, &home.path().join("none/redis.conf"), b"").is_err());
         assert!(
-            replace(home.path(), b"").is_err(),
+            replace(&mut OnDisk, home.path(), b"").is_err(),
             "a directory cannot be replaced"
         );
         assert_eq!(fs::read_dir(home.path()).expect("a list").count(), 1);
+    }
+
+    /// Notes the steps, and fails at the one with this number.
+    #[derive(Default)]
+    struct Noted {
+        steps: Vec<String>,
+        fails_at: Option<usize>,
+    }
+
+    impl Noted {
+        fn step(&mut self, step: &str, path: &Path) -> io::Result<()> {
+            let name = path.to_string_lossy();
+            let name = name.replace(&format!(".{}.tmp", std::process::id()), ".tmp");
+            self.steps.push(format!("{step} {name}"));
+            match self.fails_at {
+                Some(at) if at + 1 == self.steps.len() => Err(io::ErrorKind::StorageFull.into()),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    impl Steps for Noted {
+        fn write(&mut self, path: &Path, _: &[u8], _: &Path) -> io::Result<()> {
+            self.step("write", path)
+        }
+        fn sync(&mut self, path: &Path) -> io::Result<()> {
+            self.step("sync", path)
+        }
+        fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+            assert_eq!(to, Path::new("etc/users.acl"));
+            self.step("rename", from)
+        }
+        fn sync_directory(&mut self, path: &Path) -> io::Result<()> {
+            self.step("sync", path)
+        }
+        fn remove(&mut self, path: &Path) -> io::Result<()> {
+            self.step("remove", path)
+        }
+    }
+
+    #[test]
+    fn what_replaces_a_file_is_synced_before_it_has_its_name_and_its_directory_afterwards() {
+        let path = Path::new("etc/users.acl");
+        let mut whole = Noted::default();
+        replace(&mut whole, path, b"user").expect("no step fails");
+        let steps = [
+            "write etc/users.acl.tmp",
+            "sync etc/users.acl.tmp",
+            "rename etc/users.acl.tmp",
+            "sync etc",
+        ];
+        assert_eq!(whole.steps, steps);
+        for at in 0..steps.len() {
+            let mut cut = Noted {
+                fails_at: Some(at),
+                ..Noted::default()
+            };
+            let error = replace(&mut cut, path, b"user").expect_err("a step fails");
+            assert_eq!(error.kind(), io::ErrorKind::StorageFull, "{at}");
+            assert_eq!(cut.steps[..=at], steps[..=at]);
+            assert_eq!(cut.steps[at + 1..], ["remove etc/users.acl.tmp"]);
+        }
     }
 }

@@ -52,6 +52,10 @@ pub enum LineError {
     Quotes,
     #[error("Bad directive or wrong number of arguments")]
     Directive,
+    #[error(
+        "Error in user declaration '{0}': Duplicate user found. A user can only be defined once in config files"
+    )]
+    DuplicateUser(String),
     #[error("Module config specified without value")]
     ModuleSetting,
     #[error("sentinel directive while not in sentinel mode")]
@@ -181,13 +185,24 @@ impl Loader<'_> {
             (b"rename-command", [from, to]) => {
                 self.startup.renames.push((from.clone(), to.clone()));
             }
-            (b"user", [_, ..]) => self.startup.users.push(rest.to_vec()),
+            (b"user", [user, ..]) => self.user(user, rest)?,
             (b"loadmodule", [_, ..]) => self.startup.modules.push(rest.to_vec()),
             (b"sentinel", [_, ..]) => return Err(LineError::Sentinel.into()),
             (_, []) if name.contains(&b'.') => return Err(LineError::ModuleSetting.into()),
             _ if name.contains(&b'.') => self.startup.module_settings.push(words),
             _ => return Err(LineError::Directive.into()),
         }
+        Ok(())
+    }
+
+    /// The rules are read where users are made; here it counts that each is said once.
+    fn user(&mut self, name: &[u8], words: &[Vec<u8>]) -> Result<(), LineError> {
+        if self.startup.users.iter().any(|other| other[0] == name) {
+            return Err(LineError::DuplicateUser(
+                String::from_utf8_lossy(name).into_owned(),
+            ));
+        }
+        self.startup.users.push(words.to_vec());
         Ok(())
     }
 

@@ -314,3 +314,55 @@ fn what_debug_error_says_is_counted_nowhere() {
         "errorstat_ERR:count=1"
     );
 }
+
+#[test]
+fn users_that_are_wrong_keep_the_server_from_starting() {
+    let check = |conf: &str, acl: Option<&str>, expected: &str| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("redis.conf");
+        let acl_file = acl.map(|text| {
+            std::fs::write(folder.path().join("users.acl"), text).expect("a file");
+            "aclfile users.acl\n"
+        });
+        let conf = format!(
+            "port 0\ndir {}\n{conf}{}",
+            folder.path().display(),
+            acl_file.unwrap_or("")
+        );
+        std::fs::write(&path, conf).expect("a file");
+        // One that starts all the same is ended, and has not failed.
+        let mut command = std::process::Command::new("timeout");
+        command.args(["--preserve-status", "10", env!("CARGO_BIN_EXE_redkeep")]);
+        let output = command.arg("server").arg(&path).output().expect("it runs");
+        assert!(!output.status.success(), "{expected}");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains(expected), "{expected}: {said}");
+    };
+    check(
+        "user a on\nuser b on\nuser a off\n",
+        None,
+        ">>> 'user a off'\nError in user declaration 'a': Duplicate user found. A user can only be defined once in config files",
+    );
+    check(
+        "user \"a b\" on\n",
+        None,
+        "Spaces not allowed in ACL usernames",
+    );
+    check(
+        "user a on +nosuch\n",
+        None,
+        "Error loading ACL rule '+nosuch' for the user named 'a': Unknown command or category name in ACL",
+    );
+    check(
+        "",
+        Some("user a on\nuser a off\n"),
+        "Aborting Redis startup because of ACL errors: WARNING: Duplicate user 'a' found on line 2. WARNING: ACL errors \
+         detected, no change to the previously active ACL rules was performed",
+    );
+    check(
+        "user a on\n",
+        Some(""),
+        "Configuring Redis with users defined in redis.conf and at the same setting",
+    );
+}

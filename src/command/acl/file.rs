@@ -5,13 +5,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::Users;
-use super::users::FileErrors;
+use super::rule::RuleError;
+use super::selector::has_blanks;
+use super::users::{FileErrors, UserError};
 use crate::config::{Config, Key, os_text};
 
 /// Why the server does not start with its users.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
-    #[error(transparent)]
+    #[error("Aborting Redis startup because of ACL errors: {0}")]
     File(#[from] FileErrors),
     #[error(
         "Configuring Redis with users defined in redis.conf and at the same setting an ACL file path is invalid. This \
@@ -19,8 +21,16 @@ pub enum LoadError {
          declare users directly in your redis.conf, but not both."
     )]
     Both,
+    #[error("Spaces not allowed in ACL usernames")]
+    Blanks,
+    #[error("Error loading ACL rule '{rule}' for the user named '{user}': {error}")]
+    Rule {
+        user: String,
+        rule: String,
+        error: RuleError,
+    },
     #[error("Error in user declaration '{user}': {error}")]
-    Line { user: String, error: String },
+    Line { user: String, error: UserError },
 }
 
 /// The path that a directive's bytes name.
@@ -53,12 +63,16 @@ pub fn load_at_start(config: &Config, users: &Users) -> Result<(), LoadError> {
         let rules: Vec<&[u8]> = line[1..].iter().map(Vec::as_slice).collect();
         // A user of the configuration begins with nothing, also `default`.
         let rules: Vec<&[u8]> = std::iter::once(&b"reset"[..]).chain(rules).collect();
-        users
-            .set(&line[0], &rules)
-            .map_err(|error| LoadError::Line {
-                user: String::from_utf8_lossy(&line[0]).into_owned(),
-                error: error.to_string(),
-            })?;
+        if has_blanks(&line[0]) {
+            return Err(LoadError::Blanks);
+        }
+        users.set(&line[0], &rules).map_err(|error| {
+            let user = String::from_utf8_lossy(&line[0]).into_owned();
+            match error {
+                UserError::Rule { rule, error } => LoadError::Rule { user, rule, error },
+                error @ UserError::Parenthesis(_) => LoadError::Line { user, error },
+            }
+        })?;
     }
     Ok(())
 }
