@@ -3,7 +3,7 @@
 use super::choices::{SHUTDOWN_NOSAVE, SHUTDOWN_SAVE, Words};
 use super::composite::{OomScores, OutputLimits, Percentiles, ReplicaOf, SavePoint};
 use super::events;
-use super::kind::{Kind, TextRule};
+use super::kind::{Kind, TextRule, Unit};
 use super::number;
 use super::words;
 
@@ -93,13 +93,12 @@ impl Kind {
 
     /// Reads a value. `current` is the value so far: output limits that are not named keep theirs.
     pub fn parse(&self, words: &[Vec<u8>], current: &Value) -> Result<Value, Invalid> {
-        let takes_any_byte = matches!(
-            self,
-            Self::Text {
-                rule: TextRule::Bytes,
-                ..
-            }
-        );
+        let takes_any_byte = match self {
+            Self::Text { rule, .. } => *rule == TextRule::Bytes,
+            // Digits alone are read up to the end of the word.
+            Self::Number { unit, .. } => matches!(unit, Unit::Plain | Unit::Hertz),
+            _ => false,
+        };
         if !takes_any_byte && words.iter().any(|word| word.contains(&0)) {
             // As in C, a text ends there.
             let cut: Vec<Vec<u8>> = words.iter().map(|word| until_nul(word).to_vec()).collect();

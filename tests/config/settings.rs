@@ -110,6 +110,10 @@ fn config_set_is_refused_in_the_words_of_redis() {
             ),
         ),
         (
+            vec![("timeout", "1\0")],
+            failed("timeout", "argument couldn't be parsed into an integer"),
+        ),
+        (
             vec![("client-output-buffer-limit", "master 0 0 0")],
             failed(
                 "client-output-buffer-limit",
