@@ -103,6 +103,10 @@ fn run(shared: &Shared, keeper: &LogKeeper) {
             if made.is_err() {
                 std::thread::sleep(REST);
             }
+        } else if keeper.log().bytes_since_checkpoint() == 0
+            && let Err(e) = keeper.log().settle()
+        {
+            tracing::debug!("the log is longer than it need be: {e}");
         }
     }
 }

@@ -294,6 +294,9 @@ impl Checkpoint {
     pub fn step(&mut self, lock: &impl EngineLock) -> Result<bool, Error> {
         let done = self.step_inside(lock);
         if let Err(e) = &done {
+            if matches!(e, Error::DiskFull) {
+                self.make_room();
+            }
             let refuse = matches!(e, Error::Io(_) | Error::Poisoned)
                 && !matches!(
                     self.step,
@@ -307,6 +310,11 @@ impl Checkpoint {
             });
         }
         done
+    }
+
+    /// What the log has to spare is room for the next attempt.
+    fn make_room(&self) {
+        while let Ok(true) = self.log.settle() {}
     }
 
     fn step_inside(&mut self, lock: &impl EngineLock) -> Result<bool, Error> {

@@ -19,6 +19,8 @@ use crate::vfs::{CUT_BYTES_MAX, Clock, VfsError, VfsFile, write_all_at};
 
 /// A write goes out when this much of it has been put together.
 const WRITE_BYTES: usize = 2 << 20;
+/// Segments that are counted as needed, but not taken: reservations are for the worst case.
+const SPARE_SEGMENTS: u64 = 2;
 
 /// What does not change in one life of the log.
 #[derive(Debug)]
@@ -284,7 +286,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Frees segments that hold nothing behind `up_to` and that no other process reads, and cuts free ones off the end of the file.
+    /// Frees segments that hold nothing behind `up_to` and that no other process reads, and cuts a piece off the end of the
+    /// file if it is not awaited.
     pub fn recycle(&self, up_to: Lsn) -> Result<(), LogError> {
         let naming = *self.naming.lock();
         let early = self.setting.planted.has(Bug::M05LogCutBeforeMetaSync);
@@ -310,29 +313,51 @@ impl Disk {
         let up_to = read_from.map_or(up_to.0, |from| up_to.0.min(from.0.saturating_sub(1)));
         let synced_seq = if early { u64::MAX } else { naming.synced_seq };
         pool.recycle(up_to, synced_seq, kept_seq);
+        let awaited = pool.awaited_slots();
         drop(pool);
-        self.trim(self.setting.idle_segments)
+        // One piece at a time: who writes waits for it.
+        self.cut(awaited + SPARE_SEGMENTS + self.setting.idle_segments)
+            .map(|_| ())
     }
 
     /// Gives up free segments at the end of the file beyond that many.
     pub fn shorten(&self, idle: u64) -> Result<(), LogError> {
-        self.trim(idle)
+        while self.cut(idle)? {}
+        Ok(())
     }
 
-    fn trim(&self, idle: u64) -> Result<(), LogError> {
+    /// The next marker moves the log towards the front of its file.
+    pub fn moves_down(&self) -> bool {
+        self.is_high(&self.cursor.lock())
+    }
+
+    fn is_high(&self, cursor: &Cursor) -> bool {
+        cursor.slot > self.setting.idle_segments
+            && self
+                .pool
+                .lock()
+                .lowest_free()
+                .is_some_and(|slot| slot < cursor.slot)
+    }
+
+    /// Gives up free segments at the end of the file beyond the idle bound: one piece of them. False: there were none.
+    pub fn settle(&self) -> Result<bool, LogError> {
+        self.cut(self.setting.idle_segments)
+    }
+
+    fn cut(&self, idle: u64) -> Result<bool, LogError> {
         let count_max = (CUT_BYTES_MAX / self.setting.segment_bytes).max(1);
-        loop {
-            let mut pool = self.pool.lock();
-            let count = pool.trim(idle, count_max);
-            self.free_slots.store(pool.free_slots(), Ordering::Relaxed);
-            if count == 0 {
-                return Ok(());
-            }
-            // The slots are given up first: whether or not the file is cut, nothing counts on them any more. The cut need
-            // not be durable: what would come back are segments that precede the checkpoint.
-            let end = slot_offset(pool.slots(), self.setting.segment_bytes);
-            self.setting.file.set_len(end).map_err(LogError::Io)?;
+        let mut pool = self.pool.lock();
+        let count = pool.trim(idle, count_max);
+        self.free_slots.store(pool.free_slots(), Ordering::Relaxed);
+        if count == 0 {
+            return Ok(false);
         }
+        // The slots are given up first: whether or not the file is cut, nothing counts on them any more. The cut need
+        // not be durable: what would come back are segments that precede the checkpoint.
+        let end = slot_offset(pool.slots(), self.setting.segment_bytes);
+        self.setting.file.set_len(end).map_err(LogError::Io)?;
+        Ok(true)
     }
 
     /// From now on segments are given back when they are in the archive, or as soon as they are not needed.
@@ -462,16 +487,30 @@ impl Disk {
 
     /// Writes out what has been put together.
     fn flush(&self, cursor: &mut Cursor) -> Result<(), VfsError> {
-        if cursor.out.is_empty() {
+        self.flush_padded(cursor, 0)
+    }
+
+    /// Writes out what ends a batch, and zeroes to the end of the atom: nobody waits for the rest of an atom to be read
+    /// that a former segment left there.
+    fn flush_atoms(&self, cursor: &mut Cursor) -> Result<(), VfsError> {
+        let end = cursor.out_offset + cursor.out.len() as u64;
+        self.flush_padded(cursor, end.next_multiple_of(ATOM_BYTES) - end)
+    }
+
+    /// Writes out what has been put together and zeroes, which do not count.
+    fn flush_padded(&self, cursor: &mut Cursor, zeroes: u64) -> Result<(), VfsError> {
+        let written = cursor.out.len();
+        if written == 0 {
             return Ok(());
         }
+        cursor.out.resize(written + zeroes as usize, 0);
         if self.setting.planted.has(Bug::M14ShortWriteTakenAsWhole) {
             self.setting.file.write_at(&cursor.out, cursor.out_offset)?;
         } else {
             write_all_at(&*self.setting.file, &cursor.out, cursor.out_offset)?;
         }
         self.total_bytes
-            .fetch_add(cursor.out.len() as u64, Ordering::Relaxed);
+            .fetch_add(written as u64, Ordering::Relaxed);
         cursor.out.clear();
         Ok(())
     }
@@ -577,7 +616,7 @@ impl Disk {
                 break;
             }
         }
-        self.flush(cursor)
+        self.flush_atoms(cursor)
     }
 }
 
@@ -661,13 +700,9 @@ impl Medium for Disk {
                 .wall_ms
                 .unwrap_or_else(|| self.setting.clock.wall_ms()),
         };
-        let is_high = cursor.slot > self.setting.idle_segments;
-        if batch.stream.is_empty() && is_high {
-            let lowest = self.pool.lock().lowest_free();
-            if lowest.is_some_and(|slot| slot < cursor.slot) {
-                // An idle log moves to the front of its file, so that the rest can be cut off.
-                self.switch(cursor, order)?;
-            }
+        if batch.stream.is_empty() && self.is_high(cursor) {
+            // An idle log moves to the front of its file, so that the rest can be cut off.
+            self.switch(cursor, order)?;
         }
         self.pack(cursor, batch, order, head)?;
         self.cursor_room

@@ -105,8 +105,7 @@ pub struct LogParams {
     pub uuid: [u8; 16],
     /// Number of this open of the database, at least 1: greater than that of every open before, whatever became of it.
     pub generation: u32,
-    /// How many free segments `recycle` keeps; at least 1. Those beyond are cut off the end of the file. To be
-    /// reused instead of made anew they should hold what is written between two checkpoints.
+    /// How many free segments are kept, however little was written lately; at least 1.
     pub idle_segments: u32,
     /// Segments are given back only when they are in the archive; those that are in the file already count.
     pub keeps: bool,

@@ -276,7 +276,9 @@ impl Log {
         self.group.medium().synced_checkpoint()
     }
 
-    /// Frees the segments that hold nothing behind `up_to`, and shortens the file if more than the idle bound is free.
+    /// Frees the segments that hold nothing behind `up_to`, and shortens the file by a piece if more is free than the idle
+    /// bound and than was needed before one of the last eight checkpoints: who writes waits for a cut, and then for the file to
+    /// grow.
     /// An error leaves the log usable: the file is longer than it need be.
     ///
     /// # Panics
@@ -286,6 +288,23 @@ impl Log {
             return Err(refusal);
         }
         self.group.medium().recycle(up_to)
+    }
+
+    /// Shortens the file to what [`Log::recycle`] leaves at least, whatever was needed before: nobody writes, or the disk is
+    /// full. Cuts one piece of [`crate::vfs::CUT_BYTES_MAX`] at most; false: there was nothing to cut. An error leaves the
+    /// log usable.
+    pub fn settle(&self) -> Result<bool, LogError> {
+        if let Some(refusal) = self.group.refusal() {
+            return Err(refusal);
+        }
+        let disk = self.group.medium();
+        if disk.moves_down() {
+            self.reserve(0, true)?;
+            self.group.write_marker()?;
+            self.sync_written()?;
+            disk.recycle(disk.synced_checkpoint().lsn)?;
+        }
+        disk.settle()
     }
 
     /// Sees to it that `bytes` can be reserved beside what is kept for critical work, so that nobody who commits waits

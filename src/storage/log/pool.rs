@@ -5,6 +5,9 @@ use std::ops::Range;
 
 use super::scan::Span;
 
+/// How many checkpoints the log remembers what was needed before.
+pub(super) const REMEMBERED: usize = 8;
+
 /// A segment that the log needs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LiveSegment {
@@ -30,6 +33,8 @@ pub(super) struct Pool {
     covered: u64,
     /// Some slots are neither live nor free.
     withholds: bool,
+    /// Slots that were taken at the last calls of [`Pool::recycle`], the newest first.
+    taken: [u64; REMEMBERED],
 }
 
 impl Pool {
@@ -56,6 +61,7 @@ impl Pool {
             filling: 0..0,
             covered: 0,
             withholds: false,
+            taken: [0; REMEMBERED],
         }
     }
 
@@ -163,6 +169,8 @@ impl Pool {
     /// newer than `kept_seq`, the last one in the archive (L13).
     pub fn recycle(&mut self, up_to: u64, synced_seq: u64, kept_seq: u64) -> u64 {
         let mut freed = 0;
+        self.taken.rotate_right(1);
+        self.taken[0] = self.live.len() as u64;
         self.covered = self.covered.max(up_to);
         while let [first, second, ..] = self.live.make_contiguous() {
             let unneeded = first.holds.is_some_and(|holds| holds <= up_to);
@@ -174,6 +182,12 @@ impl Pool {
             freed += 1;
         }
         freed
+    }
+
+    /// Free slots that will be taken before the next checkpoint, if as much is written as before one of the last.
+    pub fn awaited_slots(&self) -> u64 {
+        let most = self.taken.iter().max().copied().unwrap_or_default();
+        most.saturating_sub(self.live.len() as u64)
     }
 
     /// Gives up free slots at the end of the file while more than `idle` are free, `count_max` at most. Returns how many.

@@ -43,6 +43,23 @@ const SCRIPT: &[Action] = &[
     Write,
     Append(7),
     Sync,
+    Checkpoint,
+    Append(8),
+    Checkpoint,
+    Append(1),
+    Checkpoint,
+    Append(1),
+    Checkpoint,
+    Append(1),
+    Checkpoint,
+    Append(1),
+    Checkpoint,
+    Append(1),
+    Checkpoint,
+    Append(9),
+    Checkpoint,
+    Append(30000),
+    Sync,
 ];
 
 fn losses() -> Vec<Loss> {
