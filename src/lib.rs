@@ -1,7 +1,7 @@
 //! Redkeep: Redis is the API, one file is the database.
 //!
-//! The folders are the layers, and each imports only those below it (`tests/tidy/layers.rs` checks it). `config`,
-//! `resp`, `vfs` and `sync` import no layer at all, and `storage` only `vfs` and `sync`:
+//! The folders are the layers, and each imports only those below it (`tests/tidy/layers.rs` checks it). `resp`,
+//! `vfs` and `sync` import no layer at all, `config` only `resp`, and `storage` only `vfs` and `sync`:
 //!
 //! ```text
 //! cli         subcommands and flags

@@ -2,6 +2,7 @@
 
 use super::number::{bytes, lenient_integer, print_bytes};
 use super::value::Invalid;
+use crate::resp::strtod;
 
 /// A pair of the `save` directive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -241,11 +242,7 @@ impl Percentiles {
             return Ok(Self(Vec::new()));
         }
         let point = |word: &Vec<u8>| {
-            let point = std::str::from_utf8(word)
-                .ok()
-                .and_then(|text| text.parse::<f64>().ok())
-                .filter(|point| !point.is_nan())
-                .ok_or(Invalid::Percentile)?;
+            let point = strtod::parse(word).ok_or(Invalid::Percentile)?;
             if !(0.0..=100.0).contains(&point) {
                 return Err(Invalid::PercentileRange);
             }

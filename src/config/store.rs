@@ -43,6 +43,19 @@ const WRITTEN_BACK: [Key; 7] = [
     Key::Workers,
 ];
 
+/// Bytes of the smallest backlog.
+const BACKLOG_MIN: i64 = 16 * 1024;
+
+/// The value that a change makes. A smaller backlog is kept only where a configuration file says it.
+fn raised(key: Key, value: Value) -> Value {
+    match value {
+        Value::Number(bytes) if key == Key::ReplBacklogSize => {
+            Value::Number(bytes.max(BACKLOG_MIN))
+        }
+        value => value,
+    }
+}
+
 /// The disk, as CONFIG SET dir and CONFIG REWRITE need it.
 pub trait Disk: Send + Sync {
     /// Changes the working directory and returns its absolute path.
@@ -272,7 +285,10 @@ impl Config {
             if differs && !changed.contains(&key) {
                 changed.push(key);
             }
-            self.store(key, Arc::new(value));
+            self.store(
+                key,
+                Arc::new(if differs { raised(key, value) } else { value }),
+            );
         }
         self.apply(&changed, &entries).inspect_err(|_| {
             for (key, value) in old.into_iter().rev() {

@@ -94,7 +94,8 @@ impl Kind {
     /// Reads a value. `current` is the value so far: output limits that are not named keep theirs.
     pub fn parse(&self, words: &[Vec<u8>], current: &Value) -> Result<Value, Invalid> {
         let takes_any_byte = match self {
-            Self::Text { rule, .. } => *rule == TextRule::Bytes,
+            Self::Text { rule, .. } => matches!(rule, TextRule::Bytes | TextRule::NodeName),
+            Self::Percentiles => true,
             // Digits alone are read up to the end of the word.
             Self::Number { unit, .. } => matches!(unit, Unit::Plain | Unit::Hertz),
             _ => false,
@@ -309,7 +310,7 @@ impl TextRule {
             .then_some("Hostnames may only contain alphanumeric characters, hyphens or dots"),
             Self::NodeName => text
                 .iter()
-                .any(|b| !b.is_ascii_graphic() || br#"!#$%&()*+:;<>?@[]^{|}~"#.contains(b))
+                .any(|b| b"\0!#$%&()*+:;<>?@[]^{|}~".contains(b))
                 .then_some("Announced human node name contained invalid character"),
             Self::ProcTitle => (!is_title_template(text))
                 .then_some("template format is invalid or contains unknown variables"),

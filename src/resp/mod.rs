@@ -3,6 +3,7 @@
 pub mod double;
 pub mod parser;
 pub mod reply;
+pub mod strtod;
 pub mod text;
 pub mod value;
 

@@ -167,6 +167,20 @@ fn values_are_shown_in_their_own_form() {
             "50.1234567 0 100",
             "50.123457 0 100",
         ),
+        (
+            "latency-tracking-info-percentiles",
+            "0x1 0x1.8p3 1E+1 +5 5. -0 1e-310",
+            "1 12 10 5 5 -0 0",
+        ),
+        ("latency-tracking-info-percentiles", "", ""),
+        ("repl-backlog-size", "16383", "16384"),
+        ("repl-backlog-size", "16385", "16385"),
+        ("repl-backlog-size", "1", "16384"),
+        (
+            "cluster-announce-human-nodename",
+            "a b\n\"'-./=\\_`é\x7f",
+            "a b\n\"'-./=\\_`é\x7f",
+        ),
         ("bind", "", ""),
         (
             "client-output-buffer-limit",
@@ -184,6 +198,8 @@ fn values_are_shown_in_their_own_form() {
         assert_eq!(set(&config, &[(name, value)]), Ok(()), "{name} {value}");
         assert_eq!(shown(&config, name), expect, "{name} {value}");
     }
+    let small = loaded("repl-backlog-size 100");
+    assert_eq!(shown(&small, "repl-backlog-size"), "100");
     assert_eq!(
         config.keyspace_events(),
         events::ALL | events::KEYSPACE | events::MISS
@@ -192,6 +208,45 @@ fn values_are_shown_in_their_own_form() {
         shown(&loaded("unixsocketperm 0755"), "unixsocketperm"),
         "755"
     );
+}
+
+#[test]
+fn percentiles_and_names_of_nodes_are_refused_as_in_redis() {
+    let config = Config::default();
+    let refused = |name: &str, value: &str, text: &str| {
+        let error = set(&config, &[(name, value)]).expect_err(value).to_string();
+        assert!(error.ends_with(text), "{name} {value:?}: {error}");
+    };
+    let percentiles = "latency-tracking-info-percentiles";
+    for value in [
+        " ",
+        "5 ",
+        "\t5",
+        "nan",
+        "1e400",
+        "1e-400",
+        "0x",
+        "0x1p-1080",
+        "1e",
+        "50\x00",
+        "\0",
+    ] {
+        refused(
+            percentiles,
+            value,
+            "Invalid latency-tracking-info-percentiles parameters",
+        );
+    }
+    for value in ["inf", "-infinity", "0x65", "-1"] {
+        refused(percentiles, value, "should sit between [0.0,100.0]");
+    }
+    for byte in "\0!#$%&()*+:;<>?@[]^{|}~".chars() {
+        refused(
+            "cluster-announce-human-nodename",
+            &format!("a{byte}b"),
+            "Announced human node name contained invalid character",
+        );
+    }
 }
 
 #[test]

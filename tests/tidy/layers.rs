@@ -72,7 +72,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("interchange", &["keyspace", "storage"]),
     ("keyspace", &["storage", "resp", "vfs", "sync"]),
     ("storage", &["vfs", "sync"]),
-    ("config", &[]),
+    ("config", &["resp"]),
     ("resp", &[]),
     ("vfs", &[]),
     ("sync", &[]),
