@@ -312,11 +312,13 @@ pub fn restore(call: &mut Call<'_>) -> Outcome {
         libraries.discard_all(fresh);
         return Err(failure);
     }
-    if policy == Policy::Flush {
-        let old: Vec<Vec<u8>> = libraries.all().map(|it| it.name.clone()).collect();
-        for name in old {
-            libraries.drop_library(&name);
-        }
+    // What goes is gone before the first function comes: one of its name may come with another library.
+    let old: Vec<Vec<u8>> = match policy {
+        Policy::Flush => libraries.all().map(|it| it.name.clone()).collect(),
+        _ => fresh.iter().map(|it| it.name.clone()).collect(),
+    };
+    for name in old {
+        libraries.drop_library(&name);
     }
     for library in fresh {
         libraries.insert(library);

@@ -153,13 +153,13 @@ fn counted(count_at: usize, args: &[&[u8]], keys: &mut Keys) {
 }
 
 /// The number that a word begins with, 0 when it begins with none: spaces, a sign and what follows are taken as C's
-/// `atoi` takes them.
-fn leading_integer(word: &[u8]) -> i64 {
+/// `atoi` takes them, which reads 64 bits and keeps the lower 32.
+fn leading_integer(word: &[u8]) -> i32 {
     let word = word.trim_ascii_start();
-    let (negative, digits) = match word {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
+    let (sign, digits) = match word {
+        [b'-', digits @ ..] => (-1, digits),
+        [b'+', digits @ ..] => (1, digits),
+        digits => (1, digits),
     };
     let value = digits
         .iter()
@@ -167,9 +167,9 @@ fn leading_integer(word: &[u8]) -> i64 {
         .fold(0i64, |value, byte| {
             value
                 .saturating_mul(10)
-                .saturating_add(i64::from(byte - b'0'))
+                .saturating_add(sign * i64::from(byte - b'0'))
         });
-    if negative { -value } else { value }
+    value as i32
 }
 
 fn unflagged(position: usize) -> KeyRef {
