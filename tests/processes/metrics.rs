@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::process::{PATIENCE, Server};
+use crate::process::{PATIENCE, Server, free_port};
 
 const ALERTS: &str = include_str!("../../docs/prometheus/alerts.yml");
 
 fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its number").to_string()
+    format!("127.0.0.1:{}", free_port())
 }
 
 /// Sends bytes and returns everything that is answered.

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
-use crate::process::{Connection, Server};
+use crate::process::{Connection, Server, free_port};
 
 const KEYS: [&str; 6] = ["string", "list", "set", "hash", "zset", "stream"];
 
@@ -112,10 +112,7 @@ fn keys_stay_when_the_other_server_fails() {
     let server = Server::redkeep(&["--requirepass", "", "--appendonly", "no"]);
     let mut connection = server.connect();
     connection.ask("MSET a 1 b 2 c 3");
-    let nobody = {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        listener.local_addr().expect("its number").port()
-    };
+    let nobody = free_port();
     assert_eq!(
         connection.ask(&format!("MIGRATE 127.0.0.1 {nobody} a 0 500")),
         "-IOERR error or timeout writing to target instance"

@@ -1,10 +1,12 @@
 //! Servers as processes of their own, and what is said to them.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 /// Far more than any start or stop takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,9 +50,7 @@ impl Server {
 
     /// The same in a folder that stays.
     pub fn start_in(dir: &Path, mut command: Command) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("its number").port();
-        drop(listener);
+        let port = free_port();
         let process = command
             .args(["--port", &port.to_string(), "--dir"])
             .arg(dir)
@@ -140,6 +140,18 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A port that nobody listens on. Nor does the socket that finds it: another test may be starting a program, which has a
+/// copy of every socket for a moment, and whoever asks for the port would be connected to that.
+pub fn free_port() -> u16 {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    // Its copy does not keep the server from the port.
+    socket.set_reuse_address(true).expect("an option");
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    socket.bind(&any.into()).expect("a free port");
+    let address = socket.local_addr().expect("its address");
+    address.as_socket().expect("a port").port()
 }
 
 pub struct Connection {
