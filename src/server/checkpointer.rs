@@ -104,6 +104,7 @@ fn run(shared: &Shared, keeper: &LogKeeper) {
                 std::thread::sleep(REST);
             }
         } else if keeper.log().bytes_since_checkpoint() == 0
+            && !shared.server.backups.is_held(shared.server.clock.wall_ms())
             && let Err(e) = keeper.log().settle()
         {
             tracing::debug!("the log is longer than it need be: {e}");

@@ -327,10 +327,6 @@ impl Disk {
     }
 
     /// The next marker moves the log towards the front of its file.
-    pub fn moves_down(&self) -> bool {
-        self.is_high(&self.cursor.lock())
-    }
-
     fn is_high(&self, cursor: &Cursor) -> bool {
         cursor.slot > self.setting.idle_segments
             && self

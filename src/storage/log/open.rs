@@ -291,20 +291,13 @@ impl Log {
     }
 
     /// Shortens the file to what [`Log::recycle`] leaves at least, whatever was needed before: nobody writes, or the disk is
-    /// full. Cuts one piece of [`crate::vfs::CUT_BYTES_MAX`] at most; false: there was nothing to cut. An error leaves the
-    /// log usable.
+    /// full. Only free segments behind all others go. Cuts one piece of [`crate::vfs::CUT_BYTES_MAX`] at most; false: there was
+    /// nothing to cut. An error leaves the log usable.
     pub fn settle(&self) -> Result<bool, LogError> {
         if let Some(refusal) = self.group.refusal() {
             return Err(refusal);
         }
-        let disk = self.group.medium();
-        if disk.moves_down() {
-            self.reserve(0, true)?;
-            self.group.write_marker()?;
-            self.sync_written()?;
-            disk.recycle(disk.synced_checkpoint().lsn)?;
-        }
-        disk.settle()
+        self.group.medium().settle()
     }
 
     /// Sees to it that `bytes` can be reserved beside what is kept for critical work, so that nobody who commits waits
