@@ -33,7 +33,7 @@ pub(super) struct Pool {
     covered: u64,
     /// Some slots are neither live nor free.
     withholds: bool,
-    /// Slots that were taken at the last calls of [`Pool::recycle`], the newest first.
+    /// Slots that were taken when checkpoints freed some, the newest first.
     taken: [u64; REMEMBERED],
 }
 
@@ -169,9 +169,11 @@ impl Pool {
     /// newer than `kept_seq`, the last one in the archive (L13).
     pub fn recycle(&mut self, up_to: u64, synced_seq: u64, kept_seq: u64) -> u64 {
         let mut freed = 0;
-        self.taken.rotate_right(1);
-        self.taken[0] = self.live.len() as u64;
-        self.covered = self.covered.max(up_to);
+        if up_to > self.covered {
+            self.taken.rotate_right(1);
+            self.taken[0] = self.live.len() as u64;
+            self.covered = up_to;
+        }
         while let [first, second, ..] = self.live.make_contiguous() {
             let unneeded = first.holds.is_some_and(|holds| holds <= up_to);
             if !unneeded || second.seq > synced_seq || first.seq > kept_seq {
