@@ -87,9 +87,9 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 trait Steps {
     /// Writes a new file with the permissions of the one that it will replace.
     fn write(&mut self, path: &Path, content: &[u8], replaced: &Path) -> io::Result<()>;
+    /// Syncs a file or a directory.
     fn sync(&mut self, path: &Path) -> io::Result<()>;
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()>;
-    fn sync_directory(&mut self, path: &Path) -> io::Result<()>;
     fn remove(&mut self, path: &Path) -> io::Result<()>;
 }
 
@@ -112,10 +112,6 @@ impl Steps for OnDisk {
         fs::rename(from, to)
     }
 
-    fn sync_directory(&mut self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
-    }
-
     fn remove(&mut self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
     }
@@ -132,7 +128,7 @@ fn replace(disk: &mut dyn Steps, path: &Path, content: &[u8]) -> io::Result<()> 
         .write(&temporary, content, path)
         .and_then(|()| disk.sync(&temporary))
         .and_then(|()| disk.rename(&temporary, path))
-        .and_then(|()| disk.sync_directory(parent.unwrap_or(Path::new("."))));
+        .and_then(|()| disk.sync(parent.unwrap_or(Path::new("."))));
     if replaced.is_err() {
         // The error that matters is the one before; a file that was renamed is not there to remove.
         disk.remove(&temporary).unwrap_or_default();
@@ -248,9 +244,6 @@ mod tests {
         fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
             assert_eq!(to, Path::new("etc/users.acl"));
             self.step("rename", from)
-        }
-        fn sync_directory(&mut self, path: &Path) -> io::Result<()> {
-            self.step("sync", path)
         }
         fn remove(&mut self, path: &Path) -> io::Result<()> {
             self.step("remove", path)

@@ -1,8 +1,9 @@
 //! The words of a request as numbers and options.
 
 use super::errors;
-use crate::keyspace::integer::{parse_i64, until_nul};
+use crate::keyspace::integer::parse_i64;
 use crate::resp::ErrorReply;
+use crate::resp::text::until_nul;
 
 /// A 64-bit integer.
 pub fn integer(word: &[u8]) -> Result<i64, ErrorReply> {

@@ -33,6 +33,13 @@ pub enum ReplyMode {
     Skip,
 }
 
+impl ReplyMode {
+    /// The reply of the command that is carried out is not sent.
+    pub fn is_mute(self) -> bool {
+        matches!(self, Self::Off | Self::Skip)
+    }
+}
+
 /// What a reply that is an error means to the figures of errors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ErrorInReply {

@@ -7,7 +7,7 @@ use parking_lot::RwLock;
 
 use super::machine::Machine;
 use crate::config::{Config, Key, Refusal};
-use crate::keyspace::integer::until_nul;
+use crate::resp::text::until_nul;
 
 /// An order of texts.
 pub trait Locale: Send + Sync + Debug {

@@ -17,8 +17,8 @@ use super::{Call, Failure, Outcome, help, loading, object, settings, word};
 use crate::config::Key;
 use crate::keyspace::Look;
 use crate::keyspace::header::Encoding;
-use crate::keyspace::integer::until_nul;
 use crate::resp::ErrorReply;
+use crate::resp::text::until_nul;
 use crate::storage::Plan;
 
 /// Bytes of a key's name that POPULATE makes.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::keyspace::integer::until_nul;
+use crate::resp::text::until_nul;
 use crate::resp::{ErrorReply, text};
 use crate::storage;
 

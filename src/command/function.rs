@@ -8,8 +8,9 @@ use super::{Call, Failure, Outcome, help, word};
 use crate::config::Key;
 use crate::interchange::rdb::library as dump;
 use crate::keyspace::glob::{self, Case};
-use crate::keyspace::integer::{parse_i64, until_nul};
+use crate::keyspace::integer::parse_i64;
 use crate::resp::ErrorReply;
+use crate::resp::text::until_nul;
 use crate::storage::Plan;
 
 /// FCALL function numkeys [key ...] [arg ...]

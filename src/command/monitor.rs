@@ -4,7 +4,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::client::{Client, ReplyMode};
+use super::client::Client;
 use super::table::{Command, Flag};
 use super::{Call, Outcome, config, word};
 use crate::resp::ErrorReply;
@@ -47,7 +47,7 @@ pub fn show(client: &mut Client, words: &[&[u8]], now_us: u64) {
     write_line(&mut lines.bytes, words, client, now_us, |at| {
         is_secret(words, at)
     });
-    if client.monitor && matches!(client.reply_mode, ReplyMode::Off | ReplyMode::Skip) {
+    if client.monitor && client.reply_mode.is_mute() {
         lines.unheard.push(start..lines.bytes.len());
     }
     client.feed = lines;

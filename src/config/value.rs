@@ -6,6 +6,7 @@ use super::events;
 use super::kind::{Kind, TextRule, Unit};
 use super::number;
 use super::words;
+use crate::resp::text::until_nul;
 
 /// The value of a directive.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,17 +92,19 @@ impl Kind {
         }
     }
 
-    /// Reads a value. `current` is the value so far: output limits that are not named keep theirs.
-    pub fn parse(&self, words: &[Vec<u8>], current: &Value) -> Result<Value, Invalid> {
-        let takes_any_byte = match self {
+    /// Whether a zero byte is a byte like others; elsewhere a word ends there, as a text of C does.
+    fn reads_whole_words(&self) -> bool {
+        match self {
             Self::Text { rule, .. } => matches!(rule, TextRule::Bytes | TextRule::NodeName),
             Self::Percentiles => true,
-            // Digits alone are read up to the end of the word.
             Self::Number { unit, .. } => matches!(unit, Unit::Plain | Unit::Hertz),
             _ => false,
-        };
-        if !takes_any_byte && words.iter().any(|word| word.contains(&0)) {
-            // As in C, a text ends there.
+        }
+    }
+
+    /// Reads a value. `current` is the value so far: output limits that are not named keep theirs.
+    pub fn parse(&self, words: &[Vec<u8>], current: &Value) -> Result<Value, Invalid> {
+        if !self.reads_whole_words() && words.iter().any(|word| word.contains(&0)) {
             let cut: Vec<Vec<u8>> = words.iter().map(|word| until_nul(word).to_vec()).collect();
             return self.parse(&cut, current);
         }
@@ -196,11 +199,6 @@ fn or_empty(printed: Vec<u8>) -> Vec<u8> {
     } else {
         printed
     }
-}
-
-fn until_nul(text: &[u8]) -> &[u8] {
-    let end = memchr::memchr(0, text).unwrap_or(text.len());
-    &text[..end]
 }
 
 fn only(words: &[Vec<u8>]) -> Result<&[u8], Invalid> {

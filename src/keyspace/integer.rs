@@ -1,5 +1,7 @@
 //! Numbers as words of a command: strict decimal integers, and cursors.
 
+use crate::resp::text::until_nul;
+
 /// Longest decimal form of a 64-bit integer, sign included.
 const DIGITS_MAX: usize = 20;
 
@@ -65,14 +67,6 @@ pub fn parse_cursor(text: &[u8]) -> Option<u64> {
     } else {
         value
     })
-}
-
-/// The part of `text` that a C string would hold.
-pub fn until_nul(text: &[u8]) -> &[u8] {
-    match memchr::memchr(0, text) {
-        Some(end) => &text[..end],
-        None => text,
-    }
 }
 
 #[cfg(test)]

@@ -45,6 +45,14 @@ pub fn to_bytes(text: &str) -> Vec<u8> {
     bytes
 }
 
+/// The part of `text` that a C string would hold.
+pub fn until_nul(text: &[u8]) -> &[u8] {
+    match memchr::memchr(0, text) {
+        Some(end) => &text[..end],
+        None => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,13 +6,14 @@ use smallvec::SmallVec;
 use super::debugger;
 use super::host::{Called, LogLevel};
 use super::number::to_i32;
-use super::raise::{Raise, push_error_table, until_nul};
+use super::raise::{Raise, push_error_table};
 use super::registration::register_function;
 use super::reply;
 use super::stack::{Kind, Stack};
 use super::state::{Doom, Native, Next};
 use crate::resp::Proto;
 use crate::resp::double::{shortest, whole};
+use crate::resp::text::until_nul;
 
 const NUMBERS: &[(&str, i32)] = &[
     ("REPL_NONE", 0),

@@ -5,10 +5,11 @@ use std::ffi::CString;
 
 use mlua_sys as ffi;
 
-use super::raise::{Raise, position, until_nul};
+use super::raise::{Raise, position};
 use super::shield::{READ_ONLY, Shielding, write_guarded};
 use super::stack::{Kind, Stack};
 use super::state::{FIRST_UPVALUE, Native, Next};
+use crate::resp::text::until_nul;
 
 /// The libraries of Lua that scripts have, with the names under which they open.
 const LIBRARIES: &[(ffi::lua_CFunction, &str)] = &[

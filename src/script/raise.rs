@@ -2,6 +2,7 @@
 
 use super::debugger;
 use super::stack::{Kind, Stack};
+use crate::resp::text::until_nul;
 
 /// What is raised.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,11 +103,6 @@ fn trim_ends(mut text: &[u8]) -> &[u8] {
         text = rest;
     }
     text
-}
-
-/// Up to the first zero byte.
-pub fn until_nul(text: &[u8]) -> &[u8] {
-    &text[..memchr::memchr(0, text).unwrap_or(text.len())]
 }
 
 /// Pushes a table whose `err` is an error reply with its code.

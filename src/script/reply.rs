@@ -1,9 +1,10 @@
 //! Replies to values of Lua, and values of Lua to replies.
 
 use super::number;
-use super::raise::{push_error_table, until_nul};
+use super::raise::push_error_table;
 use super::stack::{Kind, Stack};
 use crate::resp::double::printed;
+use crate::resp::text::until_nul;
 use crate::resp::{Proto, Reply};
 
 /// Pushes the value that a reply of the server, which is complete, becomes.

@@ -10,6 +10,7 @@
 use super::raise::Raise;
 use super::stack::{GLOBALS, Kind, REGISTRY, Stack};
 use super::state::Next;
+use crate::resp::text::until_nul;
 
 /// What is said to whoever tries to change a shielded table.
 pub const READ_ONLY: &str = "Attempt to modify a readonly table";
@@ -203,7 +204,7 @@ fn refuse_missing(stack: &mut Stack<'_>) -> Result<Next, Raise> {
         ));
     };
     let mut text = b"Script attempted to access nonexistent global variable '".to_vec();
-    text.extend_from_slice(super::raise::until_nul(name));
+    text.extend_from_slice(until_nul(name));
     text.push(b'\'');
     Err(Raise::Text(text))
 }

@@ -5,9 +5,10 @@
 //! as the text has, or as the number before says).
 
 use super::number::{to_i64, to_u64};
-use super::raise::{Raise, until_nul};
+use super::raise::Raise;
 use super::stack::Stack;
 use super::state::{Native, Next};
+use crate::resp::text::until_nul;
 
 pub const NAME: &str = "struct";
 

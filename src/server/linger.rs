@@ -19,20 +19,18 @@ const SHORT_WAIT_US: u64 = 2 * LINGER_US;
 /// Decides from wait to wait.
 #[derive(Debug)]
 pub struct Linger {
-    /// There is a processor for others.
-    is_wanted: bool,
     last_wait_us: Cell<u64>,
 }
 
-impl Linger {
-    /// One that sleeps at once unless it `is_wanted`.
-    pub fn new(is_wanted: bool) -> Self {
+impl Default for Linger {
+    fn default() -> Self {
         Self {
-            is_wanted,
             last_wait_us: Cell::new(u64::MAX),
         }
     }
+}
 
+impl Linger {
     /// Waits until `wake` is notified, and looks out for it first if that `may` be worth it. `now_us` is a clock that does
     /// not go back, in microseconds.
     pub async fn wait(&self, wake: &Notify, may: bool, now_us: impl Fn() -> u64) {
@@ -40,7 +38,7 @@ impl Linger {
         let waited_us = || now_us().saturating_sub(since_us);
         let mut notified = pin!(wake.notified());
         let mut is_notified = false;
-        if may && self.is_wanted && self.last_wait_us.get() <= SHORT_WAIT_US {
+        if may && self.last_wait_us.get() <= SHORT_WAIT_US {
             while !is_notified && waited_us() < LINGER_US {
                 // The runtime asks the kernel for events, but does not wait for them, before it goes on here.
                 tokio::task::yield_now().await;
@@ -60,8 +58,9 @@ impl Linger {
 mod tests {
     use super::*;
 
-    /// How often the clock, which a look moves by a microsecond, was read in a wait that `wake` ends after `looks`.
-    fn reads(linger: &Linger, notify_after_us: u64) -> u64 {
+    /// What the clock, which goes on by a microsecond each time it is read, says behind a wait that is ended at
+    /// `notify_after_us`: by whoever reads the clock then, or else while the other sleeps.
+    fn reads(linger: &Linger, may: bool, notify_after_us: u64) -> u64 {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .expect("a runtime");
@@ -84,31 +83,31 @@ mod tests {
                 }
                 wake.notify_one();
             };
-            tokio::join!(linger.wait(&wake, true, read), waker);
+            tokio::join!(linger.wait(&wake, may, read), waker);
         });
         clock.get()
     }
 
     #[test]
     fn a_short_wait_is_followed_by_one_that_looks_out() {
-        let linger = Linger::new(true);
+        let linger = Linger::default();
         let short_us = SHORT_WAIT_US / 2;
         // Nothing is known yet: the clock is read when the wait begins and when it ends.
-        assert_eq!(reads(&linger, short_us), short_us + 1);
+        assert_eq!(reads(&linger, true, short_us), short_us + 1);
         assert_eq!(linger.last_wait_us.get(), short_us);
         // It looks until it is told.
-        assert_eq!(reads(&linger, 5), 6);
+        assert_eq!(reads(&linger, true, 5), 6);
         assert_eq!(linger.last_wait_us.get(), 5);
         // It does not look for longer than it may, and a long wait is not followed by looking.
-        reads(&linger, 1000);
+        reads(&linger, true, 1000);
         assert_eq!(linger.last_wait_us.get(), 1000);
-        assert_eq!(reads(&linger, 5), 6);
+        assert_eq!(reads(&linger, true, 5), 6);
     }
 
     #[test]
     fn who_has_the_only_processor_sleeps() {
-        let linger = Linger::new(false);
+        let linger = Linger::default();
         linger.last_wait_us.set(0);
-        assert_eq!(reads(&linger, SHORT_WAIT_US), SHORT_WAIT_US + 1);
+        assert_eq!(reads(&linger, false, SHORT_WAIT_US), SHORT_WAIT_US + 1);
     }
 }

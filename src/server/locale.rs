@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString, c_char};
 use std::sync::Arc;
 
 use crate::command::collation::{Locale, UnknownLocale};
-use crate::keyspace::integer::until_nul;
+use crate::resp::text::until_nul;
 
 unsafe extern "C" {
     /// Writes `room` bytes at most, a zero at the end included, and returns how many there are without it.

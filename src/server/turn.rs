@@ -91,16 +91,19 @@ pub struct Turn {
     spare: RefCell<Vec<Seat>>,
     wake: Notify,
     linger: Linger,
+    /// The thread looks out for a moment before it sleeps: there is a processor for others.
+    lingers: bool,
 }
 
 impl Turn {
-    /// Nobody waits. With `lingers` the thread looks out for a moment before it sleeps.
+    /// Nobody waits. With `lingers` the thread looks out for a moment before it sleeps ([`Linger`]).
     pub fn new(lingers: bool) -> Self {
         Self {
             seats: RefCell::default(),
             spare: RefCell::default(),
             wake: Notify::new(),
-            linger: Linger::new(lingers),
+            linger: Linger::default(),
+            lingers,
         }
     }
 
@@ -144,9 +147,9 @@ impl Turn {
         let clock = &shared.server.clock;
         loop {
             // A turn that ends with a sync is better begun late, by many.
-            let lingers = shared.durability.policy() != SyncPolicy::Always;
+            let may = self.lingers && shared.durability.policy() != SyncPolicy::Always;
             let now_us = || clock.mono_us();
-            self.linger.wait(&self.wake, lingers, now_us).await;
+            self.linger.wait(&self.wake, may, now_us).await;
             let mut seats = self.seats.replace(self.spare.take());
             let executed = execute(shared, &mut seats);
             for seat in seats.drain(..executed) {

@@ -227,9 +227,8 @@ impl Session {
         if let Some(b'-') = self.reply.bytes_since(mark).first() {
             server.stats.count_error(&self.reply.bytes_since(mark)[1..]);
         }
-        match self.client.reply_mode {
-            ReplyMode::On | ReplyMode::SkipNext => {}
-            ReplyMode::Off | ReplyMode::Skip => self.reply.cut(mark),
+        if self.client.reply_mode.is_mute() {
+            self.reply.cut(mark);
         }
         self.is_skipped();
         self.publish();

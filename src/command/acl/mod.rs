@@ -24,7 +24,7 @@ use super::stats::add;
 use super::table::Command;
 use super::{client_admin, word};
 use crate::config::Key;
-use crate::keyspace::integer::until_nul;
+use crate::resp::text::until_nul;
 use crate::resp::{ErrorReply, text};
 
 impl Denial {

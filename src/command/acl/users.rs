@@ -10,8 +10,7 @@ use super::rule::RuleError;
 use super::selector::has_blanks;
 use super::user::User;
 use crate::config::{Config, Key};
-use crate::keyspace::integer::until_nul;
-use crate::resp::text;
+use crate::resp::text::{self, until_nul};
 
 /// The value of `acl-pubsub-default` that lets new users use every channel.
 const ALL_CHANNELS: i64 = 0;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use super::super::argument::{integer, is_word};
 use super::super::{Call, Outcome, word};
 use crate::config::number::bytes;
-use crate::keyspace::integer::until_nul;
 use crate::resp::ErrorReply;
+use crate::resp::text::until_nul;
 
 /// How often a reply buffer's peak is forgotten unless DEBUG says otherwise, in milliseconds.
 const PEAK_RESET_MS: i64 = 5000;

@@ -4,7 +4,7 @@ use crate::command::Call;
 use crate::keyspace::Look;
 use crate::keyspace::hash;
 use crate::keyspace::header::Kind;
-use crate::keyspace::integer::until_nul;
+use crate::resp::text::until_nul;
 use crate::storage::{Body, Error};
 
 /// A pattern.

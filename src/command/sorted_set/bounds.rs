@@ -2,9 +2,9 @@
 
 use crate::command::errors;
 use crate::keyspace::double;
-use crate::keyspace::integer::until_nul;
 use crate::keyspace::sorted_set::{LexBound, LexRange, ScoreRange};
 use crate::resp::ErrorReply;
+use crate::resp::text::until_nul;
 
 /// A score, and whether a parenthesis in front of it leaves the score itself out.
 fn score(word: &[u8]) -> Result<(f64, bool), ErrorReply> {

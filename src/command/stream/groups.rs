@@ -6,12 +6,12 @@ use crate::command::argument::{integer, is_word};
 use crate::command::{Call, Failure, Outcome, errors, help, kind, word};
 use crate::keyspace::change::Class;
 use crate::keyspace::header::Kind;
-use crate::keyspace::integer::until_nul;
 use crate::keyspace::stream::edit::Edit;
 use crate::keyspace::stream::group::{Group, GroupHead};
 use crate::keyspace::stream::id::StreamId;
 use crate::keyspace::{Slot, Txn};
 use crate::resp::ErrorReply;
+use crate::resp::text::until_nul;
 use crate::storage::Plan;
 
 /// The words behind the ID.

@@ -3,9 +3,9 @@
 use std::ops::RangeInclusive;
 
 use crate::command::errors;
-use crate::keyspace::integer::until_nul;
 use crate::keyspace::stream::id::StreamId;
 use crate::resp::ErrorReply;
+use crate::resp::text::until_nul;
 
 /// An ID; the number of one without it is 0.
 pub fn exact(word: &[u8]) -> Result<StreamId, ErrorReply> {

@@ -6,11 +6,11 @@ use super::range::stream;
 use super::record_reply::{self, Wanted};
 use crate::command::blocking::Awaits;
 use crate::command::{Call, Failure, Outcome, errors};
-use crate::keyspace::integer::until_nul;
 use crate::keyspace::stream::Stream;
 use crate::keyspace::stream::entries::Direction;
 use crate::keyspace::stream::id::StreamId;
 use crate::resp::ErrorReply;
+use crate::resp::text::until_nul;
 
 /// XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]
 pub fn xread(call: &mut Call<'_>) -> Outcome {

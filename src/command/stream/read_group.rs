@@ -11,12 +11,12 @@ use crate::command::{Call, Failure, Outcome, errors, kind};
 use crate::keyspace::Txn;
 use crate::keyspace::change::Class;
 use crate::keyspace::header::Kind;
-use crate::keyspace::integer::until_nul;
 use crate::keyspace::stream::Stream;
 use crate::keyspace::stream::entries::Direction;
 use crate::keyspace::stream::group::{Consumer, Group, Pending};
 use crate::keyspace::stream::id::StreamId;
 use crate::resp::ErrorReply;
+use crate::resp::text::until_nul;
 use crate::storage::{Error, Plan};
 
 /// XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]

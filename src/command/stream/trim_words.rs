@@ -2,11 +2,11 @@
 
 use crate::command::argument::{integer, is_word};
 use crate::command::errors;
-use crate::keyspace::integer::until_nul;
 use crate::keyspace::stream::id::Pattern;
 use crate::keyspace::stream::node::NodeLimits;
 use crate::keyspace::stream::trim::{Threshold, Trim};
 use crate::resp::ErrorReply;
+use crate::resp::text::until_nul;
 
 use super::id_word;
 

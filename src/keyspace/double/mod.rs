@@ -7,8 +7,8 @@ pub use print::{Printed, print, print_17_digits, print_digits};
 
 pub use crate::resp::strtod::parse;
 
-use super::integer::until_nul;
 use crate::resp::strtod::front;
+use crate::resp::text::until_nul;
 
 /// The end of a range as a number: blanks in front are skipped, nothing at all is zero, and what overflows is infinite.
 pub fn parse_bound(text: &[u8]) -> Option<f64> {

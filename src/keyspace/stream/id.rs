@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::keyspace::integer::{parse_cursor, until_nul};
+use crate::keyspace::integer::parse_cursor;
+use crate::resp::text::until_nul;
 
 /// Bytes of an ID as a key of a tree.
 pub const ID_BYTES: usize = 16;
