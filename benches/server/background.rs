@@ -80,6 +80,9 @@ pub fn measure(options: &Options) {
         );
         rates.push((most / 2.0).max(1.0).to_string());
     }
+    for (_, server) in &servers {
+        come_to_rest(server);
+    }
     for ((name, server), rate) in servers.iter().zip(&rates) {
         let load = ["--keyspace", &keys, "--duration", &seconds, "--rate", rate];
         let quiet = under_load(server, &load, |_| {});
@@ -105,6 +108,7 @@ pub fn measure(options: &Options) {
                     std::fs::remove_file(copy).expect("the backup is there");
                 }
             }
+            come_to_rest(server);
             felt.say(&format!("background_{name}_{}", job.name));
             let ratio = felt.p99_9_us / quiet.p99_9_us;
             say(
@@ -118,6 +122,15 @@ pub fn measure(options: &Options) {
             );
         }
     }
+}
+
+/// Waits for what a server does by itself in the background, and until the disk has all that was written: a load that
+/// is measured next should not pay for the one before, or for what the other server does with what it was filled with.
+fn come_to_rest(server: &Server) {
+    for job in JOBS.iter().filter(|job| !job.is_own) {
+        server.connect().await_info(job.section, job.running, "0");
+    }
+    rustix::fs::sync();
 }
 
 /// What a load came to.
