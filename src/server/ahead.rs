@@ -1,5 +1,7 @@
-//! Makes the files longer before their free space is used up: a command that needs space would wait for the file system,
-//! with the engine lock.
+//! Makes the files longer before their free space is used up, and has memory of the pool cleared before pages need it: a
+//! command that needs either would wait for the file system or the kernel, with the engine lock.
+
+use std::ops::Range;
 
 use super::Shared;
 use super::durability::SyncPolicy;
@@ -15,11 +17,18 @@ const RATE_US_MIN: u64 = 50_000;
 /// The most room that the log is to have, in bytes.
 const LOG_AHEAD_BYTES_MAX: u64 = 64 << 20;
 
-/// What was last seen of the log, which says how fast it is written.
+/// How often the pool grows by as much as was seen between two looks until memory is made ready again.
+const POOL_AHEAD_LOOKS: usize = 3;
+
+/// The most memory of the pool that is made ready, in bytes.
+const POOL_AHEAD_BYTES_MAX: usize = 64 << 20;
+
+/// What was last seen of the log and the pool, which says how fast they grow.
 #[derive(Debug, Default)]
 pub struct Ahead {
     looked_us: u64,
     log_bytes: u64,
+    slabs: SlabsSeen,
 }
 
 impl Ahead {
@@ -31,13 +40,25 @@ impl Ahead {
         if elapsed_us < RATE_US_MIN {
             return;
         }
+        self.looked_us = now_us;
+        self.populate_pool(shared);
         let log = shared.engine.with(|engine| engine.log().cloned());
         if let Some(log) = log {
             let bytes = self.log_bytes_ahead(&log, elapsed_us);
-            self.looked_us = now_us;
             if bytes > 0 {
                 grow_log(shared, &log, bytes, pause);
             }
+        }
+    }
+
+    fn populate_pool(&mut self, shared: &Shared) {
+        let (source, (in_use, most)) = shared
+            .engine
+            .with(|engine| (engine.source().clone(), engine.pager().slabs()));
+        let pool = source.pool();
+        let limit = POOL_AHEAD_BYTES_MAX / pool.slab_bytes();
+        for slab in self.slabs.wanted(in_use, most, limit) {
+            pool.populate(slab);
         }
     }
 
@@ -47,6 +68,28 @@ impl Ahead {
         let written = total - std::mem::replace(&mut self.log_bytes, total);
         let ahead = u128::from(written) * u128::from(LOG_AHEAD_US) / u128::from(elapsed_us);
         u64::try_from(ahead).map_or(LOG_AHEAD_BYTES_MAX, |bytes| bytes.min(LOG_AHEAD_BYTES_MAX))
+    }
+}
+
+/// Slabs of the pool in use, and those that are ready beyond them.
+#[derive(Debug, Default)]
+struct SlabsSeen {
+    in_use: usize,
+    ready: usize,
+}
+
+impl SlabsSeen {
+    /// The slabs to be made ready now that `in_use` are in use and there may be `most`: as many as a few looks like this
+    /// one will need, but no more than `limit`. None while the pool does not grow.
+    fn wanted(&mut self, in_use: usize, most: usize, limit: usize) -> Range<usize> {
+        let seen = std::mem::replace(&mut self.in_use, in_use);
+        let is_first = seen == 0;
+        let grown = if is_first { 0 } else { in_use.saturating_sub(seen) };
+        let ahead = (grown * POOL_AHEAD_LOOKS).min(limit);
+        let begin = self.ready.max(in_use);
+        let end = (in_use + ahead).min(most).max(begin);
+        self.ready = end;
+        begin..end
     }
 }
 
@@ -75,5 +118,36 @@ fn grow_data_file(shared: &Shared) {
             .with(|engine| engine.pager_mut().grown(&growth)),
         // Whoever needs the page says so.
         Err(e) => tracing::debug!("the file was not made longer beforehand: {e}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_made_ready_as_fast_as_the_pool_grows_and_once() {
+        let mut seen = SlabsSeen::default();
+        assert!(
+            seen.wanted(5, 100, 16).is_empty(),
+            "the pool as it was opened"
+        );
+        assert!(
+            seen.wanted(5, 100, 16).is_empty(),
+            "a pool that does not grow"
+        );
+        assert_eq!(seen.wanted(7, 100, 16), 7..13);
+        assert_eq!(seen.wanted(8, 100, 16), 13..13, "what is ready lasts");
+        assert_eq!(seen.wanted(18, 100, 16), 18..34, "no more than the limit");
+        assert_eq!(
+            seen.wanted(90, 100, 16),
+            90..100,
+            "no more than the pool may hold"
+        );
+        assert_eq!(
+            seen.wanted(101, 100, 16),
+            101..101,
+            "an operation that needs more for a while"
+        );
     }
 }

@@ -518,6 +518,13 @@ impl Pager {
         }
     }
 
+    /// The slabs of the pool that are in use, and as many as hold what the pool may.
+    pub fn slabs(&self) -> (usize, usize) {
+        let slab_bytes = self.source.pool().slab_bytes();
+        let frames_in_slab = slab_bytes / self.page_bytes();
+        (self.slabs, self.frames_max.div_ceil(frames_in_slab))
+    }
+
     /// A new page: private, dirty, zero but for its header.
     pub fn birth(&mut self, kind: Kind, level: u8) -> Result<FrameNo, Error> {
         let (ptr, frame) = self.birth_frame()?;

@@ -133,6 +133,17 @@ impl Slab {
             mapped_bytes,
         }
     }
+
+    fn populate(&self) {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::mm::{Advice, madvise};
+            let slab_bytes = self.mapped_bytes - SLAB_ALIGN_BYTES;
+            // SAFETY: the range lies in the mapping of this slab; the advice changes no byte. A kernel that does not know
+            // it leaves the memory as it is.
+            let _ = unsafe { madvise(self.bytes.cast(), slab_bytes, Advice::LinuxPopulateWrite) };
+        }
+    }
 }
 
 /// Asks the kernel for large pages for memory that will be used in no order. One that has none goes on with small ones.
@@ -258,6 +269,22 @@ impl Pool {
         self.bases[slab].store(made.bytes, Ordering::Release);
         let first = slab as u32 * frames;
         Some(first..first + frames)
+    }
+
+    /// Bytes of pages in a slab.
+    pub fn slab_bytes(&self) -> usize {
+        self.shape.page_bytes << self.shape.slab_bits
+    }
+
+    /// Has the kernel clear the memory of a slab that the owner will make: its first uses, under the engine lock, do not
+    /// wait for that then. Nothing beyond the last slab, and where the kernel cannot.
+    pub fn populate(&self, slab: usize) {
+        if let Some(place) = self.slabs.get(slab) {
+            let frames = 1_usize << self.shape.slab_bits;
+            place
+                .get_or_init(|| Slab::new(frames, self.shape.page_bytes))
+                .populate();
+        }
     }
 
     #[inline]
