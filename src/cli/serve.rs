@@ -319,11 +319,26 @@ fn fill_with_random(out: &mut [u8]) -> Result<(), ServeError> {
     Ok(())
 }
 
+/// A panic ends the process. What it left half done is in this process alone: the log has everything that was acknowledged,
+/// and whoever watches the process starts another one. A thread that ended by itself would leave a server that only looks
+/// alive.
+fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        tracing::error!(
+            "{panic}. The log has everything that was acknowledged: start the server again."
+        );
+        std::process::abort();
+    }));
+}
+
 /// Runs a server until it is told to stop.
 ///
 /// It listens before it opens its file. Where that takes longer than [`PATIENCE`], connections are accepted and
 /// told that the data is not there yet.
 pub fn serve(launch: Launch) -> Result<(), ServeError> {
+    abort_on_panic();
     let clock: Arc<dyn Clock> = Arc::new(OsClock::default());
     let launch = Arc::new(launch);
     let config = Arc::clone(&launch.config);

@@ -131,7 +131,7 @@ fn parse(mut words: &[&[u8]], len_max: u64) -> Result<Vec<Operation>, ErrorReply
 /// BITFIELD key [GET type offset | [OVERFLOW WRAP | SAT | FAIL] SET type offset value | INCRBY type offset increment
 /// ...]
 pub fn bitfield(call: &mut Call) -> Outcome {
-    let operations = parse(&call.args[2..], settings::proto_max_bulk_len(call))?;
+    let operations = parse(&call.args[2..], settings::string_bytes_max(call))?;
     let last = operations
         .iter()
         .filter(|operation| operation.writes())
@@ -145,7 +145,7 @@ pub fn bitfield(call: &mut Call) -> Outcome {
 
 /// BITFIELD_RO key [GET type offset ...]
 pub fn bitfield_ro(call: &mut Call) -> Outcome {
-    let operations = parse(&call.args[2..], settings::proto_max_bulk_len(call))?;
+    let operations = parse(&call.args[2..], settings::string_bytes_max(call))?;
     if operations.iter().any(Operation::writes) {
         return Err(errors::BITFIELD_READ_ONLY.into());
     }

@@ -43,7 +43,7 @@ pub(super) fn make_room(
 
 /// SETBIT key offset value
 pub fn setbit(call: &mut Call) -> Outcome {
-    let len_max = settings::proto_max_bulk_len(call);
+    let len_max = settings::string_bytes_max(call);
     let offset = bit_offset(parse_i64(call.args[2]), len_max)?;
     let on = match parse_i64(call.args[3]) {
         Some(0) => false,
@@ -76,7 +76,7 @@ pub fn setbit(call: &mut Call) -> Outcome {
 
 /// GETBIT key offset
 pub fn getbit(call: &mut Call) -> Outcome {
-    let len_max = settings::proto_max_bulk_len(call);
+    let len_max = settings::string_bytes_max(call);
     let offset = bit_offset(parse_i64(call.args[2]), len_max)?;
     let key = call.args[1];
     let mut byte = Vec::with_capacity(1);

@@ -51,6 +51,7 @@ pub fn debug(call: &mut Call<'_>) -> Outcome {
             call.client.error_in_reply = ErrorInReply::IsNone;
             Ok(())
         }
+        2 if is("panic") => panic!("DEBUG PANIC asked for it"),
         _ if is("reload") => reload::reload(call),
         _ if is("loadaof") => reload::start_over(call),
         2 if is("config-rewrite-force-all") => rewrite_config(call),
@@ -84,6 +85,8 @@ const HELP: &[&str] = &[
     "    Write a line to the log of the server.",
     "OBJECT <key>",
     "    Show how a value is kept.",
+    "PANIC",
+    "    End the process as a broken invariant does: at once.",
     "PAUSE-CRON <0|1>",
     "    Stop or resume the periodic jobs.",
     "POPULATE <count> [<prefix>] [<size>]",
@@ -181,7 +184,7 @@ fn populate(call: &mut Call<'_>) -> Outcome {
     let keys = positive(call.args[2])?;
     let prefix = call.args.get(3).map_or(&b"key"[..], |word| until_nul(word));
     let bytes = call.args.get(4).map_or(Ok(0), |word| positive(word))?;
-    if bytes > settings::proto_max_bulk_len(call) {
+    if bytes > settings::string_bytes_max(call) {
         return Err(errors::STRING_TOO_LONG.into());
     }
     // A part that is done is found and left alone if the command has to begin again.

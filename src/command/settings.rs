@@ -12,6 +12,7 @@ use crate::keyspace::list;
 use crate::keyspace::set;
 use crate::keyspace::stream::node::NodeLimits;
 use crate::keyspace::{hash, sorted_set};
+use crate::storage::BODY_BYTES_MAX;
 
 /// Whether and how `maxmemory-policy` follows the use of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +25,10 @@ pub enum UsePolicy {
     Frequency,
 }
 
-/// `proto-max-bulk-len`: the longest a string may become, in bytes.
-pub fn proto_max_bulk_len(call: &Call<'_>) -> u64 {
-    call.server.config.proto_max_bulk_bytes()
+/// The longest a string may become, in bytes: `proto-max-bulk-len`, as far as the file can hold it.
+pub fn string_bytes_max(call: &Call<'_>) -> u64 {
+    let wanted = call.server.config.proto_max_bulk_bytes();
+    wanted.min(BODY_BYTES_MAX)
 }
 
 /// `hll-sparse-max-bytes`: the longest a sparse HyperLogLog may become.

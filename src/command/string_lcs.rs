@@ -50,7 +50,7 @@ pub fn lcs(call: &mut Call) -> Outcome {
         return Err(errors::LCS_NOT_STRINGS.into());
     };
     let options = Options::parse(&call.args[3..])?;
-    check_memory(a_len, b_len, settings::proto_max_bulk_len(call))?;
+    check_memory(a_len, b_len, settings::string_bytes_max(call))?;
     let (mut a, mut b) = (Vec::new(), Vec::new());
     if a_len > 0 && b_len > 0 {
         let db = call.client.db;

@@ -16,7 +16,7 @@ pub fn strlen(call: &mut Call) -> Outcome {
 /// APPEND key value
 pub fn append(call: &mut Call) -> Outcome {
     let (db, key, now_ms, tail) = (call.client.db, call.args[1], call.now_ms, call.args[2]);
-    let len_max = settings::proto_max_bulk_len(call);
+    let len_max = settings::string_bytes_max(call);
     let part = Part::Added(tail.len() as u64);
     let plan = call.keyspace.plan_for_part(db, key, part)?;
     let len = call.keyspace.write(plan, |txn| {
@@ -43,7 +43,7 @@ pub fn append(call: &mut Call) -> Outcome {
 pub fn setrange(call: &mut Call) -> Outcome {
     let (db, key, now_ms, value) = (call.client.db, call.args[1], call.now_ms, call.args[3]);
     let offset = u64::try_from(integer(call.args[2])?).map_err(|_| errors::OFFSET_RANGE)?;
-    let len_max = settings::proto_max_bulk_len(call);
+    let len_max = settings::string_bytes_max(call);
     let end = offset + value.len() as u64;
     let plan = call.keyspace.plan_for_part(db, key, Part::Until(end))?;
     let len = call.keyspace.write(plan, |txn| {

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::debugging;
 use super::flush::Goal;
 use super::socket::Socket;
-use super::turn::{ENGINE_WAIT, Engine, Lent, Panicked, Place};
+use super::turn::{ENGINE_WAIT, Engine, Lent, Place};
 use super::worker::Worker;
 use crate::command::client::{Block, BlockKind, Entry, signal};
 use crate::command::serving::{Ending, end_wait};
@@ -91,7 +91,7 @@ impl Connection {
                 return Err(Gone);
             }
             let mut step = if self.session.prepare(&self.worker.shared.server) {
-                self.execute().await?
+                self.execute().await
             } else {
                 Step::Read
             };
@@ -117,7 +117,7 @@ impl Connection {
     }
 
     /// Carries out what is complete, in one hold of the engine lock with all connections that are ready.
-    async fn execute(&mut self) -> Result<Step, Gone> {
+    async fn execute(&mut self) -> Step {
         if self.session.reply.capacity() == 0 {
             let buffer = if self.reply_was_large {
                 self.worker.take_large_buffer()
@@ -127,10 +127,7 @@ impl Connection {
             self.session.reply.give_buffer(buffer);
         }
         let turn = &self.worker.turn;
-        // What panicked leaves no session to go on with.
-        turn.execute(&mut self.session, &self.place)
-            .await
-            .map_err(|Panicked| Gone)
+        turn.execute(&mut self.session, &self.place).await
     }
 
     /// The same on a thread that serves no other connection, because it takes long.

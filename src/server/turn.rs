@@ -8,7 +8,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::ops::{Deref, DerefMut};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -66,12 +65,8 @@ impl DerefMut for Lent {
     }
 }
 
-/// The command that was carried out panicked, and its session is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Panicked;
-
 /// A session that was executed, and what it needs next.
-type Outcome = Result<(Box<Session>, Step), Panicked>;
+type Outcome = (Box<Session>, Step);
 
 /// Where a connection finds its session again.
 #[derive(Default)]
@@ -108,7 +103,7 @@ impl Turn {
     }
 
     /// Carries out what a session has complete, together with all others that are ready.
-    pub async fn execute(&self, session: &mut Lent, place: &Rc<Place>) -> Result<Step, Panicked> {
+    pub async fn execute(&self, session: &mut Lent, place: &Rc<Place>) -> Step {
         let mut lent = Some(session.lend());
         let (executed, step) = std::future::poll_fn(|cx| {
             if let Some(session) = lent.take() {
@@ -118,9 +113,9 @@ impl Turn {
             // Signals wake a connection too; its session may not be back then.
             place.0.take().map_or(Poll::Pending, Poll::Ready)
         })
-        .await?;
+        .await;
         session.take_back(executed);
-        Ok(step)
+        step
     }
 
     fn sit(&self, session: Box<Session>, place: Rc<Place>, waker: Waker) {
@@ -209,10 +204,9 @@ impl Seat {
     /// bytes that they have.
     fn execute(&mut self, engine: &mut Engine<'_>, shared: &Shared) -> (u64, usize) {
         let mut session = self.session.take().expect("a seat is executed once");
-        let executed = catch_unwind(AssertUnwindSafe(|| engine.execute(&mut session, shared)));
+        let step = engine.execute(&mut session, shared);
         let seen = (session.lsn_seen(), session.reply.bytes().len());
-        let outcome = executed.map(|step| (session, step)).map_err(|_| Panicked);
-        self.place.0.set(Some(outcome));
+        self.place.0.set(Some((session, step)));
         seen
     }
 }

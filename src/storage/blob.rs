@@ -14,6 +14,10 @@ use super::tree::Pages;
 /// The longest blob in bytes: far above Redis's 512 MB, and far below what 64-bit arithmetic could overflow on.
 pub const BLOB_BYTES_MAX: u64 = 1 << 40;
 
+/// The longest value that commands may make, in bytes: a record of the log that puts bytes further out is refused when it
+/// is replayed.
+pub const BODY_BYTES_MAX: u64 = BLOB_BYTES_MAX / 2;
+
 /// Bytes compared or copied at a time.
 const CHUNK_BYTES: u64 = 4096;
 

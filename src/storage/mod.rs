@@ -39,6 +39,7 @@ fn generated(cases: u32) -> proptest::test_runner::Config {
 }
 
 use crate::vfs::VfsError;
+pub use blob::BODY_BYTES_MAX;
 pub use cell::{Body, Cell};
 pub use engine::{Engine, Plan};
 pub use log::Lsn;

@@ -390,7 +390,7 @@ impl<'a> Changes<'a> {
     }
 
     fn offset(&mut self) -> Result<u64, RecordFault> {
-        self.small(super::blob::BLOB_BYTES_MAX / 2, "a body is not so long")
+        self.small(super::blob::BODY_BYTES_MAX, "a body is not so long")
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -92,6 +93,12 @@ impl Server {
     pub fn await_end(&mut self) {
         let status = self.process.wait().expect("it ends");
         assert!(status.success(), "it ends well");
+    }
+
+    /// Waits until the process has ended by a signal: its number.
+    pub fn await_signal(&mut self) -> i32 {
+        let status = self.process.wait().expect("it ends");
+        status.signal().expect("it does not end by itself")
     }
 
     /// Starts Redkeep again on the files of one that has ended.

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream, UdpSocket};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::process::{PATIENCE, Server};
@@ -365,4 +366,48 @@ fn users_that_are_wrong_keep_the_server_from_starting() {
         Some(""),
         "Configuring Redis with users defined in redis.conf and at the same setting",
     );
+}
+
+#[test]
+fn a_panic_ends_the_process_and_loses_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let debug = ["--enable-debug-command", "yes"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_redkeep"));
+    command.arg("server").args(debug);
+    let mut server = Server::start_in(folder.path(), command);
+    let mut client = server.connect();
+    assert_eq!(client.ask("SET acknowledged yes"), "+OK");
+    client.send("DEBUG PANIC");
+    assert_eq!(
+        server.await_signal(),
+        rustix::process::Signal::ABORT.as_raw()
+    );
+    server.start_again(&debug);
+    assert_eq!(server.connect().ask("GET acknowledged"), "yes");
+    server.stop();
+}
+
+#[test]
+fn a_string_is_not_longer_than_the_file_can_hold() {
+    let mut server = Server::redkeep(&["--proto-max-bulk-len", "4398046511104"]);
+    let mut client = server.connect();
+    let too_long = "-ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+    for offset in [
+        "549755813888",
+        "600000000000",
+        "1099511627776",
+        "4000000000000",
+    ] {
+        assert_eq!(client.ask(&format!("SETRANGE k {offset} x")), too_long);
+    }
+    assert_eq!(
+        client.ask("SETBIT k 4398046511104 1"),
+        "-ERR bit offset is not an integer or out of range"
+    );
+    // The last byte there is; a start goes through the record of it.
+    assert_eq!(client.ask("SETRANGE k 549755813887 x"), ":549755813888");
+    server.kill();
+    server.start_again(&["--proto-max-bulk-len", "4398046511104"]);
+    assert_eq!(server.connect().ask("STRLEN k"), ":549755813888");
+    server.stop();
 }
