@@ -74,6 +74,17 @@ pub enum BlockKind {
     Backup,
 }
 
+impl BlockKind {
+    /// Whether CLIENT UNBLOCK ends the wait, as in Redis the waits that may have a timeout. The others answer that
+    /// something is done: they have no other end.
+    pub fn may_unblock(self) -> bool {
+        match self {
+            Self::Keys | Self::Replicas { .. } | Self::Log { .. } => true,
+            Self::Shutdown | Self::Checkpoint { .. } | Self::Save | Self::Backup => false,
+        }
+    }
+}
+
 /// A connection that has asked for something that is not there yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {
@@ -243,6 +254,7 @@ impl Client {
         view.tracking = self.tracking;
         view.closing = self.close;
         view.blocked = self.block.is_some();
+        view.may_unblock = self.block.is_some_and(|block| block.kind.may_unblock());
         view.has_timeout = self.block.is_some_and(|block| block.until_ms.is_some());
         view.paused = self.paused;
         let queued = self
@@ -321,12 +333,35 @@ pub mod signal {
     pub const STOP: u32 = 32;
     /// The server could not end.
     pub const SHUTDOWN_FAILED: u32 = 64;
-    /// As many replicas as were waited for have got the stream.
-    pub const ACKNOWLEDGED: u32 = 256;
     /// The save or backup that was waited for has ended.
     pub const DONE: u32 = 128;
+    /// As many replicas as were waited for have got the stream.
+    pub const ACKNOWLEDGED: u32 = 256;
     /// The wait for keys is over and its reply, if there is one, in the outbox.
-    pub const RESUME: u32 = 128;
+    pub const RESUME: u32 = 512;
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn each_has_a_bit_of_its_own() {
+            let all = [
+                KILL,
+                OUTBOX,
+                UNPAUSE,
+                UNBLOCK_TIMEOUT,
+                UNBLOCK_ERROR,
+                STOP,
+                SHUTDOWN_FAILED,
+                DONE,
+                ACKNOWLEDGED,
+                RESUME,
+            ];
+            let bits = all.iter().fold(0, |bits, bit| bits | bit);
+            assert_eq!(bits.count_ones() as usize, all.len());
+        }
+    }
 }
 
 /// The part of a connection that all others share.
@@ -381,8 +416,9 @@ pub struct View {
     pub subscriptions: Counts,
     pub tracking: Mode,
     pub closing: bool,
-    /// CLIENT UNBLOCK finds something to end.
     pub blocked: bool,
+    /// CLIENT UNBLOCK finds something to end.
+    pub may_unblock: bool,
     /// It is blocked up to some time at most.
     pub has_timeout: bool,
     /// Held back by CLIENT PAUSE.
@@ -411,6 +447,7 @@ impl Default for View {
             tracking: Mode::default(),
             closing: false,
             blocked: false,
+            may_unblock: false,
             has_timeout: false,
             paused: false,
             multi: None,

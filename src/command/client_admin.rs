@@ -419,11 +419,12 @@ pub fn unblock(call: &mut Call<'_>) -> Outcome {
     // the same lock, so that a client that ends its wait by itself sees it and can forget it.
     let unblocked = entry.is_some_and(|entry| {
         let mut view = entry.view.lock();
-        let blocked = std::mem::take(&mut view.blocked);
-        if blocked {
+        let may_unblock = std::mem::take(&mut view.may_unblock);
+        if may_unblock {
+            view.blocked = false;
             entry.signal(bits);
         }
-        blocked
+        may_unblock
     });
     call.out.int(i64::from(unblocked));
     Ok(())

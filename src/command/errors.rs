@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::resp::text::until_nul;
-use crate::resp::{ErrorReply, text};
+use crate::resp::{ErrorReply, StreamError, text};
 use crate::storage;
 
 pub const WRONG_TYPE: ErrorReply =
@@ -145,6 +145,12 @@ pub fn of_storage(error: &storage::Error) -> ErrorReply {
         storage::Error::Io(error) => formatted(format!("ERR the disk could not be read: {error}")),
     }
 }
+
+/// A reply that could not be read to its end, and of which nothing was sent.
+pub fn of_stream(error: &StreamError) -> ErrorReply {
+    formatted(format!("ERR {error}"))
+}
+
 pub const STREAM_ID: ErrorReply =
     ErrorReply::new("ERR Invalid stream ID specified as stream command argument");
 pub const STREAM_START: ErrorReply = ErrorReply::new("ERR invalid start ID for the interval");

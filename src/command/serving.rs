@@ -10,7 +10,7 @@ use super::stats::{add, add_locked};
 use super::table::Flag;
 use super::{Call, Failure, accounting, attempt, client_tracking, errors, word};
 use crate::keyspace::{Keyspace, Look};
-use crate::resp::{ErrorReply, Reply};
+use crate::resp::{ErrorReply, Reply, StreamError};
 use crate::storage::OnMiss;
 use crate::storage::planted::Bug;
 
@@ -183,20 +183,29 @@ fn silence(server: &Server, out: &mut Reply, client: &Client) {
     }
 }
 
-/// The whole reply in memory.
+/// The whole reply in memory; an error in its place, if a part of it cannot be read.
 pub(super) fn flat(mut out: Reply) -> Vec<u8> {
+    let proto = out.proto();
+    read_whole(&mut out).unwrap_or_else(|broken| {
+        let mut error = Reply::new(proto);
+        error.error(&errors::of_stream(&broken));
+        error.take().0
+    })
+}
+
+fn read_whole(out: &mut Reply) -> Result<Vec<u8>, StreamError> {
     let (bytes, streams) = out.take();
     if streams.is_empty() {
-        return bytes;
+        return Ok(bytes);
     }
     let (mut whole, mut from) = (Vec::with_capacity(bytes.len()), 0);
     for (at, mut stream) in streams {
         whole.extend_from_slice(&bytes[from..at]);
         from = at;
-        while let Ok(true) = stream.fill(&mut whole, STREAM_BYTES) {}
+        while stream.fill(&mut whole, STREAM_BYTES)? {}
     }
     whole.extend_from_slice(&bytes[from..]);
-    whole
+    Ok(whole)
 }
 
 /// Lets the task of a client that waits no more go on, behind its reply.
@@ -205,6 +214,7 @@ fn release(client: &Client, reply: &[u8], lsn: u64) {
     {
         let mut view = entry.view.lock();
         view.blocked = false;
+        view.may_unblock = false;
         view.has_timeout = false;
     }
     if !reply.is_empty() {
@@ -240,4 +250,30 @@ pub fn end_wait(server: &Server, id: u64, ending: Ending, now_us: u64) -> bool {
     // It tells nothing of the data.
     release(&waiter.client, out.bytes(), 0);
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::{Proto, Stream};
+
+    /// A stream of a few pieces, the last of which cannot be read.
+    struct Breaking(usize);
+
+    impl Stream for Breaking {
+        fn fill(&mut self, out: &mut Vec<u8>, _: usize) -> Result<bool, StreamError> {
+            self.0 = (self.0.checked_sub(1)).ok_or_else(|| StreamError("a page".to_owned()))?;
+            out.extend_from_slice(b":1\r\n");
+            Ok(true)
+        }
+    }
+
+    #[test]
+    fn a_reply_that_cannot_be_read_is_an_error_and_no_short_reply() {
+        let mut out = Reply::new(Proto::Resp2);
+        out.array(3);
+        out.stream(Box::new(Breaking(2)));
+        let expected = b"-ERR a streamed reply broke off: a page\r\n";
+        assert_eq!(flat(out), expected);
+    }
 }

@@ -36,7 +36,7 @@ impl fmt::Display for ErrorReply {
     }
 }
 
-/// Why a [`Stream`] could not go on. The connection is closed: half a reply cannot be taken back.
+/// Why a [`Stream`] could not go on. A connection to which the reply is being sent is closed: half a reply cannot be taken back.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("a streamed reply broke off: {0}")]
 pub struct StreamError(pub String);

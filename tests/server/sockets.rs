@@ -175,6 +175,18 @@ fn unblock_ends_a_wait() {
 }
 
 #[test]
+fn unblock_does_not_end_what_answers_that_it_is_done() {
+    let shell = shell();
+    let (mut waiter, mut other) = (shell.connect(), shell.connect());
+    let waiter_id = id(&mut waiter);
+    waiter.send("CHECKPOINT\r\n");
+    assert!(is_silent(&mut waiter));
+    other.check(format!("CLIENT UNBLOCK {waiter_id}\r\n"), ":0\r\n");
+    other.check(format!("CLIENT UNBLOCK {waiter_id} ERROR\r\n"), ":0\r\n");
+    assert!(is_silent(&mut waiter));
+}
+
+#[test]
 fn waitaof_waits_for_the_sync_of_its_own_writes() {
     let shell = shell();
     let mut socket = shell.connect();

@@ -195,7 +195,12 @@ impl RecordsStream {
 
 impl ReplyStream for RecordsStream {
     fn fill(&mut self, out: &mut Vec<u8>, bytes_wanted: usize) -> Result<bool, StreamError> {
-        self.next(out, bytes_wanted)
-            .map_err(|error| StreamError(error.to_string()))
+        let more = self
+            .next(out, bytes_wanted)
+            .map_err(|error| StreamError(error.to_string()))?;
+        if !more && self.left > 0 {
+            return Err(StreamError(format!("{} entries are not there", self.left)));
+        }
+        Ok(more)
     }
 }
