@@ -107,3 +107,26 @@ fn threads_and_snapshots_do_not_disturb_each_other() {
     snapshot.write_rdb(11, &mut rdb, &mut |_| {}).unwrap();
     assert!(rdb.starts_with(b"REDIS0011"));
 }
+
+#[test]
+fn a_file_that_a_newer_version_has_gone_on_from_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("data.keep");
+    let db = Db::open(&path, Options::default()).expect("a new file");
+    db.set("k", "v").unwrap();
+    db.close().unwrap();
+
+    // One copy of the meta is of the next version, with a checksum that fits; the others stay.
+    let mut bytes = std::fs::read(&path).expect("the file");
+    let whole = bytes.clone();
+    let meta = &mut bytes[..4096];
+    meta[8] += 1;
+    let checksum = crc32fast::hash(&meta[..4092]);
+    meta[4092..].copy_from_slice(&checksum.to_le_bytes());
+    std::fs::write(&path, &bytes).expect("it is written");
+    let refused = Db::open(&path, Options::default()).expect_err("another version");
+    assert!(refused.to_string().contains("format version"), "{refused}");
+    std::fs::write(&path, &whole).expect("it is written");
+    let db = Db::open(&path, Options::default()).expect("the file as it was");
+    assert_eq!(db.get("k").unwrap().unwrap(), b"v");
+}

@@ -57,7 +57,13 @@ pub fn take_up(
         path: place.manifest().display().to_string(),
         source,
     };
-    let found = appender::read_manifest(vfs, &place).map_err(unreadable)?;
+    let found = match appender::read_manifest(vfs, &place).map_err(unreadable) {
+        Err(error) if !server.config.is_on(Key::Appendonly) => {
+            // It is in nobody's way as long as nobody wants to write there.
+            return Ok(Before::Kept(error.to_string()));
+        }
+        found => found?,
+    };
     let Some(manifest) = found else {
         let single = PathBuf::from(&place.name);
         if fills && is_there(vfs, &single)? {

@@ -84,7 +84,11 @@ impl SlabsSeen {
     fn wanted(&mut self, in_use: usize, most: usize, limit: usize) -> Range<usize> {
         let seen = std::mem::replace(&mut self.in_use, in_use);
         let is_first = seen == 0;
-        let grown = if is_first { 0 } else { in_use.saturating_sub(seen) };
+        let grown = if is_first {
+            0
+        } else {
+            in_use.saturating_sub(seen)
+        };
         let ahead = (grown * POOL_AHEAD_LOOKS).min(limit);
         let begin = self.ready.max(in_use);
         let end = (in_use + ahead).min(most).max(begin);

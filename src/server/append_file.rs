@@ -205,6 +205,8 @@ impl<'a> AppendFile<'a> {
     /// Writes what was said since the last call, and syncs as `appendfsync` has it.
     fn drain(&mut self, is_last: bool) {
         if self.file.is_none() {
+            // The next one begins with a snapshot of everything: what is said meanwhile is for nobody.
+            self.server.feed.open_file(false);
             return;
         }
         let pending = if is_last {
@@ -528,3 +530,6 @@ impl Write for Counted<'_> {
         self.out.flush()
     }
 }
+
+#[cfg(test)]
+mod tests;

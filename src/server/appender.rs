@@ -12,7 +12,7 @@ use super::Shared;
 use super::append_file::AppendFile;
 use crate::config::{Config, Key};
 use crate::interchange::aof::Manifest;
-use crate::vfs::{OpenMode, Vfs};
+use crate::vfs::{OpenMode, Vfs, VfsErrorKind};
 
 /// How often the thread looks at what it was not called for.
 const LOOK: Duration = Duration::from_millis(100);
@@ -87,10 +87,14 @@ impl Appender {
     }
 }
 
-/// Reads the manifest at `place`; None if there is none.
+/// Reads the manifest at `place`; None if there is none. A folder that cannot be listed is an error: what stands there would
+/// be written over.
 pub fn read_manifest(vfs: &dyn Vfs, place: &Place) -> io::Result<Option<Manifest>> {
     let path: &Path = &place.manifest();
-    let names = vfs.list(&place.dir).unwrap_or_default();
+    let names = match vfs.list(&place.dir) {
+        Err(error) if error.kind == VfsErrorKind::NotFound => return Ok(None),
+        listed => listed.map_err(io::Error::other)?,
+    };
     if !names
         .iter()
         .any(|name| name.file_name() == path.file_name())

@@ -111,13 +111,71 @@ fn settle<'f>(
     Ok(folder.dir.as_deref())
 }
 
+/// Makes the folder and those it lies in, durably: segments of the log are used again once it has them. Folders that are there
+/// may be of an earlier try that failed before their names were durable.
 fn make(dir: &Path, vfs: &dyn Vfs) -> Result<(), VfsError> {
-    match vfs.list(dir) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind == VfsErrorKind::NotFound => {
-            vfs.create_dir(dir)?;
-            vfs.sync_dir(dir.parent().unwrap_or(dir))
+    vfs.create_dir(dir)?;
+    for above in dir.ancestors().skip(1) {
+        match vfs.sync_dir(above) {
+            // One that this process may not read is none that it made.
+            Err(error) if error.kind == VfsErrorKind::Denied => {}
+            synced => synced?,
         }
-        Err(error) => Err(error),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::vfs::{OpenMode, OsVfs, VfsFile, VfsResult};
+
+    /// The first sync of a folder fails; which were synced afterwards.
+    #[derive(Debug, Default)]
+    struct FailsOnce {
+        has_failed: Mutex<bool>,
+        synced: Mutex<Vec<PathBuf>>,
+    }
+
+    impl Vfs for FailsOnce {
+        fn open(&self, path: &Path, mode: OpenMode) -> VfsResult<Arc<dyn VfsFile>> {
+            OsVfs.open(path, mode)
+        }
+        fn rename(&self, from: &Path, to: &Path) -> VfsResult<()> {
+            OsVfs.rename(from, to)
+        }
+        fn unlink(&self, path: &Path) -> VfsResult<()> {
+            OsVfs.unlink(path)
+        }
+        fn list(&self, dir: &Path) -> VfsResult<Vec<PathBuf>> {
+            OsVfs.list(dir)
+        }
+        fn create_dir(&self, dir: &Path) -> VfsResult<()> {
+            OsVfs.create_dir(dir)
+        }
+        fn sync_dir(&self, dir: &Path) -> VfsResult<()> {
+            if !std::mem::replace(&mut *self.has_failed.lock(), true) {
+                // A folder that is not there cannot be synced.
+                return OsVfs.sync_dir(&dir.join("none"));
+            }
+            self.synced.lock().push(dir.to_path_buf());
+            OsVfs.sync_dir(dir)
+        }
+    }
+
+    #[test]
+    fn the_names_of_all_folders_are_durable_before_the_archive_is_used() {
+        let above = tempfile::tempdir().expect("a folder");
+        let vfs = FailsOnce::default();
+        let dir = above.path().join("deep").join("kept");
+        make(&dir, &vfs).expect_err("the first sync fails");
+        make(&dir, &vfs).expect("the second does not");
+        let synced = vfs.synced.lock();
+        assert!(synced.contains(&above.path().join("deep")), "{synced:?}");
+        assert!(synced.contains(&above.path().to_path_buf()), "{synced:?}");
     }
 }

@@ -276,6 +276,14 @@ impl Opener<'_> {
         if self.options.planted.has(Bug::M18TornSlotLaundered) {
             copies = launder(&*file, copies)?;
         }
+        if let Some(found) = copies.foreign_version() {
+            // Also beside a slot of this version: another program has gone on from it.
+            return Err(OpenError::Version {
+                path: self.path.to_path_buf(),
+                found,
+                expected: super::meta::FORMAT_VERSION,
+            });
+        }
         let log_file = self.open_log_file()?;
         let Some((meta, slot)) = copies.newest() else {
             return self.without_meta(file, &copies, log_file.is_some(), on_replay);
@@ -366,14 +374,6 @@ impl Opener<'_> {
         on_replay: OnReplay<'_>,
     ) -> Result<(Engine, OpenReport), OpenError> {
         let path = self.path.to_path_buf();
-        if let Some(found) = copies.foreign_version() {
-            let expected = super::meta::FORMAT_VERSION;
-            return Err(OpenError::Version {
-                path,
-                found,
-                expected,
-            });
-        }
         if self.options.reads_only {
             let why = "or nothing was written into it yet";
             return Err(OpenError::NoMeta { path, why });

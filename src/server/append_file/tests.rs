@@ -1,0 +1,101 @@
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::*;
+use crate::config::Config;
+use crate::server::appender::read_manifest;
+use crate::server::durability::{LogFailed, SyncPolicy};
+use crate::storage::{OpenOptions, open};
+use crate::vfs::{Clock, OsClock, OsVfs};
+
+/// A log that can be told to fail.
+#[derive(Default)]
+struct Log(AtomicBool);
+
+impl Durability for Log {
+    fn policy(&self) -> SyncPolicy {
+        SyncPolicy::Kernel
+    }
+    fn written_lsn(&self) -> u64 {
+        0
+    }
+    fn write_to(&self, _: u64) -> Result<(), LogFailed> {
+        match self.is_failed() {
+            true => Err(LogFailed),
+            false => Ok(()),
+        }
+    }
+    fn synced_lsn(&self) -> u64 {
+        0
+    }
+    fn sync_us(&self) -> u64 {
+        0
+    }
+    fn sync_to(&self, lsn: u64) -> Result<(), LogFailed> {
+        self.write_to(lsn)
+    }
+    fn request_sync(&self, _: u64) {}
+    fn served_checkpoint(&self) -> u64 {
+        0
+    }
+    fn is_failed(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+    fn on_progress(&self, _: Box<dyn Fn() + Send + Sync>) {}
+}
+
+fn place(dir: &Path) -> Place {
+    Place {
+        dir: dir.join("aof"),
+        name: "appendonly.aof".to_owned(),
+    }
+}
+
+#[test]
+fn nothing_is_kept_for_a_file_that_cannot_be_written() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let clock: Arc<dyn Clock> = Arc::new(OsClock::default());
+    let server = Server::new(Arc::new(Config::default()), Arc::clone(&clock));
+    let options = OpenOptions::new([7; 16]);
+    let path = dir.path().join("data.keep");
+    let (engine, _) =
+        open(&OsVfs, Arc::clone(&clock), &path, &options, &mut |_, _| {}).expect("a new file");
+    let keyspace = Keyspace::new(engine, 16, 1, clock.wall_ms()).expect("an empty one");
+    let (engine, log) = (Mutex::new(keyspace), Log::default());
+    let mut file = AppendFile::new(&server, &engine, &log, &OsVfs);
+    file.place = place(dir.path());
+    server.append_only.want(true);
+    let ring = || Ring {
+        rewrite: false,
+        stop: false,
+    };
+    file.turn(ring());
+    assert!(file.file.is_some(), "{:?}", server.append_only.state());
+    assert!(server.feed.is_wanted());
+
+    // From now on neither this file nor another one is written.
+    let folder = file.place.dir.clone();
+    std::fs::remove_dir_all(&folder).expect("it is there");
+    std::fs::write(&folder, "").expect("a file in its place");
+    log.0.store(true, Ordering::SeqCst);
+    file.write_all(
+        Pending {
+            bytes: b"x".to_vec(),
+            lsn: u64::MAX,
+        },
+        false,
+    );
+    assert!(file.file.is_none());
+    file.turn(ring());
+    assert!(file.file.is_none());
+    assert!(!server.feed.is_wanted());
+}
+
+#[test]
+fn a_folder_that_cannot_be_listed_is_not_an_empty_one() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let place = place(dir.path());
+    assert!(read_manifest(&OsVfs, &place).expect("no folder").is_none());
+    std::fs::write(&place.dir, "").expect("a file in its place");
+    read_manifest(&OsVfs, &place).expect_err("nobody knows what is there");
+}
