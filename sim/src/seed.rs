@@ -35,11 +35,13 @@ pub enum Purpose {
     Clock,
     /// Sizes and switches of a run: page size, cache size, features.
     Knobs,
+    /// What the random draws of a process depend on.
+    Draws,
 }
 
 impl Purpose {
     /// Every purpose, in the order of their numbers.
-    pub const ALL: [Purpose; 7] = [
+    pub const ALL: [Purpose; 8] = [
         Purpose::Workload,
         Purpose::Schedule,
         Purpose::Latency,
@@ -47,6 +49,7 @@ impl Purpose {
         Purpose::Crash,
         Purpose::Clock,
         Purpose::Knobs,
+        Purpose::Draws,
     ];
 }
 

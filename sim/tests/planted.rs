@@ -7,7 +7,7 @@ use std::time::Instant;
 use redkeep::storage::planted::{Bug, Planted};
 use redkeep_sim::engine::planted::{Beside, hunt, hunt_beside};
 
-const BUGS: [Bug; 32] = [
+const BUGS: [Bug; 33] = [
     Bug::M01AckBeforeSync,
     Bug::M02AckByEarlierSync,
     Bug::M03MetaBeforeDataSync,
@@ -40,6 +40,7 @@ const BUGS: [Bug; 32] = [
     Bug::M36LastComeFirstServed,
     Bug::M37OnlyFirstIsWoken,
     Bug::M38SnapshotDoesNotFreeze,
+    Bug::M39LifeNotAsked,
 ];
 
 /// `SIM_BUG` names one.

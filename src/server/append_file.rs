@@ -347,6 +347,10 @@ impl<'a> AppendFile<'a> {
             note,
             lsn,
         } = self.begin()?;
+        // What the log does not get must not be here either.
+        self.log
+            .write_to(lsn)
+            .map_err(|_| io::Error::other("the log failed"))?;
         self.write_all(pending, !self.planted.has(Bug::M34EndNotSynced));
         // Nothing is missing between the parts that are there and the new one.
         let goes_on = self.file.take().is_some() || self.planted.has(Bug::M35GapNotSeen);

@@ -72,6 +72,8 @@ pub enum Bug {
     M37OnlyFirstIsWoken = 37,
     /// Pages that a snapshot reaches are changed in place as long as nothing else freezes them.
     M38SnapshotDoesNotFreeze = 38,
+    /// An append-only file is taken for the database's by its name and number, whichever life wrote it.
+    M39LifeNotAsked = 39,
 }
 
 /// Which bug, if any, is switched on.

@@ -1,9 +1,10 @@
 //! The append-only file beside a database that is in use: after a crash at any change its folder reads as the database
-//! was at some transaction, and that is not older than what was durable in it. No rewrite leaves anything.
+//! was at some transaction, and that is not older than what was durable in it. No rewrite leaves anything. A start takes up
+//! what is the database's own, and keeps what another copy of it did.
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use redkeep::cli::append_only::{Alone, AppendOnly, Manner};
 use redkeep::cli::own_aof::{self, State as Found};
@@ -22,17 +23,23 @@ use super::life::{Act, History, Life, command};
 use super::machine::{Held, Machine, configured, empty_disk};
 use super::oracle::{Shown, State};
 use crate::clock::SimClock;
-use crate::disk::{DiskProfile, SimVfs};
+use crate::disk::{DiskProfile, Progress, Setup, SimVfs, Termination};
 use crate::engine::exhaust::{BaseEnd, Subject};
 use crate::engine::life::{self, Shape, Stop};
 use crate::engine::tap::Watcher;
 use crate::explore::Broken;
+use crate::seed::Seed;
 
 /// Where the parts are.
 pub const FOLDER: &str = "appendonlydir";
 
-/// Where a server puts them that are newer than its database, or doubtful.
-const ASIDE: &str = "appendonlydir.aside-1";
+/// Where a server puts them that are newer than its database, another copy's, or doubtful. Lives of one run need no more.
+const ASIDE: [&str; 4] = [
+    "appendonlydir.aside-1",
+    "appendonlydir.aside-2",
+    "appendonlydir.aside-3",
+    "appendonlydir.aside-4",
+];
 
 /// The key under which a client keeps up to which transaction the file was durable.
 const PROMISED: &str = "promised";
@@ -49,6 +56,9 @@ enum Step {
     Want(bool),
     /// A client sees up to where the file is durable, and writes it down, durably.
     Promise,
+    /// A copy of the database, which another process opens, goes its own way, and its folder comes into the place of this
+    /// one's.
+    Fork(Vec<Step>),
 }
 
 /// A database beside which an append-only file is written.
@@ -60,7 +70,7 @@ pub struct Appends {
     directives: Vec<(&'static str, &'static str)>,
     base: Vec<Step>,
     script: Vec<Step>,
-    known: Known<Reading>,
+    oracle: Oracle,
 }
 
 /// A process that has opened both.
@@ -68,7 +78,7 @@ pub struct Open {
     life: Life,
     /// What it does with the file.
     before: Option<Before>,
-    known: Known<Reading>,
+    oracle: Oracle,
 }
 
 fn call(text: &str) -> Act {
@@ -105,7 +115,7 @@ pub fn all(planted: Planted) -> Vec<Appends> {
         directives,
         base,
         script,
-        known: Known::default(),
+        oracle: Oracle::default(),
     };
     let long = "x".repeat(900);
     let goes_on = scenario(
@@ -188,7 +198,38 @@ pub fn all(planted: Planted) -> Vec<Appends> {
             Step::Promise,
         ],
     );
-    vec![goes_on, torn, begins]
+    // Of another copy, with as many transactions as the database and with fewer.
+    let of_another = |name, acts| {
+        scenario(
+            name,
+            vec![("appendonly", "yes"), ("appendfsync", "always")],
+            vec![
+                Step::Do(calls(&["RPUSH list a b c", "SET n 5"])),
+                Step::Turn(Vec::new()),
+                Step::Want(false),
+                Step::Turn(Vec::new()),
+                Step::Do(vec![Act::Sync]),
+                Step::Fork(vec![
+                    Step::Do(vec![call("INCR n"), Act::Sync]),
+                    Step::Turn(Vec::new()),
+                ]),
+                Step::Do(acts),
+                Step::Do(vec![Act::Sync]),
+            ],
+            vec![
+                Step::Turn(Vec::new()),
+                Step::Do(calls(&["INCR n"])),
+                Step::Turn(Vec::new()),
+                Step::Promise,
+            ],
+        )
+    };
+    let same = of_another("append-only-of-another-copy", calls(&["DECR n", "DECR n"]));
+    let fewer = of_another(
+        "append-only-of-another-copy-with-less",
+        calls(&["DECR n", "DECR n", "DECR n"]),
+    );
+    vec![goes_on, torn, begins, same, fewer]
 }
 
 /// The thread that writes the file, and what it works with.
@@ -216,6 +257,28 @@ impl Writing {
         let mut file = AppendFile::new(&self.server, self.keyspace.mutex(), &self.log, vfs);
         file.take_over(before);
         file
+    }
+
+    /// The log has what the file has.
+    fn has_no_more_than_the_log(&self, vfs: &SimVfs) -> Result<(), Stop> {
+        let place = Place::of(&self.server.config);
+        let failed = |error: std::io::Error| Stop::Refused(error.to_string());
+        let Some(manifest) = read_manifest(vfs, &place).map_err(failed)? else {
+            return Ok(());
+        };
+        let (identity, written) = {
+            let mut keyspace = self.keyspace.lock();
+            let identity = keyspace.identity()?;
+            let log = keyspace.engine.log().expect("an open file has a log");
+            (identity, log.written_lsn().0)
+        };
+        match own_aof::state(vfs, &place.dir, &manifest, &identity).map_err(failed)? {
+            Found::Whole { lsn, .. } if lsn > written => {
+                let detail = format!("the file has transaction {lsn}, and the log {written}");
+                Err(broken("O1", detail))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What the thread says of its last turn.
@@ -251,7 +314,9 @@ impl Appends {
         let mut life = self.life(vfs, watcher, history.clone())?;
         life.identify()?;
         let before = take_up(vfs, &life);
+        let named = life.name_life();
         *history = life.history();
+        named?;
         let writing = Writing::beside(&life);
         writing.server.append_only.want(true);
         let mut file = writing.file(vfs, before?);
@@ -276,7 +341,8 @@ impl Appends {
             busy.beside(vfs, FOLDER, meanwhile, || {
                 file.turn(ring(rewrite));
                 writing.has_failed()
-            })
+            })?;
+            writing.has_no_more_than_the_log(vfs)
         };
         match step {
             Step::Do(acts) => busy.act(vfs, acts),
@@ -286,12 +352,78 @@ impl Appends {
                 writing.server.append_only.want(*is_wanted);
                 Ok(())
             }
+            Step::Fork(steps) => {
+                let history = busy.lock().history();
+                self.fork(vfs, steps, history)
+            }
             Step::Promise => {
                 let lsn = file.synced_to().unwrap_or(0);
                 busy.act(vfs, &[call(&format!("SET {PROMISED} {lsn}")), Act::Sync])
             }
         }
     }
+}
+
+/// What the disk of another copy differs in.
+const OTHER: Seed = Seed(2);
+
+impl Appends {
+    /// Another process does something with a copy of the disk, whose folder then takes the place of this one's.
+    fn fork(&self, vfs: &SimVfs, steps: &[Step], mut history: History) -> Result<(), Stop> {
+        let setup = Setup {
+            clock: vfs.clock(),
+            ..Setup::new(OTHER)
+        };
+        let now = Termination::ProcessKill(Progress::Nothing);
+        let other = SimVfs::boot(vfs.crash_state().image(now), &setup);
+        self.run_steps(&other, &self.watcher(), steps, &mut history)?;
+        let moved = || -> Result<(), VfsError> {
+            let folder = Path::new(FOLDER);
+            vfs.list(folder)?
+                .iter()
+                .try_for_each(|path| vfs.unlink(path))?;
+            for path in other.list(folder)? {
+                let file = vfs.open(&path, OpenMode::Create)?;
+                write_all_at(&*file, &whole(&other, &path)?, 0)?;
+                file.sync_all()?;
+            }
+            vfs.sync_dir(folder)
+        };
+        moved().map_err(|error| Stop::Refused(error.to_string()))?;
+        let bytes = folder_bytes(vfs, FOLDER)?;
+        self.oracle
+            .of_other
+            .set(bytes)
+            .expect("there is one other copy");
+        Ok(())
+    }
+}
+
+/// The bytes of a file.
+fn whole(vfs: &SimVfs, path: &Path) -> Result<Vec<u8>, VfsError> {
+    let file = vfs.open(path, OpenMode::Read)?;
+    let mut bytes = vec![0; file.len()? as usize];
+    read_exact_at(&*file, &mut bytes, 0)?;
+    Ok(bytes)
+}
+
+/// How many folders were put aside.
+fn count_aside(vfs: &SimVfs) -> usize {
+    let is_there = |folder: &&&str| vfs.list(Path::new(folder)).is_ok();
+    ASIDE.iter().filter(is_there).count()
+}
+
+/// The names and bytes of all files in a folder; none if there is no folder.
+fn folder_bytes(vfs: &SimVfs, folder: &str) -> Result<Vec<u8>, Stop> {
+    let mut all = Vec::new();
+    for path in vfs.list(Path::new(folder)).unwrap_or_default() {
+        let bytes = whole(vfs, &path).map_err(|error| unread(vfs, error))?;
+        let name = path.file_name().unwrap_or_default();
+        all.extend_from_slice(name.as_encoded_bytes());
+        all.extend_from_slice(&bytes.len().to_le_bytes());
+        all.extend_from_slice(&bytes);
+    }
+    Ok(all)
 }
 
 /// What a start does with the file.
@@ -314,6 +446,8 @@ struct Reading {
     /// The transactions of which it may be the last: a write that a crash cut may have been of several.
     first: u64,
     last: u64,
+    /// Nobody can tell whose its end is.
+    is_doubtful: bool,
 }
 
 /// An error of a call, or of what stands there.
@@ -342,15 +476,13 @@ fn read(vfs: &SimVfs, life: &Life, known: &Known<Reading>) -> Result<Option<Read
 fn bytes_of(vfs: &SimVfs, manifest: &Manifest) -> Result<Vec<u8>, VfsError> {
     let mut all = manifest.to_text().into_bytes();
     for part in manifest.parts() {
-        let file = match vfs.open(&Path::new(FOLDER).join(&part.name), OpenMode::Read) {
-            Ok(file) => file,
+        let bytes = match whole(vfs, &Path::new(FOLDER).join(&part.name)) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind == VfsErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        let (begin, len) = (all.len(), file.len()?);
-        all.extend_from_slice(&len.to_le_bytes());
-        all.resize(begin + 8 + len as usize, 0);
-        read_exact_at(&*file, &mut all[begin + 8..], 0)?;
+        all.extend_from_slice(&bytes.len().to_le_bytes());
+        all.extend_from_slice(&bytes);
     }
     Ok(all)
 }
@@ -367,15 +499,18 @@ fn read_parts(
     };
     let clock = vfs.clock();
     let file = AppendOnly::of(&place.manifest(), manifest.clone());
-    let whole = |(shown, origin): (Shown, Option<u64>), first: u64| Reading {
+    let found = state(vfs)?;
+    let is_doubtful = matches!(found, Found::Doubtful { .. });
+    let reading = |(shown, origin): (Shown, Option<u64>), first: u64| Reading {
         shown,
         first,
         last: origin.map_or(first, |lsn| lsn.max(first)),
+        is_doubtful,
     };
-    let (cut_file, at) = match state(vfs)? {
+    let (cut_file, at) = match found {
         Found::Whole { lsn, .. } => {
             let played = play(vfs, &clock, &file).map_err(|error| unread(vfs, error))?;
-            return Ok(whole(played, lsn));
+            return Ok(reading(played, lsn));
         }
         Found::Torn { file, at, .. } | Found::Doubtful { file, at } => (file, at),
         state => return Err(unread(vfs, format!("{state:?}"))),
@@ -390,7 +525,7 @@ fn read_parts(
     };
     // Uncut it is refused, or read up to a command in what is cut off, or with holes in values.
     let played = play(&alone, &clock, &file).map_err(|error| unread(vfs, error))?;
-    Ok(whole(played, first))
+    Ok(reading(played, first))
 }
 
 /// What the file says, read into a database of its own, and up to which transaction it says that that is.
@@ -433,49 +568,123 @@ fn cut_copy(
 ) -> Result<(), VfsError> {
     for part in manifest.parts() {
         let path = Path::new(FOLDER).join(&part.name);
-        let file = from.open(&path, OpenMode::Read)?;
-        let len = if path == cut { at } else { file.len()? };
-        let mut bytes = vec![0; len as usize];
-        read_exact_at(&*file, &mut bytes, 0)?;
+        let mut bytes = whole(from, &path)?;
+        if path == cut {
+            bytes.truncate(at as usize);
+        }
         write_all_at(&*to.open(&path, OpenMode::Create)?, &bytes, 0)?;
     }
     Ok(())
 }
 
-/// Whether the folder reads as the database was, not before what was promised; `now` is what the database shows.
-fn judge(vfs: &SimVfs, life: &Life, history: &History, known: &Known<Reading>) -> Result<(), Stop> {
-    let now_ms = vfs.clock().wall_ms();
-    let now = life.history();
-    let promised = now.last().content().string(PROMISED.as_bytes(), now_ms);
-    let promised = promised.map_or(0, |text| {
-        String::from_utf8_lossy(&text).parse().unwrap_or(0)
-    });
-    let Some(Reading { shown, first, last }) = read(vfs, life, known)? else {
-        let is_aside = vfs.list(Path::new(ASIDE)).is_ok();
-        if promised > 0 && !is_aside && !vfs.crashed() {
-            let detail = format!("the file was durable up to {promised}, and it is not there");
-            return Err(broken("O1", detail));
+/// What stands in the folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stands {
+    Nothing,
+    /// What the database wrote, and did.
+    Own,
+    /// What the database wrote, and lost; or with an end of which nobody can tell whose it is.
+    Lost,
+    /// What another copy wrote.
+    Others,
+}
+
+/// What is known of the file beside what a crash leaves of it.
+#[derive(Clone, Debug, Default)]
+struct Oracle {
+    known: Known<Reading>,
+    /// The bytes in the folder that came from another copy, which are never lost.
+    of_other: Arc<OnceLock<Vec<u8>>>,
+}
+
+impl Oracle {
+    /// Whether another copy's file is in this folder.
+    fn others_is_in(&self, vfs: &SimVfs, folder: &str) -> Result<bool, Stop> {
+        match self.of_other.get() {
+            Some(bytes) => Ok(folder_bytes(vfs, folder)? == *bytes),
+            None => Ok(false),
         }
-        return Ok(());
-    };
-    if last < promised {
+    }
+
+    /// What a start does with the file: its own it takes, and what another copy did it keeps elsewhere.
+    fn take_up(&self, vfs: &SimVfs, life: &Life, stands: Stands) -> Result<Before, Stop> {
+        let aside_before = count_aside(vfs);
+        let before = take_up(vfs, life)?;
+        if stands == Stands::Own && count_aside(vfs) != aside_before {
+            return Err(broken("O1", "the database's own file is not taken up"));
+        }
+        if self.others_is_in(vfs, FOLDER)? {
+            return Err(broken("O1", "the file of another copy is taken up"));
+        }
+        Ok(before)
+    }
+
+    /// Whether the folder reads as the database was, not before what was promised, and what another copy did is somewhere.
+    fn judge(&self, vfs: &SimVfs, life: &Life, history: &History) -> Result<Stands, Stop> {
+        let is_others = self.others_is_in(vfs, FOLDER)?;
+        let mut is_kept = is_others || self.of_other.get().is_none();
+        for aside in ASIDE {
+            is_kept = is_kept || self.others_is_in(vfs, aside)?;
+        }
+        if !is_kept {
+            return Err(broken("O1", "what another copy did is not there any more"));
+        }
+        let now_ms = vfs.clock().wall_ms();
+        let now = life.history();
+        let promised = now.last().content().string(PROMISED.as_bytes(), now_ms);
+        let promised = promised.map_or(0, |text| {
+            String::from_utf8_lossy(&text).parse().unwrap_or(0)
+        });
+        let found = if is_others {
+            None
+        } else {
+            read(vfs, life, &self.known)?
+        };
+        let Some(reading) = found else {
+            let is_aside = count_aside(vfs) > 0 && !is_others;
+            if promised > 0 && !is_aside && !vfs.crashed() {
+                let detail = format!("the file was durable up to {promised}, and it is not there");
+                return Err(broken("O1", detail));
+            }
+            return Ok(if is_others {
+                Stands::Others
+            } else {
+                Stands::Nothing
+            });
+        };
+        judge_reading(&reading, promised, (history, &now), now_ms)
+    }
+}
+
+/// The same of what is the database's; `now` is what it shows.
+fn judge_reading(
+    reading: &Reading,
+    promised: u64,
+    (history, now): (&History, &History),
+    now_ms: u64,
+) -> Result<Stands, Stop> {
+    let Reading {
+        shown, first, last, ..
+    } = reading;
+    if *last < promised {
         let detail = format!("the file was durable up to {promised}, and reads up to {last}");
         return Err(broken("O1", detail));
     }
-    let range = first.max(promised)..=last;
+    let range = promised.max(*first)..=*last;
     let is_like = |lsn| {
         let state: Option<&Arc<State>> = history.state(lsn);
-        state.is_some_and(|state| state.like(&shown, now_ms).is_some())
+        state.is_some_and(|state| state.like(shown, now_ms).is_some())
     };
     // It is newer than the database, and what that was then is not known any more: it was judged before.
-    let is_unknown = last > now.issued() && history.issued() == now.issued();
+    let is_unknown = *last > now.issued() && history.issued() == now.issued();
     if is_unknown || range.clone().any(is_like) {
-        return Ok(());
+        let is_own = *first <= now.issued() && !reading.is_doubtful;
+        return Ok(if is_own { Stands::Own } else { Stands::Lost });
     }
     let expected = history
-        .state(last)
+        .state(*last)
         .map(|state| Shown::by_model(state.content(), now_ms));
-    let difference = expected.map(|expected| Shown::difference(&expected, &shown));
+    let difference = expected.map(|expected| Shown::difference(&expected, shown));
     let detail = format!("the file reads as no state of {range:?}: {difference:?}");
     Err(broken("O6", detail))
 }
@@ -510,13 +719,13 @@ impl Subject for Appends {
 
     fn open(&self, vfs: &SimVfs, watcher: &Watcher, history: History) -> Result<Open, Stop> {
         let life = self.life(vfs, watcher, history.clone())?;
-        let known = self.known.clone();
-        judge(vfs, &life, &history, &known)?;
-        let before = Some(take_up(vfs, &life)?);
+        let oracle = self.oracle.clone();
+        let stands = oracle.judge(vfs, &life, &history)?;
+        let before = Some(oracle.take_up(vfs, &life, stands)?);
         Ok(Open {
             life,
             before,
-            known,
+            oracle,
         })
     }
 
@@ -533,6 +742,7 @@ impl Subject for Appends {
         let before = open.before.take().expect("a life goes on once");
         let vfs = open.life.vfs().clone();
         open.life.identify()?;
+        open.life.name_life()?;
         let writing = Writing::beside(&open.life);
         writing.server.append_only.want(true);
         let mut file = writing.file(&vfs, before);
@@ -540,7 +750,7 @@ impl Subject for Appends {
         open.life.goes_on()?;
         file.turn(ring(false));
         writing.has_failed()?;
-        judge(&vfs, &open.life, &open.life.history(), &open.known)?;
+        open.oracle.judge(&vfs, &open.life, &open.life.history())?;
         open.life.act(&call("INCR n"))?;
         file.turn(ring(true));
         open.life.act(&call("INCR n"))?;
@@ -548,7 +758,7 @@ impl Subject for Appends {
         writing.has_failed()?;
         open.life.act(&Act::Sync)?;
         let history = open.life.history();
-        judge(&vfs, &open.life, &history, &open.known)?;
+        open.oracle.judge(&vfs, &open.life, &history)?;
         has_only_named(&vfs, &writing.server)
     }
 

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use redkeep::command::server::Server;
 use redkeep::config::Config;
+use redkeep::keyspace::Keyspace;
 use redkeep::resp::value::Value;
 use redkeep::storage::Error;
 use redkeep::storage::checkpoint::EngineLock;
 use redkeep::storage::log::LogError;
+use redkeep::vfs::Clock;
 
 use redkeep_model::Model;
 
@@ -146,9 +148,8 @@ impl Life {
     ) -> Result<Self, Stop> {
         let (engine, _) = life::open_engine(vfs, shape, watcher)?;
         let lsn = engine.last_lsn().0;
-        let clock: Arc<dyn redkeep::vfs::Clock> = Arc::new(vfs.clock());
-        let mut machine = Machine::new(engine, Arc::clone(config), &clock)?;
-        let now_us = clock.wall_us();
+        let mut machine = Machine::new(engine, Arc::clone(config), vfs)?;
+        let now_us = vfs.clock().wall_us();
         let shown = Shown::by_machine(&mut machine, now_us).map_err(of_refusal)?;
         let mut content = find(&history, &shown, lsn, now_us / 1000)?;
         // Connections of an earlier life are gone.
@@ -421,12 +422,20 @@ impl Life {
         Ok(done?)
     }
 
-    /// Sees to it that the database and this life of it have names, which are transactions of their own.
+    /// Sees to it that the database has a name, which is a transaction of its own.
     pub fn identify(&mut self) -> Result<(), Stop> {
+        self.name(|keyspace| keyspace.identity().map(|_| ()))
+    }
+
+    /// The same for this life of it.
+    pub fn name_life(&mut self) -> Result<(), Stop> {
+        self.name(|keyspace| keyspace.named_life().map(|_| ()))
+    }
+
+    fn name(&mut self, name: impl FnOnce(&mut Keyspace) -> Result<(), Error>) -> Result<(), Stop> {
         let mut keyspace = self.machine.keyspace.lock();
         let before = keyspace.last_lsn();
-        keyspace.identity()?;
-        keyspace.named_life()?;
+        name(&mut keyspace)?;
         let after = keyspace.last_lsn();
         let mut history = peek(&self.process.history);
         let content = Content::clone(history.last().content());

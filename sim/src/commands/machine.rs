@@ -27,9 +27,6 @@ pub type Words = Vec<Vec<u8>>;
 /// How many databases there are.
 pub const DATABASES: u32 = 16;
 
-/// What the random draws of every simulated server depend on.
-const DRAWS: u64 = 1;
-
 /// Due keys and fields that are removed in one turn in the background.
 const EXPIRED_A_TURN: usize = 1000;
 
@@ -125,16 +122,16 @@ impl Machine {
     pub fn alone(vfs: &SimVfs, shape: &Shape) -> Result<Self, String> {
         let opened = life::open_engine(vfs, shape, &life::watcher(shape));
         let (engine, _) = opened.map_err(|error| error.to_string())?;
-        let clock: Arc<dyn Clock> = Arc::new(vfs.clock());
-        Self::new(engine, configured(&[]), &clock).map_err(|error| error.to_string())
+        Self::new(engine, configured(&[]), vfs).map_err(|error| error.to_string())
     }
 
-    /// A server over an open engine.
-    pub fn new(engine: Engine, config: Arc<Config>, clock: &Arc<dyn Clock>) -> Result<Self, Error> {
-        let keyspace = Keyspace::new(engine, DATABASES, DRAWS, clock.wall_ms())?;
+    /// A server over an engine that is open on this disk.
+    pub fn new(engine: Engine, config: Arc<Config>, vfs: &SimVfs) -> Result<Self, Error> {
+        let clock: Arc<dyn Clock> = Arc::new(vfs.clock());
+        let keyspace = Keyspace::new(engine, DATABASES, vfs.next_draws(), clock.wall_ms())?;
         let evicts = config.maxmemory() > 0;
         let command_clock = Arc::new(CommandClock {
-            clock: Arc::clone(clock),
+            clock: Arc::clone(&clock),
             command_us: AtomicU64::new(0),
         });
         let of_server: Arc<dyn Clock> = command_clock.clone();

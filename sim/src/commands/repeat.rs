@@ -63,7 +63,7 @@ fn repeat(vfs: &SimVfs, shape: &Shape, bytes: &[u8], history: &History) -> Resul
     let watcher = life::watcher(shape);
     let (engine, _) = life::open_engine(vfs, shape, &watcher)?;
     let clock: Arc<dyn Clock> = Arc::new(vfs.clock());
-    let mut machine = Machine::new(engine, configured(&[]), &clock)?;
+    let mut machine = Machine::new(engine, configured(&[]), vfs)?;
     let server = Arc::clone(&machine.server);
     let mut player = Player::new(&server);
     let broken = |detail: String| Stop::Broken(Broken::new("O6", detail));

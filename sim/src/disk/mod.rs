@@ -97,6 +97,7 @@ struct World {
     injector: Injector,
     faults: Stream,
     latencies: Stream,
+    draws: Stream,
     latency: Latency,
     clock: SimClock,
     trace: Trace,
@@ -224,6 +225,7 @@ impl SimVfs {
             injector: Injector::default(),
             faults: setup.seed.stream(Purpose::Faults),
             latencies: setup.seed.stream(Purpose::Latency),
+            draws: setup.seed.stream(Purpose::Draws),
             latency: setup.latency,
             clock: setup.clock.clone(),
             trace: Trace::keeping(TRACE_KEPT),
@@ -330,6 +332,11 @@ impl SimVfs {
     /// The clock that latencies move.
     pub fn clock(&self) -> SimClock {
         self.lock().clock.clone()
+    }
+
+    /// What the random draws of a process depend on that begins now: of no two the same.
+    pub fn next_draws(&self) -> u64 {
+        self.lock().draws.next_u64()
     }
 
     /// Limits the disk to so many bytes, or lifts the limit.
@@ -578,7 +585,15 @@ impl Vfs for SimVfs {
             (disk.names(from).is_some(), sound)
         };
         if is_dir {
-            return self.io(None, request, |world, _, _| {
+            return self.io(None, request, |world, request, _| {
+                if world
+                    .disk
+                    .names(to)
+                    .is_some_and(|mut names| names.next().is_some())
+                {
+                    let there = "the directory has files";
+                    return Err(request.error(VfsErrorKind::AlreadyExists, false, there));
+                }
                 world.disk.rename_dir(from, to);
                 Ok(Answer::new((), 0))
             });

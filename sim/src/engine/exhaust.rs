@@ -311,7 +311,7 @@ impl<X: Subject> Search<'_, X> {
     }
 
     fn boot(&self, disk: Disk, life: u64) -> (SimVfs, Watcher) {
-        let setup = Setup::new(self.effort.seed);
+        let setup = Setup::new(self.effort.seed.fork(life));
         setup.clock.advance_us(life * 3_600_000_000);
         let vfs = SimVfs::boot(disk, &setup);
         observe(&vfs);
@@ -603,7 +603,7 @@ impl<X: Subject> Search<'_, X> {
         lsn: u64,
         history: &History<X::State>,
     ) -> Result<(), Box<Failure>> {
-        let (vfs, watcher) = self.boot(state.image(drop_all()), 3);
+        let (vfs, watcher) = self.boot(state.image(drop_all()), 4);
         let life = match self.opened(&vfs, &watcher, history) {
             Ok(life) => life,
             Err(mut failure) => {

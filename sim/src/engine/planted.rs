@@ -24,11 +24,12 @@ pub struct Found {
 
 /// Looks for the bug in the layer where it lies: files beside the database, what is repeated, commands, or the engine.
 pub fn hunt(planted: Planted, seeds: u64) -> Option<Found> {
-    const APPEND_ONLY: [Bug; 4] = [
+    const APPEND_ONLY: [Bug; 5] = [
         Bug::M32PartNotSynced,
         Bug::M33RemovedBeforeManifest,
         Bug::M34EndNotSynced,
         Bug::M35GapNotSeen,
+        Bug::M39LifeNotAsked,
     ];
     if planted.has(Bug::M07NoDirSyncAtRename) {
         return hunt_beside(Beside::Dump, planted);
