@@ -161,7 +161,7 @@ impl Read for Counted<'_> {
 
 /// Compiles libraries by themselves, which shows that it can be done: the server compiles what the file has.
 pub(super) fn compile(codes: &[Vec<u8>], server: &Server) -> Result<Vec<Library>, String> {
-    let compiled = Libraries::default().compile_all(codes, Policy::Append, server);
+    let compiled = Libraries::default().compile_all(codes.iter().map(Ok), Policy::Append, server);
     compiled.map_err(|text| String::from_utf8_lossy(&text).into_owned())
 }
 

@@ -1,7 +1,7 @@
 //! FCALL and FUNCTION.
 
 use super::eval::{self, NESTED, Way};
-use super::libraries::{ENGINE, Libraries, Library, Policy};
+use super::libraries::{ENGINE, Libraries, Library, Policy, declared, library_is_there};
 use super::running::Kind;
 use super::script_run::Subject;
 use super::{Call, Failure, Outcome, help, word};
@@ -70,15 +70,13 @@ pub fn load(call: &mut Call<'_>) -> Outcome {
     let server = call.server;
     let mut libraries = server.scripting.libraries.try_lock().ok_or(NESTED)?;
     libraries.follow(call.keyspace, server)?;
-    if let Ok(parsed) = crate::script::shebang::parse_library(code)
-        && libraries.knows(&parsed.name)
-        && parsed.engine.eq_ignore_ascii_case(ENGINE.as_bytes())
-        && !replaces
-    {
-        let text = [b"Library '".as_slice(), &parsed.name, b"' already exists"].concat();
-        return refuse(call, &text);
-    }
-    let library = match libraries.compile(code, server) {
+    let compiled = declared(code).and_then(|parsed| {
+        if !replaces && libraries.knows(&parsed.name) {
+            return Err(library_is_there(&parsed.name));
+        }
+        libraries.compile_declared(parsed, code, server)
+    });
+    let library = match compiled {
         Ok(library) => library,
         Err(text) => return refuse(call, &text),
     };
@@ -297,15 +295,11 @@ pub fn restore(call: &mut Call<'_>) -> Outcome {
         [_] => return Err(WRONG_WORD.into()),
         _ => return Err(word::subcommand_syntax(call.args).into()),
     };
-    let body = dump::open(call.args[2]).ok_or(DAMAGED)?;
-    let codes = match dump::read(body) {
-        Ok(codes) => codes,
-        Err(text) => return refuse(call, text.as_bytes()),
-    };
+    let codes = dump::codes(call.args[2]).ok_or(DAMAGED)?;
     let server = call.server;
     let mut libraries = server.scripting.libraries.try_lock().ok_or(NESTED)?;
     libraries.follow(call.keyspace, server)?;
-    let fresh = match libraries.compile_all(&codes, policy, server) {
+    let fresh = match libraries.compile_all(codes, policy, server) {
         Ok(fresh) => fresh,
         Err(text) => return refuse(call, &text),
     };

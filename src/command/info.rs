@@ -113,7 +113,10 @@ impl Section {
             word::is(w, "all")
                 || word::is(w, "everything")
                 || (self.is_default && word::is(w, "default"))
-                || self.names.iter().any(|name| word::is(w, name))
+                || self
+                    .names
+                    .iter()
+                    .any(|name| w.eq_ignore_ascii_case(name.as_bytes()))
         })
     }
 }

@@ -12,7 +12,7 @@ use crate::keyspace::Keyspace;
 use crate::script::Reference;
 use crate::script::host::{Interrupt, LogLevel, Supervisor};
 use crate::script::registration::{BAD_NAME, Registered};
-use crate::script::shebang::{Flags, is_name, parse_library};
+use crate::script::shebang::{self, Flags, is_name, parse_library};
 use crate::script::vm::{Fault, Purpose, Vm};
 use crate::storage;
 
@@ -161,14 +161,17 @@ impl Libraries {
     }
 
     /// Compiles a library, which is not among the others yet. The error is a text without a code.
-    pub fn compile(&mut self, code: &[u8], server: &Server) -> Result<Library, Vec<u8>> {
-        let parsed = parse_library(code)?;
-        if !is_name(&parsed.name) {
-            return Err(BAD_NAME.into());
-        }
-        if !parsed.engine.eq_ignore_ascii_case(ENGINE.as_bytes()) {
-            return Err([b"Engine '".as_slice(), &parsed.engine, b"' not found"].concat());
-        }
+    fn compile(&mut self, code: &[u8], server: &Server) -> Result<Library, Vec<u8>> {
+        self.compile_declared(declared(code)?, code, server)
+    }
+
+    /// Compiles a library whose first line was read. No other may have its name unless it is replaced.
+    pub fn compile_declared(
+        &mut self,
+        parsed: shebang::Library<'_>,
+        code: &[u8],
+        server: &Server,
+    ) -> Result<Library, Vec<u8>> {
         let mut supervisor = Loading {
             server,
             started_us: server.clock.mono_us(),
@@ -192,36 +195,43 @@ impl Libraries {
         })
     }
 
-    /// Compiles libraries that are to be added together, and finds what is against them: nothing is kept then. The error is
-    /// a text without a code.
-    pub fn compile_all(
+    /// Compiles libraries that are to be added together, each before the next is asked for, and finds what is against them:
+    /// nothing is kept then. The error is a text without a code.
+    pub fn compile_all<C: AsRef<[u8]>>(
         &mut self,
-        codes: &[Vec<u8>],
+        codes: impl IntoIterator<Item = Result<C, &'static str>>,
         policy: Policy,
         server: &Server,
     ) -> Result<Vec<Library>, Vec<u8>> {
-        let mut fresh = Vec::with_capacity(codes.len());
-        for code in codes {
-            let objection = match self.compile(code, server) {
-                Ok(library) => {
-                    let objection = among(&fresh, &library);
-                    fresh.push(library);
-                    objection
-                }
-                Err(text) => Some(text),
-            };
-            if let Some(text) = objection {
-                self.discard_all(fresh);
-                return Err(text);
-            }
-        }
-        match self.objection(&fresh, policy) {
+        let mut fresh = Vec::new();
+        let added = codes.into_iter().try_for_each(|code| {
+            let library = self.compile_among(&fresh, code?.as_ref(), server)?;
+            let taken = taken_among(&fresh, &library);
+            fresh.push(library);
+            taken.map_or(Ok(()), Err)
+        });
+        let objection = added.err().or_else(|| self.objection(&fresh, policy));
+        match objection {
             None => Ok(fresh),
             Some(text) => {
                 self.discard_all(fresh);
                 Err(text)
             }
         }
+    }
+
+    /// Compiles a library that is to be added together with others.
+    fn compile_among(
+        &mut self,
+        others: &[Library],
+        code: &[u8],
+        server: &Server,
+    ) -> Result<Library, Vec<u8>> {
+        let parsed = declared(code)?;
+        if others.iter().any(|other| other.name == parsed.name) {
+            return Err(library_is_there(&parsed.name));
+        }
+        self.compile_declared(parsed, code, server)
     }
 
     /// What is said against adding libraries to those that are there.
@@ -314,12 +324,25 @@ fn is_there(function: &[u8]) -> Vec<u8> {
     [b"Function ".as_slice(), function, b" already exists"].concat()
 }
 
-/// What is said against a library that is to be added together with others.
-fn among(others: &[Library], library: &Library) -> Option<Vec<u8>> {
-    if others.iter().any(|other| other.name == library.name) {
-        let name = library.name.as_slice();
-        return Some([b"Library '", name, b"' already exists"].concat());
+/// What is said of a library whose name another has.
+pub fn library_is_there(name: &[u8]) -> Vec<u8> {
+    [b"Library '".as_slice(), name, b"' already exists"].concat()
+}
+
+/// What the first line of a library says, if a library can be made of it. The error is a text without a code.
+pub fn declared(code: &[u8]) -> Result<shebang::Library<'_>, Vec<u8>> {
+    let parsed = parse_library(code)?;
+    if !is_name(&parsed.name) {
+        return Err(BAD_NAME.into());
     }
+    if !parsed.engine.eq_ignore_ascii_case(ENGINE.as_bytes()) {
+        return Err([b"Engine '".as_slice(), &parsed.engine, b"' not found"].concat());
+    }
+    Ok(parsed)
+}
+
+/// What is said of a function that `library` and one of the others have.
+fn taken_among(others: &[Library], library: &Library) -> Option<Vec<u8>> {
     let is_taken = |function: &&Function| {
         let mut taken = others.iter().flat_map(|other| &other.functions);
         taken.any(|other| other.name.eq_ignore_ascii_case(&function.name))

@@ -49,6 +49,7 @@ pub const HANDLERS: &[(&str, Handler)] = &[
     ("function|flush", function::flush),
     ("function|list", function::list),
     ("function|load", function::load),
+    ("function|restore", function::restore),
     ("function|stats", function::stats),
     ("get", string::get),
     ("getbit", bitmap::getbit),

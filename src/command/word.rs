@@ -8,9 +8,9 @@ pub const SYNTAX: ErrorReply = ErrorReply::new("ERR syntax error");
 pub const NOT_AN_INTEGER: ErrorReply =
     ErrorReply::new("ERR value is not an integer or out of range");
 
-/// Whether a word is this option, in any case. `option` is in lower case.
+/// Whether a word is this option, in any case, up to its first zero byte. `option` is in lower case.
 pub fn is(word: &[u8], option: &str) -> bool {
-    word.eq_ignore_ascii_case(option.as_bytes())
+    text::until_nul(word).eq_ignore_ascii_case(option.as_bytes())
 }
 
 /// A signed 64-bit number, or `error`.

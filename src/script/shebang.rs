@@ -1,5 +1,7 @@
 //! What scripts and functions declare of themselves, and the first line where they do.
 
+use crate::config::words;
+
 /// What a script or function promises or asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags(u8);
@@ -69,7 +71,7 @@ pub fn parse_script(code: &[u8]) -> Result<Script<'_>, Vec<u8>> {
         return Ok(Script { code, flags: None });
     };
     let (line, code) = line.ok_or("Invalid script shebang")?;
-    let parts = words(line).filter(|parts| !parts.is_empty());
+    let parts = words::split(line).filter(|parts| !parts.is_empty());
     let parts = parts.ok_or("Invalid engine in script shebang")?;
     let shown = |text: &str, part: &[u8]| [text.as_bytes(), part].concat();
     if parts[0] != b"#!lua" {
@@ -109,7 +111,7 @@ pub struct Library<'a> {
 pub fn parse_library(code: &[u8]) -> Result<Library<'_>, Vec<u8>> {
     let line = first_line(code).ok_or("Missing library metadata")?;
     let (line, code) = line.ok_or("Invalid library metadata")?;
-    let parts = words(line).filter(|parts| !parts.is_empty());
+    let parts = words::split(line).filter(|parts| !parts.is_empty());
     let parts = parts.ok_or("Invalid library metadata")?;
     let mut name = None;
     for part in &parts[1..] {
@@ -134,86 +136,6 @@ pub fn parse_library(code: &[u8]) -> Result<Library<'_>, Vec<u8>> {
 /// Whether a library or function can be called so.
 pub fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-/// The words of a line, which may stand in quotes; None where a quote is not closed or something follows it.
-fn words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let mut words = Vec::new();
-    let mut rest = line;
-    loop {
-        let blank = rest.iter().take_while(|&&b| is_space(b)).count();
-        rest = &rest[blank..];
-        if rest.is_empty() {
-            return Some(words);
-        }
-        let (word, behind) = word(rest)?;
-        words.push(word);
-        rest = behind;
-    }
-}
-
-fn is_space(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || byte == 0x0b
-}
-
-/// The word that a line begins with, and what is behind it.
-fn word(line: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    let mut word = Vec::new();
-    let mut rest = line;
-    loop {
-        match rest {
-            [] => return Some((word, rest)),
-            [byte, ..] if is_space(*byte) => return Some((word, rest)),
-            [quote @ (b'"' | b'\''), behind @ ..] => {
-                rest = quoted(*quote, behind, &mut word)?;
-                return match rest.first() {
-                    Some(byte) if !is_space(*byte) => None,
-                    _ => Some((word, rest)),
-                };
-            }
-            [byte, behind @ ..] => {
-                word.push(*byte);
-                rest = behind;
-            }
-        }
-    }
-}
-
-/// Reads up to the closing quote; what is behind it.
-fn quoted<'a>(quote: u8, text: &'a [u8], word: &mut Vec<u8>) -> Option<&'a [u8]> {
-    let mut rest = text;
-    loop {
-        rest = match rest {
-            [] => return None,
-            [byte, behind @ ..] if *byte == quote => return Some(behind),
-            [b'\\', b'x', high, low, behind @ ..]
-                if quote == b'"' && high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
-            {
-                let digit = |b: u8| (b as char).to_digit(16).unwrap_or(0) as u8;
-                word.push(digit(*high) << 4 | digit(*low));
-                behind
-            }
-            [b'\\', escaped, behind @ ..] if quote == b'"' => {
-                word.push(match escaped {
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    b'b' => 8,
-                    b'a' => 7,
-                    other => *other,
-                });
-                behind
-            }
-            [b'\\', b'\'', behind @ ..] if quote == b'\'' => {
-                word.push(b'\'');
-                behind
-            }
-            [byte, behind @ ..] => {
-                word.push(*byte);
-                behind
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -256,6 +178,12 @@ mod tests {
 
     #[test]
     fn libraries_have_names() {
+        // Feeds stand between words, and not at their end.
+        let library = parse_library(b"#!\x0cua\x0b \x0cname=x\n").expect("a library");
+        assert_eq!(
+            (&*library.engine, &*library.name),
+            (&b"\x0cua\x0b"[..], &b"x"[..])
+        );
         let library = parse_library(b"#!LUA NAME=\"a\\x62\"\nx").expect("a library");
         assert_eq!(library.engine, b"LUA");
         assert_eq!(library.name, b"ab");

@@ -223,7 +223,7 @@ fn compile(
     codes: &[Vec<u8>],
     wish: Wish,
 ) -> Result<Vec<Library>, Failure> {
-    let compiled = libraries.compile_all(codes, wish.policy(), server);
+    let compiled = libraries.compile_all(codes.iter().map(Ok), wish.policy(), server);
     compiled.map_err(|text| {
         let text = String::from_utf8_lossy(&text);
         tracing::warn!("the RDB file has libraries that cannot be loaded: {text}");

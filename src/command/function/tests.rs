@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::server::Server;
 use super::super::testing::Bench;
 use crate::config::Config;
+use crate::interchange::rdb::payload;
 use crate::resp::Proto;
 use crate::storage::Plan;
 use crate::vfs::OsClock;
@@ -83,4 +84,44 @@ fn lists_are_maps_to_who_speaks_the_third_protocol() {
         "%2\r\n$14\r\nrunning_script\r\n_\r\n$7\r\nengines\r\n%1\r\n$3\r\nLUA\r\n%2\r\n$15\r\nlibraries_count\r\n:1\r\n\
          $15\r\nfunctions_count\r\n:1\r\n"
     );
+}
+
+/// An item of a payload: a library of less than 64 bytes.
+fn item(code: &str) -> Vec<u8> {
+    [&[0xf5, code.len() as u8], code.as_bytes()].concat()
+}
+
+#[test]
+fn libraries_of_a_payload_are_compiled_one_after_the_other() {
+    let mut bench = Bench::new();
+    let good = item("#!lua name=a\nredis.register_function('a', redis.log)");
+    let bad = item("#!lua name=a\n)");
+    for (items, error) in [
+        ([bad.clone(), vec![0xf6]], "Error compiling function"),
+        (
+            [good.clone(), vec![0xf6]],
+            "Pre-GA function format not supported",
+        ),
+        ([good.clone(), bad], "Library 'a' already exists"),
+        (
+            [good.clone(), vec![0xf5, 63]],
+            "Failed loading library payload",
+        ),
+    ] {
+        let mut payload = items.concat();
+        payload::close(&mut payload, 12);
+        let reply = bench.run(&[b"FUNCTION", b"RESTORE", &payload]);
+        let reply = String::from_utf8_lossy(&reply).into_owned();
+        assert!(reply.starts_with(&format!("-ERR {error}")), "{reply}");
+        assert_eq!(bench.run(&[b"FUNCTION", b"LIST"]), b"*0\r\n");
+    }
+    let mut payload = good;
+    payload::close(&mut payload, 12);
+    load(&mut bench, "kept", 1);
+    let flush = b"FLUSH\0".as_slice();
+    assert_eq!(
+        bench.run(&[b"FUNCTION", b"RESTORE", &payload, flush]),
+        b"+OK\r\n"
+    );
+    assert_eq!(call(&mut bench, "kept"), NOT_FOUND);
 }
