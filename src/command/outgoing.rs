@@ -57,7 +57,8 @@ pub struct Outgoing {
     switches: Vec<Switch>,
     /// How many changes of keys were told when the current command began to speak.
     after: usize,
-    /// What is for the connection itself comes before the command's reply.
+    /// What is for the connection itself comes before the command's reply, and what its requests before it have changed is
+    /// broadcast by then.
     pub before_reply: bool,
 }
 

@@ -194,6 +194,8 @@ pub fn consume(effects: &Effects<'_>, maker: Option<&mut Maker<'_>>) {
     let replied = maker.out.mark();
     tell(effects, &outgoing, Some((maker.client.id, maker.out)));
     if outgoing.before_reply {
+        let own = Some((maker.client.id, &mut *maker.out));
+        Sender::new(effects.server, effects.lsn, own).broadcast();
         maker.out.move_before(maker.reply_at, replied);
     }
     outgoing.clear();

@@ -95,6 +95,22 @@ fn who_flushes_hears_of_it_for_others_before_the_reply() {
 }
 
 #[test]
+fn what_changed_before_a_flush_is_broadcast_before_its_reply() {
+    let shell = shell();
+    let mut client = three(&shell);
+    client.check("CLIENT TRACKING ON BCAST\r\n", "+OK\r\n");
+    let (all, key) = (">2\r\n$10\r\ninvalidate\r\n_\r\n", invalidated(&["k"]));
+    client.check(
+        "SET k 1\r\nFLUSHDB\r\nPING\r\n",
+        &format!("+OK\r\n{all}{key}+OK\r\n+PONG\r\n"),
+    );
+    client.check(
+        "SET k 1\r\nFLUSHDB ASYNC\r\nPING\r\n",
+        &format!("+OK\r\n+OK\r\n{all}+PONG\r\n{key}"),
+    );
+}
+
+#[test]
 fn a_script_of_a_subscriber_is_no_subscriber() {
     let shell = shell();
     let mut client = three(&shell);
