@@ -139,8 +139,8 @@ pub struct Client {
     pub multi: Option<Box<Multi>>,
     /// Lines for monitors that the current hold of the lock produced.
     pub feed: Lines,
-    /// A pause holds the next command back.
-    pub paused: bool,
+    /// A pause holds the next command back: its place among all that are held.
+    pub held: Option<u64>,
     /// The full name of the latest command that exists: `get`, `client|list`.
     pub last_command: &'static str,
     /// What it said of itself as a replica.
@@ -208,7 +208,7 @@ impl Client {
             out_of_memory: false,
             multi: None,
             feed: Lines::default(),
-            paused: false,
+            held: None,
             last_command: "NULL",
             announced: Announced::default(),
             write_lsn: 0,
@@ -256,7 +256,7 @@ impl Client {
         view.blocked = self.block.is_some();
         view.may_unblock = self.block.is_some_and(|block| block.kind.may_unblock());
         view.has_timeout = self.block.is_some_and(|block| block.until_ms.is_some());
-        view.paused = self.paused;
+        view.paused = self.held.is_some();
         let queued = self
             .multi
             .as_ref()

@@ -9,6 +9,8 @@ pub struct Pause {
     end_ms: AtomicU64,
     /// All commands, not only those that write.
     all: AtomicBool,
+    /// How many commands were held back, ever.
+    held: AtomicU64,
 }
 
 impl Pause {
@@ -27,6 +29,19 @@ impl Pause {
 
     pub fn end(&self) {
         self.end_ms.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the caller is the first who sees that the pause ended at this time, which has come. Without the engine
+    /// lock: it holds nothing back before and after.
+    pub fn is_seen_to_end(&self, end_ms: u64, now_ms: u64) -> bool {
+        let relaxed = Ordering::Relaxed;
+        let seen = || self.end_ms.compare_exchange(end_ms, 0, relaxed, relaxed);
+        end_ms <= now_ms && seen().is_ok()
+    }
+
+    /// The place of a command that is held back among all of them.
+    pub fn line_up(&self) -> u64 {
+        self.held.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Until when a command has to wait, if it has to.
@@ -56,5 +71,19 @@ mod tests {
         assert_eq!(pause.holds(false, 160), None);
         pause.end();
         assert_eq!(pause.holds(true, 160), None);
+    }
+
+    #[test]
+    fn one_sees_the_end_and_places_follow_each_other() {
+        let pause = Pause::default();
+        pause.begin(100, true, 0);
+        assert!(!pause.is_seen_to_end(100, 99));
+        pause.begin(120, true, 50);
+        assert!(!pause.is_seen_to_end(100, 110));
+        assert_eq!(pause.holds(true, 110), Some(120));
+        assert!(pause.is_seen_to_end(120, 120));
+        assert!(!pause.is_seen_to_end(120, 121));
+        let (first, second) = (pause.line_up(), pause.line_up());
+        assert!(first < second);
     }
 }

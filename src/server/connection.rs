@@ -258,7 +258,16 @@ impl Connection {
         let until = self.instant(until_ms);
         loop {
             match self.event(Some(until), None).await? {
-                Event::Time | Event::Reached => return Ok(()),
+                Event::Time => {
+                    // Those that are held go on together, so that they do so in their order.
+                    let server = &self.worker.shared.server;
+                    let now_ms = server.clock.wall_us() / 1000;
+                    if server.pause.is_seen_to_end(until_ms, now_ms) {
+                        server.registry.signal_all(signal::UNPAUSE);
+                    }
+                    return Ok(());
+                }
+                Event::Reached => return Ok(()),
                 Event::Signal(bits) if bits & signal::UNPAUSE != 0 => return Ok(()),
                 Event::Signal(_) => {}
                 Event::Bytes => self.check_input()?,

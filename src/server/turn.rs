@@ -4,7 +4,8 @@
 //! session away. The first to sit down wakes the turn's task, which the runtime puts behind all connections that
 //! are ready now: when it runs, they have all read. It takes the engine lock once, executes them one after the
 //! other, gives the lock back, writes to the log what they all did, and wakes them to send their replies. So
-//! threads meet at the lock, and at the log, once for many connections.
+//! threads meet at the lock, and at the log, once for many connections. What a pause held back comes first, in the
+//! order in which it was held.
 
 use std::cell::{Cell, RefCell};
 use std::ops::{Deref, DerefMut};
@@ -75,6 +76,8 @@ pub struct Place(Cell<Option<Outcome>>);
 /// A session that waits to be executed.
 struct Seat {
     session: Option<Box<Session>>,
+    /// Its place among the commands that a pause held back.
+    held: Option<u64>,
     place: Rc<Place>,
     waker: Waker,
 }
@@ -121,6 +124,7 @@ impl Turn {
     fn sit(&self, session: Box<Session>, place: Rc<Place>, waker: Waker) {
         let mut seats = self.seats.borrow_mut();
         seats.push(Seat {
+            held: session.client.held,
             session: Some(session),
             place,
             waker,
@@ -146,6 +150,9 @@ impl Turn {
             let now_us = || clock.mono_us();
             self.linger.wait(&self.wake, may, now_us).await;
             let mut seats = self.seats.replace(self.spare.take());
+            if seats.iter().any(|seat| seat.held.is_some()) {
+                seats.sort_by_key(|seat| seat.held.unwrap_or(u64::MAX));
+            }
             let executed = execute(shared, &mut seats);
             for seat in seats.drain(..executed) {
                 seat.waker.wake();

@@ -133,11 +133,11 @@ impl Session {
             looked_us: server.clock.mono_us(),
             run: None,
         };
-        self.client.paused = false;
+        self.client.held = None;
         self.client.sees_nothing = is_busy;
         let step = self.run(keyspace, &mut hold);
         self.ahead.clear();
-        self.client.paused = matches!(step, Step::Paused(_));
+        self.client.held = matches!(step, Step::Paused(_)).then(|| server.pause.line_up());
         if hold.run.is_some() {
             hold.look();
         }

@@ -20,11 +20,16 @@ fn waiting(shell: &Shell, before: &str, command: &str, observer: &mut Client) ->
         client.check(format!("{before}\r\n"), "+OK\r\n");
     }
     client.send(format!("{command}\r\n"));
+    wait_until_held(&id, observer);
+    client
+}
+
+fn wait_until_held(id: &str, observer: &mut Client) {
     let begin = Instant::now();
     loop {
         observer.send(format!("CLIENT LIST ID {id}\r\n"));
         if observer.bulk().contains(" flags=b ") {
-            return client;
+            return;
         }
         assert!(begin.elapsed() < Duration::from_secs(20), "it waits");
     }
@@ -139,4 +144,39 @@ fn a_key_is_new_where_the_old_one_was_removed_first() {
         |key: &str| format!("*3\r\n$7\r\nmessage\r\n$18\r\n__keyevent@0__:new\r\n$1\r\n{key}\r\n");
     listener.expect(&told("m"));
     listener.expect(&told("m"));
+}
+
+#[test]
+fn what_a_pause_held_back_goes_on_in_its_order() {
+    let shell = Shell::start(ShellOptions {
+        workers: Some(1),
+        ..ShellOptions::default()
+    });
+    let mut other = shell.connect();
+    for (pause, end) in [(60_000, "CLIENT UNPAUSE\r\nRPUSH l end\r\n"), (1000, "")] {
+        let mut clients: Vec<Client> = (0..6).map(|_| shell.connect()).collect();
+        other.check(format!("CLIENT PAUSE {pause} WRITE\r\n"), "+OK\r\n");
+        for (at, client) in clients.iter_mut().enumerate().rev() {
+            client.send("CLIENT ID\r\n");
+            let id = client.line().trim_start_matches(':').to_owned();
+            client.send(format!("RPUSH l {at}\r\nRPUSH l {at}+\r\n"));
+            wait_until_held(&id, &mut other);
+        }
+        let mut wanted: Vec<String> = (0..6)
+            .rev()
+            .flat_map(|at| [format!("{at}"), format!("{at}+")])
+            .collect();
+        if !end.is_empty() {
+            other.check(end, "+OK\r\n:1\r\n");
+            wanted.insert(0, "end".to_owned());
+        }
+        for client in &mut clients {
+            assert!(client.line().starts_with(':') && client.line().starts_with(':'));
+        }
+        other.send("LRANGE l 0 -1\r\n");
+        assert_eq!(other.line(), format!("*{}", wanted.len()));
+        let found: Vec<String> = wanted.iter().map(|_| other.bulk()).collect();
+        assert_eq!(found, wanted);
+        other.check("DEL l\r\n", ":1\r\n");
+    }
 }
