@@ -111,10 +111,6 @@ struct Housekeeping {
 }
 
 impl Job for Housekeeping {
-    fn name(&self) -> &'static str {
-        "housekeeping"
-    }
-
     fn run(&mut self, keyspace: &mut Keyspace, now_ms: u64) {
         if self.server.loading.is_on() {
             return;

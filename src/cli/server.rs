@@ -258,7 +258,7 @@ const OWN: [(Key, &str); 11] = [
     ),
     (
         Key::Workers,
-        "threads that serve connections; 0: one a core",
+        "threads that serve connections; 0: one for every two cores",
     ),
 ];
 

@@ -584,7 +584,7 @@ impl Entry {
         self.resp3.store(proto == Proto::Resp3, Ordering::Relaxed);
     }
 
-    /// Whether it has subscriptions.
+    /// Whether it is a replica, which is fed.
     pub fn is_replica(&self) -> bool {
         self.replica.load(Ordering::Relaxed)
     }

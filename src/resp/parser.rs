@@ -175,11 +175,6 @@ impl Parser {
         !matches!(self.state, State::Start | State::Done)
     }
 
-    /// The number of words of the finished request.
-    pub fn words_len(&self) -> usize {
-        self.spans.len()
-    }
-
     /// Appends the words of the finished request to `words`; `input` is the slice it was parsed from.
     pub fn words<'a>(&'a self, input: &'a [u8], words: &mut Vec<&'a [u8]>) {
         let source = if self.inline { &self.scratch } else { input };

@@ -258,11 +258,6 @@ impl<'a> Stack<'a> {
         answer
     }
 
-    /// Whether a script runs, and not a library is loaded.
-    pub fn has_host(&self) -> bool {
-        matches!(self.context().guardian.get(), Guardian::Running(_))
-    }
-
     /// Ends the running code, whatever it tries: the hook raises from now on at every step.
     pub fn doom(&mut self, doom: Doom) {
         let context = self.context();

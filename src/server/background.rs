@@ -13,9 +13,6 @@ use crate::keyspace::Keyspace;
 
 /// Something to do regularly under the engine lock: expiry, triggers of checkpoints. A turn is short.
 pub trait Job: Send {
-    /// For the log of the server.
-    fn name(&self) -> &'static str;
-
     /// One turn; `now_ms` is the wall time in milliseconds.
     fn run(&mut self, keyspace: &mut Keyspace, now_ms: u64);
 }

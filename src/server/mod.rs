@@ -3,9 +3,19 @@
 //! ```text
 //! main thread   accepts, signals, the idle sweep               (run, doors, listener, tls)
 //! worker 0..n   a runtime each: connections, turns, flush      (worker, connection, turn, flush)
-//! metrics       HTTP for Prometheus                          (metrics)
+//! metrics       HTTP for Prometheus                            (metrics)
 //! background    hz times a second the jobs under the lock      (background)
+//!
+//! once the file is open:
+//! log-sync      fdatasync of the log                           (log_keeper)
+//! checkpoint    checkpoints, room in both files                (checkpointer, ahead)
+//! save          RDB files                                      (saver)
+//! backup        copies of the file                             (backups)
+//! archive       copies of the log's segments                   (archiver)
+//! append        the append-only file                           (appender, append_file)
 //! ```
+//!
+//! What blocks or takes long for one connection leaves its worker for the pool of its runtime (`connection`, `debugging`).
 //!
 //! A connection's turn: read, parse, execute what is complete (one hold of the engine lock and one write to the log
 //! for all connections of the worker that are ready), wait for the log if it is to be synced, write the replies.

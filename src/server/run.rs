@@ -50,7 +50,7 @@ const PROTECTED: &[u8] = b"-DENIED Redis is running in protected mode because pr
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     pub listen: ListenOptions,
-    /// Worker threads; 0: one for each processor.
+    /// Worker threads; 0: one for every two processors, rounded up.
     pub workers: usize,
     /// SIGTERM and SIGINT end the server.
     pub signals: bool,

@@ -28,7 +28,7 @@ use super::live::{Announcer, Held, Readers};
 use super::log::{CheckpointRef, Log, LogError, Lsn};
 use super::meta::{Meta, Slot};
 use super::page::{self, PagePtr, Stamp};
-use super::pager::{PageSource, Space};
+use super::pager::PageSource;
 use super::planted::{Bug, Planted};
 use super::replace::Unsynced;
 use crate::vfs::{CUT_BYTES_MAX, Clock, VfsResult, write_all_at};
@@ -604,10 +604,5 @@ impl Engine {
         }
         self.pager_mut().cut(keep);
         Some(keep)
-    }
-
-    /// Space that the checkpoint in force does not use and no snapshot holds, for people.
-    pub fn free_space(&self) -> &Space {
-        self.pager().space()
     }
 }

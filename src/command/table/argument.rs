@@ -138,11 +138,6 @@ impl Arg {
         self
     }
 
-    /// A key that no key spec finds.
-    pub const fn unfound_key(name: &'static str) -> Self {
-        Self::new(name, ArgType::Key)
-    }
-
     pub const fn since(mut self, version: &'static str) -> Self {
         self.since = Some(version);
         self

@@ -36,7 +36,6 @@ pub mod kind {
     pub const SORTED_SET: u8 = 3;
     pub const HASH: u8 = 4;
     pub const SORTED_SET_2: u8 = 5;
-    pub const MODULE_PRE_GA: u8 = 6;
     pub const MODULE_2: u8 = 7;
     pub const HASH_ZIPMAP: u8 = 9;
     pub const LIST_ZIPLIST: u8 = 10;

@@ -287,7 +287,7 @@ fn a_writer_that_was_killed_and_begins_again_keeps_pages_and_log_of_those_who_re
     drop((first, second));
     let in_use = |writer: &Writer| {
         writer.locked().with(|engine| {
-            let space = engine.free_space();
+            let space = engine.pager().space();
             space.pages() - space.free_pages()
         })
     };
