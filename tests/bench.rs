@@ -10,7 +10,7 @@ struct Redis {
 }
 
 impl Redis {
-    /// None when there is no `redis-server` on the PATH.
+    /// None, and it is said, when there is no `redis-server` on the PATH.
     fn start(arguments: &[&str]) -> Option<Self> {
         let home = tempfile::tempdir().expect("a directory");
         let child = Command::new("redis-server")
@@ -20,8 +20,11 @@ impl Redis {
             .arg(home.path())
             .args(arguments)
             .stdout(Stdio::null())
-            .spawn()
-            .ok()?;
+            .spawn();
+        let Ok(child) = child else {
+            redkeep_model::skipped("no redis-server is on the PATH");
+            return None;
+        };
         let redis = Self { child, home };
         for _ in 0..200 {
             if std::os::unix::net::UnixStream::connect(redis.socket()).is_ok() {
@@ -73,7 +76,6 @@ fn bench(addr: &Path, arguments: &[&str]) -> (i32, String, String) {
 #[test]
 fn requests_arrive_exactly_as_often_as_asked() {
     let Some(redis) = Redis::start(&[]) else {
-        println!("skipped: no redis-server on the PATH");
         return;
     };
     let (code, out, _) = bench(
@@ -110,7 +112,6 @@ fn requests_arrive_exactly_as_often_as_asked() {
 #[test]
 fn two_servers_take_turns_and_are_compared() {
     let (Some(first), Some(second)) = (Redis::start(&[]), Redis::start(&[])) else {
-        println!("skipped: no redis-server on the PATH");
         return;
     };
     let against = second.socket();
@@ -161,7 +162,6 @@ fn two_servers_take_turns_and_are_compared() {
 #[test]
 fn errors_are_counted_and_total_failure_is_told() {
     let Some(redis) = Redis::start(&["--requirepass", "secret"]) else {
-        println!("skipped: no redis-server on the PATH");
         return;
     };
     let few = ["-n", "20", "-c", "2"];
@@ -212,7 +212,6 @@ fn the_command_line_is_checked() {
 #[test]
 fn an_open_loop_counts_from_when_requests_were_due() {
     let Some(redis) = Redis::start(&["--enable-debug-command", "yes"]) else {
-        println!("skipped: no redis-server on the PATH");
         return;
     };
     let command = ["--command", "DEBUG SLEEP 0.01", "-c", "1", "-n", "100"];

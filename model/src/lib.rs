@@ -8,6 +8,7 @@
 //! - [`generate`] makes requests: one row a command, every option and documented error of each.
 //! - [`compare`] runs generated steps through a socket and compares; [`exemptions`] is the one place
 //!   that says which replies are not compared raw, by which rule they are compared instead, and why.
+//! - [`skipped`] is what a test says that finds no Redis, or no other program that it needs.
 
 pub mod compare;
 pub mod exemptions;
@@ -37,6 +38,7 @@ mod introspection;
 mod keys;
 mod lists;
 mod named_keys;
+mod needs;
 mod numbers;
 mod object;
 mod pubsub;
@@ -60,5 +62,6 @@ mod transactions;
 mod users;
 
 pub use glob::matches as glob_matches;
+pub use needs::skipped;
 pub use reply::{Protocol, Reply};
 pub use state::{ConnectionId, Entry, Model};

@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use redkeep_model::compare::{Options, Process, Trial};
 use redkeep_model::generate::Features;
+use redkeep_model::skipped;
 
 fn redis_program() -> Option<PathBuf> {
     if let Some(program) = env::var_os("REDKEEP_TEST_REDIS") {
@@ -55,7 +56,7 @@ fn fresh_seed() -> u64 {
 #[test]
 fn a_real_redis_answers_as_the_model_does() {
     let Some(program) = redis_program() else {
-        eprintln!("skipped: no redis-server on the PATH and none in REDKEEP_TEST_REDIS");
+        skipped("no redis-server is on the PATH and none in REDKEEP_TEST_REDIS");
         return;
     };
     let server = Process::start(&program, Box::new(redis_arguments)).expect("the server starts");

@@ -44,15 +44,18 @@ pub fn dump(fact: &str) -> Vec<u8> {
     bytes
 }
 
-/// Runs one of Redis's tools, which is told to go on; None: it is not installed. Whether it found all well.
+/// Runs one of Redis's tools, which is told to go on; None, and it is said: it is not installed. Whether it found all well.
 fn redis_tool(name: &str, arguments: &[&str], file: &Path) -> Option<bool> {
-    let mut process = Command::new(name)
+    let process = Command::new(name)
         .args(arguments)
         .arg(file)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
-        .spawn()
-        .ok()?;
+        .spawn();
+    let Ok(mut process) = process else {
+        redkeep_model::skipped(&format!("no {name} is on the PATH"));
+        return None;
+    };
     // It may be done without having asked.
     let mut answers = process.stdin.take().expect("a pipe");
     let _ = answers.write_all(b"y\n");
@@ -99,7 +102,6 @@ fn redis_check_rdb_says_the_same_of_every_cut() {
     let bytes = dump("repl-id");
     let path = folder.put("dump.rdb", &bytes);
     if redis_tool("redis-check-rdb", &[], &path).is_none() {
-        eprintln!("no redis-check-rdb is installed: nothing is compared");
         return;
     }
     let mut healthy = 0;

@@ -15,7 +15,7 @@ fn define_locale(folder: &Path) -> bool {
     let made = command.arg(folder.join("en_US.UTF-8")).output();
     let is_made = made.is_ok_and(|made| made.status.success());
     if !is_made {
-        eprintln!("skipped: localedef or its sources are not installed");
+        redkeep_model::skipped("localedef or its sources are not installed");
     }
     is_made
 }

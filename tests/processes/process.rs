@@ -33,7 +33,7 @@ impl Server {
     pub fn redis() -> Option<Command> {
         let mut command = Command::new("redis-server");
         if command.arg("--version").output().is_err() {
-            eprintln!("no redis-server is installed: nothing is compared");
+            redkeep_model::skipped("no redis-server is on the PATH");
             return None;
         }
         let mut command = Command::new("redis-server");
