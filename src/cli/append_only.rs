@@ -179,9 +179,9 @@ impl AppendOnly {
 
     /// The parts that the manifest at `path` names.
     pub fn of(path: &Path, manifest: Manifest) -> Self {
-        let dir = path.parent().unwrap_or(Path::new(""));
+        let part = |name: &str| path.with_file_name(name);
         Self {
-            parts: manifest.parts().map(|part| dir.join(&part.name)).collect(),
+            parts: manifest.parts().map(|it| part(&it.name)).collect(),
             manifest: Some((path.to_path_buf(), manifest)),
         }
     }

@@ -1,5 +1,6 @@
 //! `redkeep restore`: a backup and the archive of the log behind it become a database as it was at a moment.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -12,7 +13,7 @@ use super::progress::Progress;
 use crate::storage::OpenOptions;
 use crate::storage::log::{History, HistoryError, Lsn, Stretch};
 use crate::storage::restore::{Restore, RestoreError, RestoreProgress, Restored, Until};
-use crate::vfs::{Clock, OsClock, OsVfs};
+use crate::vfs::{Clock, OsClock, OsVfs, random_bytes};
 
 /// Numbers below this are transactions: as seconds since 1970 they would lie before September 2001.
 const SECONDS_MIN: u64 = 1_000_000_000;
@@ -83,7 +84,7 @@ enum Failed {
     #[error(transparent)]
     History(#[from] HistoryError),
     #[error("no random bytes for its identity: {0}")]
-    Random(#[from] rustix::io::Errno),
+    Random(io::Error),
     #[error(transparent)]
     Vfs(#[from] crate::vfs::VfsError),
 }
@@ -115,12 +116,7 @@ fn restore(args: &RestoreArgs, from: &Path, out: &Path) -> Result<(), Failed> {
         },
         out,
     };
-    let mut identity = [0; 16];
-    let mut filled = 0;
-    while filled < identity.len() {
-        use rustix::rand::{GetRandomFlags, getrandom};
-        filled += getrandom(&mut identity[filled..], GetRandomFlags::empty())?;
-    }
+    let identity = random_bytes().map_err(Failed::Random)?;
     let clock: Arc<dyn Clock> = Arc::new(OsClock::default());
     let mut bars = Bars::default();
     let done = request.run(

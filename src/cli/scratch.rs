@@ -9,7 +9,7 @@ use crate::db::{Db, DbError, Options, Sync};
 use crate::keyspace::Keyspace;
 use crate::storage;
 use crate::storage::open::{log_path, shm_path, with_suffix};
-use crate::vfs::{OsVfs, Vfs, VfsError};
+use crate::vfs::{OsVfs, Vfs, VfsError, folder_of};
 
 /// Databases that it has.
 const DATABASES: u32 = 1 << 14;
@@ -82,7 +82,7 @@ impl Scratch {
         db.close()?;
         let moved = || -> Result<(), VfsError> {
             OsVfs.rename(&files.0, target)?;
-            OsVfs.sync_dir(target.parent().unwrap_or(Path::new("")))
+            OsVfs.sync_dir(folder_of(target))
         };
         moved().map_err(|error| DbError::Storage(storage::Error::Io(error)))
     }

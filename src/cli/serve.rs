@@ -41,7 +41,7 @@ use crate::server::saver::Saver;
 use crate::server::{Doors, Lifecycle, Listening, Options, Shared};
 use crate::session::OwnEngine;
 use crate::storage::{self, Engine, Lsn, OnCorruption, OpenOptions};
-use crate::vfs::{Clock, OsClock, OsVfs};
+use crate::vfs::{Clock, OsClock, OsVfs, random_bytes};
 
 /// How long connections wait to be accepted while the file is being opened.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -260,8 +260,6 @@ impl Loader {
         let config = &self.launch.config;
         let server = &self.shared.server;
         let clock = &server.clock;
-        let mut new_uuid = [0; 16];
-        fill_with_random(&mut new_uuid)?;
         let options = OpenOptions {
             page_bytes: config.page_size() as usize,
             cache_bytes: self.launch.cache_bytes,
@@ -270,7 +268,7 @@ impl Loader {
                 OnCorruptionSetting::Truncate => OnCorruption::Truncate,
             },
             keeps_log: !config.text(Key::WalKeep).is_empty(),
-            ..OpenOptions::new(new_uuid)
+            ..OpenOptions::new(random_bytes()?)
         };
         let path: PathBuf = config.dbfile();
         let started_us = clock.mono_us();
@@ -306,15 +304,6 @@ impl Loader {
     }
 }
 
-fn fill_with_random(out: &mut [u8]) -> Result<(), ServeError> {
-    use rustix::rand::{GetRandomFlags, getrandom};
-    let mut filled = 0;
-    while filled < out.len() {
-        filled += getrandom(&mut out[filled..], GetRandomFlags::empty())?;
-    }
-    Ok(())
-}
-
 /// A panic ends the process. What it left half done is in this process alone: the log has everything that was acknowledged,
 /// and whoever watches the process starts another one. A thread that ended by itself would leave a server that only looks
 /// alive.
@@ -344,9 +333,7 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
         std::process::id()
     );
     open_files::make_room(&config)?;
-    let mut seed = [0; 8];
-    fill_with_random(&mut seed)?;
-    let seed = u64::from_le_bytes(seed);
+    let seed = u64::from_le_bytes(random_bytes()?);
     let machine = ThisMachine::look(clock.wall_ms())?;
     let server = Server::new(Arc::clone(&config), Arc::clone(&clock))
         .on(Arc::new(machine))

@@ -12,11 +12,11 @@ use parking_lot::Mutex;
 use super::Call;
 use super::client::{Entry, signal};
 use super::effects::{Effects, Maker};
-use super::outgoing::write_array;
 use super::server::Server;
 use crate::config::Key;
 use crate::interchange::aof::note;
 use crate::keyspace::change::{Change, Listener};
+use crate::resp::encode;
 use crate::storage::planted::Bug;
 
 /// Commands that may meet keys of which nobody asked: what expires on the way is no part of one whole.
@@ -111,7 +111,7 @@ struct Channel {
 
 impl Channel {
     fn say(&mut self, words: &[&[u8]]) {
-        write_array(&mut self.bytes, words.iter().copied());
+        encode::bulks(&mut self.bytes, words.iter().copied());
     }
 
     fn say_in(&mut self, db: u32, words: &[&[u8]]) {

@@ -7,10 +7,9 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use super::client::ErrorInReply;
-use super::outgoing::write_array;
 use super::{Call, Failure, Outcome, argument, dump, errors, keys, word};
 use crate::keyspace::Look;
-use crate::resp::ErrorReply;
+use crate::resp::{ErrorReply, encode};
 use crate::storage::OnMiss;
 
 const NOT_REACHED: ErrorReply = ErrorReply::new("IOERR error or timeout connecting to the client");
@@ -136,7 +135,7 @@ struct Requests {
 
 impl Requests {
     fn add(&mut self, words: &[&[u8]]) {
-        write_array(&mut self.bytes, words.iter().copied());
+        encode::bulks(&mut self.bytes, words.iter().copied());
     }
 
     fn add_preceding(&mut self, words: &[&[u8]]) {

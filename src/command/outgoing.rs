@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::client::Entry;
 use super::subscriptions::Step;
-use crate::resp::Proto;
+use crate::resp::{Proto, encode};
 
 /// Memory for messages that is kept.
 const BYTES_KEPT_MAX: usize = 16 * 1024;
@@ -92,7 +92,7 @@ impl Outgoing {
     pub fn add<'a>(&mut self, words: &[&[u8]], to: impl Iterator<Item = &'a Arc<Entry>>) {
         let from = self.bytes.len();
         let out = &mut self.bytes;
-        write_array(out, words.iter().copied());
+        encode::bulks(out, words.iter().copied());
         let end = out.len();
         self.posts.extend(to.map(|entry| Post {
             after: self.after,
@@ -220,27 +220,4 @@ impl Outgoing {
 pub struct Progress {
     posts: usize,
     reads: usize,
-}
-
-/// Appends the header of an aggregate.
-pub fn write_header(out: &mut Vec<u8>, kind: u8, len: usize) {
-    let mut digits = itoa::Buffer::new();
-    out.push(kind);
-    out.extend_from_slice(digits.format(len).as_bytes());
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Appends an array of bulk strings: a command, or a message.
-pub fn write_array<'a>(out: &mut Vec<u8>, items: impl ExactSizeIterator<Item = &'a [u8]>) {
-    write_header(out, b'*', items.len());
-    for item in items {
-        write_bulk(out, item);
-    }
-}
-
-/// Appends a bulk string.
-pub fn write_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
-    write_header(out, b'$', bytes.len());
-    out.extend_from_slice(bytes);
-    out.extend_from_slice(b"\r\n");
 }

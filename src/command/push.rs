@@ -9,11 +9,11 @@ use std::sync::atomic::Ordering;
 use super::client::Entry;
 use super::effects::{Effects, Maker};
 use super::notification;
-use super::outgoing::{Outgoing, Progress, write_array, write_bulk, write_header};
+use super::outgoing::{Outgoing, Progress};
 use super::server::Server;
 use super::tracking::Target;
 use crate::keyspace::change::Change;
-use crate::resp::{Proto, Reply};
+use crate::resp::{Proto, Reply, encode};
 
 /// The channel on which a connection of RESP2 gets the invalidations that are redirected to it.
 const INVALIDATION_CHANNEL: &[u8] = b"__redis__:invalidate";
@@ -65,12 +65,12 @@ impl<'a> Sender<'a> {
         let to = redirected.as_ref().unwrap_or(&target.entry);
         let mut message = Vec::with_capacity(keys.len() + 64);
         if to.proto() == Proto::Resp3 {
-            write_header(&mut message, b'*', 2);
-            write_bulk(&mut message, b"invalidate");
+            encode::array(&mut message, 2);
+            encode::bulk(&mut message, b"invalidate");
         } else if redirected.is_some() && to.is_subscriber() {
-            write_header(&mut message, b'*', 3);
-            write_bulk(&mut message, b"message");
-            write_bulk(&mut message, INVALIDATION_CHANNEL);
+            encode::array(&mut message, 3);
+            encode::bulk(&mut message, b"message");
+            encode::bulk(&mut message, INVALIDATION_CHANNEL);
         } else {
             // This protocol has no way to tell it.
             return;
@@ -84,9 +84,9 @@ impl<'a> Sender<'a> {
         target.entry.set_redirect_broken(true);
         if target.entry.proto() == Proto::Resp3 {
             let mut message = Vec::new();
-            write_header(&mut message, b'*', 2);
-            write_bulk(&mut message, b"tracking-redir-broken");
-            message.extend_from_slice(format!(":{}\r\n", target.redirect).as_bytes());
+            encode::array(&mut message, 2);
+            encode::bulk(&mut message, b"tracking-redir-broken");
+            encode::int(&mut message, target.redirect as i64);
             self.send(&target.entry, &message, None);
         }
     }
@@ -129,7 +129,7 @@ impl<'a> Sender<'a> {
 /// An array of bulk strings.
 fn array<'a>(items: impl ExactSizeIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut out = Vec::new();
-    write_array(&mut out, items);
+    encode::bulks(&mut out, items);
     out
 }
 

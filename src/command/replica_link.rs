@@ -12,7 +12,7 @@ use super::feed::Replica;
 use super::word;
 use super::{Call, Outcome, argument, errors, save};
 use crate::interchange::export::{self, Facts};
-use crate::resp::{ErrorReply, Stream, StreamError};
+use crate::resp::{ErrorReply, Stream, StreamError, encode};
 use crate::storage::Snapshot;
 use crate::vfs::{OpenMode, Vfs, VfsFile, read_up_to, write_all_at};
 
@@ -194,7 +194,7 @@ impl SnapshotStream {
         if let State::Whole(snapshot) = &self.state {
             let file = self.write(snapshot)?;
             let len = file.len().map_err(io::Error::other)?;
-            out.extend_from_slice(format!("${len}\r\n").as_bytes());
+            encode::bulk_header(out, len);
             self.state = State::File { file, at: 0, len };
         }
         let State::File { file, at, len } = &mut self.state else {

@@ -62,7 +62,7 @@ use crate::storage::live::BesideError;
 use crate::storage::log::{Log, LogError};
 use crate::storage::salvage::SalvageError;
 use crate::storage::{self, OnMiss, OpenError, OpenOptions, OpenReport};
-use crate::vfs::{Clock, OsClock, OsVfs};
+use crate::vfs::{Clock, OsClock, OsVfs, random_bytes};
 
 /// Databases that there are unless more are asked for.
 const DATABASES: u32 = 16;
@@ -193,13 +193,10 @@ impl Db {
             return Err(DbError::Absent(path.display().to_string()));
         }
         let clock: Arc<dyn Clock> = Arc::new(OsClock::default());
-        let mut random = [0; 24];
-        fill_with_random(&mut random)?;
-        let (uuid, seed) = random.split_first_chunk().expect("24 bytes");
         let open_options = OpenOptions {
             cache_bytes: options.cache_bytes,
             page_bytes,
-            ..OpenOptions::new(*uuid)
+            ..OpenOptions::new(random()?)
         };
         let (engine, report) = storage::open(
             &OsVfs,
@@ -209,7 +206,7 @@ impl Db {
             &mut |_, _| {},
         )?;
         let log = Arc::clone(engine.log().expect("an open file has a log"));
-        let seed = seed.iter().fold(0, |seed, b| seed << 8 | u64::from(*b));
+        let seed = u64::from_le_bytes(random()?);
         let keyspace = Keyspace::new(engine, options.databases, seed, clock.wall_ms())?;
         let server = Server::new(Arc::new(Config::default()), clock);
         let databases = u64::from(options.databases);
@@ -367,12 +364,7 @@ impl Db {
     }
 }
 
-fn fill_with_random(out: &mut [u8]) -> Result<(), DbError> {
-    use rustix::rand::{GetRandomFlags, getrandom};
-    let mut filled = 0;
-    while filled < out.len() {
-        filled += getrandom(&mut out[filled..], GetRandomFlags::empty())
-            .map_err(|error| DbError::Random(error.into()))?;
-    }
-    Ok(())
+/// Random bytes of the system.
+fn random<const N: usize>() -> Result<[u8; N], DbError> {
+    random_bytes().map_err(DbError::Random)
 }

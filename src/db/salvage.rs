@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{DbError, fill_with_random};
+use super::{DbError, random};
 use crate::command::server::Server;
 use crate::command::settings;
 use crate::config::Config;
@@ -143,11 +143,9 @@ pub fn salvage(
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Salvaged, DbError> {
     let clock: Arc<dyn Clock> = Arc::new(OsClock::default());
-    let mut uuid = [0; 16];
-    fill_with_random(&mut uuid)?;
     let options = OpenOptions {
         cache_bytes,
-        ..OpenOptions::new(uuid)
+        ..OpenOptions::new(random()?)
     };
     let broken = broken.as_ref();
     let server = Server::new(Arc::new(Config::default()), Arc::clone(&clock));

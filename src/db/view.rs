@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::{DATABASES, DbError, Snapshot, fill_with_random};
+use super::{DATABASES, DbError, Snapshot, random};
 use crate::keyspace::Keyspace;
 use crate::storage::OpenReport;
 use crate::storage::live::{Beside, BesideError, BesideOptions};
@@ -109,9 +109,7 @@ pub(crate) fn hold(path: &Path, options: &ViewOptions) -> Result<Beside, DbError
     let vfs: Arc<dyn Vfs> = Arc::new(OsVfs);
     let begun = Instant::now();
     loop {
-        let mut name = [0; 8];
-        fill_with_random(&mut name)?;
-        let name = format!("redkeep-view-{:016x}", u64::from_le_bytes(name));
+        let name = format!("redkeep-view-{:016x}", u64::from_le_bytes(random()?));
         let beside = BesideOptions {
             cache_bytes: options.cache_bytes,
             scratch: options.scratch_dir.join(name),

@@ -15,8 +15,6 @@ use crate::keyspace::stream::id::StreamId;
 
 /// Keys between two calls of the function that is told of progress.
 const TELL_EVERY: u64 = 4096;
-/// A later expiry of a field than this is an error, in milliseconds.
-const FIELD_EXPIRES_MS_MAX: u64 = (1 << 48) - 1;
 
 /// Writes one key as a line. A value that was skipped is not written: it is not known.
 pub fn write(key: &Key, out: &mut dyn Write) -> io::Result<()> {
@@ -268,7 +266,7 @@ fn field(json: &Json) -> Result<Field, Fault> {
         [name, value, ms] => (name, value, Some(number(ms)?)),
         _ => return Err("a field of a hash is a list of name, value and expiry"),
     };
-    if expires_ms.is_some_and(|ms| ms == 0 || ms > FIELD_EXPIRES_MS_MAX) {
+    if expires_ms.is_some_and(|ms| ms == 0 || ms > Field::EXPIRES_MS_MAX) {
         return Err("a field expires at a time that cannot be");
     }
     Ok(Field {

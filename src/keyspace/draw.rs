@@ -3,9 +3,9 @@
 
 use std::ops::ControlFlow;
 
-use super::elements::{Place, expiry, push_bulk, push_bulk_header};
+use super::elements::{Place, expiry};
 use super::hash::is_due;
-use crate::resp::{Stream, StreamError};
+use crate::resp::{Stream, StreamError, encode};
 use crate::storage::tree::Pages;
 use crate::storage::{Body, Cell, Error, Read, Seek, Snapshot, TreeId};
 
@@ -221,21 +221,21 @@ impl Drawing {
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
         if self.telling == Telling::Pair {
-            out.extend_from_slice(b"*2\r\n");
+            encode::array(out, 2);
         }
-        push_bulk(out, element);
+        encode::bulk(out, element);
         if self.telling == Telling::Key {
             return Ok(());
         }
         let cell = reader.get(tree, element)?.expect("it was just found");
         if let Body::Inline(value) = cell.body() {
-            push_bulk(out, value);
+            encode::bulk(out, value);
             return Ok(());
         }
         let len = cell.body_len();
-        push_bulk_header(out, len);
+        encode::bulk_header(out, len);
         reader.read_body(tree, element, 0, len, out)?;
-        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(encode::LINE_END);
         Ok(())
     }
 }

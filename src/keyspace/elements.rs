@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use super::glob::{self, Case};
 use super::hash::is_due;
 use super::{Keyspace, root_ids};
-use crate::resp::{Stream, StreamError};
+use crate::resp::{Stream, StreamError, encode};
 use crate::storage::{Body, Cell, Error, Read, Seek, Snapshot, TreeId};
 
 /// One page has about this many bytes of elements at most.
@@ -53,21 +53,6 @@ impl Parts {
     fn has_values(self) -> bool {
         self != Self::Keys
     }
-}
-
-/// Appends a bulk string.
-pub(super) fn push_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
-    push_bulk_header(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Appends the header of a bulk string of `len` bytes.
-pub(super) fn push_bulk_header(out: &mut Vec<u8>, len: u64) {
-    let mut digits = itoa::Buffer::new();
-    out.push(b'$');
-    out.extend_from_slice(digits.format(len).as_bytes());
-    out.extend_from_slice(b"\r\n");
 }
 
 /// The expiry of an element; None if it has none.
@@ -149,7 +134,7 @@ impl Elements {
         reader.read_body(tree, element, *offset, piece, out)?;
         *offset += piece;
         if *offset == *len {
-            out.extend_from_slice(b"\r\n");
+            out.extend_from_slice(encode::LINE_END);
             self.at = At::Behind(std::mem::take(element));
         }
         Ok(())
@@ -174,13 +159,13 @@ impl Elements {
                 return ControlFlow::Continue(());
             }
             if parts.has_keys() {
-                push_bulk(out, element);
+                encode::bulk(out, element);
             }
             if parts.has_values() {
                 match cell.body() {
-                    Body::Inline(value) => push_bulk(out, value),
+                    Body::Inline(value) => encode::bulk(out, value),
                     Body::Blob { len } => {
-                        push_bulk_header(out, len);
+                        encode::bulk_header(out, len);
                         next = Some(At::Inside {
                             element: element.to_vec(),
                             offset: 0,

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::glob::{self, Case};
 use super::header::{Header, Kind};
 use super::{Keyspace, expiry, root_ids};
-use crate::resp::{Stream, StreamError};
+use crate::resp::{Stream, StreamError, encode};
 use crate::storage::{Error, Read, Seek, Snapshot, TreeId};
 
 /// Random draws that may hit keys that are due before the next key that is not is taken.
@@ -266,16 +266,14 @@ impl KeysStream {
                 count += 1;
                 true
             })?;
-            out.extend_from_slice(format!("*{count}\r\n").as_bytes());
+            encode::array(out, count);
             self.counted = true;
             return Ok(count > 0);
         }
         let end = out.len().saturating_add(bytes_wanted.max(1));
         let mut last = None;
         let more = visit(&mut reader, tree, &self.filter, &self.last, &mut |key| {
-            out.extend_from_slice(format!("${}\r\n", key.len()).as_bytes());
-            out.extend_from_slice(key);
-            out.extend_from_slice(b"\r\n");
+            encode::bulk(out, key);
             let full = out.len() >= end;
             if full {
                 last = Some(key.to_vec());

@@ -1,6 +1,8 @@
-//! The wire protocol, RESP2 and RESP3: bytes to requests ([`parser`]), replies to bytes ([`reply`]) and back ([`value`]). No I/O.
+//! The wire protocol, RESP2 and RESP3: bytes to requests ([`parser`]), replies to bytes ([`reply`],
+//! [`encode`]) and back ([`value`]). No I/O.
 
 pub mod double;
+pub mod encode;
 pub mod parser;
 pub mod reply;
 pub mod strtod;

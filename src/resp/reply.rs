@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::text;
+use super::{encode, text};
 
 /// The protocol a connection speaks; HELLO changes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -220,10 +220,7 @@ impl Reply {
     }
 
     pub fn bulk(&mut self, bytes: &[u8]) {
-        self.bytes.reserve(bytes.len() + 16);
-        self.number(b'$', bytes.len() as i64);
-        self.bytes.extend_from_slice(bytes);
-        self.bytes.extend_from_slice(b"\r\n");
+        encode::bulk(&mut self.bytes, bytes);
     }
 
     /// A bulk string of `len` bytes that `fill` appends.
@@ -243,7 +240,7 @@ impl Reply {
 
     /// The header of a bulk string of `len` bytes; the bytes and a line end must follow.
     pub fn bulk_header(&mut self, len: u64) {
-        self.number(b'$', len as i64);
+        encode::bulk_header(&mut self.bytes, len);
     }
 
     /// A bulk string that holds a number.
@@ -345,21 +342,6 @@ impl Reply {
     }
 
     fn number(&mut self, kind: u8, value: i64) {
-        // Most lengths are short.
-        if let 0..100 = value {
-            let (tens, ones) = (b'0' + (value / 10) as u8, b'0' + (value % 10) as u8);
-            let line = [kind, tens, ones, b'\r', b'\n'];
-            if value >= 10 {
-                self.bytes.extend_from_slice(&line);
-            } else {
-                self.bytes.extend_from_slice(&[kind, ones, b'\r', b'\n']);
-            }
-            return;
-        }
-        let mut digits = itoa::Buffer::new();
-        self.bytes.push(kind);
-        self.bytes
-            .extend_from_slice(digits.format(value).as_bytes());
-        self.bytes.extend_from_slice(b"\r\n");
+        encode::number(&mut self.bytes, kind, value);
     }
 }

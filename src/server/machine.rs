@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::locale;
 use crate::command::collation::{Locale, UnknownLocale};
 use crate::command::machine::{Identity, Machine, Memory, ProcessorTime};
+use crate::vfs::{fill_random, random_bytes};
 
 /// Random bytes of an identity: twice as many hexadecimal digits.
 const ID_BYTES: usize = 20;
@@ -46,18 +47,8 @@ impl ThisMachine {
     }
 }
 
-fn fill_random(out: &mut [u8]) -> io::Result<()> {
-    use rustix::rand::{GetRandomFlags, getrandom};
-    let mut filled = 0;
-    while filled < out.len() {
-        filled += getrandom(&mut out[filled..], GetRandomFlags::empty())?;
-    }
-    Ok(())
-}
-
 fn new_id() -> io::Result<String> {
-    let mut bytes = [0; ID_BYTES];
-    fill_random(&mut bytes)?;
+    let bytes: [u8; ID_BYTES] = random_bytes()?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

@@ -24,6 +24,7 @@ pub mod restore;
 pub mod salvage;
 pub mod snapshot;
 pub mod tree;
+mod varint;
 
 #[cfg(test)]
 mod format_snapshot;

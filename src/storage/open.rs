@@ -35,7 +35,7 @@ use super::pager::{META_REGION_BYTES, PageSource, Pager, Pool, PoolShape, Space}
 use super::planted::{Bug, Planted};
 use super::read::RootId;
 use super::record::{Change, Changes, RecordFault};
-use crate::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, VfsResult};
+use crate::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, VfsResult, folder_of};
 
 /// Stamps of one life: its generation and a counter of this many bits.
 pub(super) const STAMP_COUNTER_BITS: u32 = 40;
@@ -234,9 +234,7 @@ impl Opener<'_> {
         if self.options.planted.has(Bug::M06NoDirSyncAtCreate) {
             return Ok(());
         }
-        Ok(self
-            .vfs
-            .sync_dir(self.path.parent().unwrap_or(Path::new("")))?)
+        Ok(self.vfs.sync_dir(folder_of(self.path))?)
     }
 
     /// R1, R2. The file is made under another name and renamed when it is whole, so that a crash leaves no half of

@@ -23,6 +23,8 @@
 
 use smallvec::SmallVec;
 
+use super::varint::{self, Fault};
+
 /// One change, borrowed from its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change<'a> {
@@ -114,30 +116,21 @@ const SPLICE_BODY: u8 = 0x1b;
 /// Bytes of a put beside its key, head and body, at most.
 const PUT_BYTES: usize = 1 + 3 * 10;
 
-fn put_number(out: &mut Vec<u8>, value: u64) {
-    let mut rest = value;
-    while rest >= 0x80 {
-        out.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
-}
-
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_number(out, bytes.len() as u64);
+    varint::put(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
 fn put_place(out: &mut Vec<u8>, place: &Place<'_>) {
-    put_number(out, u64::from(place.root));
+    varint::put(out, u64::from(place.root));
     assert!(
         place.steps.len() <= DEPTH_MAX,
         "nested trees are not deeper"
     );
-    put_number(out, place.steps.len() as u64);
+    varint::put(out, place.steps.len() as u64);
     for (key, slot) in &place.steps {
         put_bytes(out, key);
-        put_number(out, *slot as u64);
+        varint::put(out, *slot as u64);
     }
 }
 
@@ -147,7 +140,7 @@ impl Change<'_> {
         match self {
             Self::In(place) if place.steps.is_empty() => {
                 out.push(IN_ROOT);
-                put_number(out, u64::from(place.root));
+                varint::put(out, u64::from(place.root));
             }
             Self::In(place) => {
                 out.push(IN_NESTED);
@@ -164,7 +157,7 @@ impl Change<'_> {
                 out.push(PUT_NESTED);
                 put_bytes(out, key);
                 put_bytes(out, head);
-                put_number(out, *slots as u64);
+                varint::put(out, *slots as u64);
             }
             Self::SetHead { key, head } => {
                 out.push(SET_HEAD);
@@ -174,13 +167,13 @@ impl Change<'_> {
             Self::WriteBody { key, offset, bytes } => {
                 out.push(WRITE_BODY);
                 put_bytes(out, key);
-                put_number(out, *offset);
+                varint::put(out, *offset);
                 put_bytes(out, bytes);
             }
             Self::TruncateBody { key, len } => {
                 out.push(TRUNCATE_BODY);
                 put_bytes(out, key);
-                put_number(out, *len);
+                varint::put(out, *len);
             }
             Self::SpliceBody {
                 key,
@@ -190,8 +183,8 @@ impl Change<'_> {
             } => {
                 out.push(SPLICE_BODY);
                 put_bytes(out, key);
-                put_number(out, *offset);
-                put_number(out, *removed);
+                varint::put(out, *offset);
+                varint::put(out, *removed);
                 put_bytes(out, bytes);
             }
             Self::Delete { key } => {
@@ -218,12 +211,12 @@ impl Change<'_> {
             }
             Self::DropRoot(root) => {
                 out.push(DROP_ROOT);
-                put_number(out, u64::from(*root));
+                varint::put(out, u64::from(*root));
             }
             Self::SwapRoots(a, b) => {
                 out.push(SWAP_ROOTS);
-                put_number(out, u64::from(*a));
-                put_number(out, u64::from(*b));
+                varint::put(out, u64::from(*a));
+                varint::put(out, u64::from(*b));
             }
         }
     }
@@ -254,19 +247,20 @@ impl<'a> Changes<'a> {
     }
 
     fn number(&mut self) -> Result<u64, RecordFault> {
-        let mut value = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            let part = u64::from(byte & 0x7f);
-            if part << shift >> shift != part {
-                return self.fault("a number has more than 64 bits");
+        match varint::get(&self.record[self.at..]) {
+            Ok((value, len)) => {
+                self.at += len;
+                Ok(value)
             }
-            value |= part << shift;
-            if byte < 0x80 {
-                return Ok(value);
+            Err(Fault::Ends) => {
+                self.at = self.record.len();
+                self.fault("it ends too early")
+            }
+            Err(Fault::TooLarge) => {
+                self.at += varint::BYTES_MAX;
+                self.fault("a number has more than 64 bits")
             }
         }
-        self.fault("a number has more than 64 bits")
     }
 
     fn small(&mut self, max: u64, what: &'static str) -> Result<u64, RecordFault> {

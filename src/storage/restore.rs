@@ -22,7 +22,7 @@ use super::pager::{PageSource, Pool, PoolShape};
 use super::planted::Planted;
 use super::{Error, meta};
 use crate::sync::Mutex;
-use crate::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind};
+use crate::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, folder_of};
 
 /// Transactions between two reports of progress.
 const TELL_EVERY: u64 = 1024;
@@ -157,7 +157,7 @@ impl Restore<'_> {
             };
             let restored = self.replay(&opener, &history, meta, tell)?;
             vfs.rename(&beside, self.out)?;
-            let dir = self.out.parent().unwrap_or(Path::new(""));
+            let dir = folder_of(self.out);
             vfs.sync_dir(dir)?;
             Ok(restored)
         };

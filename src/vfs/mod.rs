@@ -1,4 +1,4 @@
-//! The seam to the world below: files and time.
+//! The seam to the world below: files, time and chance.
 //!
 //! Everything that storage asks of the operating system goes through [`Vfs`], [`VfsFile`] and [`Clock`], so that
 //! the simulator can stand in their place and inject crashes, torn writes, errors and slow disks. The calls are
@@ -9,6 +9,7 @@ mod absent;
 #[cfg(test)]
 pub(crate) mod mem;
 mod os;
+mod random;
 mod reader;
 mod shared;
 
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 pub use absent::AbsentFile;
 pub use os::{OsClock, OsVfs};
+pub use random::{fill_random, random_bytes};
 pub use reader::Reader;
 pub use shared::SharedWords;
 

@@ -18,6 +18,7 @@ use super::keys::{Distribution, Keys};
 use super::pace::{Due, Pace};
 use super::replies::{Malformed, Replies};
 use super::template::Mix;
+use crate::resp::encode;
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -349,8 +350,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let Some(password) = &self.shared.load.password else {
             return Ok(());
         };
-        let request = format!("*2\r\n$4\r\nAUTH\r\n${}\r\n{password}\r\n", password.len());
-        self.stream.write_all(request.as_bytes()).await?;
+        let mut request = Vec::new();
+        encode::bulks(&mut request, [b"AUTH", password.as_bytes()].into_iter());
+        self.stream.write_all(&request).await?;
         self.read_replies(1, Instant::now()).await?;
         let refusal = self.replies.take_first_error();
         self.round = Round::new();

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use crate::config::words;
+use crate::resp::encode;
 
 const KEY: &[u8] = b"__key__";
 const DATA: &[u8] = b"__data__";
@@ -85,14 +86,14 @@ impl Template {
     pub fn write(&self, key: u64, data: &[u8], out: &mut Vec<u8>) {
         let mut text = [0; KEY_BYTES];
         write!(&mut text[..], "key:{key:012}").expect("keys have at most twelve digits");
-        header(out, b'*', self.words.len());
+        encode::array(out, self.words.len() as u64);
         for word in &self.words {
             let length = |part: &Part| match part {
                 Part::Bytes(bytes) => bytes.len(),
                 Part::Key => KEY_BYTES,
                 Part::Data => data.len(),
             };
-            header(out, b'$', word.iter().map(length).sum());
+            encode::bulk_header(out, word.iter().map(length).sum::<usize>() as u64);
             for part in word {
                 out.extend_from_slice(match part {
                     Part::Bytes(bytes) => bytes,
@@ -100,7 +101,7 @@ impl Template {
                     Part::Data => data,
                 });
             }
-            out.extend_from_slice(b"\r\n");
+            out.extend_from_slice(encode::LINE_END);
         }
     }
 }
@@ -121,13 +122,6 @@ fn parts(mut word: &[u8]) -> Vec<Part> {
         parts.push(part);
         word = &word[at + width..];
     }
-}
-
-fn header(out: &mut Vec<u8>, kind: u8, number: usize) {
-    let mut digits = itoa::Buffer::new();
-    out.push(kind);
-    out.extend_from_slice(digits.format(number).as_bytes());
-    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]

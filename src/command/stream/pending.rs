@@ -11,7 +11,7 @@ use crate::command::{Call, Failure, Outcome, errors, kind};
 use crate::keyspace::header::Kind;
 use crate::keyspace::stream::group::{Group, Pending};
 use crate::keyspace::stream::id::StreamId;
-use crate::resp::ErrorReply;
+use crate::resp::{ErrorReply, encode};
 use crate::storage::{Engine, Error, Plan, Seek};
 
 /// Records that are held in memory at a time.
@@ -182,14 +182,12 @@ fn list(call: &mut Call<'_>, group: &Group, listed: &Listed<'_>) -> Outcome {
                 continue;
             }
             found += 1;
-            body.extend_from_slice(b"*4\r\n");
+            encode::array(&mut body, 4);
             record_reply::write_id(&mut body, id);
             let name = names.of(engine, group, pending.consumer)?;
-            record_reply::length(&mut body, b'$', name.len());
-            body.extend_from_slice(name);
-            body.extend_from_slice(b"\r\n");
-            record_reply::length(&mut body, b':', idle_ms.max(0) as usize);
-            record_reply::length(&mut body, b':', pending.deliveries as usize);
+            encode::bulk(&mut body, name);
+            encode::int(&mut body, idle_ms.max(0));
+            encode::int(&mut body, pending.deliveries as i64);
         }
     }
     call.out.array(found as usize);

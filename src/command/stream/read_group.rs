@@ -15,8 +15,8 @@ use crate::keyspace::stream::Stream;
 use crate::keyspace::stream::entries::Direction;
 use crate::keyspace::stream::group::{Consumer, Group, Pending};
 use crate::keyspace::stream::id::StreamId;
-use crate::resp::ErrorReply;
 use crate::resp::text::until_nul;
+use crate::resp::{ErrorReply, encode};
 use crate::storage::{Error, Plan};
 
 /// XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]
@@ -32,11 +32,9 @@ pub fn xreadgroup(call: &mut Call<'_>) -> Outcome {
             let mut reading = Reading::open(txn, db, key, &ask, now_ms)?;
             let header = body.len();
             if !is_resp3 {
-                body.extend_from_slice(b"*2\r\n");
+                encode::array(&mut body, 2);
             }
-            record_reply::length(&mut body, b'$', key.len());
-            body.extend_from_slice(key);
-            body.extend_from_slice(b"\r\n");
+            encode::bulk(&mut body, key);
             let is_served = match from {
                 From::New => reading.new_entries(txn, &mut body)?,
                 From::History(after) => reading.history(txn, after, &mut body, null)?,
@@ -198,7 +196,7 @@ impl<'a> Reading<'a> {
         if n == 0 {
             return Ok(false);
         }
-        record_reply::length(body, b'*', n as usize);
+        encode::array(body, n);
         let mut ids = Vec::new();
         let entries = &self.stream.entries;
         entries.scan(engine, range, Direction::Forward, &mut |record| {
@@ -264,10 +262,10 @@ impl<'a> Reading<'a> {
                     ControlFlow::Continue(())
                 }
             })?;
-        record_reply::length(body, b'*', ids.len());
+        encode::array(body, ids.len() as u64);
         for id in ids {
             if !record_reply::one(body, engine, &self.stream, id)? {
-                body.extend_from_slice(b"*2\r\n");
+                encode::array(body, 2);
                 record_reply::write_id(body, id);
                 body.extend_from_slice(null);
                 continue;

@@ -8,7 +8,7 @@ use crate::keyspace::stream::Stream;
 use crate::keyspace::stream::entries::Direction;
 use crate::keyspace::stream::id::StreamId;
 use crate::keyspace::stream::record::Record;
-use crate::resp::{Reply, Stream as ReplyStream, StreamError};
+use crate::resp::{Reply, Stream as ReplyStream, StreamError, encode};
 use crate::storage::{Error, Read, Snapshot};
 
 /// Up to this many entries are answered at once.
@@ -114,13 +114,11 @@ pub fn edge<R: Read>(
 
 /// Writes an entry: its ID, and its fields and values in turn.
 pub fn write(out: &mut Vec<u8>, record: &Record<'_>) {
-    out.extend_from_slice(b"*2\r\n");
+    encode::array(out, 2);
     write_id(out, record.id);
-    length(out, b'*', record.pairs.len());
+    encode::array(out, record.pairs.len() as u64);
     for text in record.pairs.iter() {
-        length(out, b'$', text.bytes.len());
-        out.extend_from_slice(text.bytes);
-        out.extend_from_slice(b"\r\n");
+        encode::bulk(out, text.bytes);
     }
 }
 
@@ -128,24 +126,16 @@ pub fn write(out: &mut Vec<u8>, record: &Record<'_>) {
 pub fn write_id(out: &mut Vec<u8>, id: StreamId) {
     let (mut ms, mut seq) = (itoa::Buffer::new(), itoa::Buffer::new());
     let (ms, seq) = (ms.format(id.ms), seq.format(id.seq));
-    length(out, b'$', ms.len() + 1 + seq.len());
+    encode::bulk_header(out, (ms.len() + 1 + seq.len()) as u64);
     out.extend_from_slice(ms.as_bytes());
     out.push(b'-');
     out.extend_from_slice(seq.as_bytes());
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(encode::LINE_END);
 }
 
 /// Replies with an ID.
 pub fn id(out: &mut Reply, id: StreamId) {
     write_id(out.buffer_mut(), id);
-}
-
-/// Writes the header of an array or a bulk string.
-pub fn length(out: &mut Vec<u8>, kind: u8, len: usize) {
-    let mut digits = itoa::Buffer::new();
-    out.push(kind);
-    out.extend_from_slice(digits.format(len).as_bytes());
-    out.extend_from_slice(b"\r\n");
 }
 
 /// Entries on their way to a client, read from a snapshot.

@@ -16,9 +16,6 @@ const SCORE_MINUS_INFINITE: u8 = 255;
 const NODE_PLAIN: u64 = 1;
 const NODE_PACKED: u64 = 2;
 
-/// A later expiry than this is damage, in milliseconds.
-const FIELD_EXPIRES_MS_MAX: u64 = (1 << 48) - 1;
-
 /// What was read of a key.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decoded {
@@ -335,7 +332,7 @@ fn expiring(input: &mut Input<'_>, first_ms: Option<u64>) -> Result<Value, RdbEr
             (time, None) => Some(time),
             (time, Some(first_ms)) => Some(first_ms.saturating_add(time - 1)),
         };
-        if expires_ms.is_some_and(|expires_ms| expires_ms > FIELD_EXPIRES_MS_MAX) {
+        if expires_ms.is_some_and(|expires_ms| expires_ms > Field::EXPIRES_MS_MAX) {
             return input.damage("a field expires later than any can");
         }
         fields.push(Field {
@@ -363,7 +360,7 @@ fn triples(input: &mut Input<'_>) -> Result<Value, RdbError> {
         let time = std::str::from_utf8(&time)
             .ok()
             .and_then(|text| text.parse::<u64>().ok());
-        let Some(time) = time.filter(|time| *time <= FIELD_EXPIRES_MS_MAX) else {
+        let Some(time) = time.filter(|time| *time <= Field::EXPIRES_MS_MAX) else {
             return Err(RdbError::Damaged {
                 at,
                 what: "a field's expiry is no time",

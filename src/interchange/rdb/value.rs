@@ -23,6 +23,11 @@ pub struct Field {
     pub expires_ms: Option<u64>,
 }
 
+impl Field {
+    /// No field expires later, in milliseconds: a file that says so is damaged.
+    pub const EXPIRES_MS_MAX: u64 = (1 << 48) - 1;
+}
+
 /// An entry of a stream: fields and values in turn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamEntry {

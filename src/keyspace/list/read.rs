@@ -7,7 +7,7 @@ use super::nodes;
 use super::packed::{Item, Packed};
 use crate::keyspace::header::Kind;
 use crate::keyspace::{Keyspace, Look, root_ids};
-use crate::resp::{Stream, StreamError};
+use crate::resp::{Stream, StreamError, encode};
 use crate::storage::{Body, Error, Read, Seek, Snapshot, TreeId};
 
 /// Gets the label, the flags and the bytes of an element.
@@ -223,9 +223,7 @@ impl ListStream {
         let end = out.len().saturating_add(bytes_wanted.max(1));
         let (mut left, mut after) = (self.left, None);
         walk(&mut reader, tree, from, &mut |label, _, bytes| {
-            out.extend_from_slice(format!("${}\r\n", bytes.len()).as_bytes());
-            out.extend_from_slice(bytes);
-            out.extend_from_slice(b"\r\n");
+            encode::bulk(out, bytes);
             left -= 1;
             if left > 0 && out.len() < end {
                 return ControlFlow::Continue(());

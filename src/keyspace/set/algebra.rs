@@ -10,9 +10,8 @@ use std::convert::Infallible;
 use super::naming::{self, Census};
 use super::sources::{Cursor, Source};
 use super::{Limits, sort_integers};
-use crate::keyspace::elements::push_bulk;
 use crate::keyspace::header::Encoding;
-use crate::resp::{Stream, StreamError};
+use crate::resp::{Stream, StreamError, encode};
 use crate::storage::{Error, Read, Snapshot};
 
 /// A result of up to this many bytes is put together in memory before it is sent.
@@ -289,7 +288,7 @@ impl Stream for AlgebraCount {
             .algebra
             .count(&mut reader, self.limit)
             .map_err(|error| StreamError(error.to_string()))?;
-        out.extend_from_slice(format!(":{count}\r\n").as_bytes());
+        encode::int(out, count as i64);
         Ok(false)
     }
 }
@@ -320,16 +319,14 @@ impl AlgebraStream {
         while let Some(member) = self.algebra.next(&mut reader)? {
             count += 1;
             if !long {
-                push_bulk(&mut kept, &member);
+                encode::bulk(&mut kept, &member);
             }
             if kept.len() > KEPT_BYTES_MAX {
                 long = true;
                 kept = Vec::new();
             }
         }
-        out.push(self.kind);
-        out.extend_from_slice(count.to_string().as_bytes());
-        out.extend_from_slice(b"\r\n");
+        encode::header(out, self.kind, count);
         out.extend_from_slice(&kept);
         self.counted = true;
         self.algebra.start();
@@ -343,7 +340,7 @@ impl AlgebraStream {
             let Some(member) = self.algebra.next(&mut reader)? else {
                 return Ok(false);
             };
-            push_bulk(out, &member);
+            encode::bulk(out, &member);
         }
         Ok(true)
     }

@@ -6,9 +6,8 @@ use super::Span;
 use super::members::{Members, body};
 use super::score::{OrderKey, from_order_key};
 use crate::keyspace::double;
-use crate::keyspace::elements::push_bulk;
 use crate::keyspace::{Keyspace, root_ids};
-use crate::resp::{Stream, StreamError};
+use crate::resp::{Stream, StreamError, encode};
 use crate::storage::{Error, Read, Seek, Snapshot};
 
 /// Replies with more members than this are streamed.
@@ -32,14 +31,14 @@ impl Shown {
     /// Appends a member.
     pub fn push(self, out: &mut Vec<u8>, member: &[u8], score: f64) {
         if self.scores && self.resp3 {
-            out.extend_from_slice(b"*2\r\n");
+            encode::array(out, 2);
         }
         self.push_flat(out, member, score);
     }
 
     /// Appends a member, and its score if it is shown, without an array around them.
     pub fn push_flat(self, out: &mut Vec<u8>, member: &[u8], score: f64) {
-        push_bulk(out, member);
+        encode::bulk(out, member);
         if !self.scores {
             return;
         }
@@ -47,9 +46,9 @@ impl Shown {
         if self.resp3 {
             out.push(b',');
             out.extend_from_slice(printed.as_bytes());
-            out.extend_from_slice(b"\r\n");
+            out.extend_from_slice(encode::LINE_END);
         } else {
-            push_bulk(out, printed.as_bytes());
+            encode::bulk(out, printed.as_bytes());
         }
     }
 }

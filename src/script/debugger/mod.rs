@@ -21,6 +21,7 @@ mod tests;
 pub(super) use session::stop;
 
 use super::stack::Stack;
+use crate::resp::encode;
 
 /// Most lines that are breakpoints at a time.
 const BREAKPOINTS_MAX: usize = 64;
@@ -134,7 +135,8 @@ impl Debugger {
 
     /// Sends what was said.
     fn send(&mut self) {
-        let mut out = format!("*{}\r\n", self.log.len()).into_bytes();
+        let mut out = Vec::new();
+        encode::array(&mut out, self.log.len() as u64);
         for line in self.log.drain(..) {
             out.push(b'+');
             let one_line = |byte| {

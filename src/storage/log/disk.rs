@@ -14,6 +14,7 @@ use super::scan::Scan;
 use super::{CheckpointRef, LogError, Lsn};
 use crate::storage::live::Announcer;
 use crate::storage::planted::{Bug, Planted};
+use crate::storage::varint;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::vfs::{CUT_BYTES_MAX, Clock, VfsError, VfsFile, write_all_at};
 
@@ -659,7 +660,7 @@ impl<'a> Records<'a> {
         let mut rest = 0;
         if end < stream.len() {
             let start = ended.checked_sub(1).map_or(0, |i| ends[i] as usize);
-            let length_bytes = frame::get_varint(&stream[start..]).map_or(0, |(_, len)| len);
+            let length_bytes = varint::get(&stream[start..]).map_or(0, |(_, len)| len);
             if end < start + length_bytes {
                 end = start;
             } else if end > start {

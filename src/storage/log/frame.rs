@@ -2,6 +2,7 @@
 
 use super::CheckpointRef;
 use super::Lsn;
+use crate::storage::varint;
 
 /// Most bytes of records in one frame.
 pub(super) const PAYLOAD_BYTES_MAX: usize = 1 << 20;
@@ -16,11 +17,10 @@ const CHAIN_AT: usize = 8;
 const KIND_AT: usize = 12;
 const WALL_AT: usize = 13;
 const FIXED_BYTES: usize = 19;
-const VARINT_BYTES_MAX: usize = 10;
 const VARINTS: usize = 6;
 
 /// Longest frame header: the fixed part and six numbers.
-pub(super) const HEADER_BYTES_MAX: usize = FIXED_BYTES + VARINTS * VARINT_BYTES_MAX;
+pub(super) const HEADER_BYTES_MAX: usize = FIXED_BYTES + VARINTS * varint::BYTES_MAX;
 /// A frame is begun only where this much room is left in the segment: a header, a length, and something behind it.
 pub(super) const FRAME_ROOM_MIN: usize = HEADER_BYTES_MAX + LENGTH_BYTES_MAX + 11;
 /// Where the salt's tag stands in a frame; the search looks for it.
@@ -112,31 +112,6 @@ fn checksum(salt: u64, behind_crc: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Appends `n` in groups of seven bits, least significant first.
-pub(super) fn put_varint(out: &mut Vec<u8>, mut n: u64) {
-    while n >= 0x80 {
-        out.push(n as u8 | 0x80);
-        n >>= 7;
-    }
-    out.push(n as u8);
-}
-
-/// Reads a varint at the start of `bytes`: the number and its length.
-pub(super) fn get_varint(bytes: &[u8]) -> Option<(u64, usize)> {
-    let mut n = 0u64;
-    for (i, byte) in bytes.iter().take(VARINT_BYTES_MAX).enumerate() {
-        let bits = u64::from(byte & 0x7F);
-        if i == VARINT_BYTES_MAX - 1 && bits > 1 {
-            return None;
-        }
-        n |= bits << (7 * i);
-        if byte & 0x80 == 0 {
-            return Some((n, i + 1));
-        }
-    }
-    None
-}
-
 /// Appends a frame to `out`; returns its checksum.
 pub(super) fn encode(out: &mut Vec<u8>, salt: u64, head: &FrameHead, payload: &[u8]) -> u32 {
     assert!(payload.len() <= PAYLOAD_BYTES_MAX);
@@ -156,12 +131,12 @@ pub(super) fn encode(out: &mut Vec<u8>, salt: u64, head: &FrameHead, payload: &[
     out.push(kind);
     out.extend_from_slice(&head.wall_ms.to_le_bytes()[..6]);
     assert_eq!(out.len() - start, FIXED_BYTES);
-    put_varint(out, payload.len() as u64);
-    put_varint(out, head.first_lsn);
-    put_varint(out, head.ended);
-    put_varint(out, head.first_lsn - 1 - head.durable_lsn);
-    put_varint(out, head.checkpoint.seq);
-    put_varint(out, head.durable_lsn - head.checkpoint.lsn.0);
+    varint::put(out, payload.len() as u64);
+    varint::put(out, head.first_lsn);
+    varint::put(out, head.ended);
+    varint::put(out, head.first_lsn - 1 - head.durable_lsn);
+    varint::put(out, head.checkpoint.seq);
+    varint::put(out, head.durable_lsn - head.checkpoint.lsn.0);
     assert!(out.len() - start <= HEADER_BYTES_MAX);
     out.extend_from_slice(payload);
     let crc = checksum(salt, &out[start + TAG_AT..]);
@@ -186,7 +161,7 @@ fn decode_head(bytes: &[u8]) -> Option<(FrameHead, usize, usize)> {
     wall[..6].copy_from_slice(bytes.get(WALL_AT..FIXED_BYTES)?);
     let mut at = FIXED_BYTES;
     let mut number = || -> Option<u64> {
-        let (n, len) = get_varint(bytes.get(at..)?)?;
+        let (n, len) = varint::get(bytes.get(at..)?).ok()?;
         at += len;
         Some(n)
     };
@@ -265,7 +240,7 @@ impl<'a> Pieces<'a> {
             Some(rest) => (false, rest),
             None if self.payload.is_empty() => return Ok(None),
             None => {
-                let (len, at) = get_varint(self.payload).ok_or(FrameFault::Records)?;
+                let (len, at) = varint::get(self.payload).map_err(|_| FrameFault::Records)?;
                 if len > RECORD_BYTES_MAX {
                     return Err(FrameFault::Records);
                 }

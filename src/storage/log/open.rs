@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::ahead::Fill;
 use super::archive::{self, ArchiveError, Archived};
 use super::disk::{Disk, Opening, Setting};
-use super::frame::{LENGTH_BYTES_MAX, RECORD_BYTES_MAX, put_varint};
+use super::frame::{LENGTH_BYTES_MAX, RECORD_BYTES_MAX};
 use super::group::GroupCommit;
 use super::layout::{
     FILE_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentEnd, encode_file_header, slot_offset,
@@ -17,7 +17,8 @@ use super::scan::{Position, Scan, Span, Verdict};
 use super::{CheckpointRef, LogError, LogParams, Lsn};
 use crate::storage::live::Announcer;
 use crate::storage::planted::Bug;
-use crate::vfs::{Clock, OpenMode, Vfs, VfsFile, write_all_at};
+use crate::storage::varint;
+use crate::vfs::{Clock, OpenMode, Vfs, VfsFile, folder_of, write_all_at};
 
 /// A new log has this many segments: one to write and one in reserve.
 const SEGMENTS_AT_FIRST: u64 = 2;
@@ -65,7 +66,7 @@ impl Log {
         };
         log.sync_opening()?;
         if !params.planted.has(Bug::M06NoDirSyncAtCreate) {
-            let dir = path.parent().unwrap_or(Path::new(""));
+            let dir = folder_of(path);
             vfs.sync_dir(dir).map_err(LogError::Io)?;
         }
         Ok(log)
@@ -217,7 +218,7 @@ impl Log {
         assert!(len <= RECORD_BYTES_MAX);
         self.group.append(|out| {
             out.reserve(len as usize + LENGTH_BYTES_MAX);
-            put_varint(out, len);
+            varint::put(out, len);
             for piece in record {
                 out.extend_from_slice(piece);
             }

@@ -47,7 +47,7 @@ use super::open::{OpenError, OpenOptions, log_path, with_suffix};
 use super::read::RootId;
 use super::restore::RestoreError;
 use super::{Error, meta};
-use crate::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile};
+use crate::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, folder_of};
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +168,7 @@ impl Salvage<'_> {
             seat.finish(self, beside, engine, last_lsn)?;
             refuse_existing(self.vfs, self.out)?;
             self.vfs.rename(beside, self.out)?;
-            let dir = self.out.parent().unwrap_or(Path::new(""));
+            let dir = folder_of(self.out);
             Ok(self.vfs.sync_dir(dir)?)
         };
         name()?;
