@@ -20,15 +20,18 @@
 //! R13 transactions missing behind the checkpoint    refuse
 //! ```
 
+mod decision;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use self::decision::{Row, decide};
 use super::Error;
 use super::checkpoint::CheckpointState;
 use super::engine::{Engine, Plan};
 use super::freemap;
 use super::live::{Announcer, Held};
-use super::log::{self, Log, LogError, LogParams, Lsn, ReplayError, Scan, Verdict};
+use super::log::{self, Log, LogError, LogParams, Lsn, ReplayError, Scan};
 use super::meta::{Meta, MetaCopies, Slot};
 use super::page::{PagePtr, Stamp};
 use super::pager::{META_REGION_BYTES, PageSource, Pager, Pool, PoolShape, Space};
@@ -222,6 +225,13 @@ impl Opener<'_> {
         }
     }
 
+    fn refuse(&self, row: &Row) -> Result<(), OpenError> {
+        match row.refusal() {
+            None => Ok(()),
+            Some((why, what_to_do)) => Err(self.log_error(why, what_to_do)),
+        }
+    }
+
     fn open_log_file(&self) -> Result<Option<Arc<dyn VfsFile>>, OpenError> {
         match self.vfs.open(&log_path(self.path), OpenMode::ReadWrite) {
             Ok(file) => Ok(Some(file)),
@@ -301,20 +311,10 @@ impl Opener<'_> {
             self.sync_dir()?;
         }
         let Some(log_file) = log_file else {
-            if meta.log_required {
-                return Err(self.log_error(
-                    "the log is missing, and the data file is not whole without it".to_owned(),
-                    "Put the log back, or restore both from a backup.",
-                ));
-            }
+            self.refuse(&decide(&meta, None, self.options.on_corruption))?;
             self.settle_meta(&*file, &copies, &meta, slot)?;
-            return self.start_with_new_log(
-                file,
-                meta,
-                slot,
-                OpenReport::default(),
-                meta.generation + 1,
-            );
+            let report = OpenReport::default();
+            return self.start_with_new_log(file, meta, slot, report, meta.generation + 1);
         };
         self.settle_meta(&*file, &copies, &meta, slot)?;
         self.recover(file, meta, slot, log_file, on_replay)
@@ -434,7 +434,7 @@ impl Opener<'_> {
         Ok((engine, OpenReport { last_lsn, ..report }))
     }
 
-    /// R8 to R13.
+    /// Does what the table says of a file with a log.
     fn recover(
         &mut self,
         file: Arc<dyn VfsFile>,
@@ -444,89 +444,43 @@ impl Opener<'_> {
         on_replay: OnReplay<'_>,
     ) -> Result<(Engine, OpenReport), OpenError> {
         let scan = self.scan(&*log_file, &meta)?;
-        if scan.newest_checkpoint.seq > meta.checkpoint.seq {
-            return Err(self.log_error(
-                format!(
-                    "it names checkpoint {}, and the newest meta of the data file is of checkpoint {}",
-                    scan.newest_checkpoint.seq, meta.checkpoint.seq
-                ),
-                "The newer meta slot is damaged, or the data file is older than the log: restore both.",
-            ));
-        }
-        if !meta.log_required
-            && scan.verdict != Verdict::Unstarted
-            && scan.end.lsn > meta.checkpoint.lsn
-        {
-            return Err(self.log_error(
-                format!(
-                    "it goes on to transaction {} behind a file that is whole",
-                    scan.end.lsn
-                ),
-                "It belongs to another copy of the file: move it away.",
-            ));
-        }
-        let cut = match &scan.verdict {
-            Verdict::Clean => None,
-            Verdict::TornTail {
-                offset,
-                lsn,
-                reason,
-            } => Some(format!(
-                "an unfinished end at offset {offset}, transaction {lsn}: {reason}"
-            )),
-            Verdict::Unstarted if !meta.log_required => {
-                return self.start_with_new_log(
-                    file,
-                    meta,
-                    slot,
-                    OpenReport::default(),
-                    meta.generation + 1,
-                );
-            }
-            Verdict::Unstarted => {
-                return Err(self.log_error(
-                    "the log was never started, and the data file is not whole without it"
-                        .to_owned(),
-                    "Put the right log back, or restore both from a backup.",
-                ));
-            }
-            Verdict::Damaged { damage, lost_up_to } => {
-                let text = format!(
-                    "{damage}; transactions {} to {lost_up_to} are lost",
-                    damage.lsn
-                );
-                if self.options.on_corruption == OnCorruption::Abort {
-                    return Err(self.log_error(
-                        text,
-                        "Restore from a backup, or open with `on-corruption truncate` to keep what precedes it.",
-                    ));
-                }
-                Some(text)
-            }
-            Verdict::Missing { needed, .. } => {
-                return Err(self.log_error(
-                    format!("transaction {needed} is in no segment"),
-                    "The log and the data file do not belong together: restore both from a backup.",
-                ));
-            }
-            Verdict::Foreign { reason } => {
-                return Err(self.log_error(
-                    reason.clone(),
-                    "Put the right log back, or move this one away if the data file was closed cleanly.",
-                ));
-            }
-        };
+        let row = decide(&meta, Some(&scan), self.options.on_corruption);
+        self.refuse(&row)?;
         let same = self.options.planted.has(Bug::M08SaltUnchanged);
         let generation = scan.generation_max.max(meta.generation) + u32::from(!same);
-        if !meta.log_required {
-            // Nothing in the log is needed, and its header is only known to be durable in the life that synced it: a
-            // sync that failed may have left it in the kernel's memory alone. So it is made anew.
-            let report = OpenReport {
-                cut,
-                ..OpenReport::default()
-            };
-            return self.start_with_new_log(file, meta, slot, report, generation);
+        match row {
+            Row::NewLog { cut } => {
+                let report = OpenReport {
+                    cut,
+                    ..OpenReport::default()
+                };
+                self.start_with_new_log(file, meta, slot, report, generation)
+            }
+            Row::Replay { cut } => {
+                let (engine, replayed) =
+                    self.replay_log(file, meta, slot, (log_file, scan), generation, on_replay)?;
+                let report = OpenReport {
+                    is_new: false,
+                    replayed,
+                    last_lsn: engine.last_lsn(),
+                    cut,
+                };
+                Ok((engine, report))
+            }
+            refused => unreachable!("{refused:?} was refused"),
         }
+    }
+
+    /// Goes on with the log behind what the checkpoint has. Returns how many transactions that were, too.
+    fn replay_log(
+        &mut self,
+        file: Arc<dyn VfsFile>,
+        meta: Meta,
+        slot: Slot,
+        (log_file, scan): (Arc<dyn VfsFile>, Scan),
+        generation: u32,
+        on_replay: OnReplay<'_>,
+    ) -> Result<(Engine, u64), OpenError> {
         let (log, scan) = if self.options.reads_only {
             (None, scan)
         } else {
@@ -538,23 +492,12 @@ impl Opener<'_> {
             (Some(log), self.scan(&*log_file, &meta)?)
         };
         let mut engine = self.load(file, meta, slot, generation)?;
-        let replayed = replay_into(
-            &mut engine,
-            &*log_file,
-            &scan,
-            meta.checkpoint.lsn,
-            on_replay,
-        )?;
+        let after = meta.checkpoint.lsn;
+        let replayed = replay_into(&mut engine, &*log_file, &scan, after, on_replay)?;
         if let Some(log) = log {
             self.finish(&mut engine, log);
         }
-        let report = OpenReport {
-            is_new: false,
-            replayed,
-            last_lsn: engine.last_lsn(),
-            cut,
-        };
-        Ok((engine, report))
+        Ok((engine, replayed))
     }
 
     fn scan(&self, log_file: &dyn VfsFile, meta: &Meta) -> Result<Scan, OpenError> {

@@ -105,7 +105,12 @@ pub struct Scan {
 }
 
 impl Scan {
-    fn nothing(verdict: Verdict, from: CheckpointRef, durable_lsn: Lsn) -> Self {
+    /// A scan that met nothing.
+    pub(in crate::storage) fn nothing(
+        verdict: Verdict,
+        from: CheckpointRef,
+        durable_lsn: Lsn,
+    ) -> Self {
         Self {
             verdict,
             from,
