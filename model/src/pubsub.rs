@@ -133,7 +133,7 @@ pub fn publish(call: &mut Call) -> Outcome {
             let patterns = connection.subscriptions.patterns.iter();
             patterns.map(|pattern| (pattern.clone(), *id))
         })
-        .filter(|(pattern, _)| glob::matches(pattern, channel))
+        .filter(|(pattern, _)| glob::fits(pattern, channel))
         .collect();
     matching.sort();
     for (pattern, receiver) in matching {
@@ -189,7 +189,7 @@ fn list(call: &mut Call, kind: Kind) -> Outcome {
         _ => return Err(commands::misused_subcommand(call)),
     };
     let names = all(call, kind).into_iter();
-    let wanted = names.filter(|name| pattern.is_none_or(|pattern| glob::matches(pattern, name)));
+    let wanted = names.filter(|name| pattern.is_none_or(|pattern| glob::fits(pattern, name)));
     Ok(Reply::Array(wanted.map(Reply::Bulk).collect()))
 }
 
