@@ -15,6 +15,7 @@ mod import;
 mod json;
 mod key_source;
 mod live_file;
+mod loading;
 mod logging;
 mod manual;
 mod moment;

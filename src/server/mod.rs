@@ -4,9 +4,9 @@
 //! main thread   accepts, signals, the idle sweep               (run, doors, listener, tls)
 //! worker 0..n   a runtime each: connections, turns, flush      (worker, connection, turn, flush)
 //! metrics       HTTP for Prometheus                            (metrics)
-//! background    hz times a second the jobs under the lock      (background)
+//! background    hz times a second the jobs under the lock      (background, housekeeping)
 //!
-//! once the file is open:
+//! once the file is open:                                       (threads)
 //! log-sync      fdatasync of the log                           (log_keeper)
 //! checkpoint    checkpoints, room in both files                (checkpointer, ahead)
 //! save          RDB files                                      (saver)
@@ -27,11 +27,13 @@ pub mod archiver;
 pub mod background;
 pub mod backups;
 pub mod checkpointer;
+pub mod clean_end;
 mod connection;
 mod debugging;
 mod doors;
 pub mod durability;
 mod flush;
+pub mod housekeeping;
 pub mod late_log;
 mod linger;
 pub mod listener;
@@ -44,6 +46,7 @@ mod priority;
 mod run;
 pub mod saver;
 mod socket;
+pub mod threads;
 pub mod tls;
 mod turn;
 mod worker;
