@@ -3,6 +3,7 @@
 use parking_lot::{Condvar, Mutex};
 use std::time::Duration;
 
+use super::bell::Ring;
 use super::client::{Block, BlockKind};
 use super::{Call, Outcome};
 
@@ -36,17 +37,6 @@ pub struct CheckpointBell {
     served: Mutex<Served>,
 }
 
-/// Why the thread that makes checkpoints goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ring {
-    /// Someone waits for this ticket.
-    Asked(u64, Wish),
-    /// Time has passed.
-    Time,
-    /// The server ends.
-    Stop,
-}
-
 impl CheckpointBell {
     /// Asks for a checkpoint of everything committed so far. The ticket is served when it has ended.
     pub fn ring(&self) -> u64 {
@@ -77,15 +67,15 @@ impl CheckpointBell {
         self.changed.notify_one();
     }
 
-    /// Waits until someone asks, at most for `time`.
-    pub fn wait(&self, time: Duration) -> Ring {
+    /// Waits until someone asks, at most for `time`: somebody waits for the ticket that comes with the wish.
+    pub fn wait(&self, time: Duration) -> Ring<(u64, Wish)> {
         let mut asked = self.asked.lock();
         if asked.tickets == self.served() && !asked.stop {
             self.changed.wait_for(&mut asked, time);
         }
         match *asked {
             Asked { stop: true, .. } => Ring::Stop,
-            Asked { tickets, wish, .. } if tickets > self.served() => Ring::Asked(tickets, wish),
+            Asked { tickets, wish, .. } if tickets > self.served() => Ring::Asked((tickets, wish)),
             Asked { .. } => Ring::Time,
         }
     }

@@ -9,7 +9,8 @@ use super::Shared;
 use super::ahead::Ahead;
 use super::archiver;
 use super::log_keeper::LogKeeper;
-use crate::command::checkpoint::{Ring, Wish};
+use crate::command::bell::Ring;
+use crate::command::checkpoint::Wish;
 use crate::storage::checkpoint::{Checkpoint, EngineLock};
 use crate::storage::{Engine, Error};
 use crate::vfs::OsVfs;
@@ -75,10 +76,10 @@ fn run(shared: &Shared, keeper: &LogKeeper) {
         }
         free_dropped(shared);
         ahead.look(shared, &mut pause_fill);
-        let is_asked = matches!(ring, Ring::Asked(..));
+        let is_asked = matches!(ring, Ring::Asked(_));
         if is_asked || is_due(shared, keeper) {
             let wish = match ring {
-                Ring::Asked(_, wish) => wish,
+                Ring::Asked((_, wish)) => wish,
                 Ring::Time | Ring::Stop => Wish::default(),
             };
             let made = make(shared, is_asked, &mut || {
@@ -96,7 +97,7 @@ fn run(shared: &Shared, keeper: &LogKeeper) {
                     keeper.fail(e);
                 }
             }
-            if let Ring::Asked(ticket, _) = ring {
+            if let Ring::Asked((ticket, _)) = ring {
                 bell.serve(ticket, made.as_ref().err().map(ToString::to_string));
                 keeper.serve_checkpoint(ticket);
             }
