@@ -10,7 +10,12 @@ pub const NOT_AN_INTEGER: ErrorReply =
 
 /// Whether a word is this option, in any case, up to its first zero byte. `option` is in lower case.
 pub fn is(word: &[u8], option: &str) -> bool {
-    text::until_nul(word).eq_ignore_ascii_case(option.as_bytes())
+    let option = option.as_bytes();
+    // No more of the word is looked at than the option is long.
+    word.split_at_checked(option.len())
+        .is_some_and(|(name, rest)| {
+            matches!(rest.first(), None | Some(0)) && name.eq_ignore_ascii_case(option)
+        })
 }
 
 /// A signed 64-bit number, or `error`.
