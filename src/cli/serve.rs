@@ -21,7 +21,7 @@ use crate::server::late_log::LateLog;
 use crate::server::machine::ThisMachine;
 use crate::server::metrics::Metrics;
 use crate::server::peers::TcpPeers;
-use crate::server::{Doors, Listening, Options, Shared};
+use crate::server::{Listening, Options, Shared, TcpListeners};
 use crate::session::OwnEngine;
 use crate::storage::Engine;
 use crate::vfs::{Clock, OsClock, OsVfs, random_bytes};
@@ -43,7 +43,7 @@ struct ServerHost {
     log: Arc<LateLog>,
     /// What `cache-size` is to be, in bytes; the periodic job carries it out.
     cache_bytes: Arc<AtomicU64>,
-    doors: Arc<Doors>,
+    listeners: Arc<TcpListeners>,
 }
 
 impl Host for ServerHost {
@@ -67,7 +67,7 @@ impl Host for ServerHost {
             }
         }
         open_files::apply(config, changed)?;
-        self.doors.apply(config, changed)?;
+        self.listeners.apply(config, changed)?;
         self.server.apply(config, changed)
     }
 
@@ -117,7 +117,7 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
         server: Arc::clone(&shared.server),
         log: Arc::clone(&log),
         cache_bytes: housekeeping.cache_bytes(),
-        doors: listening.doors(),
+        listeners: listening.listeners(),
     }));
     for address in listening.addresses() {
         tracing::info!("Listening on {address}");

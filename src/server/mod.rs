@@ -1,7 +1,7 @@
 //! The shell: tokio, listeners, timers, signals, threads.
 //!
 //! ```text
-//! main thread   accepts, signals, the idle sweep               (run, doors, listener, tls)
+//! main thread   accepts, signals, the idle sweep               (run, tcp_listeners, listener, tls)
 //! worker 0..n   a runtime each: connections, turns, flush      (worker, connection, turn, flush)
 //! metrics       HTTP for Prometheus                            (metrics)
 //! background    hz times a second the jobs under the lock      (background, housekeeping)
@@ -30,7 +30,6 @@ pub mod checkpointer;
 pub mod clean_end;
 mod connection;
 mod debugging;
-mod doors;
 pub mod durability;
 mod flush;
 pub mod housekeeping;
@@ -46,6 +45,7 @@ mod priority;
 mod run;
 pub mod saver;
 mod socket;
+mod tcp_listeners;
 pub mod threads;
 pub mod tls;
 mod turn;
@@ -56,9 +56,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-pub use doors::Doors;
 pub use listener::ListenOptions;
 pub use run::{Lifecycle, Listening, Options};
+pub use tcp_listeners::TcpListeners;
 
 use crate::command::server::Server;
 use crate::keyspace::Keyspace;

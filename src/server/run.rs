@@ -14,9 +14,9 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal as on_signal};
 
 use super::background::{Background, Job};
-use super::doors::{Doors, Visitor};
 use super::listener::{ListenOptions, listen_unix, prepare_tcp};
 use super::socket::Accepted;
+use super::tcp_listeners::{AcceptedTcp, TcpListeners};
 use super::tls::Tls;
 use super::worker::{NewConnection, WorkerHandle};
 use super::{Shared, StartError};
@@ -90,7 +90,7 @@ pub trait Lifecycle {
 /// A server that listens and does not serve yet.
 pub struct Listening {
     shared: Arc<Shared>,
-    doors: Arc<Doors>,
+    listeners: Arc<TcpListeners>,
     unix: Option<(PathBuf, std::os::unix::net::UnixListener)>,
     options: Options,
 }
@@ -102,27 +102,27 @@ impl Listening {
         if options.listen.tls_port != 0 {
             tls.load(&shared.server.config)?;
         }
-        let doors = Arc::new(Doors::open(&options.listen, tls)?);
+        let listeners = Arc::new(TcpListeners::open(&options.listen, tls)?);
         let unix = match &options.listen.unixsocket {
             Some(path) => Some((path.clone(), listen_unix(path, &options.listen)?)),
             None => None,
         };
         Ok(Self {
             shared,
-            doors,
+            listeners,
             unix,
             options,
         })
     }
 
     /// The TCP sockets, which can be changed while the server runs.
-    pub fn doors(&self) -> Arc<Doors> {
-        Arc::clone(&self.doors)
+    pub fn listeners(&self) -> Arc<TcpListeners> {
+        Arc::clone(&self.listeners)
     }
 
     /// The TCP addresses listened on.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.doors.addresses()
+        self.listeners.addresses()
     }
 
     /// Serves until SHUTDOWN, SIGTERM or SIGINT, then returns with every thread ended.
@@ -149,11 +149,12 @@ impl Listening {
             unix_path: self.unix.as_ref().map(|(path, _)| path.clone()),
         };
         let signals = self.options.signals;
-        self.doors.accept_in(runtime.handle())?;
-        let doors = Arc::clone(&self.doors);
-        let mut sources = runtime.block_on(async { Sources::open(doors, self.unix, signals) })?;
+        self.listeners.accept_in(runtime.handle())?;
+        let listeners = Arc::clone(&self.listeners);
+        let mut sources =
+            runtime.block_on(async { Sources::open(listeners, self.unix, signals) })?;
         runtime.block_on(acceptor.accept_until_shutdown(&mut sources, lifecycle));
-        self.doors.close();
+        self.listeners.close();
         drop(sources);
         runtime.block_on(acceptor.say_goodbye());
         if let Some(path) = &acceptor.unix_path {
@@ -170,14 +171,14 @@ impl Listening {
 
 /// Where events of the main thread come from.
 struct Sources {
-    doors: Arc<Doors>,
+    listeners: Arc<TcpListeners>,
     unix: Option<UnixListener>,
     signals: Vec<Signal>,
     sweep: tokio::time::Interval,
 }
 
 enum Event {
-    Tcp(Visitor),
+    Tcp(AcceptedTcp),
     Unix(std::os::unix::net::UnixStream),
     AcceptFailed(io::Error),
     Signal,
@@ -187,7 +188,7 @@ enum Event {
 
 impl Sources {
     fn open(
-        doors: Arc<Doors>,
+        listeners: Arc<TcpListeners>,
         unix: Option<(PathBuf, std::os::unix::net::UnixListener)>,
         signals: bool,
     ) -> io::Result<Self> {
@@ -199,7 +200,7 @@ impl Sources {
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         Ok(Self {
-            doors,
+            listeners,
             unix: unix
                 .map(|(_, listener)| UnixListener::from_std(listener))
                 .transpose()?,
@@ -221,9 +222,9 @@ impl Sources {
                 return Poll::Ready(Event::Signal);
             }
         }
-        if let Poll::Ready(accepted) = self.doors.poll_accept(cx) {
+        if let Poll::Ready(accepted) = self.listeners.poll_accept(cx) {
             return Poll::Ready(match accepted {
-                Ok(visitor) => Event::Tcp(visitor),
+                Ok(accepted) => Event::Tcp(accepted),
                 Err(error) => Event::AcceptFailed(error),
             });
         }
@@ -252,7 +253,7 @@ impl Acceptor {
     async fn accept_until_shutdown(&self, sources: &mut Sources, lifecycle: &mut dyn Lifecycle) {
         loop {
             match poll_fn(|cx| sources.poll(&self.shared, cx)).await {
-                Event::Tcp(visitor) => self.accept_tcp(visitor),
+                Event::Tcp(accepted) => self.accept_tcp(accepted),
                 Event::Unix(stream) => self.accept_unix(stream),
                 Event::AcceptFailed(error) => {
                     tracing::warn!(%error, "accepting a connection failed");
@@ -310,8 +311,8 @@ impl Acceptor {
         registry.signal_all(signal::KILL);
     }
 
-    fn accept_tcp(&self, visitor: Visitor) {
-        let (stream, peer) = (visitor.stream, visitor.peer);
+    fn accept_tcp(&self, accepted: AcceptedTcp) {
+        let (stream, peer) = (accepted.stream, accepted.peer);
         let keepalive_s = self
             .shared
             .server
@@ -326,7 +327,7 @@ impl Acceptor {
             .local_addr()
             .map_or_else(|_| "?:0".to_owned(), |at| at.to_string());
         let local = peer.ip().to_canonical().is_loopback();
-        let socket = match visitor.handshake {
+        let socket = match accepted.handshake {
             Some(handshake) => Accepted::Tls(stream, handshake),
             None => Accepted::Tcp(stream),
         };

@@ -13,7 +13,7 @@ use redkeep::command::shutdown::Request;
 use redkeep::config::{Config, Host, Key, Refusal};
 use redkeep::keyspace::Keyspace;
 use redkeep::server::durability::{Durability, LogFailed, SyncPolicy};
-use redkeep::server::{Doors, Lifecycle, ListenOptions, Listening, Options, Shared};
+use redkeep::server::{Lifecycle, ListenOptions, Listening, Options, Shared, TcpListeners};
 use redkeep::session::{Fetch, Store};
 use redkeep::storage;
 use redkeep::vfs::{OsClock, OsVfs};
@@ -110,12 +110,12 @@ pub struct ShellOptions {
 /// Makes CONFIG SET act on what a shell has.
 struct ShellHost {
     server: Arc<Server>,
-    doors: Arc<Doors>,
+    listeners: Arc<TcpListeners>,
 }
 
 impl Host for ShellHost {
     fn apply(&self, config: &Config, changed: &[Key]) -> Result<(), Refusal> {
-        self.doors.apply(config, changed)?;
+        self.listeners.apply(config, changed)?;
         self.server.apply(config, changed)
     }
 
@@ -196,8 +196,8 @@ impl Shell {
             },
         )
         .expect("a free port");
-        let doors = listening.doors();
-        config.attach(Arc::new(ShellHost { server, doors }));
+        let listeners = listening.listeners();
+        config.attach(Arc::new(ShellHost { server, listeners }));
         let address = listening.addresses()[0];
         let can_end = Arc::new(AtomicBool::new(true));
         let mut answer = Answer(Arc::clone(&can_end));

@@ -21,23 +21,23 @@ use crate::config::{Config, Key, Refusal};
 
 /// A socket that listens.
 #[derive(Debug)]
-struct Door<Listener> {
-    listener: Listener,
+struct Listener<S> {
+    socket: S,
     over_tls: bool,
 }
 
-/// Somebody who came in.
+/// A connection that was accepted.
 #[derive(Debug)]
-pub(super) struct Visitor {
+pub(super) struct AcceptedTcp {
     pub stream: std::net::TcpStream,
     pub peer: SocketAddr,
     /// What is to be done first, for TLS.
     pub handshake: Option<Handshake>,
 }
 
-/// Where TCP connections come in.
+/// The TCP sockets that the server listens on.
 #[derive(Debug)]
-pub struct Doors {
+pub struct TcpListeners {
     tls: Arc<Tls>,
     /// Held for moments: nobody waits for a connection under it.
     state: Mutex<State>,
@@ -46,9 +46,9 @@ pub struct Doors {
 #[derive(Debug, Default)]
 struct State {
     /// Sockets that listen, and that no runtime looks after yet.
-    listening: Vec<Door<std::net::TcpListener>>,
+    listening: Vec<Listener<std::net::TcpListener>>,
     /// Sockets that connections are accepted from.
-    accepting: Vec<Door<TcpListener>>,
+    accepting: Vec<Listener<TcpListener>>,
     /// The runtime of the thread that accepts, once it does.
     runtime: Option<Handle>,
     /// Wakes the task that accepts.
@@ -62,10 +62,10 @@ impl State {
             return Ok(());
         };
         let _inside = runtime.enter();
-        for door in std::mem::take(&mut self.listening) {
-            self.accepting.push(Door {
-                listener: TcpListener::from_std(door.listener)?,
-                over_tls: door.over_tls,
+        for listener in std::mem::take(&mut self.listening) {
+            self.accepting.push(Listener {
+                socket: TcpListener::from_std(listener.socket)?,
+                over_tls: listener.over_tls,
             });
         }
         if let Some(waker) = &self.waker {
@@ -75,8 +75,10 @@ impl State {
     }
 
     fn close(&mut self, over_tls: bool) {
-        self.listening.retain(|door| door.over_tls != over_tls);
-        self.accepting.retain(|door| door.over_tls != over_tls);
+        self.listening
+            .retain(|listener| listener.over_tls != over_tls);
+        self.accepting
+            .retain(|listener| listener.over_tls != over_tls);
     }
 }
 
@@ -84,17 +86,17 @@ impl State {
 fn listen(
     options: &ListenOptions,
     over_tls: bool,
-) -> Result<Vec<Door<std::net::TcpListener>>, StartError> {
-    let listeners = if over_tls {
+) -> Result<Vec<Listener<std::net::TcpListener>>, StartError> {
+    let sockets = if over_tls {
         listen_tcp(&options.over_tls())?
     } else {
         listen_tcp(options)?
     };
-    let door = |listener| Door { listener, over_tls };
-    Ok(listeners.into_iter().map(door).collect())
+    let listener = |socket| Listener { socket, over_tls };
+    Ok(sockets.into_iter().map(listener).collect())
 }
 
-impl Doors {
+impl TcpListeners {
     /// Listens. `tls` is loaded where there is a port for it.
     pub(super) fn open(options: &ListenOptions, tls: Arc<Tls>) -> Result<Self, StartError> {
         let mut listening = listen(options, false)?;
@@ -112,8 +114,8 @@ impl Doors {
     /// The addresses listened on.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         let state = self.state.lock();
-        let waiting = state.listening.iter().map(|d| d.listener.local_addr());
-        let accepting = state.accepting.iter().map(|d| d.listener.local_addr());
+        let waiting = state.listening.iter().map(|it| it.socket.local_addr());
+        let accepting = state.accepting.iter().map(|it| it.socket.local_addr());
         waiting.chain(accepting).filter_map(Result::ok).collect()
     }
 
@@ -125,19 +127,19 @@ impl Doors {
     }
 
     /// The next connection.
-    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Visitor>> {
+    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<AcceptedTcp>> {
         let mut state = self.state.lock();
         state.waker = Some(cx.waker().clone());
-        for door in &state.accepting {
-            if door.over_tls && !self.tls.poll_room(cx) {
+        for listener in &state.accepting {
+            if listener.over_tls && !self.tls.poll_room(cx) {
                 continue;
             }
-            if let Poll::Ready(accepted) = door.listener.poll_accept(cx) {
+            if let Poll::Ready(accepted) = listener.socket.poll_accept(cx) {
                 return Poll::Ready(accepted.and_then(|(stream, peer)| {
-                    Ok(Visitor {
+                    Ok(AcceptedTcp {
                         stream: stream.into_std()?,
                         peer,
-                        handshake: door.over_tls.then(|| self.tls.begin()).transpose()?,
+                        handshake: listener.over_tls.then(|| self.tls.begin()).transpose()?,
                     })
                 }));
             }
