@@ -53,6 +53,50 @@ fn a_command_line_that_cannot_be_understood_is_2() {
 }
 
 #[test]
+fn a_file_or_a_server_is_named_and_not_both() {
+    for (command, file) in [
+        (&["import", "dump.rdb"][..], "--target"),
+        (&["dump"], "--file"),
+        (&["backup", "copy.keep"], "--file"),
+    ] {
+        let both = [file, "data.keep", "--addr", "127.0.0.1:1"];
+        for (flags, expect) in [(&[][..], file), (&both, "cannot be used with")] {
+            let (code, out, error) = redkeep(&[command, flags].concat(), "");
+            assert_eq!(
+                (code, out.as_str()),
+                (2, ""),
+                "{command:?} {flags:?} {error}"
+            );
+            assert!(error.contains(expect), "{error}");
+            let usage = format!("<{file} <FILE>|--addr <ADDR>>");
+            assert!(error.contains(&usage), "{error}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_file_is_neither_imported_nor_replaced() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let text = |name: &str| dir.path().join(name).display().to_string();
+    let (socket, data) = (text("socket"), text("data.keep"));
+    std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+    let lines = text("lines.jsonl");
+    std::fs::write(&lines, "").expect("a file");
+    let refused = |arguments: &[&str]| {
+        let (code, out, error) = redkeep(arguments, "{}");
+        assert_eq!((code, out.as_str()), (1, ""), "{arguments:?} {error}");
+        assert!(error.contains("and no file"), "{error}");
+    };
+    // A pipe is read once, and a first look would take what is in it.
+    refused(&["import", "/dev/stdin", "--target", &data]);
+    let (code, _, error) = redkeep(&["import", &lines, "--target", &data], "");
+    assert_eq!((code, error.as_str()), (0, ""));
+    refused(&["dump", "--file", &data, "--output", &socket]);
+    let left = std::fs::read_dir(dir.path()).expect("a folder").count();
+    assert_eq!(left, 5, "data, log and board, lines and the socket");
+}
+
+#[test]
 fn a_configuration_that_cannot_be_used_is_1() {
     for (arguments, input, expect) in [
         (

@@ -17,7 +17,7 @@ use crate::interchange::rdb::Input;
 use crate::interchange::rdb::file::{Reader, Record};
 use crate::keyspace::Keyspace;
 use crate::storage;
-use crate::vfs::{OsVfs, Reader as FileReader, Vfs};
+use crate::vfs::{OsVfs, Reader as FileReader, Vfs, refuse_special};
 
 /// Bytes read together.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -146,6 +146,8 @@ impl AppendOnly {
         if path.is_dir() {
             return Self::by_manifest(&manifest_in(path)?).map(Some);
         }
+        // It is read from its beginning more than once.
+        refuse_special(path).map_err(open)?;
         let mut source = BufReader::new(File::open(path).map_err(open)?);
         let begin = source.fill_buf().map_err(open)?;
         let is_manifest = path.extension().is_some_and(|ending| ending == "manifest");

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::bench::Target;
 use super::progress::Progress;
@@ -23,7 +23,8 @@ const ASK: Duration = Duration::from_millis(500);
 ///
 /// Exit codes: 0 the copy is there, 1 failed, and there is none, 2 wrong usage
 #[derive(Debug, Args)]
-#[group(id = "database", required = true, args = ["file", "addr"])]
+#[command(group = ArgGroup::new("database").required(true).args(["file", "addr"]))]
+#[group(skip)]
 pub struct BackupArgs {
     /// The database file, if no server has it open
     #[arg(long)]

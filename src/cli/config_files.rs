@@ -9,6 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::config::Disk;
 use crate::config::file::Files;
 use crate::config::words::{self, Case};
+use crate::vfs::refuse_to_replace;
 
 /// More than any configuration needs.
 pub const CONFIG_BYTES_MAX: u64 = 16 << 20;
@@ -109,6 +110,7 @@ impl Steps for OnDisk {
     }
 
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        refuse_to_replace(to)?;
         fs::rename(from, to)
     }
 

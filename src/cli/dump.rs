@@ -7,7 +7,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use super::bench::Target;
 use super::key_source::wall_ms;
@@ -41,7 +41,8 @@ enum Format {
 ///
 /// Exit codes: 0 every key is written, 1 failed, 2 wrong usage, 3 done, but keys were left out
 #[derive(Debug, Args)]
-#[group(id = "source", required = true, args = ["file", "addr"])]
+#[command(group = ArgGroup::new("source").required(true).args(["file", "addr"]))]
+#[group(skip)]
 pub struct DumpArgs {
     /// The database file; a server may have it open
     #[arg(long)]

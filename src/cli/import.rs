@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::json;
 
 use super::append_only::{AppendOnly, AppendOnlyError, Manner, Origin, Played, Torn};
@@ -43,7 +43,8 @@ const LEFT_OUT: u8 = 3;
 ///
 /// Exit codes: 0 every key is in, 1 failed, 2 wrong usage, 3 done, but keys were left out
 #[derive(Debug, Args)]
-#[group(id = "destination", required = true, args = ["target", "addr"])]
+#[command(group = ArgGroup::new("destination").required(true).args(["target", "addr"]))]
+#[group(skip)]
 pub struct ImportArgs {
     /// dump.rdb, appendonlydir or its manifest, appendonly.aof, or what `redkeep dump --format jsonl` wrote
     file: PathBuf,

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use absent::AbsentFile;
-pub use os::{OsClock, OsVfs};
+pub use os::{OsClock, OsVfs, refuse_special, refuse_to_replace};
 pub use random::{fill_random, random_bytes};
 pub use reader::Reader;
 pub use shared::SharedWords;

@@ -62,6 +62,28 @@ pub(super) fn error(
     }
 }
 
+/// An error if something is at `path` that is neither file nor folder.
+pub fn refuse_special(path: &Path) -> io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() && !found.is_dir() => Err(special()),
+        _ => Ok(()),
+    }
+}
+
+/// The same, and if it is the kernel's link to what a process has open (`/dev/stdout`): a file that is put in the place of such
+/// a thing takes it away from everybody.
+pub fn refuse_to_replace(path: &Path) -> io::Result<()> {
+    refuse_special(path)?;
+    match std::fs::read_link(path) {
+        Ok(target) if target.starts_with("/proc") => Err(special()),
+        _ => Ok(()),
+    }
+}
+
+fn special() -> io::Error {
+    io::Error::other("it is a device, a pipe or a socket, and no file")
+}
+
 impl Vfs for OsVfs {
     fn open(&self, path: &Path, mode: OpenMode) -> VfsResult<Arc<dyn VfsFile>> {
         let mut options = OpenOptions::new();
@@ -81,6 +103,9 @@ impl Vfs for OsVfs {
         let file = options
             .open(path)
             .map_err(|e| error("open", path, None, false, &e))?;
+        if mode != OpenMode::Read && !file.metadata().is_ok_and(|found| found.is_file()) {
+            return Err(error("open", path, None, false, &special()));
+        }
         Ok(Arc::new(OsFile {
             file,
             path: path.to_path_buf(),
@@ -88,6 +113,7 @@ impl Vfs for OsVfs {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> VfsResult<()> {
+        refuse_to_replace(to).map_err(|e| error("rename to", to, None, false, &e))?;
         std::fs::rename(from, to).map_err(|e| error("rename", from, None, true, &e))
     }
 
@@ -262,5 +288,38 @@ impl Clock for OsClock {
 
     fn mono_us(&self) -> u64 {
         self.start.elapsed().as_micros() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_neither_written_nor_replaced() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| dir.path().join(name);
+        std::os::unix::net::UnixListener::bind(at("socket")).expect("a socket");
+        std::os::unix::fs::symlink("/dev/zero", at("device")).expect("a link");
+        std::os::unix::fs::symlink("/proc/self/stat", at("open")).expect("a link");
+        std::fs::write(at("file"), "new").expect("a file");
+        for name in ["socket", "device", "open"] {
+            let refused = OsVfs.rename(&at("file"), &at(name));
+            let error = refused.expect_err("it is no file");
+            assert!(!error.effect_unknown, "{error}");
+            assert!(std::fs::symlink_metadata(at(name)).is_ok_and(|found| !found.is_file()));
+        }
+        for mode in [OpenMode::ReadWrite, OpenMode::Create] {
+            assert!(OsVfs.open(&at("device"), mode).is_err(), "{mode:?}");
+        }
+        assert!(OsVfs.open(&at("device"), OpenMode::Read).is_ok());
+        // A link to a file is replaced, as every rename does.
+        std::fs::write(at("old"), "old").expect("a file");
+        std::os::unix::fs::symlink(at("old"), at("link")).expect("a link");
+        OsVfs
+            .rename(&at("file"), &at("link"))
+            .expect("a link to a file");
+        assert_eq!(std::fs::read(at("link")).expect("a file"), b"new");
+        assert_eq!(std::fs::read(at("old")).expect("a file"), b"old");
     }
 }

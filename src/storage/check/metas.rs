@@ -58,8 +58,7 @@ impl Checker<'_> {
                 expected: FORMAT_VERSION,
             });
         }
-        let begun_only = copies.0[2..].iter().all(|c| *c == Err(MetaFault::Blank));
-        if !has_log && len <= PAGE_BYTES_MAX as u64 && begun_only {
+        if !has_log && len <= PAGE_BYTES_MAX as u64 && copies.are_blank() {
             self.found(
                 Invariant::MetaCopies,
                 Severity::Note,
