@@ -6,7 +6,9 @@ use super::rule::RuleError;
 use crate::command::table::{
     self, COUNT, Categories, Command, CommandId, Flag, KeyFlag, KeyFlags, KeyRef, channels,
 };
+use crate::command::word;
 use crate::keyspace::glob::{self, Case};
+use crate::resp::text::until_nul;
 
 /// A set of commands and subcommands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +109,7 @@ impl Selector {
 
     /// Applies one rule.
     pub fn apply(&mut self, rule: &[u8]) -> Result<(), RuleError> {
-        let is = |word: &str| rule.eq_ignore_ascii_case(word.as_bytes());
+        let is = |word: &str| word::is(rule, word);
         if is("allkeys") || is("~*") {
             self.all_keys = true;
             self.keys.clear();
@@ -129,10 +131,10 @@ impl Selector {
                 Some((b'~' | b'%', _)) => self.add_key_pattern(rule),
                 Some((b'&', glob)) => self.add_channel(glob),
                 Some((sign @ (b'+' | b'-'), name)) if name.first() == Some(&b'@') => {
-                    self.set_category(&name[1..], *sign == b'+')
+                    self.set_category(until_nul(&name[1..]), *sign == b'+')
                 }
-                Some((b'+', name)) => self.allow(name),
-                Some((b'-', name)) => self.forbid(name),
+                Some((b'+', name)) => self.allow(until_nul(name)),
+                Some((b'-', name)) => self.forbid(until_nul(name)),
                 _ => Err(RuleError::Syntax),
             };
         }

@@ -5,6 +5,9 @@ use sha2::{Digest as _, Sha256};
 use super::rule::RuleError;
 use super::selector::{Access, Denial, Selector};
 use crate::command::table::{self, Command};
+use crate::command::word;
+use crate::config::words;
+use crate::resp::text::until_nul;
 
 /// Digits of a password's hash.
 const HASH_LEN: usize = 64;
@@ -80,7 +83,7 @@ impl User {
 
     /// Applies one rule; a selector in parentheses is one.
     pub fn apply(&mut self, rule: &[u8]) -> Result<(), RuleError> {
-        let is = |word: &str| rule.eq_ignore_ascii_case(word.as_bytes());
+        let is = |word: &str| word::is(rule, word);
         if is("on") {
             self.enabled = true;
         } else if is("off") {
@@ -128,11 +131,9 @@ impl User {
 
     fn add_selector(&mut self, rules: &[u8]) -> Result<(), RuleError> {
         let mut selector = Selector::new(self.default_all_channels);
-        for rule in rules
-            .split(|byte| *byte == b' ')
-            .filter(|rule| !rule.is_empty())
-        {
-            selector.apply(rule)?;
+        // Where a quote is not closed there is no rule.
+        for rule in words::split(until_nul(rules)).unwrap_or_default() {
+            selector.apply(&rule)?;
         }
         self.selectors.push(selector);
         Ok(())
@@ -253,6 +254,43 @@ mod tests {
             panic!("a command: {request}");
         };
         user(rules).check(command, &args)
+    }
+
+    #[test]
+    fn words_of_rules_end_at_a_zero_byte_and_passwords_do_not() {
+        let same = [
+            ("on\0x nopass\0 allcommands\0", "on nopass +@all"),
+            (
+                "+get\0x -config|set\0 +@string\0x",
+                "+get -config|set +@string",
+            ),
+            ("~*\0x allchannels\0", "allkeys allchannels"),
+            ("on +get reset\0", "reset"),
+        ];
+        for (rules, without) in same {
+            assert_eq!(user(rules), user(without), "{rules:?}");
+        }
+        let refused = User::new(false).apply(b"~a\0x");
+        assert_eq!(refused, Err(RuleError::Syntax));
+        assert_ne!(user(">a\0x"), user(">a"));
+    }
+
+    #[test]
+    fn a_selector_is_split_as_lines_are() {
+        let selected = |rules: &[u8]| {
+            let mut user = User::new(false);
+            user.apply(rules).map(|()| user)
+        };
+        let same = selected(b"(+get ~a)");
+        for rules in [
+            &b"(\t+get\n~a )"[..],
+            b"(\"+get\" '~a')",
+            b"(+get ~a\0 off)",
+        ] {
+            assert_eq!(selected(rules), same, "{rules:?}");
+        }
+        assert_eq!(selected(b"(+get \"~a)"), selected(b"()"));
+        assert_eq!(selected(b"(\t+nosuch)"), Err(RuleError::Unknown));
     }
 
     #[test]

@@ -316,7 +316,7 @@ fn merge(rules: &[&[u8]]) -> Result<Vec<Vec<u8>>, UserError> {
         match &mut open {
             Some((_, selector)) => {
                 selector.push(b' ');
-                selector.extend_from_slice(rule);
+                selector.extend_from_slice(until_nul(rule));
             }
             None if rule.first() == Some(&b'(') => open = Some((at, rule.to_vec())),
             None => merged.push(rule.to_vec()),
@@ -329,13 +329,22 @@ fn merge(rules: &[&[u8]]) -> Result<Vec<Vec<u8>>, UserError> {
     }
     match open {
         None => Ok(merged),
-        Some((at, _)) => Err(UserError::Parenthesis(text::of_bytes(rules[at]))),
+        Some((at, _)) => Err(UserError::Parenthesis(text::of_bytes(until_nul(rules[at])))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_between_parentheses_and_in_errors_end_at_a_zero_byte() {
+        let rules = |rules: &[&[u8]]| merge(rules);
+        let merged = rules(&[b"(+get", b"~a\0b", b"+set)"]);
+        assert_eq!(merged, Ok(vec![b"(+get ~a +set)".to_vec()]));
+        let open = UserError::Parenthesis("(+get".to_owned());
+        assert_eq!(rules(&[b"on", b"(+get\0x"]), Err(open));
+    }
 
     #[test]
     fn rules_that_are_wrong_change_nothing() {
