@@ -304,10 +304,11 @@ fn integer(data: &[u8], layout: &Layout<'_>, is_signed: bool) -> f64 {
     if !is_signed {
         return value as f64;
     }
-    let bits = data.len() * 8;
-    if (1..64).contains(&bits) {
-        let unused = 64 - bits;
-        return ((value << unused) as i64 >> unused) as f64;
+    // What is longer than 64 bits has its sign where a processor's shift, which goes round, puts it.
+    let sign = (data.len() as u32 * 8).wrapping_sub(1);
+    let above = u64::MAX.wrapping_shl(sign);
+    if value & above != 0 {
+        value |= above;
     }
     value as i64 as f64
 }
