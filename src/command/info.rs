@@ -153,6 +153,7 @@ fn server(report: &mut Report, call: &mut Call<'_>) -> Result<(), Error> {
     report.field("redis_mode", "standalone");
     report.field("os", &machine.system);
     report.field("arch_bits", usize::BITS);
+    report.field("monotonic_clock", "POSIX clock_gettime");
     report.field("multiplexing_api", "epoll");
     report.field("process_id", machine.process_id);
     let supervised = match config.supervised() {
