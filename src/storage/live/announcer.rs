@@ -102,15 +102,21 @@ impl Announcer {
             }
             Err(e) => return Err(e),
         };
+        let locked = || VfsError {
+            kind: VfsErrorKind::Locked,
+            op: "lock",
+            path: path.to_path_buf(),
+            offset: None,
+            effect_unknown: false,
+            message: "another process announces what it writes".to_owned(),
+        };
+        Ok(Some(Self::over(board, uuid)?.ok_or_else(locked)?))
+    }
+
+    /// The same on an open board. None: another process announces.
+    pub(super) fn over(board: Board, uuid: [u8; 16]) -> VfsResult<Option<Self>> {
         if !board.lock_as_writer()? {
-            return Err(VfsError {
-                kind: VfsErrorKind::Locked,
-                op: "lock",
-                path: path.to_path_buf(),
-                offset: None,
-                effect_unknown: false,
-                message: "another process announces what it writes".to_owned(),
-            });
+            return Ok(None);
         }
         board.begin(&uuid);
         Ok(Some(Self { board, uuid }))

@@ -61,6 +61,18 @@ fn halves(uuid: &[u8; 16]) -> [u64; 2] {
     [number as u64, (number >> 64) as u64]
 }
 
+/// The words that are used where only the first few places are.
+#[cfg(all(test, loom))]
+pub(super) fn words_of(places: usize) -> impl Iterator<Item = usize> {
+    (0..=word::LSN).chain(place_word(0)..place_word(places))
+}
+
+/// The bytes that are locked where only the first few places are taken.
+#[cfg(all(test, loom))]
+pub(super) fn locks_of(places: usize) -> impl Iterator<Item = u64> {
+    std::iter::once(WRITER_BYTE).chain((0..places).map(place_byte))
+}
+
 /// What a reader holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pinned {
@@ -83,7 +95,12 @@ impl Board {
     /// Opens the board of the database at `path`. None: the file system belongs to one process.
     pub fn open(vfs: &dyn Vfs, path: &Path) -> VfsResult<Option<Self>> {
         let words = vfs.open_shared(&shm_path(path), WORDS, path)?;
-        Ok(words.map(|words| Self { words }))
+        Ok(words.map(Self::over))
+    }
+
+    /// A board of these words.
+    pub fn over(words: Arc<dyn SharedWords>) -> Self {
+        Self { words }
     }
 
     /// Takes the writer's lock; false: another has it.

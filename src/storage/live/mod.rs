@@ -49,6 +49,8 @@ mod board;
 mod pin;
 mod view;
 
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
