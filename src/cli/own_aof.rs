@@ -175,7 +175,7 @@ fn set_aside(vfs: &dyn Vfs, place: &Place, what: &str, is_on: bool) -> Result<Be
     let mut count = 1;
     let aside = loop {
         let name = with_suffix(&place.dir, &format!(".aside-{count}"));
-        if !is_there(vfs, &name)? && vfs.list(&name).is_err() {
+        if !is_there(vfs, &name)? {
             break name;
         }
         count += 1;
@@ -243,11 +243,11 @@ fn cut(vfs: &dyn Vfs, file: &Path, at: u64) -> VfsResult<()> {
     file.sync_all()
 }
 
-/// Whether the name is taken.
+/// Whether the name is taken. A folder may be one that cannot be opened as a file.
 fn is_there(vfs: &dyn Vfs, path: &Path) -> VfsResult<bool> {
     match vfs.open(path, OpenMode::Read) {
         Ok(_) => Ok(true),
-        Err(error) if error.kind == VfsErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind == VfsErrorKind::NotFound => Ok(vfs.list(path).is_ok()),
         Err(error) => Err(error),
     }
 }

@@ -3,7 +3,8 @@
 use super::errors;
 use crate::keyspace::integer::parse_i64;
 use crate::resp::ErrorReply;
-use crate::resp::text::until_nul;
+
+pub use super::word::is as is_word;
 
 /// A 64-bit integer.
 pub fn integer(word: &[u8]) -> Result<i64, ErrorReply> {
@@ -45,9 +46,4 @@ pub fn range(word: &[u8], min: i64, max: i64) -> Result<i64, ErrorReply> {
         return Err(errors::out_of_range_between(min, max));
     }
     Ok(number)
-}
-
-/// Whether `word` is `name` in letters of any case.
-pub fn is_word(word: &[u8], name: &str) -> bool {
-    until_nul(word).eq_ignore_ascii_case(name.as_bytes())
 }

@@ -7,6 +7,7 @@ use super::Shared;
 use super::durability::SyncPolicy;
 use crate::storage::checkpoint::EngineLock;
 use crate::storage::log::{Fill, Log};
+use crate::storage::pager::Pool;
 
 /// The log has room for what is written in so many microseconds.
 const LOG_AHEAD_US: u64 = 500_000;
@@ -41,8 +42,11 @@ impl Ahead {
             return;
         }
         self.looked_us = now_us;
-        self.populate_pool(shared);
-        let log = shared.engine.with(|engine| engine.log().cloned());
+        let (source, slabs, log) = shared.engine.with(|engine| {
+            let slabs = engine.pager().slabs();
+            (engine.source().clone(), slabs, engine.log().cloned())
+        });
+        self.populate(source.pool(), slabs);
         if let Some(log) = log {
             let bytes = self.log_bytes_ahead(&log, elapsed_us);
             if bytes > 0 {
@@ -51,11 +55,7 @@ impl Ahead {
         }
     }
 
-    fn populate_pool(&mut self, shared: &Shared) {
-        let (source, (in_use, most)) = shared
-            .engine
-            .with(|engine| (engine.source().clone(), engine.pager().slabs()));
-        let pool = source.pool();
+    fn populate(&mut self, pool: &Pool, (in_use, most): (usize, usize)) {
         let limit = POOL_AHEAD_BYTES_MAX / pool.slab_bytes();
         for slab in self.slabs.wanted(in_use, most, limit) {
             pool.populate(slab);
@@ -83,8 +83,8 @@ impl SlabsSeen {
     /// one will need, but no more than `limit`. None while the pool does not grow.
     fn wanted(&mut self, in_use: usize, most: usize, limit: usize) -> Range<usize> {
         let seen = std::mem::replace(&mut self.in_use, in_use);
-        let is_first = seen == 0;
-        let grown = if is_first {
+        // At the first look nobody knows how fast it grows.
+        let grown = if seen == 0 {
             0
         } else {
             in_use.saturating_sub(seen)

@@ -241,10 +241,7 @@ impl<'a> AppendFile<'a> {
         let Some(file) = self.file.as_ref().filter(|_| leads_on) else {
             return Ok(());
         };
-        // What the log does not get must not be here either.
-        self.log
-            .write_to(pending.lsn)
-            .map_err(|_| io::Error::other("the log failed"))?;
+        self.precede(pending.lsn)?;
         let mut bytes = match self.names_life {
             true => Vec::new(),
             false => self.life_line()?.into_bytes(),
@@ -257,6 +254,12 @@ impl<'a> AppendFile<'a> {
         self.lsn = pending.lsn;
         self.is_unsynced = true;
         Ok(())
+    }
+
+    /// Gives the log everything up to this transaction: what it does not get must not be in the file either.
+    fn precede(&self, lsn: u64) -> io::Result<()> {
+        let written = self.log.write_to(lsn);
+        written.map_err(|_| io::Error::other("the log failed"))
     }
 
     /// The line with which this life goes on; empty as long as it has changed nothing.
@@ -347,10 +350,7 @@ impl<'a> AppendFile<'a> {
             note,
             lsn,
         } = self.begin()?;
-        // What the log does not get must not be here either.
-        self.log
-            .write_to(lsn)
-            .map_err(|_| io::Error::other("the log failed"))?;
+        self.precede(lsn)?;
         self.write_all(pending, !self.planted.has(Bug::M34EndNotSynced));
         // Nothing is missing between the parts that are there and the new one.
         let goes_on = self.file.take().is_some() || self.planted.has(Bug::M35GapNotSeen);

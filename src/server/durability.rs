@@ -1,5 +1,8 @@
 //! What the shell needs of the log, so that no byte leaves before it is as safe as the policy promises.
 
+#[cfg(test)]
+pub(super) mod fake;
+
 /// `appendfsync`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyncPolicy {

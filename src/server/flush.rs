@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::durability::{Durability, LogFailed, SyncPolicy};
 
 /// Syncs that take longer, in microseconds, are for the thread that syncs: connections that only read go on meanwhile.
-const SYNC_HERE_US_MAX: u64 = 400;
+pub(super) const SYNC_HERE_US_MAX: u64 = 400;
 
 /// So many transactions, whose clients all wait, are no load to go on with during a sync. More are: they come in pipelines
 /// or from many clients.
@@ -168,80 +168,10 @@ impl Flush {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    use parking_lot::Mutex;
+    use std::sync::atomic::Ordering;
 
     use super::*;
-
-    /// A log whose every call is counted.
-    struct FakeLog {
-        policy: SyncPolicy,
-        written: AtomicU64,
-        synced: AtomicU64,
-        writes: AtomicU64,
-        asked: AtomicU64,
-        sync_us: u64,
-        broken: bool,
-        wake: Mutex<Option<Box<dyn Fn() + Send + Sync>>>,
-    }
-
-    impl FakeLog {
-        fn new(policy: SyncPolicy, broken: bool) -> Arc<Self> {
-            Arc::new(Self {
-                policy,
-                written: AtomicU64::new(0),
-                synced: AtomicU64::new(0),
-                writes: AtomicU64::new(0),
-                asked: AtomicU64::new(0),
-                sync_us: SYNC_HERE_US_MAX,
-                broken,
-                wake: Mutex::new(None),
-            })
-        }
-    }
-
-    impl Durability for FakeLog {
-        fn policy(&self) -> SyncPolicy {
-            self.policy
-        }
-        fn written_lsn(&self) -> u64 {
-            self.written.load(Ordering::SeqCst)
-        }
-        fn write_to(&self, lsn: u64) -> Result<(), LogFailed> {
-            if self.broken {
-                return Err(LogFailed);
-            }
-            self.writes.fetch_add(1, Ordering::SeqCst);
-            self.written.store(lsn, Ordering::SeqCst);
-            Ok(())
-        }
-        fn synced_lsn(&self) -> u64 {
-            self.synced.load(Ordering::SeqCst)
-        }
-        fn sync_us(&self) -> u64 {
-            self.sync_us
-        }
-        fn sync_to(&self, lsn: u64) -> Result<(), LogFailed> {
-            if self.broken {
-                return Err(LogFailed);
-            }
-            self.synced.store(lsn, Ordering::SeqCst);
-            Ok(())
-        }
-        fn request_sync(&self, lsn: u64) {
-            self.asked.store(lsn, Ordering::SeqCst);
-        }
-        fn served_checkpoint(&self) -> u64 {
-            0
-        }
-        fn is_failed(&self) -> bool {
-            self.broken
-        }
-        fn on_progress(&self, wake: Box<dyn Fn() + Send + Sync>) {
-            *self.wake.lock() = Some(wake);
-        }
-    }
+    use crate::server::durability::fake::FakeLog;
 
     async fn wait(flush: &Flush, goal: Goal) -> Result<(), LogFailed> {
         let mut registered = false;

@@ -1,48 +1,13 @@
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::config::Config;
 use crate::server::appender::read_manifest;
-use crate::server::durability::{LogFailed, SyncPolicy};
+use crate::server::durability::SyncPolicy;
+use crate::server::durability::fake::FakeLog;
 use crate::storage::{OpenOptions, open};
 use crate::vfs::{Clock, OsClock, OsVfs};
-
-/// A log that can be told to fail.
-#[derive(Default)]
-struct Log(AtomicBool);
-
-impl Durability for Log {
-    fn policy(&self) -> SyncPolicy {
-        SyncPolicy::Kernel
-    }
-    fn written_lsn(&self) -> u64 {
-        0
-    }
-    fn write_to(&self, _: u64) -> Result<(), LogFailed> {
-        match self.is_failed() {
-            true => Err(LogFailed),
-            false => Ok(()),
-        }
-    }
-    fn synced_lsn(&self) -> u64 {
-        0
-    }
-    fn sync_us(&self) -> u64 {
-        0
-    }
-    fn sync_to(&self, lsn: u64) -> Result<(), LogFailed> {
-        self.write_to(lsn)
-    }
-    fn request_sync(&self, _: u64) {}
-    fn served_checkpoint(&self) -> u64 {
-        0
-    }
-    fn is_failed(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
-    }
-    fn on_progress(&self, _: Box<dyn Fn() + Send + Sync>) {}
-}
 
 fn place(dir: &Path) -> Place {
     Place {
@@ -61,8 +26,9 @@ fn nothing_is_kept_for_a_file_that_cannot_be_written() {
     let (engine, _) =
         open(&OsVfs, Arc::clone(&clock), &path, &options, &mut |_, _| {}).expect("a new file");
     let keyspace = Keyspace::new(engine, 16, 1, clock.wall_ms()).expect("an empty one");
-    let (engine, log) = (Mutex::new(keyspace), Log::default());
-    let mut file = AppendFile::new(&server, &engine, &log, &OsVfs);
+    let engine = Mutex::new(keyspace);
+    let log = FakeLog::new(SyncPolicy::Kernel, false);
+    let mut file = AppendFile::new(&server, &engine, &*log, &OsVfs);
     file.place = place(dir.path());
     server.append_only.want(true);
     let ring = || Ring {
@@ -77,7 +43,7 @@ fn nothing_is_kept_for_a_file_that_cannot_be_written() {
     let folder = file.place.dir.clone();
     std::fs::remove_dir_all(&folder).expect("it is there");
     std::fs::write(&folder, "").expect("a file in its place");
-    log.0.store(true, Ordering::SeqCst);
+    log.broken.store(true, Ordering::SeqCst);
     file.write_all(
         Pending {
             bytes: b"x".to_vec(),
