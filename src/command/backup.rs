@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::argument::is_word;
 use super::bell::Bell;
 use super::client::{Block, BlockKind};
-use super::{Call, Outcome, argument, word};
+use super::{Call, Outcome, argument, errors};
 use crate::config::Permission;
 use crate::resp::ErrorReply;
 use crate::storage::backup::Copied;
@@ -95,19 +96,19 @@ const HELD: ErrorReply =
 /// BACKUP name | HOLD [seconds] | RELEASE
 pub fn backup(call: &mut Call<'_>) -> Outcome {
     match &call.args[1..] {
-        [hold] if word::is(hold, "hold") => begin_hold(call, HOLD_S),
-        [hold, seconds] if word::is(hold, "hold") => {
-            let seconds = argument::range(seconds, 1, HOLD_S_MAX)?;
+        [hold] if is_word(hold, "hold") => begin_hold(call, HOLD_S),
+        [hold, seconds] if is_word(hold, "hold") => {
+            let seconds = argument::integer_within(seconds, 1..=HOLD_S_MAX)?;
             begin_hold(call, seconds as u64)
         }
-        [release] if word::is(release, "release") => {
+        [release] if is_word(release, "release") => {
             let was_held = call.server.backups.is_held(call.now_ms);
             call.server.backups.hold(0);
             call.out.int(i64::from(was_held));
             Ok(())
         }
         [name] => copy(call, Path::new(OsStr::from_bytes(name))),
-        _ => Err(word::SYNTAX.into()),
+        _ => Err(errors::SYNTAX.into()),
     }
 }
 
@@ -118,7 +119,7 @@ fn begin_hold(call: &mut Call<'_>, seconds: u64) -> Outcome {
 
 fn copy(call: &mut Call<'_>, path: &Path) -> Outcome {
     if path.file_name().is_none() {
-        return Err(word::SYNTAX.into());
+        return Err(errors::SYNTAX.into());
     }
     let may_go_elsewhere = match call.server.config.enable_protected_configs() {
         Permission::Yes => true,

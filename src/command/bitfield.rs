@@ -6,9 +6,9 @@ use super::{Call, Failure, Outcome, errors, settings, string_value};
 use crate::keyspace::Keyspace;
 use crate::keyspace::bits::{FieldType, Overflow, WINDOW, window_get, window_put};
 use crate::keyspace::change::Class;
-use crate::keyspace::integer::parse_i64;
 use crate::keyspace::value::Part;
 use crate::resp::ErrorReply;
+use crate::resp::integer::parse_i64;
 use crate::resp::text::until_nul;
 use crate::storage::{self, Plan};
 

@@ -7,10 +7,10 @@ use super::{Call, Failure, Outcome, errors, settings, string_value};
 use crate::keyspace::bits::{self, BitSpan, Unit};
 use crate::keyspace::change::Class;
 use crate::keyspace::header::Encoding;
-use crate::keyspace::integer::parse_i64;
 use crate::keyspace::value::{CHUNK, Part};
 use crate::keyspace::{Slot, Txn};
 use crate::resp::ErrorReply;
+use crate::resp::integer::parse_i64;
 
 /// A bit's place in a string that may be at most `len_max` bytes long.
 pub(super) fn bit_offset(number: Option<i64>, len_max: u64) -> Result<u64, ErrorReply> {

@@ -38,24 +38,7 @@ use super::request::Request;
 use super::table::Command;
 use crate::keyspace::change::Change;
 use crate::keyspace::header::Kind;
-use crate::keyspace::long_double::LongDouble;
-use crate::resp::{ErrorReply, Proto};
-
-/// A timeout in seconds, with fractions, as the wall time in milliseconds at which it ends; None: never.
-pub fn deadline_ms(word: &[u8], now_ms: u64) -> Result<Option<u64>, ErrorReply> {
-    const NOT_A_FLOAT: ErrorReply = ErrorReply::new("ERR timeout is not a float or out of range");
-    const NEGATIVE: ErrorReply = ErrorReply::new("ERR timeout is negative");
-    const TOO_LONG: ErrorReply = ErrorReply::new("ERR timeout is out of range");
-    let seconds = LongDouble::parse(word).ok_or(NOT_A_FLOAT)?;
-    match seconds.thousandfold().ok_or(TOO_LONG)? {
-        ..0 => Err(NEGATIVE),
-        0 => Ok(None),
-        timeout_ms => {
-            let end = timeout_ms.checked_add_unsigned(now_ms).ok_or(TOO_LONG)?;
-            Ok(Some(end as u64))
-        }
-    }
-}
+use crate::resp::Proto;
 
 /// What a blocked command needs at one of its keys to run again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -399,38 +382,5 @@ impl Table {
         if lines.is_empty() {
             self.lines.remove(&db);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn timeouts_are_seconds_with_fractions() {
-        let at = |word: &str| deadline_ms(word.as_bytes(), 1000).map_err(|e| e.0.into_owned());
-        let float = Err("ERR timeout is not a float or out of range".to_owned());
-        assert_eq!(at("0"), Ok(None));
-        assert_eq!(at("0.0"), Ok(None));
-        assert_eq!(at("1"), Ok(Some(2000)));
-        assert_eq!(at("0.001"), Ok(Some(1001)));
-        assert_eq!(at("0.0001"), Ok(Some(1001)));
-        assert_eq!(at("1.5e1"), Ok(Some(16_000)));
-        assert_eq!(at("0x10"), Ok(Some(17_000)));
-        assert_eq!(at("-0.0001"), Ok(None));
-        assert_eq!(at("-1"), Err("ERR timeout is negative".to_owned()));
-        assert_eq!(at("-inf"), Err("ERR timeout is negative".to_owned()));
-        assert_eq!(at("inf"), Err("ERR timeout is out of range".to_owned()));
-        assert_eq!(
-            at("9223372036854775"),
-            Err("ERR timeout is out of range".to_owned())
-        );
-        assert_eq!(
-            at("9223372036854774.5"),
-            Ok(Some(9_223_372_036_854_775_500))
-        );
-        assert_eq!(at(""), float);
-        assert_eq!(at("abc"), float);
-        assert_eq!(at(" 1"), float);
     }
 }

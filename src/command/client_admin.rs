@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::acl::{Account, Users};
+use super::argument::{self, is_word};
 use super::client::{Entry, ReplyMode, View, signal};
 use super::client_eviction::held_bytes;
 use super::client_tracking::shown_redirect;
 use super::connection::{check_name, is_attribute};
 use super::effects;
 use super::serving::{Ending, end_wait};
-use super::{Call, Outcome, help, word};
+use super::{Call, Outcome, errors, help};
 use crate::resp::{ErrorReply, Proto, text};
 
 /// CLIENT ID
@@ -40,13 +41,13 @@ pub fn setname(call: &mut Call<'_>) -> Outcome {
 /// CLIENT SETINFO LIB-NAME|LIB-VER value
 pub fn setinfo(call: &mut Call<'_>) -> Outcome {
     let (option, value) = (call.args[2], call.args[3]);
-    let is_name = word::is(option, "lib-name");
-    let shown = word::shown(option, usize::MAX);
-    if !is_name && !word::is(option, "lib-ver") {
-        return Err(word::error(format!("ERR Unrecognized option '{shown}'")).into());
+    let is_name = is_word(option, "lib-name");
+    let shown = errors::shown(option, usize::MAX);
+    if !is_name && !is_word(option, "lib-ver") {
+        return Err(ErrorReply::formatted(format!("ERR Unrecognized option '{shown}'")).into());
     }
     if !is_attribute(value) {
-        return Err(word::error(format!(
+        return Err(ErrorReply::formatted(format!(
             "ERR {shown} cannot contain spaces, newlines or special characters."
         ))
         .into());
@@ -61,7 +62,7 @@ pub fn setinfo(call: &mut Call<'_>) -> Outcome {
 }
 
 fn text(value: Option<&Arc<[u8]>>) -> String {
-    word::shown(value.map(|v| &**v).unwrap_or_default(), usize::MAX)
+    errors::shown(value.map(|v| &**v).unwrap_or_default(), usize::MAX)
 }
 
 fn flags(entry: &Entry, view: &View) -> String {
@@ -136,7 +137,7 @@ fn write_line(out: &mut String, entry: &Entry, now_ms: u64) {
         waiting,
         total,
         view.command,
-        word::shown(&view.account.name, usize::MAX),
+        errors::shown(&view.account.name, usize::MAX),
         shown_redirect(view.tracking),
         if view.proto == Proto::Resp3 { 3 } else { 2 },
         text(view.lib_name.as_ref()),
@@ -176,13 +177,13 @@ impl Kind {
 
 fn kind(word: &[u8]) -> Result<Kind, ErrorReply> {
     match word {
-        w if word::is(w, "normal") => Ok(Kind::Normal),
-        w if word::is(w, "pubsub") => Ok(Kind::Pubsub),
-        w if word::is(w, "slave") || word::is(w, "replica") => Ok(Kind::Replica),
-        w if word::is(w, "master") => Ok(Kind::Master),
-        w => Err(word::error(format!(
+        w if is_word(w, "normal") => Ok(Kind::Normal),
+        w if is_word(w, "pubsub") => Ok(Kind::Pubsub),
+        w if is_word(w, "slave") || is_word(w, "replica") => Ok(Kind::Replica),
+        w if is_word(w, "master") => Ok(Kind::Master),
+        w => Err(ErrorReply::formatted(format!(
             "ERR Unknown client type '{}'",
-            word::shown(w, usize::MAX)
+            errors::shown(w, usize::MAX)
         ))),
     }
 }
@@ -193,21 +194,21 @@ pub fn list(call: &mut Call<'_>) -> Outcome {
     let registry = &call.server.registry;
     let entries = match &call.args[2..] {
         [] => registry.all(),
-        [option, name] if word::is(option, "type") => {
+        [option, name] if is_word(option, "type") => {
             let kind = kind(name)?;
             let mut entries = registry.all();
             entries.retain(|entry| kind.has(entry));
             entries
         }
-        [option, ids @ ..] if word::is(option, "id") && !ids.is_empty() => {
+        [option, ids @ ..] if is_word(option, "id") && !ids.is_empty() => {
             let mut entries = Vec::new();
             for id in ids {
-                let id = word::integer(id, NOT_AN_ID)?;
+                let id = argument::integer_or(id, NOT_AN_ID)?;
                 entries.extend(u64::try_from(id).ok().and_then(|id| registry.get(id)));
             }
             entries
         }
-        _ => return Err(word::SYNTAX.into()),
+        _ => return Err(errors::SYNTAX.into()),
     };
     call.client.publish(call.out.proto());
     let mut lines = String::new();
@@ -259,29 +260,29 @@ fn kill_filter<'a>(words: &[&'a [u8]], users: &Users) -> Result<Filter<'a>, Erro
     };
     for pair in words.chunks(2) {
         let [option, value] = *pair else {
-            return Err(word::SYNTAX);
+            return Err(errors::SYNTAX);
         };
         match option {
-            w if word::is(w, "id") => {
-                filter.id = Some(word::integer_in(value, 1..=i64::MAX, NOT_AN_ID)? as u64);
+            w if is_word(w, "id") => {
+                filter.id = Some(argument::positive(value, NOT_AN_ID)?);
             }
-            w if word::is(w, "maxage") => match word::integer(value, NOT_AN_AGE)? {
+            w if is_word(w, "maxage") => match argument::integer_or(value, NOT_AN_AGE)? {
                 ..=0 => return Err(AGE_TOO_SMALL),
                 age => filter.age_s_min = age as u64,
             },
-            w if word::is(w, "type") => filter.kind = Some(kind(value)?),
-            w if word::is(w, "addr") => filter.addr = Some(value),
-            w if word::is(w, "laddr") => filter.laddr = Some(value),
-            w if word::is(w, "user") => {
-                let shown = || word::shown(value, usize::MAX);
+            w if is_word(w, "type") => filter.kind = Some(kind(value)?),
+            w if is_word(w, "addr") => filter.addr = Some(value),
+            w if is_word(w, "laddr") => filter.laddr = Some(value),
+            w if is_word(w, "user") => {
+                let shown = || errors::shown(value, usize::MAX);
                 let user = users.get(value);
-                filter.user = Some(
-                    user.ok_or_else(|| word::error(format!("ERR No such user '{}'", shown())))?,
-                );
+                filter.user = Some(user.ok_or_else(|| {
+                    ErrorReply::formatted(format!("ERR No such user '{}'", shown()))
+                })?);
             }
-            w if word::is(w, "skipme") && word::is(value, "yes") => filter.skip_me = true,
-            w if word::is(w, "skipme") && word::is(value, "no") => filter.skip_me = false,
-            _ => return Err(word::SYNTAX),
+            w if is_word(w, "skipme") && is_word(value, "yes") => filter.skip_me = true,
+            w if is_word(w, "skipme") && is_word(value, "no") => filter.skip_me = false,
+            _ => return Err(errors::SYNTAX),
         }
     }
     Ok(filter)
@@ -328,13 +329,13 @@ pub fn kill(call: &mut Call<'_>) -> Outcome {
 
 /// The value of an on-or-off option.
 fn on_or_off(word: &[u8]) -> Result<bool, ErrorReply> {
-    if word::is(word, "on") {
+    if is_word(word, "on") {
         return Ok(true);
     }
-    if word::is(word, "off") {
+    if is_word(word, "off") {
         return Ok(false);
     }
-    Err(word::SYNTAX)
+    Err(errors::SYNTAX)
 }
 
 /// CLIENT NO-EVICT ON|OFF
@@ -354,17 +355,17 @@ pub fn no_touch(call: &mut Call<'_>) -> Outcome {
 /// CLIENT REPLY ON|OFF|SKIP
 pub fn reply(call: &mut Call<'_>) -> Outcome {
     match call.args[2] {
-        w if word::is(w, "on") => {
+        w if is_word(w, "on") => {
             call.client.set_reply_mode(ReplyMode::On);
             call.out.ok();
         }
-        w if word::is(w, "off") => call.client.set_reply_mode(ReplyMode::Off),
-        w if word::is(w, "skip") => {
+        w if is_word(w, "off") => call.client.set_reply_mode(ReplyMode::Off),
+        w if is_word(w, "skip") => {
             if call.client.reply_mode != ReplyMode::Off {
                 call.client.set_reply_mode(ReplyMode::SkipNext);
             }
         }
-        _ => return Err(word::SYNTAX.into()),
+        _ => return Err(errors::SYNTAX.into()),
     }
     Ok(())
 }
@@ -374,12 +375,12 @@ pub fn pause(call: &mut Call<'_>) -> Outcome {
     const NOT_A_MODE: ErrorReply = ErrorReply::new("ERR CLIENT PAUSE mode must be WRITE or ALL");
     let all = match &call.args[3..] {
         [] => true,
-        [mode] if word::is(mode, "all") => true,
-        [mode] if word::is(mode, "write") => false,
+        [mode] if is_word(mode, "all") => true,
+        [mode] if is_word(mode, "write") => false,
         [_] => return Err(NOT_A_MODE.into()),
-        _ => return Err(word::subcommand_syntax(call.args).into()),
+        _ => return Err(errors::subcommand_syntax(call.args).into()),
     };
-    let end_ms = word::deadline_ms(call.args[2], call.now_ms)?;
+    let end_ms = argument::deadline_of_millis(call.args[2], call.now_ms)?;
     call.server
         .pause
         .begin(end_ms.unwrap_or(0), all, call.now_ms);
@@ -403,12 +404,12 @@ pub fn unblock(call: &mut Call<'_>) -> Outcome {
         ErrorReply::new("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
     let (bits, ending) = match &call.args[3..] {
         [] => (signal::UNBLOCK_TIMEOUT, Ending::TimedOut),
-        [reason] if word::is(reason, "timeout") => (signal::UNBLOCK_TIMEOUT, Ending::TimedOut),
-        [reason] if word::is(reason, "error") => (signal::UNBLOCK_ERROR, Ending::Refused),
+        [reason] if is_word(reason, "timeout") => (signal::UNBLOCK_TIMEOUT, Ending::TimedOut),
+        [reason] if is_word(reason, "error") => (signal::UNBLOCK_ERROR, Ending::Refused),
         [_] => return Err(NOT_A_REASON.into()),
-        _ => return Err(word::subcommand_syntax(call.args).into()),
+        _ => return Err(errors::subcommand_syntax(call.args).into()),
     };
-    let id = word::integer(call.args[2], word::NOT_AN_INTEGER)?;
+    let id = argument::integer(call.args[2])?;
     let id = u64::try_from(id).unwrap_or(0);
     if end_wait(call.server, id, ending, call.now_ms * 1000) {
         call.out.int(1);

@@ -1,9 +1,10 @@
 //! CLIENT TRACKING, CACHING, GETREDIR and TRACKINGINFO: how a connection hears of changes of what it has read.
 
+use super::argument::{self, is_word};
 use super::client::Client;
 use super::table::{self, Command, Flag};
 use super::tracking::Mode;
-use super::{Call, Outcome, effects, word};
+use super::{Call, Outcome, effects, errors};
 use crate::resp::ErrorReply;
 
 const ONE_REDIRECT: ErrorReply =
@@ -38,24 +39,24 @@ fn options<'a>(call: &Call<'a>) -> Result<Options<'a>, ErrorReply> {
     loop {
         rest = match rest {
             [] => return Ok(Options { mode, prefixes }),
-            [option, id, tail @ ..] if word::is(option, "redirect") => {
+            [option, id, tail @ ..] if is_word(option, "redirect") => {
                 if mode.redirect != 0 {
                     return Err(ONE_REDIRECT);
                 }
                 mode.redirect = redirect(call, id)?;
                 tail
             }
-            [option, prefix, tail @ ..] if word::is(option, "prefix") => {
+            [option, prefix, tail @ ..] if is_word(option, "prefix") => {
                 prefixes.push(*prefix);
                 tail
             }
             [option, tail @ ..] => {
                 match option {
-                    w if word::is(w, "bcast") => mode.bcast = true,
-                    w if word::is(w, "optin") => mode.optin = true,
-                    w if word::is(w, "optout") => mode.optout = true,
-                    w if word::is(w, "noloop") => mode.noloop = true,
-                    _ => return Err(word::SYNTAX),
+                    w if is_word(w, "bcast") => mode.bcast = true,
+                    w if is_word(w, "optin") => mode.optin = true,
+                    w if is_word(w, "optout") => mode.optout = true,
+                    w if is_word(w, "noloop") => mode.noloop = true,
+                    _ => return Err(errors::SYNTAX),
                 }
                 tail
             }
@@ -65,7 +66,7 @@ fn options<'a>(call: &Call<'a>) -> Result<Options<'a>, ErrorReply> {
 
 /// The number of a connection that is there.
 fn redirect(call: &Call<'_>, id: &[u8]) -> Result<u64, ErrorReply> {
-    let id = word::integer(id, word::NOT_AN_INTEGER)?;
+    let id = argument::integer(id)?;
     u64::try_from(id)
         .ok()
         .filter(|&id| call.server.registry.get(id).is_some())
@@ -97,10 +98,10 @@ fn check_prefixes(existing: &[Box<[u8]>], new: &[&[u8]]) -> Result<(), ErrorRepl
     let overlap = |a: &[u8], b: &[u8]| a.starts_with(b) || b.starts_with(a);
     let error = |prefix: &[u8], whose: &str, other: &[u8]| {
         let (prefix, other) = (
-            word::shown(prefix, usize::MAX),
-            word::shown(other, usize::MAX),
+            errors::shown(prefix, usize::MAX),
+            errors::shown(other, usize::MAX),
         );
-        Err(word::error(format!(
+        Err(ErrorReply::formatted(format!(
             "ERR Prefix '{prefix}' overlaps with {whose} prefix '{other}'. \
              Prefixes for a single client must not overlap."
         )))
@@ -120,7 +121,7 @@ fn check_prefixes(existing: &[Box<[u8]>], new: &[&[u8]]) -> Result<(), ErrorRepl
 pub fn tracking(call: &mut Call<'_>) -> Outcome {
     let Options { mut mode, prefixes } = options(call)?;
     match call.args[2] {
-        w if word::is(w, "on") => {
+        w if is_word(w, "on") => {
             let now = call.client.tracking;
             check_mode(now, mode, !prefixes.is_empty())?;
             if mode.bcast {
@@ -130,8 +131,8 @@ pub fn tracking(call: &mut Call<'_>) -> Outcome {
             mode.caching = now.caching;
             begin(call, mode, &prefixes);
         }
-        w if word::is(w, "off") => end(call),
-        _ => return Err(word::SYNTAX.into()),
+        w if is_word(w, "off") => end(call),
+        _ => return Err(errors::SYNTAX.into()),
     }
     effects::listen(call.keyspace, call.server, call.now_ms);
     call.out.ok();
@@ -204,10 +205,10 @@ pub fn caching(call: &mut Call<'_>) -> Outcome {
         return Err(NOT_TRACKING.into());
     }
     match call.args[2] {
-        w if word::is(w, "yes") && !mode.optin => return Err(NOT_OPTIN.into()),
-        w if word::is(w, "no") && !mode.optout => return Err(NOT_OPTOUT.into()),
-        w if word::is(w, "yes") || word::is(w, "no") => mode.caching = true,
-        _ => return Err(word::SYNTAX.into()),
+        w if is_word(w, "yes") && !mode.optin => return Err(NOT_OPTIN.into()),
+        w if is_word(w, "no") && !mode.optout => return Err(NOT_OPTOUT.into()),
+        w if is_word(w, "yes") || is_word(w, "no") => mode.caching = true,
+        _ => return Err(errors::SYNTAX.into()),
     }
     call.out.ok();
     Ok(())

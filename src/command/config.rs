@@ -1,12 +1,10 @@
 //! CONFIG: GET, SET, REWRITE, RESETSTAT, HELP.
 
-use super::{Call, Outcome, client_eviction, loading, settings};
+use super::{Call, Outcome, client_eviction, errors, loading, settings};
 use crate::config::directive::{SENSITIVE, find};
 use crate::config::{Caller, SetError};
 use crate::keyspace;
 use crate::resp::ErrorReply;
-
-const SYNTAX: ErrorReply = ErrorReply::new("ERR syntax error");
 
 const HELP: &[&str] = &[
     "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -37,7 +35,7 @@ pub fn get(call: &mut Call<'_>) -> Outcome {
 pub fn set(call: &mut Call<'_>) -> Outcome {
     let (pairs, rest) = call.args[2..].as_chunks::<2>();
     if !rest.is_empty() {
-        return Err(SYNTAX.into());
+        return Err(errors::SYNTAX.into());
     }
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
     let caller = Caller {
@@ -49,7 +47,7 @@ pub fn set(call: &mut Call<'_>) -> Outcome {
         .set(&pairs, caller)
         .map_err(|error| match error {
             SetError::Loading => loading::REFUSAL,
-            error => ErrorReply(format!("ERR {error}").into()),
+            error => ErrorReply::formatted(format!("ERR {error}")),
         })?;
     client_eviction::make_room(call.server);
     call.keyspace.access.fading = settings::fading(call.server);
@@ -62,7 +60,7 @@ pub fn rewrite(call: &mut Call<'_>) -> Outcome {
     call.server
         .config
         .rewrite(false)
-        .map_err(|error| ErrorReply(format!("ERR {error}").into()))?;
+        .map_err(|error| ErrorReply::formatted(format!("ERR {error}")))?;
     tracing::info!("CONFIG REWRITE executed with success.");
     call.out.ok();
     Ok(())

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::argument::{self, is_word};
 use super::client::ReplyMode;
 use super::server::REDIS_VERSION;
-use super::{Call, Outcome, acl, client_tracking, pubsub, transaction, word};
+use super::{Call, Outcome, acl, client_tracking, errors, pubsub, transaction};
 use crate::resp::{ErrorReply, Proto};
 
 /// PING [message]
@@ -31,11 +32,11 @@ pub fn echo(call: &mut Call<'_>) -> Outcome {
 
 /// SELECT index
 pub fn select(call: &mut Call<'_>) -> Outcome {
-    let index = word::integer_within(call.args[1], i64::from(i32::MIN)..=i64::from(i32::MAX))?;
+    let index = argument::integer_32(call.args[1])?;
     let databases = call.server.tuning.databases.load(Ordering::Relaxed);
     match u32::try_from(index) {
         Ok(index) if u64::from(index) < databases => call.client.db = index,
-        _ => return Err(ErrorReply::new("ERR DB index is out of range").into()),
+        _ => return Err(errors::DATABASE_RANGE.into()),
     }
     call.out.ok();
     Ok(())
@@ -102,7 +103,7 @@ pub fn auth(call: &mut Call<'_>) -> Outcome {
         }
         [_, password] => authenticate(call, acl::users::DEFAULT, password)?,
         [_, user, password] => authenticate(call, user, password)?,
-        _ => return Err(word::SYNTAX.into()),
+        _ => return Err(errors::SYNTAX.into()),
     }
     call.out.ok();
     Ok(())
@@ -121,7 +122,7 @@ fn hello_words<'a>(args: &'a [&'a [u8]]) -> Result<Hello<'a>, ErrorReply> {
         ErrorReply::new("ERR Protocol version is not an integer or out of range");
     let mut hello = Hello::default();
     if let Some(version) = args.get(1) {
-        hello.proto = Some(match word::integer(version, NOT_A_VERSION)? {
+        hello.proto = Some(match argument::integer_or(version, NOT_A_VERSION)? {
             2 => Proto::Resp2,
             3 => Proto::Resp3,
             _ => return Err(ErrorReply::new("NOPROTO unsupported protocol version")),
@@ -131,19 +132,19 @@ fn hello_words<'a>(args: &'a [&'a [u8]]) -> Result<Hello<'a>, ErrorReply> {
     loop {
         rest = match rest {
             [] => return Ok(hello),
-            [option, user, password, tail @ ..] if word::is(option, "auth") => {
+            [option, user, password, tail @ ..] if is_word(option, "auth") => {
                 hello.login = Some((user, password));
                 tail
             }
-            [option, name, tail @ ..] if word::is(option, "setname") => {
+            [option, name, tail @ ..] if is_word(option, "setname") => {
                 check_name(name)?;
                 hello.name = Some(name);
                 tail
             }
             [option, ..] => {
-                return Err(word::error(format!(
+                return Err(ErrorReply::formatted(format!(
                     "ERR Syntax error in HELLO option '{}'",
-                    word::shown(option, usize::MAX)
+                    errors::shown(option, usize::MAX)
                 )));
             }
         }

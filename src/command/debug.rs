@@ -10,10 +10,9 @@ use std::time::Duration;
 
 pub use switches::Switches;
 
-use super::argument::is_word;
+use super::argument::{is_word, not_negative};
 use super::client::ErrorInReply;
-use super::errors;
-use super::{Call, Failure, Outcome, help, loading, object, settings, word};
+use super::{Call, Failure, Outcome, errors, help, loading, object, settings};
 use crate::config::Key;
 use crate::keyspace::Look;
 use crate::keyspace::header::Encoding;
@@ -56,7 +55,7 @@ pub fn debug(call: &mut Call<'_>) -> Outcome {
         _ if is("loadaof") => reload::start_over(call),
         2 if is("config-rewrite-force-all") => rewrite_config(call),
         3 | 4 => switches::set(call),
-        _ => Err(word::subcommand_syntax(args).into()),
+        _ => Err(errors::subcommand_syntax(args).into()),
     }
 }
 
@@ -175,15 +174,13 @@ fn quicklist(call: &mut Call<'_>, key: &[u8]) -> Result<String, Failure> {
     ))
 }
 
-fn positive(word: &[u8]) -> Result<u64, ErrorReply> {
-    const NOT_POSITIVE: ErrorReply = ErrorReply::new("ERR value is out of range, must be positive");
-    word::integer_in(word, 0..=i64::MAX, NOT_POSITIVE).map(|n| n as u64)
-}
-
 fn populate(call: &mut Call<'_>) -> Outcome {
-    let keys = positive(call.args[2])?;
+    let keys = not_negative(call.args[2], errors::NOT_POSITIVE)?;
     let prefix = call.args.get(3).map_or(&b"key"[..], |word| until_nul(word));
-    let bytes = call.args.get(4).map_or(Ok(0), |word| positive(word))?;
+    let bytes = match call.args.get(4) {
+        Some(word) => not_negative(word, errors::NOT_POSITIVE)?,
+        None => 0,
+    };
     if bytes > settings::string_bytes_max(call) {
         return Err(errors::STRING_TOO_LONG.into());
     }
@@ -245,7 +242,8 @@ fn log(call: &mut Call<'_>) -> Outcome {
 
 fn rewrite_config(call: &mut Call<'_>) -> Outcome {
     let rewritten = call.server.config.rewrite(true);
-    rewritten.map_err(|e| word::error(format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {e}")))?;
+    rewritten
+        .map_err(|e| ErrorReply::formatted(format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {e}")))?;
     call.out.ok();
     Ok(())
 }

@@ -13,7 +13,6 @@ use crate::resp::ErrorReply;
 use crate::storage::Plan;
 
 const BUSY_KEY: ErrorReply = ErrorReply::new("BUSYKEY Target key name already exists.");
-const BAD_PAYLOAD: ErrorReply = ErrorReply::new("ERR DUMP payload version or checksum are wrong");
 const BAD_VALUE: ErrorReply = ErrorReply::new("ERR Bad data format");
 const BAD_TTL: ErrorReply = ErrorReply::new("ERR Invalid TTL value, must be >= 0");
 const BAD_IDLE_TIME: ErrorReply = ErrorReply::new("ERR Invalid IDLETIME value, must be >= 0");
@@ -93,7 +92,7 @@ pub fn restore(call: &mut Call<'_>) -> Outcome {
         return Err(BUSY_KEY.into());
     }
     let ttl = u64::try_from(integer(call.args[2])?).map_err(|_| BAD_TTL)?;
-    let body = payload::open(call.args[3]).map_err(|_| BAD_PAYLOAD)?;
+    let body = payload::open(call.args[3]).map_err(|_| errors::BAD_PAYLOAD)?;
     let value = match payload::read(body) {
         Ok(Decoded::Value(value)) => value,
         Ok(Decoded::Skipped(_)) => return Err(BAD_VALUE.into()),

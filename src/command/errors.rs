@@ -1,6 +1,4 @@
-//! The error replies of the data commands, in Redis's words.
-
-use std::borrow::Cow;
+//! The error replies that several commands have, in Redis's words.
 
 use crate::resp::text::until_nul;
 use crate::resp::{ErrorReply, StreamError, text};
@@ -12,6 +10,12 @@ pub const SYNTAX: ErrorReply = ErrorReply::new("ERR syntax error");
 pub const NOT_AN_INTEGER: ErrorReply =
     ErrorReply::new("ERR value is not an integer or out of range");
 pub const OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR value is out of range");
+pub const TIMEOUT_NOT_AN_INTEGER: ErrorReply =
+    ErrorReply::new("ERR timeout is not an integer or out of range");
+pub const TIMEOUT_NOT_A_FLOAT: ErrorReply =
+    ErrorReply::new("ERR timeout is not a float or out of range");
+pub const TIMEOUT_NEGATIVE: ErrorReply = ErrorReply::new("ERR timeout is negative");
+pub const TIMEOUT_RANGE: ErrorReply = ErrorReply::new("ERR timeout is out of range");
 pub const NOT_A_FLOAT: ErrorReply = ErrorReply::new("ERR value is not a valid float");
 pub const NO_SUCH_KEY: ErrorReply = ErrorReply::new("ERR no such key");
 pub const SAME_OBJECT: ErrorReply =
@@ -52,7 +56,6 @@ pub const CORRUPT_HLL: ErrorReply = ErrorReply::new("INVALIDOBJ Corrupted HLL ob
 pub const KEY_MISSING: ErrorReply = ErrorReply::new("ERR The specified key does not exist");
 pub const HLL_NOT_SPARSE: ErrorReply = ErrorReply::new("ERR HLL encoding is not sparse");
 pub const NOT_POSITIVE: ErrorReply = ErrorReply::new("ERR value is out of range, must be positive");
-pub const NUMKEYS: ErrorReply = ErrorReply::new("ERR numkeys should be greater than 0");
 pub const COUNT_NOT_POSITIVE: ErrorReply = ErrorReply::new("ERR count should be greater than 0");
 pub const LIMIT_NEGATIVE: ErrorReply = ErrorReply::new("ERR LIMIT can't be negative");
 pub const NOT_A_WEIGHT: ErrorReply = ErrorReply::new("ERR weight value is not a float");
@@ -95,6 +98,8 @@ pub const SEARCHSTORE_WITH: ErrorReply = ErrorReply::new(
 pub const RADIUS_STORE_WITH: ErrorReply = ErrorReply::new(
     "ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options",
 );
+pub const BAD_PAYLOAD: ErrorReply =
+    ErrorReply::new("ERR DUMP payload version or checksum are wrong");
 pub const INVALID_CURSOR: ErrorReply = ErrorReply::new("ERR invalid cursor");
 pub const NOVALUES: ErrorReply = ErrorReply::new("ERR NOVALUES option can only be used in HSCAN");
 pub const HASH_NOT_AN_INTEGER: ErrorReply = ErrorReply::new("ERR hash value is not an integer");
@@ -138,17 +143,19 @@ pub fn of_storage(error: &storage::Error) -> ErrorReply {
         storage::Error::Miss => {
             ErrorReply::new("ERR a page could not be brought into the cache; try again")
         }
-        storage::Error::Corrupt(corruption) => formatted(format!(
+        storage::Error::Corrupt(corruption) => ErrorReply::formatted(format!(
             "ERR a damaged page was met: {corruption}. Nothing but the keys on it is lost; \
              run `redkeep check` on the file and restore them from a backup"
         )),
-        storage::Error::Io(error) => formatted(format!("ERR the disk could not be read: {error}")),
+        storage::Error::Io(error) => {
+            ErrorReply::formatted(format!("ERR the disk could not be read: {error}"))
+        }
     }
 }
 
 /// A reply that could not be read to its end, and of which nothing was sent.
 pub fn of_stream(error: &StreamError) -> ErrorReply {
-    formatted(format!("ERR {error}"))
+    ErrorReply::formatted(format!("ERR {error}"))
 }
 
 pub const STREAM_ID: ErrorReply =
@@ -206,46 +213,54 @@ pub const STREAM_KEY_REQUIRED: ErrorReply = ErrorReply::new(
 );
 pub const STREAM_BUSY_GROUP: ErrorReply =
     ErrorReply::new("BUSYGROUP Consumer Group name already exists");
-pub const STREAM_CLAIM_COUNT: ErrorReply = ErrorReply::new("ERR COUNT must be > 0");
 pub const STREAM_CLAIM_MEMORY: ErrorReply =
     ErrorReply::new("ERR Insufficient memory, failed allocating transient memory, COUNT too high.");
 
 /// An expiry that is not positive, or overflows. `command` is the command's name in lower case.
 pub fn expire_time(command: &str) -> ErrorReply {
-    formatted(format!("ERR invalid expire time in '{command}' command"))
+    ErrorReply::formatted(format!("ERR invalid expire time in '{command}' command"))
 }
 
 /// Too few or too many words. `command` is the command's name in lower case.
 pub fn wrong_number(command: &str) -> ErrorReply {
-    formatted(format!(
+    ErrorReply::formatted(format!(
         "ERR wrong number of arguments for '{command}' command"
+    ))
+}
+
+/// The answer of a container command to a subcommand it has with words it does not take. `args` is the whole request.
+pub fn subcommand_syntax(args: &[&[u8]]) -> ErrorReply {
+    ErrorReply::formatted(format!(
+        "ERR unknown subcommand or wrong number of arguments for '{}'. Try {} HELP.",
+        shown(args.get(1).copied().unwrap_or_default(), 128),
+        text(args[0]).to_uppercase()
     ))
 }
 
 /// A number that is not in the range a command takes.
 pub fn out_of_range_between(min: i64, max: i64) -> ErrorReply {
-    formatted(format!(
+    ErrorReply::formatted(format!(
         "ERR value is out of range, value must between {min} and {max}"
     ))
 }
 
 /// A command on several keys that names none. `command` is the command's name in lower case.
 pub fn no_input_keys(command: &str) -> ErrorReply {
-    formatted(format!(
+    ErrorReply::formatted(format!(
         "ERR at least 1 input key is needed for '{command}' command"
     ))
 }
 
 /// A position that is not on the map.
 pub fn invalid_position(longitude: f64, latitude: f64) -> ErrorReply {
-    formatted(format!(
+    ErrorReply::formatted(format!(
         "ERR invalid longitude,latitude pair {longitude:.6},{latitude:.6}"
     ))
 }
 
 /// A search that does not say around what. `command` is the command's name as it was sent.
 pub fn search_without_centre(command: &[u8]) -> ErrorReply {
-    formatted(format!(
+    ErrorReply::formatted(format!(
         "ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {}",
         text(command)
     ))
@@ -253,25 +268,25 @@ pub fn search_without_centre(command: &[u8]) -> ErrorReply {
 
 /// A search that does not say how far. `command` is the command's name as it was sent.
 pub fn search_without_shape(command: &[u8]) -> ErrorReply {
-    formatted(format!(
+    ErrorReply::formatted(format!(
         "ERR exactly one of BYRADIUS and BYBOX can be specified for {}",
         text(command)
     ))
 }
 
 pub fn unsupported_option(option: &[u8]) -> ErrorReply {
-    formatted(format!("ERR Unsupported option {}", text(option)))
+    ErrorReply::formatted(format!("ERR Unsupported option {}", text(option)))
 }
 
 pub fn unknown_pfdebug(subcommand: &[u8]) -> ErrorReply {
-    formatted(format!(
+    ErrorReply::formatted(format!(
         "ERR Unknown PFDEBUG subcommand '{}'",
         text(subcommand)
     ))
 }
 
 pub fn hll_self_test(reason: String) -> ErrorReply {
-    formatted(format!("ERR TESTFAILED {reason}"))
+    ErrorReply::formatted(format!("ERR TESTFAILED {reason}"))
 }
 
 /// XREAD or, if `is_group`, XREADGROUP with a key too many.
@@ -281,14 +296,14 @@ pub fn stream_unbalanced(is_group: bool) -> ErrorReply {
     } else {
         ("xread", '$')
     };
-    formatted(format!(
+    ErrorReply::formatted(format!(
         "ERR Unbalanced '{command}' list of streams: for each stream key an ID or '{id}' must be specified."
     ))
 }
 
 /// An ID of XREAD for XREADGROUP.
 pub fn stream_meaningless(id: char) -> ErrorReply {
-    formatted(format!(
+    ErrorReply::formatted(format!(
         "ERR The {id} ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by \
          specifying a proper ID, or use the > ID to get new messages. The {id} ID would just return an empty result set."
     ))
@@ -296,7 +311,7 @@ pub fn stream_meaningless(id: char) -> ErrorReply {
 
 /// XREADGROUP without its group.
 pub fn stream_no_group_to_read(key: &[u8], group: &[u8]) -> ErrorReply {
-    formatted(format!(
+    ErrorReply::formatted(format!(
         "NOGROUP No such key '{}' or consumer group '{}' in XREADGROUP with GROUP option",
         text(key),
         text(group)
@@ -305,7 +320,7 @@ pub fn stream_no_group_to_read(key: &[u8], group: &[u8]) -> ErrorReply {
 
 /// XPENDING, XCLAIM and XAUTOCLAIM without their group.
 pub fn stream_no_group(key: &[u8], group: &[u8]) -> ErrorReply {
-    formatted(format!(
+    ErrorReply::formatted(format!(
         "NOGROUP No such key '{}' or consumer group '{}'",
         text(key),
         text(group)
@@ -314,7 +329,7 @@ pub fn stream_no_group(key: &[u8], group: &[u8]) -> ErrorReply {
 
 /// XGROUP and XINFO without their group.
 pub fn stream_no_group_of_key(group: &[u8], key: &[u8]) -> ErrorReply {
-    formatted(format!(
+    ErrorReply::formatted(format!(
         "NOGROUP No such consumer group '{}' for key name '{}'",
         text(group),
         text(key)
@@ -323,23 +338,24 @@ pub fn stream_no_group_of_key(group: &[u8], key: &[u8]) -> ErrorReply {
 
 /// A minimal idle time that is no integer. `command` is the command's name in upper case.
 pub fn stream_claim_idle(command: &str) -> ErrorReply {
-    formatted(format!("ERR Invalid min-idle-time argument for {command}"))
+    ErrorReply::formatted(format!("ERR Invalid min-idle-time argument for {command}"))
 }
 
 /// An option of XCLAIM that is no integer.
 pub fn stream_claim_option(option: &str) -> ErrorReply {
-    formatted(format!("ERR Invalid {option} option argument for XCLAIM"))
+    ErrorReply::formatted(format!("ERR Invalid {option} option argument for XCLAIM"))
 }
 
 pub fn stream_unknown_claim_option(option: &[u8]) -> ErrorReply {
-    formatted(format!("ERR Unrecognized XCLAIM option '{}'", text(option)))
+    ErrorReply::formatted(format!("ERR Unrecognized XCLAIM option '{}'", text(option)))
 }
 
-fn formatted(text: String) -> ErrorReply {
-    ErrorReply(Cow::Owned(text))
+/// The text of a word up to its first zero byte, cut to `bytes_max`, for an error line.
+pub fn shown(word: &[u8], bytes_max: usize) -> String {
+    let word = until_nul(word);
+    text::of_bytes(&word[..word.len().min(bytes_max)])
 }
 
-/// A word of the request as text, up to the first zero byte.
 fn text(word: &[u8]) -> String {
-    text::of_bytes(until_nul(word))
+    shown(word, usize::MAX)
 }

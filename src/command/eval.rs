@@ -7,7 +7,7 @@ use super::script_cache::{DIGEST_LEN, Found, Origin, ScriptCache};
 use super::script_run::{ScriptRun, Subject};
 use super::server::Server;
 use super::table::{self, Command, CommandId, Flag, Flags as CommandFlags};
-use super::{Call, Failure, Outcome, monitor, script_debug};
+use super::{Call, Failure, Outcome, errors, monitor, script_debug};
 use crate::resp::ErrorReply;
 use crate::script::Reference;
 use crate::script::api::sha1_hex;
@@ -47,12 +47,10 @@ pub(super) fn split_arguments<'a>(
     words: &'a [&'a [u8]],
     keys: i64,
 ) -> Result<(Words<'a>, Words<'a>), ErrorReply> {
-    const TOO_MANY: ErrorReply =
-        ErrorReply::new("ERR Number of keys can't be greater than number of args");
     const NEGATIVE: ErrorReply = ErrorReply::new("ERR Number of keys can't be negative");
     let rest = &words[3..];
     match usize::try_from(keys) {
-        Ok(keys) => rest.split_at_checked(keys).ok_or(TOO_MANY),
+        Ok(keys) => rest.split_at_checked(keys).ok_or(errors::NUMKEYS_TOO_LARGE),
         Err(_) => Err(NEGATIVE),
     }
 }

@@ -1,14 +1,14 @@
 //! FCALL and FUNCTION.
 
+use super::argument::{integer_or, is_word};
 use super::eval::{self, NESTED, Way};
 use super::libraries::{ENGINE, Libraries, Library, Policy, declared, library_is_there};
 use super::running::Kind;
 use super::script_run::Subject;
-use super::{Call, Failure, Outcome, help, word};
+use super::{Call, Failure, Outcome, errors, help};
 use crate::config::Key;
 use crate::interchange::rdb::library as dump;
 use crate::keyspace::glob::{self, Case};
-use crate::keyspace::integer::parse_i64;
 use crate::resp::ErrorReply;
 use crate::resp::text::until_nul;
 use crate::storage::Plan;
@@ -31,7 +31,7 @@ fn run(call: &mut Call<'_>, read_only: bool) -> Outcome {
     let mut libraries = server.scripting.libraries.try_lock().ok_or(NESTED)?;
     libraries.follow(call.keyspace, server)?;
     let (vm, function) = libraries.find(call.args[1]).ok_or(NOT_FOUND)?;
-    let keys = parse_i64(call.args[2]).ok_or(BAD_COUNT)?;
+    let keys = integer_or(call.args[2], BAD_COUNT)?;
     eval::split_arguments(call.args, keys)?;
     let name = String::from_utf8_lossy(&function.name);
     let subject = Subject {
@@ -60,7 +60,7 @@ pub fn load(call: &mut Call<'_>) -> Outcome {
     let (code, options) = call.args[2..].split_last().expect("the arity");
     let mut replaces = false;
     for option in options {
-        if !word::is(option, "replace") {
+        if !is_word(option, "replace") {
             let option = without_line_ends(until_nul(option));
             let text = [b"Unknown option given: ".as_slice(), option].concat();
             return refuse(call, &text);
@@ -128,10 +128,10 @@ pub fn flush(call: &mut Call<'_>) -> Outcome {
         ErrorReply::new("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
     let is_async = match call.args[2..] {
         [] => call.server.config.is_on(Key::LazyfreeLazyUserFlush),
-        [how] if word::is(how, "sync") => false,
-        [how] if word::is(how, "async") => true,
+        [how] if is_word(how, "sync") => false,
+        [how] if is_word(how, "async") => true,
         [_] => return Err(WRONG_WORD.into()),
-        _ => return Err(word::subcommand_syntax(call.args).into()),
+        _ => return Err(errors::subcommand_syntax(call.args).into()),
     };
     let server = call.server;
     let mut libraries = server.scripting.libraries.try_lock().ok_or(NESTED)?;
@@ -161,9 +161,9 @@ pub fn list(call: &mut Call<'_>) -> Outcome {
     let (mut pattern, mut with_code) = (None, false);
     let mut words = call.args[2..].iter();
     while let Some(option) = words.next() {
-        if !with_code && word::is(option, "withcode") {
+        if !with_code && is_word(option, "withcode") {
             with_code = true;
-        } else if pattern.is_none() && word::is(option, "libraryname") {
+        } else if pattern.is_none() && is_word(option, "libraryname") {
             pattern = Some(*words.next().ok_or(NO_NAME)?);
         } else {
             let text = [b"Unknown argument ".as_slice(), until_nul(option)].concat();
@@ -286,16 +286,15 @@ pub fn restore(call: &mut Call<'_>) -> Outcome {
     const WRONG_WORD: ErrorReply = ErrorReply::new(
         "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
     );
-    const DAMAGED: ErrorReply = ErrorReply::new("ERR DUMP payload version or checksum are wrong");
     let policy = match call.args[3..] {
         [] => Policy::Append,
-        [how] if word::is(how, "append") => Policy::Append,
-        [how] if word::is(how, "replace") => Policy::Replace,
-        [how] if word::is(how, "flush") => Policy::Flush,
+        [how] if is_word(how, "append") => Policy::Append,
+        [how] if is_word(how, "replace") => Policy::Replace,
+        [how] if is_word(how, "flush") => Policy::Flush,
         [_] => return Err(WRONG_WORD.into()),
-        _ => return Err(word::subcommand_syntax(call.args).into()),
+        _ => return Err(errors::subcommand_syntax(call.args).into()),
     };
-    let codes = dump::codes(call.args[2]).ok_or(DAMAGED)?;
+    let codes = dump::codes(call.args[2]).ok_or(errors::BAD_PAYLOAD)?;
     let server = call.server;
     let mut libraries = server.scripting.libraries.try_lock().ok_or(NESTED)?;
     libraries.follow(call.keyspace, server)?;

@@ -1,6 +1,6 @@
 //! When fields of hashes expire: HEXPIRE and its kin, HTTL and its kin, HPERSIST.
 
-use super::argument::{integer, is_word};
+use super::argument::{integer, is_word, positive};
 use super::{Call, Failure, Outcome, errors, settings};
 use crate::keyspace::Look;
 use crate::keyspace::change::Class;
@@ -61,10 +61,10 @@ fn fields<'a, 'w>(
     if !is_word(word, "FIELDS") {
         return Err(errors::FIELDS_MISSING);
     }
-    let count = words.get(1).and_then(|word| integer(word).ok());
-    let count = count.filter(|count| *count > 0).ok_or(not_positive)?;
+    let count = words.get(1).copied().unwrap_or_default();
+    let count = positive(count, not_positive)?;
     let fields = &words[2..];
-    if count.cast_unsigned() != fields.len() as u64 {
+    if count != fields.len() as u64 {
         return Err(errors::FIELDS_DO_NOT_MATCH);
     }
     Ok(fields)

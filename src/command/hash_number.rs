@@ -7,8 +7,8 @@ use super::{Call, Failure, Outcome, errors, hash_value, settings};
 use crate::keyspace::change::Class;
 use crate::keyspace::hash::HashEditor;
 use crate::keyspace::hash::editor::Expiry;
-use crate::keyspace::integer::parse_i64;
 use crate::keyspace::long_double::LongDouble;
+use crate::resp::integer::parse_i64;
 use crate::storage::{self, Body, Plan};
 
 /// No integer has more digits, sign included.

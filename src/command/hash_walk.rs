@@ -1,6 +1,6 @@
 //! Hashes as wholes: HGETALL, HKEYS, HVALS, HSCAN, HRANDFIELD.
 
-use super::argument::{is_word, range};
+use super::argument::{integer_within, is_word};
 use super::scan::{self, ElementOptions};
 use super::{Call, Failure, Outcome, errors, hash_value, kind};
 use crate::keyspace::draw::{Drawing, DrawingStream, Picks, SmallDraws, Telling, different};
@@ -206,7 +206,7 @@ impl Asked {
                 with_values: false,
             });
         };
-        let count = range(count, -i64::MAX, i64::MAX)?;
+        let count = integer_within(count, -i64::MAX..=i64::MAX)?;
         let with_values = match rest {
             [] => false,
             [word] if is_word(word, "WITHVALUES") => true,

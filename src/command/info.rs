@@ -12,8 +12,9 @@ mod storage;
 use std::fmt::{Display, Write};
 use std::sync::atomic::Ordering;
 
+use super::argument::is_word;
 use super::server::REDIS_VERSION;
-use super::{Call, Outcome, word};
+use super::{Call, Outcome};
 use crate::config::{Key, Supervised};
 use crate::storage::Error;
 
@@ -110,9 +111,9 @@ impl Section {
             return self.is_default;
         }
         words.iter().any(|w| {
-            word::is(w, "all")
-                || word::is(w, "everything")
-                || (self.is_default && word::is(w, "default"))
+            is_word(w, "all")
+                || is_word(w, "everything")
+                || (self.is_default && is_word(w, "default"))
                 || self
                     .names
                     .iter()

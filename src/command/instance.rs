@@ -1,7 +1,8 @@
 //! TIME, LOLWUT, MODULE LIST and CLUSTER: small questions about the instance.
 
+use super::argument::{self, is_word};
 use super::server::REDIS_VERSION;
-use super::{Call, Outcome, help, word};
+use super::{Call, Outcome, help};
 use crate::resp::ErrorReply;
 
 /// TIME: in a transaction or script the time is that of its beginning, as for everything else there.
@@ -20,9 +21,9 @@ pub fn time(call: &mut Call<'_>) -> Outcome {
 /// LOLWUT [VERSION version]
 pub fn lolwut(call: &mut Call<'_>) -> Outcome {
     if let [_, option, version, rest @ ..] = call.args
-        && word::is(option, "version")
+        && is_word(option, "version")
     {
-        let version = word::integer(version, word::NOT_AN_INTEGER)?;
+        let version = argument::integer(version)?;
         // Pictures of older versions are measured in these.
         let measures = match version {
             5 => 3,
@@ -30,7 +31,7 @@ pub fn lolwut(call: &mut Call<'_>) -> Outcome {
             _ => 0,
         };
         for measure in rest.iter().take(measures) {
-            word::integer(measure, word::NOT_AN_INTEGER)?;
+            argument::integer(measure)?;
         }
     }
     call.out

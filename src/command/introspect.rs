@@ -7,7 +7,7 @@ use super::table::{
     ACTIVE, Arg, BeginSearch, CATEGORIES, COMMANDS, Category, Command, FindKeys, KEY_FLAGS,
     KeyFlags, KeySpec, Resolved, SHOWN_FLAGS, category, keys,
 };
-use super::{Call, Outcome, help};
+use super::{Call, Outcome, errors, help};
 use crate::keyspace::glob;
 use crate::resp::{ErrorReply, Reply};
 
@@ -148,11 +148,10 @@ impl Filter<'_> {
 }
 
 fn parse_filter<'a>(args: &[&'a [u8]]) -> Result<Filter<'a>, ErrorReply> {
-    const SYNTAX: ErrorReply = ErrorReply::new("ERR syntax error");
     let (kind, value) = match args {
         [] => return Ok(Filter::All),
         [by, kind, value] if by.eq_ignore_ascii_case(b"filterby") => (kind, value),
-        _ => return Err(SYNTAX),
+        _ => return Err(errors::SYNTAX),
     };
     if kind.eq_ignore_ascii_case(b"module") {
         Ok(Filter::Module)
@@ -161,7 +160,7 @@ fn parse_filter<'a>(args: &[&'a [u8]]) -> Result<Filter<'a>, ErrorReply> {
     } else if kind.eq_ignore_ascii_case(b"pattern") {
         Ok(Filter::Pattern(value))
     } else {
-        Err(SYNTAX)
+        Err(errors::SYNTAX)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Keys and whole databases: MOVE, COPY, SWAPDB, DBSIZE, FLUSHDB, FLUSHALL.
 
-use super::argument::{database, is_word, number_32};
+use super::argument::{database, integer_32, is_word};
 use super::{Call, Failure, Outcome, errors};
 use crate::config::Key;
 use crate::keyspace::Look;
@@ -87,7 +87,7 @@ pub fn copy(call: &mut Call) -> Outcome {
 pub fn swapdb(call: &mut Call) -> Outcome {
     let databases = call.keyspace.databases();
     // Both words are read before either is looked at.
-    number_32(call.args[1]).map_err(|_| errors::FIRST_DATABASE)?;
+    integer_32(call.args[1]).map_err(|_| errors::FIRST_DATABASE)?;
     let b = database(call.args[2], databases, Some(&errors::SECOND_DATABASE))?;
     let a = database(call.args[1], databases, Some(&errors::FIRST_DATABASE))?;
     call.keyspace.write(Plan::Savepoint, |txn| {

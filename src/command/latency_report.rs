@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use super::latency::Series;
 use super::stats::CommandStat;
 use super::table::{ACTIVE, Command};
-use super::{Call, Outcome, word};
+use super::{Call, Outcome, errors};
+use crate::resp::ErrorReply;
 
 /// Columns of a graph, and of the line above it.
 const COLUMNS: usize = 80;
@@ -60,8 +61,10 @@ pub fn graph(call: &mut Call<'_>) -> Outcome {
         .latency
         .with(event, |name, series| draw(name, series, now_s));
     let Some(graph) = graph else {
-        let event = word::shown(event, usize::MAX);
-        return Err(word::error(format!("ERR No samples available for event '{event}'")).into());
+        let event = errors::shown(event, usize::MAX);
+        return Err(
+            ErrorReply::formatted(format!("ERR No samples available for event '{event}'")).into(),
+        );
     };
     call.out.verbatim("txt", graph.as_bytes());
     Ok(())

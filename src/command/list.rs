@@ -2,19 +2,16 @@
 
 use std::ops::ControlFlow;
 
-use super::argument::integer;
+use super::argument::{integer, not_negative};
 use super::list_value::{
     Named, Part, elements, limits, list, pop_event, push_event, range, reply_part, tell_removed,
 };
-use super::{Call, Failure, Outcome, errors, word};
+use super::{Call, Failure, Outcome, errors};
 use crate::keyspace::Look;
 use crate::keyspace::change::Class;
 use crate::keyspace::list::End;
 use crate::resp::ErrorReply;
 use crate::storage::Plan;
-
-/// What is told of a count that is no number or is negative.
-pub const NOT_POSITIVE: ErrorReply = ErrorReply::new("ERR value is out of range, must be positive");
 
 /// LPUSH key element [element ...]
 pub fn lpush(call: &mut Call<'_>) -> Outcome {
@@ -76,7 +73,7 @@ fn pop(call: &mut Call<'_>, end: End, name: &str) -> Outcome {
             Ok(())
         }
         [_, key, count] => {
-            let count = word::integer_in(count, 0..=i64::MAX, NOT_POSITIVE)? as u64;
+            let count = not_negative(count, errors::NOT_POSITIVE)?;
             if pop_many(call, key, end, count, Named::No)?.is_none() {
                 call.out.null_array();
             }

@@ -1,15 +1,15 @@
 //! Elements from one list to another or out of several: LMOVE, RPOPLPUSH, LMPOP, and the commands that wait for
 //! them: BLPOP, BRPOP, BLMOVE, BRPOPLPUSH, BLMPOP.
 
-use super::argument::is_word;
-use super::blocking::{Awaits, deadline_ms};
+use super::argument::{deadline_of_seconds, is_word, positive};
+use super::blocking::Awaits;
 use super::list::{pop_many, pop_one};
 use super::list_value::{Named, end, limits, list, pop_event, push_event, tell_removed};
-use super::{Call, Failure, Outcome, errors, word};
+use super::{Call, Failure, Outcome, errors};
 use crate::keyspace::change::Class;
-use crate::keyspace::integer::parse_i64;
 use crate::keyspace::list::{End, Limits};
 use crate::resp::ErrorReply;
+use crate::resp::integer::parse_i64;
 use crate::storage::Plan;
 
 /// LMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT>
@@ -42,7 +42,7 @@ pub fn brpoplpush(call: &mut Call<'_>) -> Outcome {
 }
 
 fn move_or_wait(call: &mut Call<'_>, from: End, to: End, timeout: &[u8]) -> Outcome {
-    let until_ms = deadline_ms(timeout, call.now_ms)?;
+    let until_ms = deadline_of_seconds(timeout, call.now_ms)?;
     let source = call.args[1];
     if move_one(call, from, to)? {
         let args = call.args;
@@ -114,7 +114,7 @@ pub fn lmpop(call: &mut Call<'_>) -> Outcome {
 /// BLMPOP timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]
 pub fn blmpop(call: &mut Call<'_>) -> Outcome {
     let wish = Wish::parse(call.args, 2)?;
-    let until_ms = deadline_ms(call.args[1], call.now_ms)?;
+    let until_ms = deadline_of_seconds(call.args[1], call.now_ms)?;
     if !pop_first(call, &wish)? && !call.block_on_keys(wish.keys, Awaits::List, until_ms) {
         call.out.null_array();
     }
@@ -150,9 +150,7 @@ struct Wish<'a> {
 impl<'a> Wish<'a> {
     /// Reads the words from that with the number of keys on.
     fn parse(words: &'a [&'a [u8]], at: usize) -> Result<Self, ErrorReply> {
-        const NO_KEYS: ErrorReply = ErrorReply::new("ERR numkeys should be greater than 0");
-        const NO_COUNT: ErrorReply = ErrorReply::new("ERR count should be greater than 0");
-        let keys = word::integer_in(words[at], 1..=i64::MAX, NO_KEYS)? as usize;
+        let keys = positive(words[at], errors::NUMKEYS_NOT_POSITIVE)? as usize;
         let words = &words[at + 1..];
         if keys >= words.len() {
             return Err(errors::SYNTAX);
@@ -165,7 +163,7 @@ impl<'a> Wish<'a> {
             if count.is_some() || !is_word(option, "COUNT") {
                 return Err(errors::SYNTAX);
             }
-            count = Some(word::integer_in(number, 1..=i64::MAX, NO_COUNT)? as u64);
+            count = Some(positive(number, errors::COUNT_NOT_POSITIVE)?);
             words = rest;
         }
         if !words.is_empty() {
@@ -189,7 +187,7 @@ pub fn brpop(call: &mut Call<'_>) -> Outcome {
 fn pop_or_wait(call: &mut Call<'_>, end: End) -> Outcome {
     let args = call.args;
     let (keys, timeout) = (&args[1..args.len() - 1], args[args.len() - 1]);
-    let until_ms = deadline_ms(timeout, call.now_ms)?;
+    let until_ms = deadline_of_seconds(timeout, call.now_ms)?;
     for key in keys {
         if pop_one(call, key, end, Named::Yes)? {
             call.does(&[name(end), key]);

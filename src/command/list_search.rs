@@ -2,9 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use super::argument::is_word;
+use super::argument::{integer_within, is_word, not_negative};
 use super::list_value::{elements, limits, list, tell_removed};
-use super::{Call, Failure, Outcome, errors, word};
+use super::{Call, Failure, Outcome, errors};
 use crate::keyspace::Look;
 use crate::keyspace::change::Class;
 use crate::keyspace::list::{End, Side};
@@ -43,18 +43,17 @@ impl Search {
             };
             words = rest;
             if is_word(option, "RANK") {
-                let rank = word::integer_within(number, -i64::MAX..=i64::MAX)?;
+                let rank = integer_within(number, -i64::MAX..=i64::MAX)?;
                 if rank == 0 {
                     return Err(RANK_ZERO);
                 }
                 search.rank = rank.unsigned_abs();
                 search.backward = rank < 0;
             } else if is_word(option, "COUNT") {
-                let count = word::integer_in(number, 0..=i64::MAX, COUNT_NEGATIVE)?;
-                search.count = Some(count as u64);
+                search.count = Some(not_negative(number, COUNT_NEGATIVE)?);
             } else if is_word(option, "MAXLEN") {
-                let len = word::integer_in(number, 0..=i64::MAX, MAXLEN_NEGATIVE)?;
-                search.len_max = if len == 0 { u64::MAX } else { len as u64 };
+                let len = not_negative(number, MAXLEN_NEGATIVE)?;
+                search.len_max = if len == 0 { u64::MAX } else { len };
             } else {
                 return Err(errors::SYNTAX);
             }
@@ -119,7 +118,7 @@ pub fn lpos(call: &mut Call<'_>) -> Outcome {
 pub fn lrem(call: &mut Call<'_>) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     let (count, element) = (
-        word::integer_within(call.args[2], -i64::MAX..=i64::MAX)?,
+        integer_within(call.args[2], -i64::MAX..=i64::MAX)?,
         call.args[3],
     );
     let (from, most) = match count {

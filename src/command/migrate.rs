@@ -6,8 +6,9 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use super::argument::is_word;
 use super::client::ErrorInReply;
-use super::{Call, Failure, Outcome, argument, dump, errors, keys, word};
+use super::{Call, Failure, Outcome, argument, dump, errors, keys};
 use crate::keyspace::Look;
 use crate::resp::{ErrorReply, encode};
 use crate::storage::OnMiss;
@@ -103,17 +104,17 @@ impl<'a> Options<'a> {
         };
         let mut words = args[6..].iter();
         while let Some(option) = words.next() {
-            if word::is(option, "copy") {
+            if is_word(option, "copy") {
                 options.copy = true;
-            } else if word::is(option, "replace") {
+            } else if is_word(option, "replace") {
                 options.replace = true;
-            } else if word::is(option, "auth") {
+            } else if is_word(option, "auth") {
                 options.credentials = vec![words.next().ok_or(errors::SYNTAX)?];
-            } else if word::is(option, "auth2") {
+            } else if is_word(option, "auth2") {
                 let (user, password) = (words.next(), words.next());
                 options.credentials =
                     vec![user.ok_or(errors::SYNTAX)?, password.ok_or(errors::SYNTAX)?];
-            } else if word::is(option, "keys") {
+            } else if is_word(option, "keys") {
                 if !args[3].is_empty() {
                     return Err(KEY_AND_KEYS);
                 }

@@ -107,7 +107,6 @@ pub mod tracking;
 pub mod transaction;
 pub mod tuning;
 pub mod watch;
-pub mod word;
 
 #[cfg(test)]
 mod scripts;

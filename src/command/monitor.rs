@@ -4,9 +4,10 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::argument::is_word;
 use super::client::Client;
 use super::table::{Command, Flag};
-use super::{Call, Outcome, config, word};
+use super::{Call, Outcome, config};
 use crate::resp::ErrorReply;
 
 /// The first word of MIGRATE that is an option.
@@ -154,21 +155,21 @@ pub fn quote(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Which words of a command hold names and passwords: they are shown to nobody.
 pub fn is_secret(args: &[&[u8]], at: usize) -> bool {
-    let has = |at: usize, option: &str| args.get(at).is_some_and(|word| word::is(word, option));
+    let has = |at: usize, option: &str| args.get(at).is_some_and(|word| is_word(word, option));
     match args[0] {
-        name if word::is(name, "auth") => at > 0,
-        name if word::is(name, "hello") => {
+        name if is_word(name, "auth") => at > 0,
+        name if is_word(name, "hello") => {
             let after = |back: usize| at > back + 1 && has(at - back, "auth");
             after(1) || after(2)
         }
-        name if word::is(name, "acl") => {
+        name if is_word(name, "acl") => {
             at >= 2
                 && ["setuser", "getuser", "deluser"]
                     .iter()
                     .any(|it| has(1, it))
         }
-        name if word::is(name, "config") => has(1, "set") && config::is_secret(args, at),
-        name if word::is(name, "migrate") => {
+        name if is_word(name, "config") => has(1, "set") && config::is_secret(args, at),
+        name if is_word(name, "migrate") => {
             let after = |back: usize, option: &str| {
                 at.checked_sub(back)
                     .is_some_and(|at| at >= MIGRATE_OPTIONS && has(at, option))

@@ -4,8 +4,8 @@ use super::argument::{integer, is_word};
 use super::settings::{self, UsePolicy};
 use super::{Call, Failure, Outcome, errors};
 use crate::keyspace::header::{Encoding, Header, Kind};
-use crate::keyspace::integer::parse_i64;
 use crate::keyspace::{Entry, Look};
+use crate::resp::integer::parse_i64;
 
 /// Strings of up to this many bytes are `embstr`.
 const EMBEDDED_LEN_MAX: u64 = 44;

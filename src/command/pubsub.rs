@@ -2,7 +2,7 @@
 
 use super::subscriptions::{Counts, Kind};
 use super::table::{Command, Flag};
-use super::{Call, Outcome, help};
+use super::{Call, Outcome, errors, help};
 use crate::resp::Proto;
 
 /// Whether the command's replies are push messages: those that change subscriptions.
@@ -156,7 +156,7 @@ fn list(call: &mut Call<'_>, kind: Kind) -> Outcome {
     let pattern = match call.args[2..] {
         [] => None,
         [pattern] => Some(pattern),
-        _ => return Err(super::word::subcommand_syntax(call.args).into()),
+        _ => return Err(errors::subcommand_syntax(call.args).into()),
     };
     let names = call.server.subscriptions.matching(kind, pattern);
     call.out.array(names.len());

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::argument::is_word;
 use super::feed::Replica;
-use super::word;
 use super::{Call, Outcome, argument, errors, save};
 use crate::interchange::export::{self, Facts};
 use crate::resp::{ErrorReply, Stream, StreamError, encode};
@@ -88,14 +88,14 @@ pub fn replconf(call: &mut Call<'_>) -> Outcome {
         return Err(errors::SYNTAX.into());
     }
     for [option, value] in pairs {
-        if word::is(option, "listening-port") {
+        if is_word(option, "listening-port") {
             // Whatever it says is shown, its lower 32 bits, as Redis has it.
-            let port = word::integer(value, word::NOT_AN_INTEGER)?;
+            let port = argument::integer(value)?;
             call.client.announced.port = port as i32;
-        } else if word::is(option, "ip-address") {
+        } else if is_word(option, "ip-address") {
             call.client.announced.address = Some((*value).into());
-        } else if word::is(option, "ack") {
-            if let Ok(offset) = word::integer(value, word::NOT_AN_INTEGER)
+        } else if is_word(option, "ack") {
+            if let Ok(offset) = argument::integer(value)
                 && call.client.announced.is_replica
             {
                 let offset = u64::try_from(offset).unwrap_or(0);
@@ -104,19 +104,20 @@ pub fn replconf(call: &mut Call<'_>) -> Outcome {
             }
             // It expects no answer.
             return Ok(());
-        } else if word::is(option, "getack") {
+        } else if is_word(option, "getack") {
             // Only a replica has something to acknowledge.
             return Ok(());
-        } else if word::is(option, "rdb-filter-only") {
+        } else if is_word(option, "rdb-filter-only") {
             call.client.announced.functions_only = filter(value)?;
         } else if !["capa", "rdb-only", "version"]
             .iter()
-            .any(|known| word::is(option, known))
+            .any(|known| is_word(option, known))
         {
-            let option = word::shown(option, usize::MAX);
-            return Err(
-                ErrorReply(format!("ERR Unrecognized REPLCONF option: {option}").into()).into(),
-            );
+            let option = errors::shown(option, usize::MAX);
+            return Err(ErrorReply::formatted(format!(
+                "ERR Unrecognized REPLCONF option: {option}"
+            ))
+            .into());
         }
     }
     call.out.ok();
@@ -127,11 +128,11 @@ pub fn replconf(call: &mut Call<'_>) -> Outcome {
 fn filter(value: &[u8]) -> Result<bool, ErrorReply> {
     match value {
         b"" => Ok(true),
-        value if word::is(value, "functions") => Ok(true),
+        value if is_word(value, "functions") => Ok(true),
         value => {
-            let value = word::shown(value, usize::MAX);
+            let value = errors::shown(value, usize::MAX);
             let text = format!("ERR Unsupported rdb-filter-only option: {value}");
-            Err(ErrorReply(text.into()))
+            Err(ErrorReply::formatted(text))
         }
     }
 }
@@ -140,7 +141,7 @@ fn filter(value: &[u8]) -> Result<bool, ErrorReply> {
 pub fn replicaof(call: &mut Call<'_>) -> Outcome {
     const NO_REPLICA: ErrorReply =
         ErrorReply::new("ERR this server is always a master and cannot be made a replica");
-    if word::is(call.args[1], "no") && word::is(call.args[2], "one") {
+    if is_word(call.args[1], "no") && is_word(call.args[2], "one") {
         call.out.ok();
         return Ok(());
     }

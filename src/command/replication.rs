@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::client::{Block, BlockKind};
 use super::server::Server;
-use super::{Call, Outcome, word};
+use super::{Call, Outcome, argument, errors};
 use crate::resp::ErrorReply;
 
 /// Writing is refused while fewer replicas keep up than it needs.
@@ -41,8 +41,8 @@ pub fn role(call: &mut Call<'_>) -> Outcome {
 
 /// WAIT numreplicas timeout: until so many replicas have got everything that was said so far.
 pub fn wait(call: &mut Call<'_>) -> Outcome {
-    let replicas = word::integer(call.args[1], word::NOT_AN_INTEGER)?;
-    let until_ms = word::deadline_ms(call.args[2], call.now_ms)?;
+    let replicas = argument::integer(call.args[1])?;
+    let until_ms = argument::deadline_of_millis(call.args[2], call.now_ms)?;
     let feed = &call.server.feed;
     let acknowledged = feed.acknowledged(feed.offset()) as i64;
     if replicas <= acknowledged || call.client.deny_blocking {
@@ -62,10 +62,9 @@ pub fn wait(call: &mut Call<'_>) -> Outcome {
 
 /// WAITAOF numlocal numreplicas timeout: `numlocal` 1 waits until the log is synced with this connection's writes.
 pub fn waitaof(call: &mut Call<'_>) -> Outcome {
-    const NOT_POSITIVE: ErrorReply = ErrorReply::new("ERR value is out of range, must be positive");
-    let local = word::integer_within(call.args[1], 0..=1)?;
-    let replicas = word::integer_in(call.args[2], 0..=i64::MAX, NOT_POSITIVE)?;
-    let until_ms = word::deadline_ms(call.args[3], call.now_ms)?;
+    let local = argument::integer_within(call.args[1], 0..=1)?;
+    let replicas = argument::not_negative(call.args[2], errors::NOT_POSITIVE)?;
+    let until_ms = argument::deadline_of_millis(call.args[3], call.now_ms)?;
     if call.client.deny_blocking {
         let synced = call.keyspace.engine.log().map(|log| log.synced_lsn().0);
         let is_synced = synced.is_none_or(|synced| synced >= call.client.write_lsn);
@@ -78,7 +77,7 @@ pub fn waitaof(call: &mut Call<'_>) -> Outcome {
         kind: BlockKind::Log {
             lsn: call.client.write_lsn,
             local: local as u8,
-            replicas: replicas as u64,
+            replicas,
         },
         until_ms,
     });

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::argument::is_word;
 use super::bell::Bell;
 use super::client::{Block, BlockKind};
 use super::server::Server;
-use super::{Call, Outcome, settings, word};
+use super::{Call, Outcome, errors, settings};
 use crate::config::Key;
 use crate::interchange::export::Facts;
 use crate::resp::ErrorReply;
@@ -122,8 +123,8 @@ pub fn save(call: &mut Call<'_>) -> Outcome {
 pub fn bgsave(call: &mut Call<'_>) -> Outcome {
     match &call.args[1..] {
         [] => {}
-        [schedule] if word::is(schedule, "schedule") => {}
-        _ => return Err(word::SYNTAX.into()),
+        [schedule] if is_word(schedule, "schedule") => {}
+        _ => return Err(errors::SYNTAX.into()),
     }
     if !call.server.saves.bell.ask((), None) {
         return Err(RUNNING.into());

@@ -4,9 +4,9 @@ use super::argument::{integer, is_word};
 use super::{Call, Outcome, errors};
 use crate::keyspace::glob::{self, Case};
 use crate::keyspace::header::Kind;
-use crate::keyspace::integer::parse_cursor;
 use crate::keyspace::walk::{Filter, Keys, KindFilter};
 use crate::resp::ErrorReply;
+use crate::resp::integer::parse_cursor;
 
 /// How many keys SCAN visits unless told.
 const COUNT: i64 = 10;

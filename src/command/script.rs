@@ -1,9 +1,10 @@
 //! SCRIPT: looking after the scripts that the server knows.
 
+use super::argument::is_word;
 use super::eval::{NESTED, digest};
 use super::running::Kind;
 use super::script_cache::Origin;
-use super::{Call, Outcome, help, word};
+use super::{Call, Outcome, help};
 use crate::resp::ErrorReply;
 
 /// SCRIPT LOAD script
@@ -35,7 +36,7 @@ pub fn flush(call: &mut Call<'_>) -> Outcome {
         ErrorReply::new("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
     match call.args[2..] {
         [] => {}
-        [how] if word::is(how, "sync") || word::is(how, "async") => {}
+        [how] if is_word(how, "sync") || is_word(how, "async") => {}
         _ => return Err(WRONG_WORD.into()),
     }
     let scripting = &call.server.scripting;

@@ -8,15 +8,15 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 use super::argument::integer;
+use super::argument::is_word;
 use super::client::Client;
-use super::errors;
 use super::eval::{EVAL, EVAL_RO, Way, run_in, show, split_arguments};
 use super::running::Kind;
 use super::script_cache::{Found, Origin, ScriptCache};
 use super::script_run::Subject;
 use super::scripting::Figures;
 use super::table::{Command, CommandId};
-use super::{Call, Failure, Outcome, word};
+use super::{Call, Failure, Outcome, errors};
 use crate::resp::ErrorReply;
 pub use crate::script::debugger::Console;
 use crate::script::debugger::Debugger;
@@ -51,12 +51,12 @@ pub fn debug(call: &mut Call<'_>) -> Outcome {
         return Err(IN_PIPELINE.into());
     }
     let how = call.args[2];
-    let mode = if word::is(how, "no") {
+    let mode = if is_word(how, "no") {
         None
-    } else if word::is(how, "yes") {
+    } else if is_word(how, "yes") {
         // SYNC stays until NO.
         call.client.debugging.mode.or(Some(Mode::Aside))
-    } else if word::is(how, "sync") {
+    } else if is_word(how, "sync") {
         Some(Mode::Sync)
     } else {
         return Err(WRONG_WORD.into());
@@ -87,7 +87,7 @@ pub fn begins_session(client: &Client, command: &Command) -> bool {
 
 /// Carries out EVAL on data that goes when this is over: nobody hears of what the script does.
 pub fn carry_out_aside(call: &mut Call<'_>, console: Box<dyn Console>) {
-    let read_only = word::is(call.args[0], "eval_ro");
+    let read_only = is_word(call.args[0], "eval_ro");
     let outcome = session(call, read_only, console, false);
     match outcome {
         Ok(()) | Err(Failure::Slow) => {}

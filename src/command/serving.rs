@@ -8,7 +8,7 @@ use super::eviction::{self, OUT_OF_MEMORY, Room};
 use super::server::Server;
 use super::stats::{add, add_locked};
 use super::table::Flag;
-use super::{Call, Failure, accounting, attempt, client_tracking, errors, word};
+use super::{Call, Failure, accounting, attempt, client_tracking, errors};
 use crate::keyspace::{Keyspace, Look};
 use crate::resp::{ErrorReply, Reply, StreamError};
 use crate::storage::OnMiss;
@@ -151,7 +151,7 @@ fn admit(server: &Server, waiter: &Waiter) -> Result<(), ErrorReply> {
     let admitted = acl::admit(server, &waiter.client, command, &words, Context::TopLevel);
     admitted.map_err(|denial| {
         let text = denial.text(account, command, &words, false);
-        word::error(format!("NOPERM {text}"))
+        ErrorReply::formatted(format!("NOPERM {text}"))
     })
 }
 

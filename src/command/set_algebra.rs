@@ -1,6 +1,6 @@
 //! Sets taken together: SINTER, SUNION, SDIFF and their STORE forms, SINTERCARD.
 
-use super::argument::{integer, is_word};
+use super::argument::{is_word, not_negative, positive};
 use super::set_walk::{LISTED_BYTES_MAX, LISTED_MAX};
 use super::{Call, Failure, Outcome, errors, settings};
 use crate::keyspace::Look;
@@ -185,8 +185,7 @@ fn store(call: &mut Call, operation: Operation, event: &'static str) -> Outcome 
 
 /// SINTERCARD numkeys key [key ...] [LIMIT limit]
 pub fn sintercard(call: &mut Call) -> Outcome {
-    let count = integer(call.args[1]).ok().filter(|count| *count > 0);
-    let count = count.ok_or(errors::NUMKEYS_NOT_POSITIVE)?.cast_unsigned();
+    let count = positive(call.args[1], errors::NUMKEYS_NOT_POSITIVE)?;
     let words = &call.args[2..];
     if count > words.len() as u64 {
         return Err(errors::NUMKEYS_TOO_LARGE.into());
@@ -197,8 +196,7 @@ pub fn sintercard(call: &mut Call) -> Outcome {
         let Some((number, rest)) = rest.split_first().filter(|_| is_word(word, "LIMIT")) else {
             return Err(errors::SYNTAX.into());
         };
-        let number = integer(number).ok().filter(|number| *number >= 0);
-        limit = number.ok_or(errors::LIMIT_NEGATIVE)?.cast_unsigned();
+        limit = not_negative(number, errors::LIMIT_NEGATIVE)?;
         options = rest;
     }
     operands(call, keys)?;

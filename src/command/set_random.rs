@@ -1,6 +1,6 @@
 //! Members of sets at random: SPOP, SRANDMEMBER.
 
-use super::argument::{integer, range};
+use super::argument::{integer_within, not_negative};
 use super::set_walk::{self, MEMBERS_AT_ONCE, place};
 use super::{Call, Failure, Outcome, errors, settings};
 use crate::keyspace::change::Class;
@@ -21,7 +21,7 @@ pub fn srandmember(call: &mut Call) -> Outcome {
         return Err(errors::SYNTAX.into());
     }
     let count = match call.args.get(2) {
-        Some(word) => Some(range(word, -i64::MAX, i64::MAX)?),
+        Some(word) => Some(integer_within(word, -i64::MAX..=i64::MAX)?),
         None => None,
     };
     let key = call.args[1];
@@ -166,10 +166,7 @@ fn pop_one(call: &mut Call) -> Outcome {
 
 fn pop_many(call: &mut Call) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
-    let count = integer(call.args[2])
-        .ok()
-        .and_then(|n| u64::try_from(n).ok());
-    let count = count.ok_or(errors::NOT_POSITIVE)?;
+    let count = not_negative(call.args[2], errors::NOT_POSITIVE)?;
     let look = crate::keyspace::Look::WRITE;
     let len = match call.keyspace.lookup(db, key, now_ms, look)? {
         None => 0,

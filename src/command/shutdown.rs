@@ -5,8 +5,9 @@ use std::task::Waker;
 
 use parking_lot::Mutex;
 
+use super::argument::is_word;
 use super::client::{Block, BlockKind};
-use super::{Call, Outcome, word};
+use super::{Call, Outcome, errors};
 use crate::resp::ErrorReply;
 
 const REQUESTED: u8 = 1;
@@ -68,16 +69,16 @@ pub fn shutdown(call: &mut Call<'_>) -> Outcome {
     let (mut nosave, mut save, mut now, mut force, mut abort) = (false, false, false, false, false);
     for word in &call.args[1..] {
         match *word {
-            w if word::is(w, "nosave") => nosave = true,
-            w if word::is(w, "save") => save = true,
-            w if word::is(w, "now") => now = true,
-            w if word::is(w, "force") => force = true,
-            w if word::is(w, "abort") => abort = true,
-            _ => return Err(word::SYNTAX.into()),
+            w if is_word(w, "nosave") => nosave = true,
+            w if is_word(w, "save") => save = true,
+            w if is_word(w, "now") => now = true,
+            w if is_word(w, "force") => force = true,
+            w if is_word(w, "abort") => abort = true,
+            _ => return Err(errors::SYNTAX.into()),
         }
     }
     if (abort && (nosave || save || now || force)) || (nosave && save) {
-        return Err(word::SYNTAX.into());
+        return Err(errors::SYNTAX.into());
     }
     if abort {
         if !call.server.shutdown.abort() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Call, Outcome, help, word};
+use super::{Call, Outcome, argument, errors, help};
 use crate::resp::ErrorReply;
 
 /// Words of a command that an entry keeps, and bytes of a word.
@@ -111,8 +111,8 @@ pub fn get(call: &mut Call<'_>) -> Outcome {
     const RANGE: ErrorReply = ErrorReply::new("ERR count should be greater than or equal to -1");
     let count = match call.args {
         [_, _] => COUNT_DEFAULT,
-        [_, _, count] => word::integer_in(count, -1..=i64::MAX, RANGE)?,
-        _ => return Err(word::subcommand_syntax(call.args).into()),
+        [_, _, count] => argument::integer_in(count, -1..=i64::MAX, RANGE)?,
+        _ => return Err(errors::subcommand_syntax(call.args).into()),
     };
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     let entries = call.server.slowlog.newest(count);

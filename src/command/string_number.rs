@@ -4,8 +4,8 @@ use super::argument::integer;
 use super::{Call, Failure, Outcome, errors, string_value};
 use crate::keyspace::change::Class;
 use crate::keyspace::header::Encoding;
-use crate::keyspace::integer::parse_i64;
 use crate::keyspace::long_double::LongDouble;
+use crate::resp::integer::parse_i64;
 use crate::storage::Plan;
 
 /// No integer has more digits, sign included.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Db, DbError, Value};
+use crate::command::argument::is_word;
 use crate::command::client::{Entry, Origin};
-use crate::command::word;
 use crate::resp::value;
 use crate::session::{OwnEngine, Session, Step};
 use crate::storage::Lsn;
@@ -69,7 +69,7 @@ impl Connection {
         let Some(name) = words.first() else {
             return Err(DbError::NoWords);
         };
-        if NEED_SERVER.iter().any(|word| word::is(name.as_ref(), word)) {
+        if NEED_SERVER.iter().any(|word| is_word(name.as_ref(), word)) {
             return Err(DbError::NeedsServer);
         }
         value::put_request(self.session.input.room(), words);

@@ -30,7 +30,6 @@ pub mod hash;
 pub mod header;
 pub mod hll;
 pub mod hll_sparse;
-pub mod integer;
 pub mod lcs;
 pub mod library;
 pub mod list;

@@ -6,11 +6,11 @@
 
 use super::hash::{self, small};
 use super::header::{Encoding, Header, Kind};
-use super::integer::parse_i64;
 use super::list::{self, nodes};
 use super::packed::{item_bytes, push};
 use super::set::{self, naming};
 use super::sorted_set::{self, score};
+use crate::resp::integer::parse_i64;
 
 /// A list of these elements in their order.
 pub fn list(

@@ -3,6 +3,7 @@
 
 pub mod double;
 pub mod encode;
+pub mod integer;
 pub mod parser;
 pub mod reply;
 pub mod strtod;

@@ -24,6 +24,11 @@ impl ErrorReply {
         Self(Cow::Borrowed(text))
     }
 
+    /// An error whose text is known only now.
+    pub const fn formatted(text: String) -> Self {
+        Self(Cow::Owned(text))
+    }
+
     /// The first word: `ERR`, `WRONGTYPE` ...
     pub fn code(&self) -> &str {
         self.0.split(' ').next().unwrap_or_default()

@@ -1,5 +1,7 @@
 //! Replies read back: what a client, or a program that embeds the database, makes of the bytes of an answer.
 
+use super::integer::parse_i64;
+
 /// One reply of any type of RESP2 and RESP3.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -136,7 +138,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn number(line: &[u8]) -> Result<i64, Stop> {
-    super::parser::integer(line).ok_or(Stop::NotResp)
+    parse_i64(line).ok_or(Stop::NotResp)
 }
 
 fn count(line: &[u8]) -> Result<usize, Stop> {

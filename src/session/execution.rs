@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::{Session, Step, Store};
 use crate::command::acl::{self, log::Context};
+use crate::command::argument::is_word;
 use crate::command::blocking::Blocked;
 use crate::command::client::{Client, ErrorInReply, ReplyMode, signal};
 use crate::command::dispatch::{Bindings, Handler};
@@ -18,7 +19,7 @@ use crate::command::stats::{add, add_locked};
 use crate::command::table::{Command, CommandId, Flag, Resolved};
 use crate::command::{
     Call, Failure, accounting, attempt, client_eviction, client_tracking, errors, eval, loading,
-    monitor, pubsub, replication, script_debug, transaction, word,
+    monitor, pubsub, replication, script_debug, transaction,
 };
 use crate::keyspace::Keyspace;
 use crate::keyspace::change::Listener;
@@ -305,7 +306,7 @@ impl Session {
     /// Answers the pending EVAL that its session cannot begin, and switches the debugger off.
     pub fn refuse_to_debug(&mut self, why: &str) {
         let text = format!("ERR Fork() failed: can't run EVAL in debugging mode: {why}");
-        self.reply.error(&ErrorReply(text.into()));
+        self.reply.error(&ErrorReply::formatted(text));
         self.client.debugging.mode = None;
         self.finish_request();
     }
@@ -750,8 +751,8 @@ fn rejection(server: &Server, command: &Command, text: &str) -> Vec<u8> {
 /// The first words of web requests: whoever sends them was tricked into talking to this port.
 fn is_foreign(word: &[u8]) -> bool {
     match word.len() {
-        4 => word::is(word, "post"),
-        5 => word::is(word, "host:"),
+        4 => is_word(word, "post"),
+        5 => is_word(word, "host:"),
         _ => false,
     }
 }

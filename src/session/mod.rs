@@ -240,7 +240,7 @@ impl Session {
             None => self.reply.ok(),
             Some(why) => {
                 let text = format!("ERR the {what} failed: {why}");
-                self.reply.error(&ErrorReply(text.into()));
+                self.reply.error(&ErrorReply::formatted(text));
             }
         }
     }

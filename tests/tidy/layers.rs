@@ -69,7 +69,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
         ],
     ),
     ("script", &["config", "resp"]),
-    ("interchange", &["keyspace", "storage"]),
+    ("interchange", &["keyspace", "storage", "resp"]),
     ("keyspace", &["storage", "resp", "vfs", "sync"]),
     ("storage", &["vfs", "sync"]),
     ("config", &["resp"]),

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::selector::{Selector, has_blanks};
 use super::user::User;
 use super::users::{Account, DEFAULT};
+use crate::command::argument::is_word;
 use crate::command::subscriptions::Kind;
 use crate::command::table::{self, Resolved};
-use crate::command::{Call, Outcome, argument, client::signal, help, word};
+use crate::command::{Call, Outcome, argument, client::signal, errors, help};
 use crate::config::Key;
 use crate::resp::{ErrorReply, Reply, text};
 
@@ -35,7 +36,10 @@ pub fn cat(call: &mut Call<'_>) -> Outcome {
         }
         [_, _, name] => {
             let category = table::category(name).ok_or_else(|| {
-                word::error(format!("ERR Unknown category '{}'", word::shown(name, 128)))
+                ErrorReply::formatted(format!(
+                    "ERR Unknown category '{}'",
+                    errors::shown(name, 128)
+                ))
             })?;
             let commands = || table::ACTIVE.iter().filter(|c| c.categories.has(category));
             call.out.array(commands().count());
@@ -43,7 +47,7 @@ pub fn cat(call: &mut Call<'_>) -> Outcome {
                 call.out.bulk(command.name().as_bytes());
             }
         }
-        _ => return Err(word::subcommand_syntax(call.args).into()),
+        _ => return Err(errors::subcommand_syntax(call.args).into()),
     }
     Ok(())
 }
@@ -124,7 +128,7 @@ pub fn setuser(call: &mut Call<'_>) -> Outcome {
     call.server
         .users
         .set(name, rules)
-        .map_err(|error| word::error(format!("ERR {error}")))?;
+        .map_err(|error| ErrorReply::formatted(format!("ERR {error}")))?;
     if let Some(before) = before {
         close_forbidden(call, &[before]);
     }
@@ -218,7 +222,7 @@ pub fn load(call: &mut Call<'_>) -> Outcome {
     let before = call.server.users.all().into_iter();
     let before: Vec<_> = before.map(Before::of).collect();
     super::file::load(&call.server.config, &call.server.users, &path)
-        .map_err(|error| word::error(format!("ERR {error}")))?;
+        .map_err(|error| ErrorReply::formatted(format!("ERR {error}")))?;
     close_forbidden(call, &before);
     call.out.ok();
     Ok(())
@@ -249,10 +253,10 @@ pub fn genpass(call: &mut Call<'_>) -> Outcome {
     let bits = match *call.args {
         [_, _] => PASSWORD_BITS,
         [_, _, bits] => argument::integer(bits)?,
-        _ => return Err(word::subcommand_syntax(call.args).into()),
+        _ => return Err(errors::subcommand_syntax(call.args).into()),
     };
     if !(1..=PASSWORD_BITS_MAX).contains(&bits) {
-        return Err(word::error(format!(
+        return Err(ErrorReply::formatted(format!(
             "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to \
              {PASSWORD_BITS_MAX}"
         ))
@@ -270,13 +274,13 @@ pub fn genpass(call: &mut Call<'_>) -> Outcome {
 pub fn log(call: &mut Call<'_>) -> Outcome {
     let count = match *call.args {
         [_, _] => LOG_ENTRIES,
-        [_, _, reset] if word::is(reset, "reset") => {
+        [_, _, reset] if is_word(reset, "reset") => {
             call.server.acl_log.clear();
             call.out.ok();
             return Ok(());
         }
         [_, _, count] => argument::integer(count)?,
-        _ => return Err(word::subcommand_syntax(call.args).into()),
+        _ => return Err(errors::subcommand_syntax(call.args).into()),
     };
     let entries = call
         .server
@@ -318,17 +322,20 @@ pub fn log(call: &mut Call<'_>) -> Outcome {
 /// ACL DRYRUN username command [arg ...]
 pub fn dryrun(call: &mut Call<'_>) -> Outcome {
     let (name, request) = (call.args[2], &call.args[3..]);
-    let shown = |text: &[u8]| word::shown(text, usize::MAX);
-    let account = call
-        .server
-        .users
-        .get(name)
-        .ok_or_else(|| word::error(format!("ERR User '{}' not found", shown(name))))?;
+    let shown = |text: &[u8]| errors::shown(text, usize::MAX);
+    let account =
+        call.server.users.get(name).ok_or_else(|| {
+            ErrorReply::formatted(format!("ERR User '{}' not found", shown(name)))
+        })?;
     let Resolved::Command(command) = call.server.renames.resolve(request) else {
-        return Err(word::error(format!("ERR Command '{}' not found", shown(request[0]))).into());
+        return Err(ErrorReply::formatted(format!(
+            "ERR Command '{}' not found",
+            shown(request[0])
+        ))
+        .into());
     };
     if !command.accepts(request.len()) {
-        return Err(word::error(format!(
+        return Err(ErrorReply::formatted(format!(
             "ERR wrong number of arguments for '{}' command",
             command.name()
         ))

@@ -19,10 +19,10 @@ pub use users::{Account, Users};
 
 use self::log::{Context, Reason, Refusal};
 use super::client::Client;
+use super::client_admin;
 use super::server::Server;
 use super::stats::add;
 use super::table::Command;
-use super::{client_admin, word};
 use crate::config::Key;
 use crate::resp::text::until_nul;
 use crate::resp::{ErrorReply, text};
@@ -65,7 +65,7 @@ impl Denial {
                 "no permission to access one of the channels used as arguments to the command"
             }
         };
-        word::error(format!(
+        ErrorReply::formatted(format!(
             "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This \
              command is no longer allowed for the following reason: {reason}"
         ))

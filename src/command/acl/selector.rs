@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::rule::RuleError;
+use crate::command::argument::is_word;
 use crate::command::table::{
     self, COUNT, Categories, Command, CommandId, Flag, KeyFlag, KeyFlags, KeyRef, channels,
 };
-use crate::command::word;
 use crate::keyspace::glob::{self, Case};
 use crate::resp::text::until_nul;
 
@@ -109,7 +109,7 @@ impl Selector {
 
     /// Applies one rule.
     pub fn apply(&mut self, rule: &[u8]) -> Result<(), RuleError> {
-        let is = |word: &str| word::is(rule, word);
+        let is = |word: &str| is_word(rule, word);
         if is("allkeys") || is("~*") {
             self.all_keys = true;
             self.keys.clear();

@@ -1,11 +1,11 @@
 //! A user: who may log in as it, and what it may do.
 
+use crate::command::argument::is_word;
 use sha2::{Digest as _, Sha256};
 
 use super::rule::RuleError;
 use super::selector::{Access, Denial, Selector};
 use crate::command::table::{self, Command};
-use crate::command::word;
 use crate::config::words;
 use crate::resp::text::until_nul;
 
@@ -83,7 +83,7 @@ impl User {
 
     /// Applies one rule; a selector in parentheses is one.
     pub fn apply(&mut self, rule: &[u8]) -> Result<(), RuleError> {
-        let is = |word: &str| word::is(rule, word);
+        let is = |word: &str| is_word(rule, word);
         if is("on") {
             self.enabled = true;
         } else if is("off") {

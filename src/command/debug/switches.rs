@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use super::super::argument::{integer, is_word};
-use super::super::{Call, Outcome, word};
+use super::super::{Call, Outcome};
+use crate::command::errors;
 use crate::config::number::bytes;
 use crate::resp::ErrorReply;
 use crate::resp::text::until_nul;
@@ -77,7 +78,7 @@ pub(super) fn set(call: &mut Call<'_>) -> Outcome {
             return Ok(());
         }
         4 if is("replybuffer") && is_word(args[2], "resizing") => &switches.reply_resizing,
-        _ => return Err(word::subcommand_syntax(args).into()),
+        _ => return Err(errors::subcommand_syntax(args).into()),
     };
     switch.store(is_on(args[args.len() - 1]), Ordering::Relaxed);
     call.out.ok();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::limits;
 use super::operands::Operand;
 use super::range::{Told, store};
-use crate::command::argument::{integer, is_word};
+use crate::command::argument::{integer, is_word, not_negative};
 use crate::command::{Call, Outcome, errors};
 use crate::keyspace::double;
 use crate::keyspace::sorted_set::stream::Shown;
@@ -93,10 +93,7 @@ impl Options {
             } else if purpose == Purpose::Reply && is_word(word, "WITHSCORES") {
                 options.with_scores = true;
             } else if purpose == Purpose::Count && !rest.is_empty() && is_word(word, "LIMIT") {
-                let limit = integer(rest[0]).ok();
-                options.limit = limit
-                    .and_then(|limit| u64::try_from(limit).ok())
-                    .ok_or(errors::LIMIT_NEGATIVE)?;
+                options.limit = not_negative(rest[0], errors::LIMIT_NEGATIVE)?;
                 words = &rest[1..];
             } else {
                 return Err(errors::SYNTAX);

@@ -1,8 +1,8 @@
 //! ZPOPMIN, ZPOPMAX, ZMPOP, and those that wait: BZPOPMIN, BZPOPMAX, BZMPOP.
 
 use super::{limits, slot};
-use crate::command::argument::{integer, is_word};
-use crate::command::blocking::{Awaits, deadline_ms};
+use crate::command::argument::{deadline_of_seconds, is_word, not_negative, positive};
+use crate::command::blocking::Awaits;
 use crate::command::{Call, Failure, Outcome, errors};
 use crate::keyspace::change::Class;
 use crate::keyspace::sorted_set::draft::plan;
@@ -66,7 +66,7 @@ pub fn zpopmax(call: &mut Call) -> Outcome {
 fn pop_one_key(call: &mut Call, end: End) -> Outcome {
     let count = match &call.args[2..] {
         [] => None,
-        [count] => Some(not_negative(count)?),
+        [count] => Some(not_negative(count, errors::NOT_POSITIVE)?),
         _ => return Err(errors::SYNTAX.into()),
     };
     let form = if count.is_some() && call.out.is_resp3() {
@@ -79,13 +79,6 @@ fn pop_one_key(call: &mut Call, end: End) -> Outcome {
         call.out.array(0);
     }
     Ok(())
-}
-
-fn not_negative(word: &[u8]) -> Result<u64, ErrorReply> {
-    let number = integer(word).ok();
-    number
-        .and_then(|number| u64::try_from(number).ok())
-        .ok_or(errors::NOT_POSITIVE)
 }
 
 /// Pops up to `count` members and replies with them. Returns how many; None, without a reply: there are none, or none
@@ -188,7 +181,7 @@ pub fn bzpopmax(call: &mut Call) -> Outcome {
 fn pop_or_wait(call: &mut Call, end: End) -> Outcome {
     let args = call.args;
     let (timeout, keys) = args[1..].split_last().expect("the arity asks for both");
-    let until_ms = deadline_ms(timeout, call.now_ms)?;
+    let until_ms = deadline_of_seconds(timeout, call.now_ms)?;
     if !pop_first(call, keys, end, 1, Form::KeyAndFlat)?
         && !call.block_on_keys(keys, Awaits::SortedSet, until_ms)
     {
@@ -206,12 +199,8 @@ struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     fn parse(words: &'a [&'a [u8]]) -> Result<Self, ErrorReply> {
-        let positive = |word: &[u8], error: ErrorReply| {
-            let number = integer(word).ok().filter(|number| *number > 0);
-            number.map(i64::unsigned_abs).ok_or(error)
-        };
         let (numkeys, rest) = words.split_first().expect("the arity asks for it");
-        let numkeys = positive(numkeys, errors::NUMKEYS)?;
+        let numkeys = positive(numkeys, errors::NUMKEYS_NOT_POSITIVE)?;
         let numkeys = usize::try_from(numkeys)
             .ok()
             .filter(|numkeys| *numkeys < rest.len())
@@ -256,7 +245,7 @@ pub fn zmpop(call: &mut Call) -> Outcome {
 pub fn bzmpop(call: &mut Call) -> Outcome {
     let args = call.args;
     let asked = Asked::parse(&args[2..])?;
-    let until_ms = deadline_ms(args[1], call.now_ms)?;
+    let until_ms = deadline_of_seconds(args[1], call.now_ms)?;
     if !pop_first(call, asked.keys, asked.end, asked.count, Form::KeyAndNested)?
         && !call.block_on_keys(asked.keys, Awaits::SortedSet, until_ms)
     {

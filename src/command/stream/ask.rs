@@ -1,7 +1,7 @@
 //! The words of XREAD and XREADGROUP.
 
-use crate::command::argument::{integer, is_word};
-use crate::command::{errors, word};
+use crate::command::argument::{deadline_of_millis, integer, is_word};
+use crate::command::errors;
 use crate::resp::ErrorReply;
 
 /// What the words say.
@@ -39,7 +39,7 @@ impl<'a> Ask<'a> {
             let more = args.len() - 1 - at;
             if is_word(word, "BLOCK") && more > 0 {
                 at += 1;
-                ask.block = Some(word::deadline_ms(args[at], now_ms)?);
+                ask.block = Some(deadline_of_millis(args[at], now_ms)?);
             } else if is_word(word, "COUNT") && more > 0 {
                 at += 1;
                 let count = u64::try_from(integer(args[at])?).unwrap_or(0);

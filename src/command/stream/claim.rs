@@ -5,11 +5,10 @@ use super::pending::page;
 use super::read_group::{consumer, open};
 use super::record_reply;
 use super::told::Told;
-use crate::command::argument::is_word;
+use crate::command::argument::{integer, integer_in, is_word};
 use crate::command::{Call, Failure, Outcome, errors, kind};
 use crate::keyspace::Txn;
 use crate::keyspace::header::Kind;
-use crate::keyspace::integer::parse_i64;
 use crate::keyspace::stream::Stream;
 use crate::keyspace::stream::group::{Consumer, Group, Pending};
 use crate::keyspace::stream::id::StreamId;
@@ -35,9 +34,8 @@ impl Options {
             just_id: false,
             last_id: StreamId::MIN,
         };
-        let number = |word: &[u8], name: &str| {
-            parse_i64(word).ok_or_else(|| errors::stream_claim_option(name))
-        };
+        let number =
+            |word: &[u8], name: &str| integer(word).map_err(|_| errors::stream_claim_option(name));
         // A time that is not given, not past or before 1970 is now.
         let mut delivered_ms = -1i64;
         while let Some((word, rest)) = words.split_first() {
@@ -73,7 +71,7 @@ impl Options {
 }
 
 fn idle_min(word: &[u8], command: &str) -> Result<i64, ErrorReply> {
-    let idle_ms = parse_i64(word).ok_or_else(|| errors::stream_claim_idle(command))?;
+    let idle_ms = integer(word).map_err(|_| errors::stream_claim_idle(command))?;
     Ok(idle_ms.max(0))
 }
 
@@ -270,9 +268,7 @@ fn auto_options(mut words: &[&[u8]]) -> Result<(u64, bool), ErrorReply> {
         match words.split_first() {
             Some((number, rest)) if is_word(word, "COUNT") => {
                 words = rest;
-                count = parse_i64(number)
-                    .filter(|count| (1..=COUNT_MAX).contains(count))
-                    .ok_or(errors::STREAM_CLAIM_COUNT)? as u64;
+                count = integer_in(number, 1..=COUNT_MAX, errors::COUNT_MUST_BE_POSITIVE)? as u64;
             }
             _ => return Err(errors::SYNTAX),
         }

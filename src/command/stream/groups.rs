@@ -3,7 +3,7 @@
 use super::id_word;
 use super::read_group::open;
 use crate::command::argument::{integer, is_word};
-use crate::command::{Call, Failure, Outcome, errors, help, kind, word};
+use crate::command::{Call, Failure, Outcome, errors, help, kind};
 use crate::keyspace::change::Class;
 use crate::keyspace::header::Kind;
 use crate::keyspace::stream::edit::Edit;
@@ -41,7 +41,7 @@ impl Options {
                         read => Some(read),
                     };
                 }
-                _ => return Err(word::subcommand_syntax(args)),
+                _ => return Err(errors::subcommand_syntax(args)),
             }
         }
         Ok(options)
@@ -65,7 +65,7 @@ pub fn create(call: &mut Call<'_>) -> Outcome {
             return Err(errors::STREAM_KEY_REQUIRED.into());
         }
         if args.len() > WORDS_MAX {
-            return Err(word::subcommand_syntax(args).into());
+            return Err(errors::subcommand_syntax(args).into());
         }
         let mut edit = Edit::open(txn, db, key, slot)?;
         let last_id = match last_id(args[4], edit.stream.head.last_id) {
@@ -102,7 +102,7 @@ pub fn setid(call: &mut Call<'_>) -> Outcome {
         let found = open(txn, db, key, name)?;
         let (stream, mut group) = found.ok_or_else(|| errors::stream_no_group_of_key(name, key))?;
         if !matches!(args.len(), 5 | 7) {
-            return Err(word::subcommand_syntax(args).into());
+            return Err(errors::subcommand_syntax(args).into());
         }
         assert!(slot.exists(), "a group has a stream");
         group.head.last_id = match last_id(args[4], stream.head.last_id) {

@@ -6,7 +6,7 @@ use super::pending::Names;
 use super::range::stream;
 use super::record_reply::{self, Wanted};
 use crate::command::argument::{integer, is_word};
-use crate::command::{Call, Failure, Outcome, errors, help, word};
+use crate::command::{Call, Failure, Outcome, errors, help};
 use crate::keyspace::stream::Stream;
 use crate::keyspace::stream::entries::Direction;
 use crate::keyspace::stream::group::{Consumer, Group};
@@ -36,7 +36,7 @@ impl Extent {
                     number => Some(u64::try_from(number).unwrap_or(COUNT)),
                 }))
             }
-            _ => Err(word::subcommand_syntax(args)),
+            _ => Err(errors::subcommand_syntax(args)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::value::{Field, Value};
 use super::{encode_stream, kind, lzf};
 use crate::interchange::crc64::Crc64;
-use crate::keyspace::integer::parse_i64;
+use crate::resp::integer::parse_i64;
 
 /// Texts of up to this many bytes may be integers that are written as such.
 const INTEGER_LEN_MAX: usize = 11;

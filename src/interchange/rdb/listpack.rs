@@ -117,7 +117,7 @@ impl Writer {
     /// Appends a text, as an integer if it reads as one.
     pub fn push(&mut self, text: &[u8]) {
         if text.len() <= INTEGER_LEN_MAX
-            && let Some(value) = crate::keyspace::integer::parse_i64(text)
+            && let Some(value) = crate::resp::integer::parse_i64(text)
         {
             return self.push_integer(value);
         }

@@ -7,7 +7,7 @@
 use std::ops::ControlFlow;
 
 use super::End;
-use crate::keyspace::integer::parse_i64;
+use crate::resp::integer::parse_i64;
 use crate::storage::{Body, Cell, Error, Read, Seek, TreeId};
 
 /// In the head of an element: a node begins with it.

@@ -8,9 +8,9 @@ use std::ops::ControlFlow;
 use super::{Limits, MEMBERS, TREES, naming, sort_integers};
 use crate::keyspace::draft::Draft;
 use crate::keyspace::header::{Encoding, Header, Kind};
-use crate::keyspace::integer::parse_i64;
 use crate::keyspace::packed::{self, Packed};
 use crate::keyspace::txn::{Slot, Txn};
+use crate::resp::integer::parse_i64;
 use crate::storage::{Error, Read, Seek, TreeId};
 
 /// A large set of at most this many members becomes small if they fit half of what a small one may have.

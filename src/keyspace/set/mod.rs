@@ -14,9 +14,9 @@ mod tests;
 
 use super::digest::Digest;
 use super::header::{Encoding, Header};
-use super::integer::parse_i64;
 use super::packed::Packed;
 use super::{Entry, Keyspace};
+use crate::resp::integer::parse_i64;
 use crate::storage::{Body, Error, Read, Seek};
 pub use editor::SetEditor;
 use std::ops::ControlFlow;

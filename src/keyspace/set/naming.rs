@@ -2,7 +2,7 @@
 
 use super::Limits;
 use crate::keyspace::header::Encoding;
-use crate::keyspace::integer::parse_i64;
+use crate::resp::integer::parse_i64;
 
 /// The longest decimal form of a 64-bit integer: no integer is too long where this is allowed.
 const INTEGER_LEN_MAX: u64 = 20;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::keyspace::integer::parse_cursor;
+use crate::resp::integer::parse_cursor;
 use crate::resp::text::until_nul;
 
 /// Bytes of an ID as a key of a tree.

@@ -195,7 +195,7 @@ fn fields_hash(pairs: &[&[u8]]) -> u16 {
 
 /// Bytes that Redis takes for a text in a node: one that is an integer is kept as that.
 fn item_bytes(text: &[u8]) -> u64 {
-    if let Some(number) = crate::keyspace::integer::parse_i64(text) {
+    if let Some(number) = crate::resp::integer::parse_i64(text) {
         return integer_bytes(number);
     }
     let len = text.len() as u64;

@@ -1,7 +1,8 @@
 //! Clients blocked on keys, with commands made for the test: a value is taken from the first key that has one.
 
 use super::*;
-use crate::command::blocking::{Awaits, deadline_ms};
+use crate::command::argument::deadline_of_seconds;
+use crate::command::blocking::Awaits;
 use crate::command::serving::{Ending, end_wait};
 use crate::command::string;
 
@@ -11,7 +12,7 @@ fn take(call: &mut Call<'_>) -> Outcome {
         &call.args[1..call.args.len() - 1],
         call.args[call.args.len() - 1],
     );
-    let until_ms = deadline_ms(timeout, call.now_ms)?;
+    let until_ms = deadline_of_seconds(timeout, call.now_ms)?;
     for key in keys {
         let words = [&b"getdel"[..], key];
         let mark = call.out.mark();

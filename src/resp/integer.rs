@@ -1,37 +1,32 @@
-//! Numbers as words of a command: strict decimal integers, and cursors.
+//! Integers as text: those of the protocol, which are decimal and strict, and cursors.
 
-use crate::resp::text::until_nul;
-
-/// Longest decimal form of a 64-bit integer, sign included.
-const DIGITS_MAX: usize = 20;
+use super::text::until_nul;
 
 /// Reads `text` as a 64-bit integer if printing the integer would give `text` back: no spaces, no plus sign,
 /// no leading zeroes, no minus zero.
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
-    if text.is_empty() || text.len() > DIGITS_MAX {
-        return None;
-    }
-    if text == b"0" {
-        return Some(0);
-    }
-    let (negative, digits) = match text.split_first() {
-        Some((b'-', rest)) => (true, rest),
-        _ => (false, text),
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        all => (false, all),
     };
-    if !matches!(digits.first(), Some(b'1'..=b'9')) {
-        return None;
+    match digits {
+        [b'0'] if !negative => return Some(0),
+        [b'1'..=b'9', rest @ ..] if rest.len() < 19 => {}
+        _ => return None,
     }
-    let mut value: u64 = 0;
-    for &byte in digits {
-        if !byte.is_ascii_digit() {
+    let mut value: i64 = 0;
+    for &digit in digits {
+        if !digit.is_ascii_digit() {
             return None;
         }
-        value = value.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
+        let digit = i64::from(digit - b'0');
+        // Counted downwards, so that the smallest number fits.
+        value = value.checked_mul(10)?.checked_sub(digit)?;
     }
     if negative {
-        0i64.checked_sub_unsigned(value)
+        Some(value)
     } else {
-        i64::try_from(value).ok()
+        value.checked_neg()
     }
 }
 
@@ -89,6 +84,7 @@ mod tests {
             "",
             "-",
             "-0",
+            "00",
             "+1",
             "01",
             " 1",
