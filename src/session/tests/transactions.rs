@@ -245,3 +245,21 @@ fn what_is_queued_counts_against_the_query_buffer_limit() {
     world.ask(&mut session, &format!("{set}{set}"));
     assert!(session.is_over_input_limit(&world.server));
 }
+
+/// The new group once stood beside the other one as that had been before the transaction.
+#[test]
+fn a_group_is_made_in_the_transaction_that_acknowledges_for_another() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    world.ask(
+        &mut session,
+        "XADD s 1-1 f v\r\nXADD s 2-1 f v\r\nXGROUP CREATE s g 0\r\nXREADGROUP GROUP g c STREAMS s >\r\n",
+    );
+    let done = world.ask(
+        &mut session,
+        "MULTI\r\nXACK s g 1-1\r\nXGROUP CREATE s other 0\r\nEXEC\r\n",
+    );
+    assert!(done.ends_with("*2\r\n:1\r\n+OK\r\n"), "{done}");
+    let pending = world.ask(&mut session, "XPENDING s g\r\n");
+    assert!(pending.starts_with("*4\r\n:1\r\n"), "{pending}");
+}

@@ -393,11 +393,12 @@ impl Engine {
 
     /// Puts a value at `key`; what hung at an old one is dropped.
     fn put_value(&mut self, tree: TreeId, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        let mut desc = self.desc(tree);
-        let is_long = key.len() > node::key_inline_max(self.pager.page_bytes());
         if !self.nested.is_empty() {
             self.write_nested_of(tree)?;
         }
+        // What was written back may have moved the root, and has changed what the tree counts.
+        let mut desc = self.desc(tree);
+        let is_long = key.len() > node::key_inline_max(self.pager.page_bytes());
         let mut overflow = None;
         if is_long {
             self.need_savepoint();

@@ -707,6 +707,50 @@ fn a_key_that_is_missed_at_the_edge_leaves_no_wrong_way() {
     });
 }
 
+/// A cell was once put into a nested tree as that had been before the changes below its other cells were written into it,
+/// and so took them back: the pages that they had freed were then in use.
+#[test]
+fn a_cell_is_put_beside_cells_whose_trees_have_changed() {
+    let mut rig = Rig::new(512, 1 << 20);
+    let below = |engine: &mut Engine, name: &[u8]| {
+        let keys = engine.root(RootId(0))?;
+        let groups = engine.nested(keys, b"key", 0)?.expect("it is there");
+        let tree = engine.nested(groups, name, 0)?.expect("it is there");
+        Ok::<_, Error>((groups, tree))
+    };
+    rig.change(Plan::Savepoint, |engine| {
+        let keys = engine.root(RootId(0))?;
+        engine.put_nested(keys, b"key", b"", 1)?;
+        let groups = engine.nested(keys, b"key", 0)?.expect("it is there");
+        engine.put_nested(groups, b"first", b"", 1)?;
+        let (_, tree) = below(engine, b"first")?;
+        (0..40_u8).try_for_each(|n| engine.put(tree, &[n], b"", b"value"))
+    });
+    rig.checkpoint();
+    rig.change(Plan::Savepoint, |engine| {
+        let (groups, tree) = below(engine, b"first")?;
+        for n in 0..30_u8 {
+            assert!(engine.delete(tree, &[n])?);
+        }
+        engine.put_nested(groups, b"second", b"", 1)?;
+        engine.put(groups, b"third", b"", b"")
+    });
+    let left = |rig: &Rig| {
+        rig.with(|engine| {
+            engine.begin_command(OnMiss::Read);
+            let (groups, tree) = below(engine, b"first").expect("storage that works");
+            assert_eq!(engine.count(groups), 3);
+            engine.count(tree)
+        })
+    };
+    assert_eq!(left(&rig), 10);
+    rig.kill_and_open();
+    assert_eq!(left(&rig), 10, "as the log has it");
+    rig.checkpoint();
+    rig.kill_and_open();
+    assert_eq!(left(&rig), 10, "as the checkpoint has it");
+}
+
 /// Pushes and pops at the ends of two nested trees of each of two cells, beside look-ups, deletes in the middle,
 /// checkpoints and snapshots, are what they are in maps.
 #[test]
