@@ -1,8 +1,15 @@
 //! The synchronisation primitives that storage uses, in one place, so that loom can model-check the
 //! production types: under `--cfg loom` these are loom's, otherwise parking_lot's and the standard library's.
+//! On them, [`Inbox`]: how a thread is asked for what it does.
+
+pub mod inbox;
+
+pub use inbox::{Inbox, Wake};
 
 #[cfg(not(loom))]
 mod imp {
+    use std::time::Duration;
+
     pub use parking_lot::{Condvar, Mutex, MutexGuard};
     pub use std::sync::Arc;
     pub use std::sync::atomic::{
@@ -13,10 +20,17 @@ mod imp {
     pub fn wait<T>(condvar: &Condvar, guard: &mut MutexGuard<'_, T>) {
         condvar.wait(guard);
     }
+
+    /// The same, for `time` at most.
+    pub fn wait_for<T>(condvar: &Condvar, guard: &mut MutexGuard<'_, T>, time: Duration) {
+        condvar.wait_for(guard, time);
+    }
 }
 
 #[cfg(loom)]
 mod imp {
+    use std::time::Duration;
+
     pub use loom::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
     };
@@ -71,6 +85,11 @@ mod imp {
                 .wait(guard)
                 .expect("no thread of a model panics while it holds a lock")
         });
+    }
+
+    /// The same: no time passes in a model.
+    pub fn wait_for<T>(condvar: &Condvar, guard: &mut MutexGuard<'_, T>, _time: Duration) {
+        wait(condvar, guard);
     }
 
     fn replace_with<T>(place: &mut T, change: impl FnOnce(T) -> T) {

@@ -55,7 +55,7 @@ impl Host for ServerHost {
                         keeper.set_policy(policy_of(config));
                     }
                 }
-                Key::WalKeep => self.server.archive.ring(),
+                Key::WalKeep => self.server.archive.ask(),
                 Key::Appendonly => {
                     self.server.append_only.want(config.is_on(Key::Appendonly));
                 }
@@ -134,7 +134,7 @@ pub fn serve(launch: Launch) -> Result<(), ServeError> {
         Err(_) => None,
     };
     let mut end = CleanEnd::new(shared, log);
-    let served = listening.serve(vec![Box::new(housekeeping)], &mut end);
+    let served = listening.serve(housekeeping, &mut end);
     launch.stopping();
     if let Some(metrics) = metrics {
         metrics.stop();

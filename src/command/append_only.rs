@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
 use super::{Call, Outcome};
 use crate::resp::ErrorReply;
+use crate::sync::{Inbox, Wake};
 
 /// What has become of the append-only file so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,82 +32,80 @@ pub struct FileState {
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+struct Asked {
     state: FileState,
-    is_asked: bool,
+    /// The file is to be written anew.
+    rewrite: bool,
     has_news: bool,
-    stop: bool,
 }
 
-/// Why the thread goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ring {
+/// What the thread is to do beside writing what there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
     /// The file is to be written anew.
     pub rewrite: bool,
     /// The server ends.
     pub stop: bool,
 }
 
-/// Where the thread that writes the file waits.
+/// The append-only file as threads share it: what has become of it, and where the thread that writes it waits.
 #[derive(Debug, Default)]
-pub struct FileBell {
-    inner: Mutex<Inner>,
-    changed: Condvar,
+pub struct AppendOnly {
+    inbox: Inbox<Asked>,
 }
 
-impl FileBell {
+impl AppendOnly {
     /// Asks for the file to be written anew; false if it is being so.
     pub fn ask(&self) -> bool {
-        let mut inner = self.inner.lock();
-        if inner.state.is_rewriting || inner.is_asked {
-            return false;
-        }
-        inner.is_asked = true;
-        inner.state.is_rewriting = true;
-        self.changed.notify_one();
-        true
+        self.inbox.ask(|asked| {
+            if asked.state.is_rewriting || asked.rewrite {
+                return false;
+            }
+            asked.rewrite = true;
+            asked.state.is_rewriting = true;
+            true
+        })
     }
 
     /// `appendonly` is this now.
     pub fn want(&self, is_wanted: bool) {
-        let mut inner = self.inner.lock();
-        inner.state.is_wanted = is_wanted;
-        inner.has_news = true;
-        self.changed.notify_one();
+        self.inbox.ask(|asked| {
+            asked.state.is_wanted = is_wanted;
+            asked.has_news = true;
+        });
     }
 
     /// There is something to write.
-    pub fn ring(&self) {
-        self.inner.lock().has_news = true;
-        self.changed.notify_one();
+    pub fn wake(&self) {
+        self.inbox.ask(|asked| asked.has_news = true);
     }
 
+    /// The thread is to end, in one turn more.
     pub fn stop(&self) {
-        self.inner.lock().stop = true;
-        self.changed.notify_one();
+        self.inbox.stop();
     }
 
     /// Waits until there is something to do, at most for `time`.
-    pub fn wait(&self, time: Duration) -> Ring {
-        let mut inner = self.inner.lock();
-        if !inner.is_asked && !inner.stop && !inner.has_news {
-            self.changed.wait_for(&mut inner, time);
-        }
-        inner.has_news = false;
-        Ring {
-            rewrite: std::mem::take(&mut inner.is_asked),
-            stop: inner.stop,
+    pub fn wait(&self, time: Duration) -> Work {
+        let woken = self.inbox.wait(Some(time), |asked| {
+            let has_news = std::mem::take(&mut asked.has_news);
+            let rewrite = std::mem::take(&mut asked.rewrite);
+            (has_news || rewrite).then_some(rewrite)
+        });
+        Work {
+            rewrite: woken == Wake::Asked(true),
+            stop: woken == Wake::Stop,
         }
     }
 
     /// Changes what is known of the file.
     pub fn note(&self, change: impl FnOnce(&mut FileState)) {
-        change(&mut self.inner.lock().state);
+        self.inbox.with(|asked| change(&mut asked.state));
     }
 
     /// What has become of the file so far.
     pub fn state(&self) -> FileState {
-        self.inner.lock().state.clone()
+        self.inbox.with(|asked| asked.state.clone())
     }
 }
 

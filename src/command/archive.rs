@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::storage::log::Archived;
+use crate::sync::{Inbox, Wake};
 
 /// What has become of the archive so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,19 +28,13 @@ pub struct ArchiveFolder {
     pub dir: Option<PathBuf>,
 }
 
-#[derive(Debug, Default)]
-struct Ring {
-    is_rung: bool,
-    stop: bool,
-}
-
 /// The archive as threads share it.
 #[derive(Debug, Default)]
 pub struct Archive {
     folder: Mutex<ArchiveFolder>,
     state: Mutex<ArchiveState>,
-    ring: Mutex<Ring>,
-    changed: Condvar,
+    /// There may be something to copy.
+    inbox: Inbox<bool>,
 }
 
 impl Archive {
@@ -49,25 +44,19 @@ impl Archive {
     }
 
     /// There may be something to copy.
-    pub fn ring(&self) {
-        self.ring.lock().is_rung = true;
-        self.changed.notify_one();
+    pub fn ask(&self) {
+        self.inbox.ask(|asked| *asked = true);
     }
 
     /// The thread that copies is to end.
     pub fn stop(&self) {
-        self.ring.lock().stop = true;
-        self.changed.notify_one();
+        self.inbox.stop();
     }
 
     /// Waits until there may be something to copy, or for `time`. False: the thread is to end.
     pub fn wait(&self, time: Duration) -> bool {
-        let mut ring = self.ring.lock();
-        if !ring.is_rung && !ring.stop {
-            self.changed.wait_for(&mut ring, time);
-        }
-        ring.is_rung = false;
-        !ring.stop
+        let take = |asked: &mut bool| std::mem::take(asked).then_some(());
+        self.inbox.wait(Some(time), take) != Wake::Stop
     }
 
     /// An attempt has ended. Returns whether it is the first that failed behind one that did not, or the other way round.

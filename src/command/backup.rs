@@ -9,8 +9,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::argument::is_word;
-use super::bell::Bell;
 use super::client::{Block, BlockKind};
+use super::job::Job;
 use super::{Call, Outcome, argument, errors};
 use crate::config::Permission;
 use crate::resp::ErrorReply;
@@ -44,7 +44,7 @@ pub struct BackupState {
 /// Backups: where they are asked for, and what has become of them.
 #[derive(Debug, Default)]
 pub struct Backups {
-    pub bell: Bell<Wish>,
+    pub job: Job<Wish>,
     state: Mutex<BackupState>,
 }
 
@@ -67,7 +67,7 @@ impl Backups {
         }
         state.error.clone_from(&error);
         drop(state);
-        self.bell.ended(error);
+        self.job.ended(error);
     }
 
     /// There are no checkpoints until this time; 0: there are.
@@ -137,7 +137,7 @@ fn copy(call: &mut Call<'_>, path: &Path) -> Outcome {
 
 fn ask(call: &mut Call<'_>, wish: Wish) -> Outcome {
     let entry = Arc::clone(&call.client.entry);
-    if !call.server.backups.bell.ask(wish, Some(entry)) {
+    if !call.server.backups.job.ask(wish, Some(entry)) {
         return Err(RUNNING.into());
     }
     call.client.block = Some(Block {

@@ -1,18 +1,18 @@
 //! CHECKPOINT: everything committed so far is put into the data file.
 
-use parking_lot::{Condvar, Mutex};
 use std::time::Duration;
 
-use super::bell::Ring;
+use parking_lot::Mutex;
+
 use super::client::{Block, BlockKind};
 use super::{Call, Outcome};
+use crate::sync::{Inbox, Wake};
 
 #[derive(Debug, Default)]
 struct Asked {
     tickets: u64,
     /// What those who asked want besides.
     wish: Wish,
-    stop: bool,
 }
 
 /// What is wanted besides the checkpoint.
@@ -31,53 +31,45 @@ struct Served {
 
 /// Where checkpoints are asked for, and where the thread that makes them waits.
 #[derive(Debug, Default)]
-pub struct CheckpointBell {
-    asked: Mutex<Asked>,
-    changed: Condvar,
+pub struct Checkpoints {
+    inbox: Inbox<Asked>,
     served: Mutex<Served>,
 }
 
-impl CheckpointBell {
+impl Checkpoints {
     /// Asks for a checkpoint of everything committed so far. The ticket is served when it has ended.
-    pub fn ring(&self) -> u64 {
-        self.ask(Wish::default())
+    pub fn ask(&self) -> u64 {
+        self.ask_for(Wish::default())
     }
 
     /// Asks for a checkpoint, and that the cache forgets its pages.
-    pub fn ring_to_reload(&self) -> u64 {
-        self.ask(Wish {
+    pub fn ask_to_reload(&self) -> u64 {
+        self.ask_for(Wish {
             forgets_cache: true,
         })
     }
 
-    fn ask(&self, wish: Wish) -> u64 {
-        let mut asked = self.asked.lock();
-        let is_alone = asked.tickets == self.served();
-        asked.wish = Wish {
-            forgets_cache: wish.forgets_cache || (!is_alone && asked.wish.forgets_cache),
-        };
-        asked.tickets += 1;
-        self.changed.notify_one();
-        asked.tickets
+    fn ask_for(&self, wish: Wish) -> u64 {
+        self.inbox.ask(|asked| {
+            let is_alone = asked.tickets == self.served();
+            asked.wish = Wish {
+                forgets_cache: wish.forgets_cache || (!is_alone && asked.wish.forgets_cache),
+            };
+            asked.tickets += 1;
+            asked.tickets
+        })
     }
 
     /// The thread that waits is to end.
     pub fn stop(&self) {
-        self.asked.lock().stop = true;
-        self.changed.notify_one();
+        self.inbox.stop();
     }
 
     /// Waits until someone asks, at most for `time`: somebody waits for the ticket that comes with the wish.
-    pub fn wait(&self, time: Duration) -> Ring<(u64, Wish)> {
-        let mut asked = self.asked.lock();
-        if asked.tickets == self.served() && !asked.stop {
-            self.changed.wait_for(&mut asked, time);
-        }
-        match *asked {
-            Asked { stop: true, .. } => Ring::Stop,
-            Asked { tickets, wish, .. } if tickets > self.served() => Ring::Asked((tickets, wish)),
-            Asked { .. } => Ring::Time,
-        }
+    pub fn wait(&self, time: Duration) -> Wake<(u64, Wish)> {
+        self.inbox.wait(Some(time), |asked| {
+            (asked.tickets > self.served()).then_some((asked.tickets, asked.wish))
+        })
     }
 
     /// The checkpoint for this ticket, and all before it, has ended.
@@ -98,7 +90,7 @@ impl CheckpointBell {
 
 /// CHECKPOINT: returns when everything committed before it is in the data file and the log is empty of it.
 pub fn checkpoint(call: &mut Call<'_>) -> Outcome {
-    let ticket = call.server.checkpoints.ring();
+    let ticket = call.server.checkpoints.ask();
     call.client.block = Some(Block {
         kind: BlockKind::Checkpoint { ticket },
         until_ms: None,

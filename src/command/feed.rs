@@ -357,7 +357,7 @@ pub fn consume(effects: &Effects<'_>, maker: Option<&mut Maker<'_>>) {
         say_all(&mut inner.file, data, is_one);
         inner.file_lsn = effects.lsn;
         drop(inner);
-        server.append_only.ring();
+        server.append_only.wake();
     }
 }
 

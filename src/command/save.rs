@@ -8,8 +8,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::argument::is_word;
-use super::bell::Bell;
 use super::client::{Block, BlockKind};
+use super::job::Job;
 use super::server::Server;
 use super::{Call, Outcome, errors, settings};
 use crate::config::Key;
@@ -39,7 +39,7 @@ pub struct SaveState {
 /// Saves: where they are asked for, and what has become of them.
 #[derive(Debug, Default)]
 pub struct Saves {
-    pub bell: Bell<()>,
+    pub job: Job<()>,
     state: Mutex<SaveState>,
 }
 
@@ -72,10 +72,10 @@ impl Saves {
         }
         state.error.clone_from(&error);
         drop(state);
-        self.bell.ended(error);
+        self.job.ended(error);
     }
 
-    /// A save that nobody asked the bell for has succeeded.
+    /// A save that nobody asked this thread for has succeeded.
     pub fn ended_beside(&self, now_ms: u64, dirty: u64) {
         let mut state = self.state.lock();
         (state.last_s, state.dirty) = (now_ms / 1000, dirty);
@@ -109,7 +109,7 @@ const RUNNING: ErrorReply = ErrorReply::new("ERR Background save already in prog
 /// SAVE
 pub fn save(call: &mut Call<'_>) -> Outcome {
     let entry = Arc::clone(&call.client.entry);
-    if !call.server.saves.bell.ask((), Some(entry)) {
+    if !call.server.saves.job.ask((), Some(entry)) {
         return Err(RUNNING.into());
     }
     call.client.block = Some(Block {
@@ -126,7 +126,7 @@ pub fn bgsave(call: &mut Call<'_>) -> Outcome {
         [schedule] if is_word(schedule, "schedule") => {}
         _ => return Err(errors::SYNTAX.into()),
     }
-    if !call.server.saves.bell.ask((), None) {
+    if !call.server.saves.job.ask((), None) {
         return Err(RUNNING.into());
     }
     call.out.simple("Background saving started");

@@ -5,11 +5,11 @@ use super::migrate::{Alone, Peers};
 use std::sync::Arc;
 
 use super::acl::{AclLog, Users};
-use super::append_only::FileBell;
+use super::append_only::AppendOnly;
 use super::archive::Archive;
 use super::backup::Backups;
 use super::blocking::BlockTable;
-use super::checkpoint::CheckpointBell;
+use super::checkpoint::Checkpoints;
 use super::client::{Entry, signal};
 use super::collation::Collation;
 use super::debug::Switches;
@@ -56,7 +56,7 @@ pub struct Server {
     pub latency: Latency,
     pub pause: Pause,
     pub shutdown: Shutdown,
-    pub checkpoints: CheckpointBell,
+    pub checkpoints: Checkpoints,
     pub saves: Saves,
     pub backups: Backups,
     /// Where the log is copied to.
@@ -71,7 +71,7 @@ pub struct Server {
     pub scripting: Scripting,
     /// Replicas and the append-only file.
     pub feed: Feed,
-    pub append_only: FileBell,
+    pub append_only: AppendOnly,
     /// Where files beside the database are written, if any can be.
     pub disk: Option<Arc<dyn Vfs>>,
     /// While the log is being replayed most commands answer LOADING.
@@ -103,7 +103,7 @@ impl Server {
             latency: Latency::default(),
             pause: Pause::default(),
             shutdown: Shutdown::default(),
-            checkpoints: CheckpointBell::default(),
+            checkpoints: Checkpoints::default(),
             saves: Saves::default(),
             backups: Backups::default(),
             archive: Archive::default(),
@@ -115,7 +115,7 @@ impl Server {
             tracking: Tracking::default(),
             scripting: Scripting::default(),
             feed: Feed::default(),
-            append_only: FileBell::default(),
+            append_only: AppendOnly::default(),
             disk: None,
             loading: Loading::default(),
         }

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use super::appender::{Before, Place};
 use super::durability::Durability;
-use crate::command::append_only::Ring;
+use crate::command::append_only::Work;
 use crate::command::feed::Pending;
 use crate::command::server::Server;
 use crate::command::settings;
@@ -171,21 +171,21 @@ impl<'a> AppendFile<'a> {
         (self.file.is_some() && !self.is_unsynced).then_some(self.lsn)
     }
 
-    /// Does what there is to do: what the bell says, and what was said since the last turn.
-    pub fn turn(&mut self, ring: Ring) {
+    /// Does what there is to do: what was asked for, and what was said since the last turn.
+    pub fn turn(&mut self, work: Work) {
         let is_wanted = self.server.append_only.state().is_wanted;
-        let rests = self.server.clock.mono_us() < self.rests_until_us && !ring.rewrite;
-        if !ring.stop
+        let rests = self.server.clock.mono_us() < self.rests_until_us && !work.rewrite;
+        if !work.stop
             && !rests
-            && (ring.rewrite || is_wanted != self.file.is_some() || self.has_grown())
+            && (work.rewrite || is_wanted != self.file.is_some() || self.has_grown())
         {
-            if is_wanted || ring.rewrite {
+            if is_wanted || work.rewrite {
                 self.rewrite(is_wanted);
             } else {
                 self.close();
             }
         }
-        self.drain(ring.stop);
+        self.drain(work.stop);
     }
 
     fn has_grown(&self) -> bool {

@@ -59,7 +59,6 @@ impl Appender {
         let thread = std::thread::Builder::new()
             .name("append".to_owned())
             .spawn(move || {
-                let bell = &of_thread.server.append_only;
                 let mut file = AppendFile::new(
                     &of_thread.server,
                     &of_thread.engine,
@@ -68,9 +67,9 @@ impl Appender {
                 );
                 file.take_over(before);
                 loop {
-                    let ring = bell.wait(LOOK);
-                    file.turn(ring);
-                    if ring.stop {
+                    let work = of_thread.server.append_only.wait(LOOK);
+                    file.turn(work);
+                    if work.stop {
                         return;
                     }
                 }

@@ -34,7 +34,7 @@ impl Archiver {
         let thread = std::thread::Builder::new()
             .name("archive".to_owned())
             .spawn(move || {
-                of_thread.server.archive.ring();
+                of_thread.server.archive.ask();
                 while of_thread.server.archive.wait(REST) {
                     copy(&of_thread, keeper.log(), &*vfs);
                 }

@@ -1,4 +1,4 @@
-//! The thread of periodic jobs: `hz` times a second it takes the engine lock and gives each job its turn.
+//! The thread that does [`Housekeeping`], `hz` times a second, under the engine lock.
 
 use std::io;
 use std::sync::Arc;
@@ -6,73 +6,50 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
 use super::Shared;
-use crate::keyspace::Keyspace;
-
-/// Something to do regularly under the engine lock: expiry, triggers of checkpoints. A turn is short.
-pub trait Job: Send {
-    /// One turn; `now_ms` is the wall time in milliseconds.
-    fn run(&mut self, keyspace: &mut Keyspace, now_ms: u64);
-}
+use super::housekeeping::Housekeeping;
+use crate::sync::{Inbox, Wake};
 
 /// The running thread.
 pub struct Background {
-    stop: Arc<Stop>,
+    inbox: Arc<Inbox<()>>,
     thread: JoinHandle<()>,
 }
 
-/// Whether the thread is to end, and how it hears of it.
-#[derive(Default)]
-struct Stop {
-    asked: Mutex<bool>,
-    changed: Condvar,
-}
-
 impl Background {
-    /// Starts the thread with these jobs.
-    pub fn start(shared: Arc<Shared>, jobs: Vec<Box<dyn Job>>) -> io::Result<Self> {
-        let stop = Arc::new(Stop::default());
-        let stopped = Arc::clone(&stop);
+    /// Starts the thread.
+    pub fn start(shared: Arc<Shared>, housekeeping: Housekeeping) -> io::Result<Self> {
+        let inbox = Arc::new(Inbox::default());
+        let of_thread = Arc::clone(&inbox);
         let thread = std::thread::Builder::new()
             .name("background".to_owned())
-            .spawn(move || run(&shared, &stopped, jobs))?;
-        Ok(Self { stop, thread })
+            .spawn(move || run(&shared, &of_thread, housekeeping))?;
+        Ok(Self { inbox, thread })
     }
 
     /// Ends the thread after the turn that is on.
     pub fn stop(self) {
-        *self.stop.asked.lock() = true;
-        self.stop.changed.notify_one();
+        self.inbox.stop();
         if self.thread.join().is_err() {
             tracing::error!("the background thread panicked");
         }
     }
 }
 
-fn run(shared: &Shared, stop: &Stop, mut jobs: Vec<Box<dyn Job>>) {
+fn run(shared: &Shared, inbox: &Inbox<()>, mut housekeeping: Housekeeping) {
     loop {
         let hz = shared.server.tuning.hz.load(Ordering::Relaxed).max(1);
-        let mut asked = stop.asked.lock();
-        if !*asked {
-            stop.changed
-                .wait_for(&mut asked, Duration::from_micros(1_000_000 / hz));
-        }
-        if *asked {
+        let period = Duration::from_micros(1_000_000 / hz);
+        if inbox.wait(Some(period), |()| None::<()>) == Wake::Stop {
             return;
         }
-        drop(asked);
         let server = &shared.server;
         server.stats.sample_rates(server.clock.mono_us());
         server.peers.close_idle(server.clock.mono_us());
         if server.switches.cron_paused.load(Ordering::Relaxed) {
             continue;
         }
-        for job in &mut jobs {
-            // Each job has a hold of its own, so that commands get in between.
-            let mut keyspace = shared.engine.lock();
-            job.run(&mut keyspace, shared.server.clock.wall_ms());
-        }
+        let mut keyspace = shared.engine.lock();
+        housekeeping.run(&mut keyspace, server.clock.wall_ms());
     }
 }

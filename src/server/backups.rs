@@ -10,9 +10,9 @@ use std::time::Duration;
 use super::Shared;
 use super::priority;
 use crate::command::backup::Wish;
-use crate::command::bell::Ring;
 use crate::storage::checkpoint::EngineLock;
 use crate::storage::{self, backup};
+use crate::sync::Wake;
 use crate::vfs::Vfs;
 
 /// How often it looks whether a checkpoint has ended.
@@ -48,7 +48,7 @@ impl Backups {
 
     /// Ends the thread, and gives up the copy that is on.
     pub fn stop(self) {
-        self.shared.server.backups.bell.stop();
+        self.shared.server.backups.job.stop();
         if self.thread.join().is_err() {
             tracing::error!("the backup thread panicked");
         }
@@ -58,7 +58,7 @@ impl Backups {
 fn run(shared: &Shared, vfs: &dyn Vfs) {
     priority::give_way();
     let backups = &shared.server.backups;
-    while let Ring::Asked(wish) = backups.bell.wait(None) {
+    while let Wake::Asked(wish) = backups.job.wait(None) {
         let done = match &wish {
             Wish::Copy(path) => copy(shared, vfs, path),
             Wish::Hold { until_ms } => hold(shared, *until_ms),
@@ -76,9 +76,9 @@ fn copy(shared: &Shared, vfs: &dyn Vfs, path: &Path) -> Result<(), BackupError> 
     let server = &shared.server;
     server.backups.started();
     backup::refuse_existing(vfs, path)?;
-    let ticket = server.checkpoints.ring();
+    let ticket = server.checkpoints.ask();
     while server.checkpoints.served() < ticket {
-        if server.backups.bell.is_stopping() {
+        if server.backups.job.is_stopping() {
             return Err(BackupError::Stopping);
         }
         std::thread::sleep(WAIT);
@@ -93,7 +93,7 @@ fn copy(shared: &Shared, vfs: &dyn Vfs, path: &Path) -> Result<(), BackupError> 
         backup::PIECE_BYTES,
         &mut |copied| {
             server.backups.advanced(copied);
-            if server.backups.bell.is_stopping() {
+            if server.backups.job.is_stopping() {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -119,7 +119,7 @@ fn hold(shared: &Shared, until_ms: u64) -> Result<(), BackupError> {
         });
         match ended {
             Ok(true) => return Ok(()),
-            Ok(false) if !server.backups.bell.is_stopping() => std::thread::sleep(WAIT),
+            Ok(false) if !server.backups.job.is_stopping() => std::thread::sleep(WAIT),
             Ok(false) => return Err(BackupError::Stopping),
             Err(error) => {
                 server.backups.hold(0);

@@ -9,10 +9,9 @@ use super::Shared;
 use super::ahead::Ahead;
 use super::archiver;
 use super::log_keeper::LogKeeper;
-use crate::command::bell::Ring;
-use crate::command::checkpoint::Wish;
 use crate::storage::checkpoint::{Checkpoint, EngineLock};
 use crate::storage::{Engine, Error};
+use crate::sync::Wake;
 use crate::vfs::OsVfs;
 
 /// How often the triggers are looked at.
@@ -67,28 +66,24 @@ impl Checkpointer {
 }
 
 fn run(shared: &Shared, keeper: &LogKeeper) {
-    let bell = &shared.server.checkpoints;
+    let checkpoints = &shared.server.checkpoints;
     let mut ahead = Ahead::default();
     loop {
-        let ring = bell.wait(LOOK);
-        if ring == Ring::Stop {
-            return;
-        }
+        let asked = match checkpoints.wait(LOOK) {
+            Wake::Stop => return,
+            Wake::Asked(asked) => Some(asked),
+            Wake::Time => None,
+        };
         free_dropped(shared);
         ahead.look(shared, &mut pause_fill);
-        let is_asked = matches!(ring, Ring::Asked(_));
-        if is_asked || is_due(shared, keeper) {
-            let wish = match ring {
-                Ring::Asked((_, wish)) => wish,
-                Ring::Time | Ring::Stop => Wish::default(),
-            };
-            let made = make(shared, is_asked, &mut || {
+        if asked.is_some() || is_due(shared, keeper) {
+            let made = make(shared, asked.is_some(), &mut || {
                 ahead.look(shared, &mut pause_fill);
-                if !is_asked {
+                if asked.is_none() {
                     std::thread::sleep(PACE);
                 }
             });
-            if wish.forgets_cache {
+            if asked.is_some_and(|(_, wish)| wish.forgets_cache) {
                 shared.engine.with(Engine::forget_cache);
             }
             if let Err(e) = &made {
@@ -97,8 +92,8 @@ fn run(shared: &Shared, keeper: &LogKeeper) {
                     keeper.fail(e);
                 }
             }
-            if let Ring::Asked((ticket, _)) = ring {
-                bell.serve(ticket, made.as_ref().err().map(ToString::to_string));
+            if let Some((ticket, _)) = asked {
+                checkpoints.serve(ticket, made.as_ref().err().map(ToString::to_string));
                 keeper.serve_checkpoint(ticket);
             }
             if made.is_err() {
@@ -171,7 +166,7 @@ pub fn make(
         if is_awaited {
             archiver::copy(shared, &log, &OsVfs);
         } else {
-            shared.server.archive.ring();
+            shared.server.archive.ask();
         }
     }
     if is_awaited {

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::background::Job;
 use crate::command::accounting;
 use crate::command::client_eviction;
 use crate::command::effects;
@@ -18,7 +17,7 @@ use crate::storage::OnMiss;
 /// Due keys removed in one turn.
 const EXPIRED_A_TURN: usize = 200;
 
-/// The job of the background thread.
+/// What the background thread does.
 pub struct Housekeeping {
     server: Arc<Server>,
     /// What the cache is to have, in bytes.
@@ -73,8 +72,9 @@ impl Housekeeping {
     }
 }
 
-impl Job for Housekeeping {
-    fn run(&mut self, keyspace: &mut Keyspace, now_ms: u64) {
+impl Housekeeping {
+    /// One turn, a short one; `now_ms` is the wall time in milliseconds.
+    pub fn run(&mut self, keyspace: &mut Keyspace, now_ms: u64) {
         if self.server.loading.is_on() {
             return;
         }

@@ -105,6 +105,8 @@ impl LogKeeper {
         if encode(policy) < old {
             self.request_sync(self.log.written_lsn().0);
         }
+        // The lock orders this with the thread's look at the policy, so that it does not sleep through it.
+        drop(self.wanted.lock());
         self.changed.notify_one();
         self.wake_all();
     }

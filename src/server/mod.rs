@@ -4,7 +4,7 @@
 //! main thread   accepts, signals, the idle sweep               (run, tcp_listeners, listener, tls)
 //! worker 0..n   a runtime each: connections, turns, flush      (worker, connection, turn, flush)
 //! metrics       HTTP for Prometheus                            (metrics)
-//! background    hz times a second the jobs under the lock      (background, housekeeping)
+//! background    housekeeping under the lock, hz times a second     (background, housekeeping)
 //!
 //! once the file is open:                                       (threads)
 //! log-sync      fdatasync of the log                           (log_keeper)

@@ -13,7 +13,8 @@ use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal as on_signal};
 
-use super::background::{Background, Job};
+use super::background::Background;
+use super::housekeeping::Housekeeping;
 use super::listener::{ListenOptions, listen_unix, prepare_tcp};
 use super::socket::Accepted;
 use super::tcp_listeners::{AcceptedTcp, TcpListeners};
@@ -128,7 +129,7 @@ impl Listening {
     /// Serves until SHUTDOWN, SIGTERM or SIGINT, then returns with every thread ended.
     pub fn serve(
         self,
-        jobs: Vec<Box<dyn Job>>,
+        housekeeping: Housekeeping,
         lifecycle: &mut dyn Lifecycle,
     ) -> Result<(), StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -142,7 +143,7 @@ impl Listening {
         let workers: Vec<_> = (0..count)
             .map(|index| WorkerHandle::start(index, count, Arc::clone(&self.shared)))
             .collect::<io::Result<_>>()?;
-        let background = Background::start(Arc::clone(&self.shared), jobs)?;
+        let background = Background::start(Arc::clone(&self.shared), housekeeping)?;
         let acceptor = Acceptor {
             shared: Arc::clone(&self.shared),
             workers,

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use super::Shared;
 use super::priority;
-use crate::command::bell::Ring;
 use crate::command::save;
 use crate::interchange::export;
 use crate::storage::replace::replace;
+use crate::sync::Wake;
 use crate::vfs::Vfs;
 
 /// How often the rules of `save` are looked at.
@@ -38,7 +38,7 @@ impl Saver {
 
     /// Ends the thread after the save that is on.
     pub fn stop(self) {
-        self.shared.server.saves.bell.stop();
+        self.shared.server.saves.job.stop();
         if self.thread.join().is_err() {
             tracing::error!("the save thread panicked");
         }
@@ -47,14 +47,14 @@ impl Saver {
 
 fn run(shared: &Shared, vfs: &dyn Vfs) {
     priority::give_way();
-    let bell = &shared.server.saves.bell;
+    let job = &shared.server.saves.job;
     loop {
-        match bell.wait(Some(LOOK)) {
-            Ring::Stop => return,
-            Ring::Asked(()) => serve(shared, vfs),
-            Ring::Time => {
+        match job.wait(Some(LOOK)) {
+            Wake::Stop => return,
+            Wake::Asked(()) => serve(shared, vfs),
+            Wake::Time => {
                 if is_due(shared) {
-                    bell.ask((), None);
+                    job.ask((), None);
                 }
             }
         }

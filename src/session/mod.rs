@@ -215,10 +215,10 @@ impl Session {
             }
             (Unblocked::Answer { .. }, BlockKind::Shutdown | BlockKind::Keys) => {}
             (Unblocked::Answer { .. }, BlockKind::Save) => {
-                self.tell("save", server.saves.bell.take_error(self.client.id));
+                self.tell("save", server.saves.job.take_error(self.client.id));
             }
             (Unblocked::Answer { .. }, BlockKind::Backup) => {
-                self.tell("backup", server.backups.bell.take_error(self.client.id));
+                self.tell("backup", server.backups.job.take_error(self.client.id));
             }
             (Unblocked::Answer { .. }, BlockKind::Checkpoint { .. }) => {
                 self.tell("checkpoint", server.checkpoints.error());

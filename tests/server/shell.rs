@@ -13,6 +13,7 @@ use redkeep::command::shutdown::Request;
 use redkeep::config::{Config, Host, Key, Refusal};
 use redkeep::keyspace::Keyspace;
 use redkeep::server::durability::{Durability, LogFailed, SyncPolicy};
+use redkeep::server::housekeeping::Housekeeping;
 use redkeep::server::{Lifecycle, ListenOptions, Listening, Options, Shared, TcpListeners};
 use redkeep::session::{Fetch, Store};
 use redkeep::storage;
@@ -197,13 +198,14 @@ impl Shell {
         )
         .expect("a free port");
         let listeners = listening.listeners();
+        let housekeeping = Housekeeping::new(Arc::clone(&server), 0);
         config.attach(Arc::new(ShellHost { server, listeners }));
         let address = listening.addresses()[0];
         let can_end = Arc::new(AtomicBool::new(true));
         let mut answer = Answer(Arc::clone(&can_end));
         let thread = std::thread::spawn(move || {
             listening
-                .serve(Vec::new(), &mut answer)
+                .serve(housekeeping, &mut answer)
                 .expect("the server runs");
         });
         Self {

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use redkeep::cli::append_only::{Alone, AppendOnly, Manner};
 use redkeep::cli::own_aof::{self, State as Found};
-use redkeep::command::append_only::Ring;
+use redkeep::command::append_only::Work;
 use redkeep::command::server::Server;
 use redkeep::interchange::aof::Manifest;
 use redkeep::server::append_file::AppendFile;
@@ -291,8 +291,8 @@ impl Writing {
     }
 }
 
-fn ring(rewrite: bool) -> Ring {
-    Ring {
+fn work(rewrite: bool) -> Work {
+    Work {
         rewrite,
         stop: false,
     }
@@ -339,7 +339,7 @@ impl Appends {
     ) -> Result<(), Stop> {
         let mut turn = |rewrite: bool, meanwhile: &[Vec<Act>]| {
             busy.beside(vfs, FOLDER, meanwhile, || {
-                file.turn(ring(rewrite));
+                file.turn(work(rewrite));
                 writing.has_failed()
             })?;
             writing.has_no_more_than_the_log(vfs)
@@ -746,15 +746,15 @@ impl Subject for Appends {
         let writing = Writing::beside(&open.life);
         writing.server.append_only.want(true);
         let mut file = writing.file(&vfs, before);
-        file.turn(ring(false));
+        file.turn(work(false));
         open.life.goes_on()?;
-        file.turn(ring(false));
+        file.turn(work(false));
         writing.has_failed()?;
         open.oracle.judge(&vfs, &open.life, &open.life.history())?;
         open.life.act(&call("INCR n"))?;
-        file.turn(ring(true));
+        file.turn(work(true));
         open.life.act(&call("INCR n"))?;
-        file.turn(ring(false));
+        file.turn(work(false));
         writing.has_failed()?;
         open.life.act(&Act::Sync)?;
         let history = open.life.history();

@@ -104,7 +104,7 @@ pub fn start_over(call: &mut Call<'_>) -> Outcome {
     call.keyspace.name_lists_as_loaded(limits)?;
     let mut libraries = call.server.scripting.libraries.try_lock().ok_or(NESTED)?;
     libraries.clear();
-    let ticket = call.server.checkpoints.ring_to_reload();
+    let ticket = call.server.checkpoints.ask_to_reload();
     call.client.block = Some(Block {
         kind: BlockKind::Checkpoint { ticket },
         until_ms: None,

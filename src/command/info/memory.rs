@@ -132,7 +132,7 @@ pub(super) fn persistence(report: &mut Report, call: &mut Call<'_>) -> Result<()
     report.flag("loading", progress.is_some());
     report.field("async_loading", 0);
     let saves = server.saves.state();
-    let is_running = server.saves.bell.is_running();
+    let is_running = server.saves.job.is_running();
     let dirty = call.keyspace.stats.dirty.saturating_sub(saves.dirty);
     report.field("rdb_changes_since_last_save", dirty);
     report.flag("rdb_bgsave_in_progress", is_running);

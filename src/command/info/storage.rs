@@ -111,7 +111,7 @@ fn checkpoints(report: &mut Report, engine: &Engine, server: &Server) {
         "checkpoints_held",
         backups.held_until_ms > server.clock.wall_ms(),
     );
-    report.flag("backup_in_progress", server.backups.bell.is_running());
+    report.flag("backup_in_progress", server.backups.job.is_running());
     report.field("backup_pages", backups.copied.pages);
     report.field("backup_pages_total", backups.copied.pages_total);
     report.field("backups", backups.done);

@@ -31,11 +31,7 @@ fn nothing_is_kept_for_a_file_that_cannot_be_written() {
     let mut file = AppendFile::new(&server, &engine, &*log, &OsVfs);
     file.place = place(dir.path());
     server.append_only.want(true);
-    let ring = || Ring {
-        rewrite: false,
-        stop: false,
-    };
-    file.turn(ring());
+    file.turn(Work::default());
     assert!(file.file.is_some(), "{:?}", server.append_only.state());
     assert!(server.feed.is_wanted());
 
@@ -52,7 +48,7 @@ fn nothing_is_kept_for_a_file_that_cannot_be_written() {
         false,
     );
     assert!(file.file.is_none());
-    file.turn(ring());
+    file.turn(Work::default());
     assert!(file.file.is_none());
     assert!(!server.feed.is_wanted());
 }
