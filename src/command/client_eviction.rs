@@ -57,8 +57,8 @@ pub fn held_bytes(entry: &Entry, view: &View) -> usize {
         + entry.prefix_bytes.load(Ordering::Relaxed)
 }
 
-/// After a turn of a connection: if it holds much, there may be too much now.
-pub fn after_turn(server: &Server, entry: &Entry) {
+/// After a hold of the engine lock by a connection: if it holds much, there may be too much now.
+pub fn after_hold(server: &Server, entry: &Entry) {
     let bytes_max = server.tuning.clients_bytes_max.load(Ordering::Relaxed);
     if bytes_max == 0 {
         return;
@@ -160,11 +160,11 @@ mod tests {
     }
 
     #[test]
-    fn only_a_connection_that_holds_much_is_looked_at_after_its_turn() {
+    fn only_a_connection_that_holds_much_is_looked_at_after_its_hold() {
         let (server, entries) = server(1 << 20, &[(1000, false), (2 << 20, false)]);
-        after_turn(&server, &entries[0]);
+        after_hold(&server, &entries[0]);
         assert!(!entries[1].has_signal(signal::KILL));
-        after_turn(&server, &entries[1]);
+        after_hold(&server, &entries[1]);
         assert!(entries[1].has_signal(signal::KILL));
         assert!(!entries[0].has_signal(signal::KILL));
     }

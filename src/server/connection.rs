@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::batch::{ENGINE_WAIT, Engine, OutcomeSlot, SessionSlot};
 use super::debugging;
 use super::flush::Goal;
 use super::socket::Socket;
-use super::turn::{ENGINE_WAIT, Engine, Lent, Place};
 use super::worker::Worker;
 use crate::command::client::{Block, BlockKind, Entry, signal};
 use crate::command::serving::{Ending, end_wait};
@@ -48,9 +48,9 @@ pub struct Connection {
     worker: Rc<Worker>,
     socket: Socket,
     entry: Arc<Entry>,
-    session: Lent,
-    /// Where the session is found after a turn.
-    place: Rc<Place>,
+    session: SessionSlot,
+    /// Where the session is found after a batch.
+    outcome: Rc<OutcomeSlot>,
     /// The last reply outgrew what a connection keeps.
     reply_was_large: bool,
 }
@@ -62,8 +62,8 @@ impl Connection {
             worker,
             socket,
             entry,
-            session: Lent::new(session),
-            place: Rc::default(),
+            session: SessionSlot::new(session),
+            outcome: Rc::default(),
             reply_was_large: false,
         }
     }
@@ -76,7 +76,7 @@ impl Connection {
         })
         .await;
         // The only way out is that the connection is over.
-        let Err(Gone) = self.turns().await;
+        let Err(Gone) = self.run().await;
         poll_fn(|cx| {
             self.socket.say_end(cx);
             Poll::Ready(())
@@ -85,7 +85,7 @@ impl Connection {
         self.worker.shared.server.disconnect(&self.entry);
     }
 
-    async fn turns(&mut self) -> Result<std::convert::Infallible, Gone> {
+    async fn run(&mut self) -> Result<std::convert::Infallible, Gone> {
         loop {
             if self.entry.has_signal(signal::KILL | signal::STOP) {
                 return Err(Gone);
@@ -126,14 +126,14 @@ impl Connection {
             };
             self.session.reply.give_buffer(buffer);
         }
-        let turn = &self.worker.turn;
-        turn.execute(&mut self.session, &self.place).await
+        let batcher = &self.worker.batcher;
+        batcher.execute(&mut self.session, &self.outcome).await
     }
 
     /// The same on a thread that serves no other connection, because it takes long.
     async fn execute_apart(&mut self) -> Result<Step, Gone> {
         let shared = Arc::clone(&self.worker.shared);
-        let mut session = self.session.lend();
+        let mut session = self.session.take();
         let executing = tokio::task::spawn_blocking(move || {
             session.client.patient = true;
             let step = Engine::of(&shared).execute(&mut session, &shared);
@@ -141,7 +141,7 @@ impl Connection {
             (session, step)
         });
         let (session, step) = executing.await.map_err(|_| Gone)?;
-        self.session.take_back(session);
+        self.session.put_back(session);
         Ok(step)
     }
 
@@ -149,7 +149,7 @@ impl Connection {
     async fn debug(&mut self) -> Result<Step, Gone> {
         let shared = Arc::clone(&self.worker.shared);
         let (desk, mut line) = debugging::desk(&shared);
-        let mut session = self.session.lend();
+        let mut session = self.session.take();
         let executing = tokio::task::spawn_blocking(move || {
             let step = debugging::carry_out(&shared, &mut session, desk);
             (session, step)
@@ -178,7 +178,7 @@ impl Connection {
             }
         }
         let (session, step) = executing.await.map_err(|_| Gone)?;
-        self.session.take_back(session);
+        self.session.put_back(session);
         input.map(|_| step).ok_or(Gone)
     }
 

@@ -1,7 +1,7 @@
 //! Holds replies back until the log is as far as they need, with one write for everyone who is ready.
 //!
 //! Each worker thread has one [`Flush`]. A connection waits for the LSN that its replies saw. What the requests of a
-//! turn did is written at its end (`turn.rs`), so that most find it there; others saw what another thread did. The
+//! batch did is written at its end (`batch.rs`), so that most find it there; others saw what another thread did. The
 //! first of these to wait wakes the flush task, which the runtime puts behind all connections that are ready now: one
 //! write to the log releases them together. Under `appendfsync always` the sync is asked for as well, and the thread
 //! that syncs wakes the flush task when it is done; a worker that is the only one makes a sync itself while syncs are

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! main thread   accepts, signals, the idle sweep               (run, tcp_listeners, listener, tls)
-//! worker 0..n   a runtime each: connections, turns, flush      (worker, connection, turn, flush)
+//! worker 0..n   a runtime each: connections, batches, flush    (worker, connection, batch, flush)
 //! metrics       HTTP for Prometheus                            (metrics)
 //! background    housekeeping under the lock, hz times a second     (background, housekeeping)
 //!
@@ -17,7 +17,7 @@
 //!
 //! What blocks or takes long for one connection leaves its worker for the pool of its runtime (`connection`, `debugging`).
 //!
-//! A connection's turn: read, parse, execute what is complete (one hold of the engine lock and one write to the log
+//! A connection's round: read, parse, execute what is complete (one hold of the engine lock and one write to the log
 //! for all connections of the worker that are ready), wait for the log if it is to be synced, write the replies.
 
 mod ahead;
@@ -26,6 +26,7 @@ pub mod appender;
 pub mod archiver;
 pub mod background;
 pub mod backups;
+mod batch;
 pub mod checkpointer;
 pub mod clean_end;
 mod connection;
@@ -34,7 +35,6 @@ pub mod durability;
 mod flush;
 pub mod housekeeping;
 pub mod late_log;
-mod linger;
 pub mod listener;
 pub mod locale;
 pub mod log_keeper;
@@ -45,10 +45,10 @@ mod priority;
 mod run;
 pub mod saver;
 mod socket;
+mod spin;
 mod tcp_listeners;
 pub mod threads;
 pub mod tls;
-mod turn;
 mod worker;
 
 use std::io;

@@ -11,10 +11,10 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use super::Shared;
+use super::batch::Batcher;
 use super::connection::Connection;
 use super::flush::Flush;
 use super::socket::Accepted;
-use super::turn::Turn;
 use crate::command::client::Entry;
 
 /// Buffers kept for connections that wake up, and the largest that is kept.
@@ -27,7 +27,7 @@ const LARGE_BUFFER_BYTES_MAX: usize = 1 << 20;
 /// What the connections of one worker thread share.
 pub struct Worker {
     pub shared: Arc<Shared>,
-    pub turn: Turn,
+    pub batcher: Batcher,
     pub flush: Flush,
     buffers: RefCell<Vec<Vec<u8>>>,
     large_buffers: RefCell<Vec<Vec<u8>>>,
@@ -133,20 +133,21 @@ impl WorkerHandle {
 async fn work(
     shared: Arc<Shared>,
     is_alone: bool,
-    lingers: bool,
+    may_spin: bool,
     mut connections: mpsc::UnboundedReceiver<NewConnection>,
     load: Arc<AtomicUsize>,
 ) {
     let flush = Flush::new(Arc::clone(&shared.durability), is_alone);
     let worker = Rc::new(Worker {
         shared,
-        turn: Turn::new(lingers),
+        batcher: Batcher::new(may_spin),
         flush,
         buffers: RefCell::default(),
         large_buffers: RefCell::default(),
     });
     let taker = Rc::clone(&worker);
-    let turn_task = tokio::task::spawn_local(async move { taker.turn.run(&taker.shared).await });
+    let batch_task =
+        tokio::task::spawn_local(async move { taker.batcher.run(&taker.shared).await });
     let flusher = Rc::clone(&worker);
     let flush_task = tokio::task::spawn_local(async move { flusher.flush.run().await });
     let mut tasks = tokio::task::JoinSet::new();
@@ -170,6 +171,6 @@ async fn work(
         });
     }
     while tasks.join_next().await.is_some() {}
-    turn_task.abort();
+    batch_task.abort();
     flush_task.abort();
 }

@@ -152,7 +152,7 @@ impl Session {
         self.feed_monitors(server, lsn);
         self.publish();
         if !is_busy {
-            client_eviction::after_turn(server, &self.client.entry);
+            client_eviction::after_hold(server, &self.client.entry);
         }
         step
     }
@@ -182,9 +182,9 @@ impl Session {
     }
 
     fn run(&mut self, keyspace: &mut Keyspace, hold: &mut Hold<'_>) -> Step {
-        for turn in 0..COMMANDS_PER_HOLD {
-            if turn % TOGETHER_MAX == 0 {
-                self.look_ahead(keyspace, turn);
+        for number in 0..COMMANDS_PER_HOLD {
+            if number % TOGETHER_MAX == 0 {
+                self.look_ahead(keyspace, number);
             }
             match self.next_request(hold.server) {
                 Ok(true) => {}
@@ -224,10 +224,10 @@ impl Session {
         Step::Again
     }
 
-    /// Looks up what the next requests ask for together, from request number `turn` of this hold on: their keys, or the
+    /// Looks up what the next requests ask for together, from request number `number` of this hold on: their keys, or the
     /// elements of one key, named or at an end.
-    fn look_ahead(&self, keyspace: &mut Keyspace, turn: usize) {
-        let guesses = self.ahead.get(turn..).unwrap_or_default();
+    fn look_ahead(&self, keyspace: &mut Keyspace, number: usize) {
+        let guesses = self.ahead.get(number..).unwrap_or_default();
         if guesses.len() < 2 {
             return;
         }
@@ -266,14 +266,14 @@ impl Session {
         if shows_buffers {
             self.client.buffers = self.buffers(self.parser.words_bytes());
         }
-        let mut turn = Turn {
+        let mut execution = Execution {
             words: &words,
             client: &mut self.client,
             reply: &mut self.reply,
             bindings: self.bindings,
             waiting,
         };
-        let verdict = turn.take(keyspace, hold);
+        let verdict = execution.execute(keyspace, hold);
         self.words = shorter(words);
         verdict
     }
@@ -327,8 +327,8 @@ fn measures_all(server: &Server) -> bool {
 /// A command and the function that carries it out, if it has one.
 type Bound = (&'static Command, Option<Handler>);
 
-/// One request in its turn.
-struct Turn<'a> {
+/// The execution of one request.
+struct Execution<'a> {
     words: &'a [&'a [u8]],
     client: &'a mut Client,
     reply: &'a mut Reply,
@@ -337,8 +337,8 @@ struct Turn<'a> {
     waiting: bool,
 }
 
-impl Turn<'_> {
-    fn take(&mut self, keyspace: &mut Keyspace, hold: &mut Hold<'_>) -> Verdict {
+impl Execution<'_> {
+    fn execute(&mut self, keyspace: &mut Keyspace, hold: &mut Hold<'_>) -> Verdict {
         if is_foreign(self.words[0]) {
             return Verdict::Foreign;
         }

@@ -1,7 +1,7 @@
 //! Carries out the requests of all connections of a worker that are ready, in one hold of the engine lock.
 //!
-//! Each worker thread has one [`Turn`]. A connection that has read complete requests takes a seat and gives its
-//! session away. The first to sit down wakes the turn's task, which the runtime puts behind all connections that
+//! Each worker thread has one [`Batcher`]. A connection that has read complete requests queues there and gives its
+//! session away. The first in the queue wakes the batcher's task, which the runtime puts behind all connections that
 //! are ready now: when it runs, they have all read. It takes the engine lock once, executes them one after the
 //! other, gives the lock back, writes to the log what they all did, and wakes them to send their replies. So
 //! threads meet at the lock, and at the log, once for many connections. What a pause held back comes first, in the
@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 
 use super::Shared;
 use super::durability::SyncPolicy;
-use super::linger::Linger;
+use super::spin::SpinWait;
 use crate::keyspace::Keyspace;
 use crate::session::{Session, Step};
 
@@ -27,32 +27,32 @@ use crate::session::{Session, Step};
 pub(super) const ENGINE_WAIT: Duration = Duration::from_millis(10);
 /// A hold of the engine lock ends after the session that is under way at this time, in microseconds.
 const HOLD_US: u64 = 250;
-/// A turn ends after the session that brings its replies to so many bytes: what is sent should still be in the
-/// processor's cache, and be sent from memory that the next turn uses again.
-const REPLY_BYTES_PER_TURN: usize = 256 << 10;
+/// A batch ends after the session that brings its replies to so many bytes: what is sent should still be in the
+/// processor's cache, and be sent from memory that the next batch uses again.
+const REPLY_BYTES_PER_BATCH: usize = 256 << 10;
 
 /// A session that is executed by one at a time: it is away while others have it.
-pub struct Lent(Option<Box<Session>>);
+pub struct SessionSlot(Option<Box<Session>>);
 
 const AWAY: &str = "nobody asks for a session that is away";
 
-impl Lent {
+impl SessionSlot {
     pub fn new(session: Session) -> Self {
         Self(Some(Box::new(session)))
     }
 
     /// Gives the session away.
-    pub fn lend(&mut self) -> Box<Session> {
+    pub fn take(&mut self) -> Box<Session> {
         self.0.take().expect(AWAY)
     }
 
     /// Takes it back.
-    pub fn take_back(&mut self, session: Box<Session>) {
+    pub fn put_back(&mut self, session: Box<Session>) {
         self.0 = Some(session);
     }
 }
 
-impl Deref for Lent {
+impl Deref for SessionSlot {
     type Target = Session;
 
     fn deref(&self) -> &Session {
@@ -60,7 +60,7 @@ impl Deref for Lent {
     }
 }
 
-impl DerefMut for Lent {
+impl DerefMut for SessionSlot {
     fn deref_mut(&mut self) -> &mut Session {
         self.0.as_deref_mut().expect(AWAY)
     }
@@ -71,94 +71,94 @@ type Outcome = (Box<Session>, Step);
 
 /// Where a connection finds its session again.
 #[derive(Default)]
-pub struct Place(Cell<Option<Outcome>>);
+pub struct OutcomeSlot(Cell<Option<Outcome>>);
 
 /// A session that waits to be executed.
-struct Seat {
+struct Queued {
     session: Option<Box<Session>>,
     /// Its place among the commands that a pause held back.
     held: Option<u64>,
-    place: Rc<Place>,
+    outcome: Rc<OutcomeSlot>,
     waker: Waker,
 }
 
 /// The connections of one worker thread that wait for the engine.
-pub struct Turn {
-    seats: RefCell<Vec<Seat>>,
-    /// Memory of the list of seats that is not in use.
-    spare: RefCell<Vec<Seat>>,
+pub struct Batcher {
+    queue: RefCell<Vec<Queued>>,
+    /// Memory of the queue that is not in use.
+    spare: RefCell<Vec<Queued>>,
     wake: Notify,
-    linger: Linger,
+    spin: SpinWait,
     /// The thread looks out for a moment before it sleeps: there is a processor for others.
-    lingers: bool,
+    may_spin: bool,
 }
 
-impl Turn {
-    /// Nobody waits. With `lingers` the thread looks out for a moment before it sleeps ([`Linger`]).
-    pub fn new(lingers: bool) -> Self {
+impl Batcher {
+    /// Nobody waits. With `may_spin` the thread looks out for a moment before it sleeps ([`SpinWait`]).
+    pub fn new(may_spin: bool) -> Self {
         Self {
-            seats: RefCell::default(),
+            queue: RefCell::default(),
             spare: RefCell::default(),
             wake: Notify::new(),
-            linger: Linger::default(),
-            lingers,
+            spin: SpinWait::default(),
+            may_spin,
         }
     }
 
     /// Carries out what a session has complete, together with all others that are ready.
-    pub async fn execute(&self, session: &mut Lent, place: &Rc<Place>) -> Step {
-        let mut lent = Some(session.lend());
+    pub async fn execute(&self, session: &mut SessionSlot, outcome: &Rc<OutcomeSlot>) -> Step {
+        let mut taken = Some(session.take());
         let (executed, step) = std::future::poll_fn(|cx| {
-            if let Some(session) = lent.take() {
-                self.sit(session, Rc::clone(place), cx.waker().clone());
+            if let Some(session) = taken.take() {
+                self.enqueue(session, Rc::clone(outcome), cx.waker().clone());
                 return Poll::Pending;
             }
             // Signals wake a connection too; its session may not be back then.
-            place.0.take().map_or(Poll::Pending, Poll::Ready)
+            outcome.0.take().map_or(Poll::Pending, Poll::Ready)
         })
         .await;
-        session.take_back(executed);
+        session.put_back(executed);
         step
     }
 
-    fn sit(&self, session: Box<Session>, place: Rc<Place>, waker: Waker) {
-        let mut seats = self.seats.borrow_mut();
-        seats.push(Seat {
+    fn enqueue(&self, session: Box<Session>, outcome: Rc<OutcomeSlot>, waker: Waker) {
+        let mut queue = self.queue.borrow_mut();
+        queue.push(Queued {
             held: session.client.held,
             session: Some(session),
-            place,
+            outcome,
             waker,
         });
-        if seats.len() == 1 {
+        if queue.len() == 1 {
             self.wake.notify_one();
         }
     }
 
-    /// Seats that were not executed stay before those that were taken meanwhile.
-    fn put_back(&self, mut seats: Vec<Seat>) {
-        let mut sitting = self.seats.borrow_mut();
-        seats.append(&mut sitting);
-        self.spare.replace(std::mem::replace(&mut *sitting, seats));
+    /// Sessions that were not executed stay before those that came meanwhile.
+    fn put_back(&self, mut left: Vec<Queued>) {
+        let mut queue = self.queue.borrow_mut();
+        left.append(&mut queue);
+        self.spare.replace(std::mem::replace(&mut *queue, left));
     }
 
-    /// The task of the turns: runs until it is dropped.
+    /// The task that executes batches: runs until it is dropped.
     pub async fn run(&self, shared: &Arc<Shared>) {
         let clock = &shared.server.clock;
         loop {
-            // A turn that ends with a sync is better begun late, by many.
-            let may = self.lingers && shared.durability.policy() != SyncPolicy::Always;
+            // A batch that ends with a sync is better begun late, by many.
+            let may = self.may_spin && shared.durability.policy() != SyncPolicy::Always;
             let now_us = || clock.mono_us();
-            self.linger.wait(&self.wake, may, now_us).await;
-            let mut seats = self.seats.replace(self.spare.take());
-            if seats.iter().any(|seat| seat.held.is_some()) {
-                seats.sort_by_key(|seat| seat.held.unwrap_or(u64::MAX));
+            self.spin.wait(&self.wake, may, now_us).await;
+            let mut batch = self.queue.replace(self.spare.take());
+            if batch.iter().any(|queued| queued.held.is_some()) {
+                batch.sort_by_key(|queued| queued.held.unwrap_or(u64::MAX));
             }
-            let executed = execute(shared, &mut seats);
-            for seat in seats.drain(..executed) {
-                seat.waker.wake();
+            let executed = execute(shared, &mut batch);
+            for queued in batch.drain(..executed) {
+                queued.waker.wake();
             }
-            let left = seats.len();
-            self.put_back(seats);
+            let left = batch.len();
+            self.put_back(batch);
             if left > 0 {
                 // Those that have replies send them first.
                 tokio::task::yield_now().await;
@@ -206,27 +206,30 @@ impl<'a> Engine<'a> {
     }
 }
 
-impl Seat {
-    /// Carries out what the session has complete and puts it into its place: the LSN that its replies wait for, and the
+impl Queued {
+    /// Carries out what the session has complete and puts it where its connection finds it: the LSN that its replies wait for, and the
     /// bytes that they have.
     fn execute(&mut self, engine: &mut Engine<'_>, shared: &Shared) -> (u64, usize) {
-        let mut session = self.session.take().expect("a seat is executed once");
+        let mut session = self
+            .session
+            .take()
+            .expect("a session is executed once a batch");
         let step = engine.execute(&mut session, shared);
         let seen = (session.lsn_seen(), session.reply.bytes().len());
-        self.place.0.set(Some((session, step)));
+        self.outcome.0.set(Some((session, step)));
         seen
     }
 }
 
-/// Executes seats in order until their replies are enough for one turn, and writes to the log what they did: how many
+/// Executes sessions in order until their replies are enough for one batch, and writes to the log what they did: how many
 /// were executed.
-fn execute(shared: &Shared, seats: &mut [Seat]) -> usize {
+fn execute(shared: &Shared, batch: &mut [Queued]) -> usize {
     let clock = &shared.server.clock;
     let (mut lsn, mut reply_bytes, mut executed) = (0, 0, 0);
     let mut engine = Engine::of(shared);
     let mut since_us = clock.mono_us();
-    for seat in &mut *seats {
-        if reply_bytes >= REPLY_BYTES_PER_TURN {
+    for queued in batch {
+        if reply_bytes >= REPLY_BYTES_PER_BATCH {
             break;
         }
         let now_us = clock.mono_us();
@@ -235,7 +238,7 @@ fn execute(shared: &Shared, seats: &mut [Seat]) -> usize {
             engine = Engine::of(shared);
             since_us = clock.mono_us();
         }
-        let (seen_lsn, bytes) = seat.execute(&mut engine, shared);
+        let (seen_lsn, bytes) = queued.execute(&mut engine, shared);
         lsn = lsn.max(seen_lsn);
         reply_bytes += bytes;
         executed += 1;
