@@ -1,4 +1,4 @@
-//! Links of Markdown files, and the reason of every dependency.
+//! Links of Markdown files, the paths that they name, and the reason of every dependency.
 
 use std::collections::BTreeSet;
 
@@ -7,21 +7,30 @@ use crate::{Findings, assert_fault, judge};
 
 const REASONS: &str = "docs/ARCHITECTURE.md";
 
+/// The text without fenced blocks, line by line.
+fn without_blocks(text: &str) -> Vec<&str> {
+    let mut is_code = false;
+    let mut line_of = |line| {
+        let is_fence = str::trim_start(line).starts_with("```");
+        is_code ^= is_fence;
+        if is_fence || is_code { "" } else { line }
+    };
+    text.lines().map(&mut line_of).collect()
+}
+
 /// The text without fenced blocks and code spans, line by line.
 fn prose(text: &str) -> Vec<String> {
-    let mut is_code = false;
-    text.lines()
-        .map(|line| {
-            if line.trim_start().starts_with("```") {
-                is_code = !is_code;
-                return String::new();
-            }
-            if is_code {
-                return String::new();
-            }
-            line.split('`').step_by(2).collect::<Vec<_>>().join("`")
-        })
-        .collect()
+    let outside = |line: &str| line.split('`').step_by(2).collect::<Vec<_>>().join("`");
+    without_blocks(text).into_iter().map(outside).collect()
+}
+
+/// Files of Rust and folders that the code spans of a line name, by the end of their path.
+fn named_paths(line: &str) -> impl Iterator<Item = &str> {
+    let spans = line.split('`').skip(1).step_by(2);
+    spans.filter(|span| {
+        let is_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+        (span.ends_with(".rs") || span.ends_with('/')) && span.chars().all(is_path)
+    })
 }
 
 /// Targets of `[text](target)` and of `[name]: target`.
@@ -112,6 +121,23 @@ fn check_links(tree: &Tree) -> Findings {
     Findings { looked_at, faults }
 }
 
+fn check_named_paths(tree: &Tree) -> Findings {
+    let mut faults = Vec::new();
+    let mut looked_at = 0;
+    for file in tree.with_ending(".md") {
+        for (at, line) in without_blocks(&file.text).into_iter().enumerate() {
+            for path in named_paths(line) {
+                looked_at += 1;
+                let end = format!("/{}", path.trim_end_matches('/'));
+                if !tree.paths.iter().any(|p| format!("/{p}").ends_with(&end)) {
+                    faults.push(format!("{}:{}: `{path}` is not there", file.path, at + 1));
+                }
+            }
+        }
+    }
+    Findings { looked_at, faults }
+}
+
 /// The names in the tables of dependencies of a manifest, without those of the repository itself.
 fn dependencies(manifest: &str) -> Vec<&str> {
     let mut out = Vec::new();
@@ -179,6 +205,29 @@ fn check_reasons(tree: &Tree) -> Findings {
 #[test]
 fn every_link_points_somewhere() {
     judge("links", "links", &check_links(&Tree::repository()));
+}
+
+#[test]
+fn every_path_that_is_named_is_there() {
+    judge("paths", "paths", &check_named_paths(&Tree::repository()));
+}
+
+#[test]
+fn paths_that_are_not_there_are_found() {
+    let check = |text: &str| {
+        check_named_paths(&Tree::sample(&[
+            ("docs/a.md", text),
+            ("src/one/two.rs", ""),
+            ("src/one", ""),
+        ]))
+    };
+    for gone in ["`three.rs`", "`two/one.rs`", "`wo.rs`", "`src/two/`"] {
+        assert_fault(&check(&format!("It is {gone}.")), "is not there");
+    }
+    let right = "`two.rs` `one/two.rs` `src/one/` `a.md` `*.rs` three.rs\n```\n`three.rs`\n```";
+    let findings = check(right);
+    assert_eq!(findings.faults, [""; 0]);
+    assert_eq!(findings.looked_at, 3);
 }
 
 #[test]

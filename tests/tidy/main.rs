@@ -7,7 +7,7 @@
 //! layers      which folder of src/ may import which
 //! calls       calls and types that have a better place
 //! files       sizes, names, files that nothing includes
-//! documents   links of Markdown files, reasons of dependencies
+//! documents   links of Markdown files, paths they name, reasons of dependencies
 //! ```
 
 mod calls;
