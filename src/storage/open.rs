@@ -14,7 +14,7 @@
 //!  R8 log of another database                       refuse
 //!  R9 a log that names a newer checkpoint           refuse: the newer meta slot is damaged
 //! R10 log not required, and it goes on behind the
-//!     checkpoint                                    refuse: it belongs to another copy
+//!     checkpoint                                    refuse: a meta is lost, or it is of another copy
 //! R11 clean end, or a torn tail                     replay up to it
 //! R12 damage inside what was synced                 refuse; with `Truncate`, replay what precedes it
 //! R13 transactions missing behind the checkpoint    refuse

@@ -1,9 +1,11 @@
 //! Every page damaged in turn: the rest is there, and what is missing is named.
 
+use redkeep::db::Db;
 use redkeep::db::salvage::Salvaged;
 use redkeep::interchange::rdb::Value;
+use redkeep::storage::salvage::LogFate;
 
-use crate::{Contents, database, taken};
+use crate::{Contents, change, contents, database, fill, options, taken};
 
 const PAGE: usize = 4096;
 const META: usize = 4 * 4096;
@@ -141,6 +143,62 @@ fn all_metas_may_be_damaged() {
     let (is, salvaged) = taken(&path);
     differences_are_named(&was, &is, &salvaged, "no meta, no log");
     assert!(is.len() + 2 >= was.len());
+}
+
+/// Such a log was once left out, and the file called whole.
+#[test]
+fn the_log_is_needed_if_the_meta_that_says_so_is_lost() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("data.keep");
+    let db = Db::open(&path, options()).expect("a new file");
+    fill(&db, 100);
+    db.close().expect("a clean end");
+    let db = Db::open(&path, options()).expect("a file");
+    change(&db);
+    db.sync().expect("a sync");
+    let was = contents(&db);
+    drop(db);
+    let image = std::fs::read(&path).expect("a file");
+    let number = |copy: &[u8]| u64::from_le_bytes(copy[32..40].try_into().expect("eight bytes"));
+    let newest = if number(&image) > number(&image[META / 2..]) {
+        0..META / 2
+    } else {
+        META / 2..META
+    };
+    for fill in [0, 0x33] {
+        let mut bytes = image.clone();
+        bytes[newest.clone()].fill(fill);
+        std::fs::write(&path, &bytes).expect("a file");
+        let refused = Db::open(&path, options())
+            .expect_err("its log goes on")
+            .to_string();
+        assert!(
+            refused.contains("`redkeep salvage` takes both"),
+            "{refused}"
+        );
+        let (is, salvaged) = taken(&path);
+        assert!(is == was, "{salvaged:?}");
+        assert!(
+            salvaged.is_whole() && salvaged.storage.replayed > 0,
+            "{salvaged:?}"
+        );
+        let notes = salvaged.storage.notes.join("\n");
+        assert!(notes.contains("the log was replayed"), "{notes}");
+    }
+
+    // Beside a file that is whole alone it is of another copy, and is named.
+    let mut bytes = image.clone();
+    let older = META / 2 - newest.start;
+    let copy = image[older..older + META / 2].to_vec();
+    bytes[newest].copy_from_slice(&copy);
+    std::fs::write(&path, &bytes).expect("a file");
+    let (is, salvaged) = taken(&path);
+    assert!(is != was && !salvaged.is_whole(), "{salvaged:?}");
+    let last = salvaged.storage.last_lsn;
+    assert!(
+        matches!(salvaged.storage.log, LogFate::Lost { from, .. } if from == last.next()),
+        "{salvaged:?}"
+    );
 }
 
 #[test]

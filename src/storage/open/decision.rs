@@ -110,7 +110,8 @@ impl Row {
             ),
             Self::GoesOn { last } => (
                 format!("it goes on to transaction {last} behind a file that is whole"),
-                "It belongs to another copy of the file: move it away.",
+                "If `redkeep check` finds meta copies damaged, the log is needed: `redkeep salvage` takes both. Otherwise it \
+                 belongs to another copy of the file: move it away.",
             ),
             Self::Damaged { what } => (
                 what.clone(),

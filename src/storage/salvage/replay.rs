@@ -288,7 +288,11 @@ fn fate(base: &Base, has_log: bool) -> LogFate {
         why,
     };
     if base.log_required == Some(false) {
-        return LogFate::Idle;
+        let goes_on = base.log.as_ref().filter(|_| base.log_goes_on());
+        return goes_on.map_or(LogFate::Idle, |scan| {
+            let why = "the file is whole without its log: this one belongs to another copy of it";
+            lost(Some(scan.end.lsn), why.to_owned())
+        });
     }
     if let Some(why) = &base.log_fault {
         return lost(None, why.clone());

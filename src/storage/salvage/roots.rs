@@ -11,7 +11,7 @@ use crate::storage::cell::{self, Body, Cell};
 use crate::storage::check::pages::HeldPages;
 use crate::storage::engine::{DROPPED_KEY, ROOT_KEY};
 use crate::storage::freemap::{RUN_BYTES, RUNS_START};
-use crate::storage::log::{self, CheckpointRef, LogError, Lsn, Scan};
+use crate::storage::log::{self, CheckpointRef, LogError, Lsn, Scan, Verdict};
 use crate::storage::meta::{Meta, MetaCopies, MetaFault};
 use crate::storage::node::Node;
 use crate::storage::page::{
@@ -53,7 +53,7 @@ pub(super) struct Base {
     /// There is no meta to be relied on: catalogs are looked for.
     pub is_scanned: bool,
     pub checkpoint: CheckpointRef,
-    /// A meta says so; None: there is none.
+    /// A meta says so; None: none that can be read does.
     pub log_required: Option<bool>,
     /// The log, as it was read from the checkpoint on.
     pub log: Option<Scan>,
@@ -79,12 +79,21 @@ impl Base {
                     .push(format!("meta copy {i} is not valid: {fault}"));
             }
         }
-        let Some((meta, _)) = copies.newest() else {
+        let Some((meta, slot)) = copies.newest() else {
             salvage.refuse_version(copies.foreign_version())?;
             return Self::without_meta(salvage, file, log, report, tell);
         };
         let mut base = Self::of_meta(&meta);
         base.read_log(log, &meta.uuid, meta.durable_lsn)?;
+        if copies.slot(slot.other()).is_none() && base.log_goes_on() && !meta.log_required {
+            // A meta is written behind one that says that the file is whole before the log gets anything.
+            base.log_required = None;
+            report.notes.push(
+                "the newest valid meta says that the file is whole without its log, and the log goes on: the meta \
+                 behind it is lost, and the log was replayed"
+                    .to_owned(),
+            );
+        }
         let newest = base.log.as_ref().map(|scan| scan.newest_checkpoint);
         if let Some(newest) = newest
             && newest.seq > meta.checkpoint.seq
@@ -197,6 +206,13 @@ impl Base {
             Err(e) => return Err(e.into()),
         }
         Ok(())
+    }
+
+    /// Whether the log that can be read has transactions behind the checkpoint.
+    pub fn log_goes_on(&self) -> bool {
+        self.log.as_ref().is_some_and(|scan| {
+            scan.verdict != Verdict::Unstarted && scan.end.lsn > self.checkpoint.lsn
+        })
     }
 
     pub fn first_page(&self) -> u64 {
