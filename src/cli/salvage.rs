@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::progress::Progress;
 use crate::config::Config;
 use crate::db::salvage::{self, Gone, MissingKeys, Partial, Salvaged, Scanned};
+use crate::interchange::jsonl::bytes;
 use crate::storage::salvage::{LogFate, SalvageProgress};
 
 /// Take every readable key out of a damaged database, and name what is missing.
@@ -29,7 +30,7 @@ pub struct SalvageArgs {
     broken: PathBuf,
     /// The new database; nothing may be there
     out: PathBuf,
-    /// One JSON object instead of lines
+    /// One JSON object instead of lines; keys in it are whole, {"base64": ".."} where they are no UTF-8
     #[arg(long)]
     json: bool,
     /// Findings that are shown; the others are counted
@@ -154,10 +155,9 @@ fn findings(salvaged: &Salvaged) -> Vec<Finding> {
     found.extend(salvaged.partial.iter().map(partial));
     found.extend(salvaged.scanned.iter().map(scanned));
     for name in &salvaged.libraries_gone {
-        let name = shown(name);
         found.push(Finding {
-            line: format!("missing: library of functions {name:?}"),
-            json: json!({"what": "library", "name": name}),
+            line: format!("missing: library of functions {:?}", shown(name)),
+            json: json!({"what": "library", "name": bytes(name)}),
         });
     }
     if salvaged.records_missing > 0 {
@@ -218,17 +218,21 @@ fn missing(missing: &MissingKeys) -> Finding {
     Finding {
         line: format!("missing: database {db}: {keys} keys {range}, at most (page {page})"),
         json: json!({
-            "what": "keys", "db": db, "from": low, "before": high, "keys": keys, "page": page,
+            "what": "keys",
+            "db": db,
+            "from": missing.low.as_deref().map(bytes),
+            "before": missing.high.as_deref().map(bytes),
+            "keys": keys,
+            "page": page,
         }),
     }
 }
 
 fn gone(gone: &Gone) -> Finding {
     let Gone { db, key, why } = gone;
-    let key = shown(key);
     Finding {
-        line: format!("missing: database {db}: key {key:?}: {why}"),
-        json: json!({"what": "key", "db": db, "key": key, "why": why}),
+        line: format!("missing: database {db}: key {:?}: {why}", shown(key)),
+        json: json!({"what": "key", "db": db, "key": bytes(key), "why": why}),
     }
 }
 
@@ -252,7 +256,7 @@ fn partial(partial: &Partial) -> Finding {
         json: json!({
             "what": "part",
             "db": db,
-            "key": key,
+            "key": bytes(&partial.key),
             "type": kind,
             "elements": partial.elements,
             "missing": partial.missing,
@@ -275,8 +279,8 @@ fn scanned(scanned: &Scanned) -> Finding {
         json: json!({
             "what": "scanned",
             "db": db,
-            "first": first,
-            "last": last,
+            "first": bytes(&scanned.first),
+            "last": bytes(&scanned.last),
             "db_is_guessed": scanned.is_guessed,
         }),
     }

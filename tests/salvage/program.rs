@@ -4,7 +4,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{database, opened};
+use redkeep::db::Db;
+
+use crate::{database, opened, options};
 
 /// How often a kill may come too late.
 const ATTEMPTS: usize = 20;
@@ -111,4 +113,37 @@ fn a_kill_leaves_no_half_of_a_file() {
     assert_eq!(code, 0, "{text}{error}");
     assert!(opened(&out) == was);
     assert!(!unfinished.exists());
+}
+
+/// Keys were once cut off after 64 bytes, and their other bytes replaced.
+#[test]
+fn programs_are_told_whole_keys() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("data.keep");
+    let db = Db::open(&path, options()).expect("a new file");
+    let (text, bytes) = ("long ".repeat(30), vec![0xff; 90]);
+    for key in [text.as_bytes(), &bytes] {
+        db.call(&[&b"SET"[..], key, &[b'v'; 20_000]])
+            .expect("a value");
+    }
+    db.close().expect("a clean end");
+    let mut image = std::fs::read(&path).expect("a file");
+    for page in image.chunks_exact_mut(4096).skip(4) {
+        // A page of a large value.
+        if page[4] == 3 {
+            page[200] ^= 1;
+        }
+    }
+    std::fs::write(&path, &image).expect("a file");
+    let (code, told, _) = run(&["--json"], &path, &dir.path().join("out.keep"));
+    assert_eq!(code, 1, "{told}");
+    let report: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    let findings = report["findings"].as_array().expect("findings");
+    let keys: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding["what"] == "key")
+        .map(|finding| &finding["key"])
+        .collect();
+    let encoded = serde_json::json!({ "base64": "/".repeat(120) });
+    assert_eq!(keys, [&serde_json::json!(text), &encoded]);
 }
