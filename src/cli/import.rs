@@ -86,8 +86,6 @@ enum YesNo {
 /// Why keys were not imported.
 #[derive(Debug, thiserror::Error)]
 enum ImportError {
-    #[error("{0}. Nothing was changed")]
-    Source(LoadError),
     #[error("{0}. Nothing was imported")]
     AppendOnly(#[from] AppendOnlyError),
     #[error("--until is for append-only files, and this is none")]
@@ -100,10 +98,6 @@ enum ImportError {
     Storage(#[from] crate::storage::Error),
     #[error(transparent)]
     NewFile(#[from] NewFileError),
-    #[error("it has keys of database {0}, and the highest is {max}. Nothing was changed", max = DATABASES_MAX - 1)]
-    Database(u64),
-    #[error("its libraries of functions cannot be loaded: {0}. Nothing was imported")]
-    Library(String),
     #[error("{target}: {error}")]
     Remote { target: Target, error: RemoteError },
 }
@@ -137,7 +131,16 @@ pub fn run(args: &ImportArgs) -> ExitCode {
             ExitCode::from(if left_out > 0 { LEFT_OUT } else { 0 })
         }
         Err(error) => {
-            eprintln!("redkeep import: {}: {error}", args.file.display());
+            // A part of an append-only file is named where it is meant.
+            let is_named = match &error {
+                ImportError::AppendOnly(error) => !matches!(error, AppendOnlyError::NoTimes),
+                _ => false,
+            };
+            let file = match is_named {
+                true => String::new(),
+                false => format!("{}: ", args.file.display()),
+            };
+            eprintln!("redkeep import: {file}{error}");
             ExitCode::FAILURE
         }
     }
@@ -213,9 +216,9 @@ fn import_keys(args: &ImportArgs, source: &KeySource) -> Result<(Census, Existin
     }
     let mut census = source
         .read("Checking", &mut |_, _| Ok(()))
-        .map_err(ImportError::Source)?;
+        .map_err(NewFileError::Source)?;
     if census.db_max >= DATABASES_MAX {
-        return Err(ImportError::Database(census.db_max));
+        return Err(NewFileError::database(census.db_max, DATABASES_MAX).into());
     }
     if args.db.is_some() {
         // They belong to no database.
@@ -251,7 +254,7 @@ fn into_file(
     let db = open_target(path, census.db_max, cache_bytes)?;
     let codes = &census.summary.functions;
     let compiled = compile(codes, db.server());
-    let mut libraries = compiled.map_err(ImportError::Library)?;
+    let mut libraries = compiled.map_err(NewFileError::Library)?;
     let mut existing = 0;
     put_keys(&db, source, &mut |keyspace, key| {
         if args.replace {

@@ -17,6 +17,7 @@ use crate::interchange::jsonl;
 use crate::interchange::load::{self, Batch, LoadError, Summary};
 use crate::interchange::rdb::decode::Decoded;
 use crate::interchange::rdb::file::Key;
+use crate::vfs::refuse_special;
 
 /// Bytes read together.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -249,6 +250,8 @@ fn failed(error: io::Error) -> LoadError {
 
 /// The file and its length in bytes.
 fn open(path: &Path) -> Result<(BufReader<File>, u64), LoadError> {
+    // It is read from its beginning more than once.
+    refuse_special(path).map_err(failed)?;
     let file = File::open(path).map_err(failed)?;
     let len = file.metadata().map_err(failed)?.len();
     Ok((BufReader::with_capacity(BUFFER_BYTES, file), len))

@@ -54,6 +54,16 @@ pub enum NewFileError {
     Storage(#[from] crate::storage::Error),
 }
 
+impl NewFileError {
+    /// A key's database is none of so many.
+    pub(super) fn database(db: u64, databases: u64) -> Self {
+        Self::Database {
+            db,
+            highest: databases - 1,
+        }
+    }
+}
+
 /// How a file is made.
 #[derive(Debug)]
 pub(super) struct Filling {
@@ -153,10 +163,7 @@ fn put_all(
     let read = source.read_apart("Importing", &mut puts);
     drop(puts);
     if let Some(db) = impossible.into_inner() {
-        return Err(NewFileError::Database {
-            db,
-            highest: filling.databases - 1,
-        });
+        return Err(NewFileError::database(db, filling.databases));
     }
     let census = read.map_err(NewFileError::Source)?;
     thread::scope(|scope| {

@@ -59,7 +59,7 @@ pub fn read(
             continue;
         }
         let parsed: Json =
-            serde_json::from_slice(&line).map_err(|error| failed(error.to_string()))?;
+            serde_json::from_slice(&line).map_err(|error| failed(fault_in_line(&error)))?;
         let key = key(&parsed).map_err(|what| failed(what.to_owned()))?;
         if key.expires_ms.is_some_and(|ms| ms < now_ms) {
             summary.expired += 1;
@@ -71,6 +71,15 @@ pub fn read(
             on_progress(at);
         }
     }
+}
+
+/// What is wrong with a line, and where in it: each is one to the parser, which counts lines as well.
+fn fault_in_line(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let what = text
+        .rsplit_once(" at line ")
+        .map_or(text.as_str(), |(what, _)| what);
+    format!("column {}: {what}", error.column())
 }
 
 /// The name of a value's type, as TYPE answers it.

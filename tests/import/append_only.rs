@@ -218,6 +218,8 @@ fn damage_in_the_middle_and_foreign_bytes_are_refused_by_offset() {
     );
     let foreign = case.file("foreign.aof", b"#!/bin/sh\nrm -rf /\n");
     case.refuses(&foreign, &[], "offset 10");
+    let (_, told) = case.import(&foreign, &[]);
+    assert_eq!(told.matches("foreign.aof").count(), 1, "{told}");
     let unknown = case.file(
         "module.aof",
         &[whole, command(&["FT.CREATE", "x"])].concat(),

@@ -137,6 +137,20 @@ fn a_damaged_file_changes_nothing() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains("line 1"), "{told}");
     assert!(!target.exists());
+    fs::write(
+        &rdb,
+        "{\"key\":\"s\",\"type\":\"string\",\"value\":\"a\"}\n{bad",
+    )
+    .unwrap();
+    let output = redkeep(&["import", text(&rdb), "--target", text(&target)]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let named = format!(
+        "redkeep import: {}: line 2: column 2: key must be",
+        rdb.display()
+    );
+    assert!(told.starts_with(&named), "{told}");
+    assert!(!target.exists());
     let twice = "{\"key\":\"s\",\"type\":\"string\",\"value\":\"a\"}\n".repeat(2);
     fs::write(&rdb, twice).unwrap();
     let output = redkeep(&["import", text(&rdb), "--target", text(&target)]);
