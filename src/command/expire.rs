@@ -120,12 +120,18 @@ pub fn persist(call: &mut Call) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     let done = call
         .keyspace
-        .write(Plan::Simple, |txn| remove(txn, db, key, now_ms))?;
+        .write(Plan::Simple, |txn| remove_expiry(txn, db, key, now_ms))?;
     call.out.int(i64::from(done));
     Ok(())
 }
 
-fn remove(txn: &mut Txn<'_>, db: u32, key: &[u8], now_ms: u64) -> Result<bool, storage::Error> {
+/// Takes the expiry of the key away, and says so; false: it had none.
+pub(super) fn remove_expiry(
+    txn: &mut Txn<'_>,
+    db: u32,
+    key: &[u8],
+    now_ms: u64,
+) -> Result<bool, storage::Error> {
     let slot = txn.slot(db, key, now_ms)?;
     if slot.expires_ms().is_none() {
         return Ok(false);

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::argument::{integer, is_word};
+use super::expire::remove_expiry;
 use super::{Call, Failure, Outcome, errors, string_value};
 use crate::keyspace::change::Class;
 use crate::keyspace::header::Encoding;
@@ -294,7 +295,7 @@ pub fn getex(call: &mut Call) -> Outcome {
         if options.persist
             && call
                 .keyspace
-                .write(Plan::Simple, |txn| persist(txn, db, key, now_ms))?
+                .write(Plan::Simple, |txn| remove_expiry(txn, db, key, now_ms))?
         {
             call.does(&[b"PERSIST", key]);
         }
@@ -316,16 +317,6 @@ pub fn getex(call: &mut Call) -> Outcome {
         call.expires_at(key, expires_ms);
     }
     Ok(())
-}
-
-fn persist(txn: &mut Txn<'_>, db: u32, key: &[u8], now_ms: u64) -> Result<bool, Failure> {
-    let slot = txn.slot(db, key, now_ms)?;
-    if slot.expires_ms().is_none() {
-        return Ok(false);
-    }
-    txn.set_expiry(&slot, key, None)?;
-    txn.touched(db, key, 1, Some((Class::Generic, "persist")));
-    Ok(true)
 }
 
 /// MGET key [key ...]

@@ -75,19 +75,29 @@ fn idle_min(word: &[u8], command: &str) -> Result<i64, ErrorReply> {
     Ok(idle_ms.max(0))
 }
 
+/// Which entries are taken over, and what is said of them then.
+struct Terms {
+    /// How long an entry must have been idle, in milliseconds.
+    idle_ms_min: i64,
+    /// The entries are answered by their IDs alone, and this delivery does not count.
+    just_id: bool,
+    /// The wall time in milliseconds at which they were delivered.
+    delivered_ms: i64,
+    /// How often they were; None: once more than before.
+    deliveries: Option<u64>,
+}
+
 /// A consumer that takes entries over.
 struct Claiming<'a> {
     db: u32,
     key: &'a [u8],
     consumer_name: &'a [u8],
     now_ms: i64,
-    idle_ms_min: i64,
-    just_id: bool,
-    delivered_ms: i64,
-    deliveries: Option<u64>,
+    terms: Terms,
     stream: Stream,
     group: Group,
     consumer: Consumer,
+    is_new_consumer: bool,
     claimed: usize,
     body: Vec<u8>,
     /// What is said now of the entries that were looked at; None: they are not pending any more.
@@ -105,6 +115,34 @@ enum Claim {
 }
 
 impl<'a> Claiming<'a> {
+    /// Begins for the consumer that the words `args` name, which is made if it is not there.
+    fn begin(
+        txn: &mut Txn<'_>,
+        db: u32,
+        args: &[&'a [u8]],
+        now_ms: u64,
+        (stream, mut group): (Stream, Group),
+        terms: Terms,
+    ) -> Result<Self, Failure> {
+        let (key, name) = (args[1], args[3]);
+        let known = group.consumer(&mut txn.keyspace().engine, name)?;
+        let consumer = consumer(txn, db, key, &mut group, name, now_ms)?;
+        Ok(Self {
+            db,
+            key,
+            consumer_name: name,
+            now_ms: now_ms as i64,
+            terms,
+            stream,
+            group,
+            consumer,
+            is_new_consumer: known.is_none(),
+            claimed: 0,
+            body: Vec::new(),
+            repeated: Vec::new(),
+        })
+    }
+
     /// Gives the entry to the consumer. `pending`: what is said of it; None: it is not pending and becomes so.
     fn claim(
         &mut self,
@@ -122,26 +160,26 @@ impl<'a> Claiming<'a> {
                 return Ok(Claim::Gone);
             }
             Some(old)
-                if self.now_ms.wrapping_sub(old.delivered_ms) < self.idle_ms_min
-                    && self.idle_ms_min > 0 =>
+                if self.now_ms.wrapping_sub(old.delivered_ms) < self.terms.idle_ms_min
+                    && self.terms.idle_ms_min > 0 =>
             {
                 return Ok(Claim::Left);
             }
             old => old,
         };
         let before = old.map_or(1, |old| old.deliveries);
-        let deliveries = match self.deliveries {
+        let deliveries = match self.terms.deliveries {
             Some(deliveries) => deliveries,
-            None if self.just_id => before,
+            None if self.terms.just_id => before,
             None => before.wrapping_add(1),
         };
         let new = Pending {
             consumer: self.consumer.number,
-            delivered_ms: self.delivered_ms,
+            delivered_ms: self.terms.delivered_ms,
             deliveries,
         };
         self.group.put_pending(engine, id, old, new)?;
-        if self.just_id {
+        if self.terms.just_id {
             record_reply::write_id(&mut self.body, id);
         } else {
             record_reply::one(&mut self.body, engine, &self.stream, id)?;
@@ -153,12 +191,12 @@ impl<'a> Claiming<'a> {
         Ok(Claim::Done)
     }
 
-    fn told(&self, group: &'a [u8], is_new_consumer: bool, moved: bool) -> Told<'a> {
+    fn told(&self, group: &'a [u8], moved: bool) -> Told<'a> {
         Told {
             key: self.key,
             group,
             consumer: self.consumer_name,
-            is_new_consumer,
+            is_new_consumer: self.is_new_consumer,
             moved,
             head: self.group.head,
             pending: self.repeated.clone(),
@@ -194,7 +232,7 @@ fn opened(
 /// [FORCE] [JUSTID] [LASTID id]
 pub fn xclaim(call: &mut Call<'_>) -> Outcome {
     let (db, args, now_ms) = (call.client.db, call.args, call.now_ms);
-    let (mut is_new, mut moved) = (false, false);
+    let mut moved = false;
     let claiming = call.keyspace.write(Plan::Savepoint, |txn| {
         let (stream, mut group) = opened(txn, db, args, now_ms)?;
         let idle_ms_min = idle_min(args[4], "XCLAIM")?;
@@ -205,26 +243,13 @@ pub fn xclaim(call: &mut Call<'_>) -> Outcome {
         let options = Options::parse(&args[5 + ids.len()..], now_ms as i64)?;
         let moves_on = options.last_id > group.head.last_id;
         group.head.last_id = group.head.last_id.max(options.last_id);
-        is_new = group
-            .consumer(&mut txn.keyspace().engine, args[3])?
-            .is_none();
-        let consumer = consumer(txn, db, args[1], &mut group, args[3], now_ms)?;
-        let mut claiming = Claiming {
-            db,
-            key: args[1],
-            consumer_name: args[3],
-            now_ms: now_ms as i64,
+        let terms = Terms {
             idle_ms_min,
             just_id: options.just_id,
             delivered_ms: options.delivered_ms,
             deliveries: options.deliveries,
-            stream,
-            group,
-            consumer,
-            claimed: 0,
-            body: Vec::new(),
-            repeated: Vec::new(),
         };
+        let mut claiming = Claiming::begin(txn, db, args, now_ms, (stream, group), terms)?;
         let mut is_told = false;
         for id in ids {
             let engine = &mut txn.keyspace().engine;
@@ -241,7 +266,7 @@ pub fn xclaim(call: &mut Call<'_>) -> Outcome {
         claiming.close(txn)?;
         Ok::<_, Failure>(claiming)
     })?;
-    claiming.told(args[2], is_new, moved).tell(call);
+    claiming.told(args[2], moved).tell(call);
     call.out.array(claiming.claimed);
     call.out.raw(&claiming.body);
     Ok(())
@@ -283,37 +308,23 @@ pub fn xautoclaim(call: &mut Call<'_>) -> Outcome {
     let idle_ms_min = idle_min(args[4], "XAUTOCLAIM")?;
     let start = id_word::start(args[5])?;
     let (count, just_id) = auto_options(&args[6..])?;
-    let mut is_new = false;
     let (claiming, next, gone) = call.keyspace.write(Plan::Savepoint, |txn| {
-        let (stream, mut group) = opened(txn, db, args, now_ms)?;
+        let (stream, group) = opened(txn, db, args, now_ms)?;
         if count >= COUNT_ALLOCATED_MAX {
             return Err(errors::STREAM_CLAIM_MEMORY.into());
         }
-        is_new = group
-            .consumer(&mut txn.keyspace().engine, args[3])?
-            .is_none();
-        let consumer = consumer(txn, db, args[1], &mut group, args[3], now_ms)?;
-        let mut claiming = Claiming {
-            db,
-            key: args[1],
-            consumer_name: args[3],
-            now_ms: now_ms as i64,
+        let terms = Terms {
             idle_ms_min,
             just_id,
             delivered_ms: now_ms as i64,
             deliveries: None,
-            stream,
-            group,
-            consumer,
-            claimed: 0,
-            body: Vec::new(),
-            repeated: Vec::new(),
         };
+        let mut claiming = Claiming::begin(txn, db, args, now_ms, (stream, group), terms)?;
         let (next, gone) = walk(txn, &mut claiming, start, count)?;
         claiming.close(txn)?;
         Ok::<_, Failure>((claiming, next, gone))
     })?;
-    claiming.told(args[2], is_new, false).tell(call);
+    claiming.told(args[2], false).tell(call);
     let out = &mut *call.out;
     out.array(3);
     record_reply::id(out, next);
