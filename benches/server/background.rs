@@ -1,5 +1,6 @@
 //! What is felt of the work in the background.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -85,43 +86,59 @@ pub fn measure(options: &Options) {
     }
     for ((name, server), rate) in servers.iter().zip(&rates) {
         let load = ["--keyspace", &keys, "--duration", &seconds, "--rate", rate];
-        let quiet = under_load(server, &load, |_| {});
-        quiet.say(&format!("background_{name}_quiet"));
-        for job in JOBS.iter().filter(|job| !job.is_own || *name == "redkeep") {
-            eprintln!("background: {} of {name}", job.name);
-            let runs = AtomicU64::new(0);
-            let felt = under_load(server, &load, |is_over| {
-                while !is_over.load(Ordering::Relaxed) {
-                    let mut client = server.connect();
-                    let run = runs.fetch_add(1, Ordering::Relaxed);
-                    let reply = (job.begin)(&mut client, run);
-                    assert!(reply.starts_with('+'), "{}: {reply}", job.name);
-                    client.await_info(job.section, job.running, "0");
-                }
-            });
-            let runs = runs.into_inner();
-            say(&format!("background_{name}_{}_runs", job.name), runs);
-            if job.is_own {
-                // Not under the load: file systems make others wait while they take a large file apart.
-                for run in 0..runs {
-                    let copy = folders[0].path().join(copy(run));
-                    std::fs::remove_file(copy).expect("the backup is there");
-                }
+        let jobs: Vec<&Job> = JOBS
+            .iter()
+            .filter(|job| !job.is_own || *name == "redkeep")
+            .collect();
+        let mut quiet = Vec::new();
+        let mut felt: Vec<Vec<Felt>> = jobs.iter().map(|_| Vec::new()).collect();
+        // In turn, so that what the machine does meanwhile meets all of them.
+        for round in 1..=options.rounds {
+            eprintln!("background: {name}, round {round} of {}", options.rounds);
+            let load_felt = under_load(server, &load, |_| {});
+            load_felt.tell("quiet");
+            quiet.push(load_felt);
+            for (job, felt) in jobs.iter().zip(&mut felt) {
+                let load_felt = beside(job, server, &load, folders[0].path());
+                load_felt.tell(job.name);
+                felt.push(load_felt);
+                come_to_rest(server);
             }
-            come_to_rest(server);
-            felt.say(&format!("background_{name}_{}", job.name));
+        }
+        let quiet = Felt::median(&quiet);
+        quiet.say(&format!("background_{name}_quiet"));
+        for (job, felt) in jobs.iter().zip(&felt) {
+            let felt = Felt::median(felt);
+            let name = format!("background_{name}_{}", job.name);
+            felt.say(&name);
             let ratio = felt.p99_9_us / quiet.p99_9_us;
-            say(
-                &format!("background_{name}_{}_p99_9_ratio", job.name),
-                format!("{ratio:.2}"),
-            );
+            say(&format!("{name}_p99_9_ratio"), format!("{ratio:.2}"));
             let more = felt.peak_mib - quiet.peak_mib;
-            say(
-                &format!("background_{name}_{}_more_mib", job.name),
-                format!("{more:.1}"),
-            );
+            say(&format!("{name}_more_mib"), format!("{more:.1}"));
         }
     }
+}
+
+/// Runs a load while a server does its work over and over. `folder` is where the server has its files.
+fn beside(job: &Job, server: &Server, load: &[&str], folder: &Path) -> Felt {
+    let runs = AtomicU64::new(0);
+    let mut felt = under_load(server, load, |is_over| {
+        while !is_over.load(Ordering::Relaxed) {
+            let mut client = server.connect();
+            let run = runs.fetch_add(1, Ordering::Relaxed);
+            let reply = (job.begin)(&mut client, run);
+            assert!(reply.starts_with('+'), "{}: {reply}", job.name);
+            client.await_info(job.section, job.running, "0");
+        }
+    });
+    felt.runs = runs.into_inner();
+    if job.is_own {
+        // Not under the load: file systems make others wait while they take a large file apart.
+        for run in 0..felt.runs {
+            std::fs::remove_file(folder.join(copy(run))).expect("the backup is there");
+        }
+    }
+    felt
 }
 
 /// Waits for what a server does by itself in the background, and until the disk has all that was written: a load that
@@ -134,6 +151,7 @@ fn come_to_rest(server: &Server) {
 }
 
 /// What a load came to.
+#[derive(Clone)]
 struct Felt {
     p50_us: f64,
     p99_us: f64,
@@ -141,21 +159,46 @@ struct Felt {
     max_us: f64,
     /// The most memory that was seen, of the server and of its children.
     peak_mib: f64,
+    /// Times that the work was begun.
+    runs: u64,
+    /// Time in which the host of a virtual machine ran others although this one had work, over all processors.
+    stolen_ms: u64,
 }
 
 impl Felt {
+    /// For who waits: what one load of several came to.
+    fn tell(&self, what: &str) {
+        let (p99_9_ms, stolen_ms) = (self.p99_9_us / 1000.0, self.stolen_ms);
+        eprintln!("  {what}: 99.9th percentile {p99_9_ms:.1} ms, {stolen_ms} ms stolen");
+    }
+
     fn say(&self, name: &str) {
         say(&format!("{name}_p50_us"), self.p50_us);
         say(&format!("{name}_p99_us"), self.p99_us);
         say(&format!("{name}_p99_9_us"), self.p99_9_us);
         say(&format!("{name}_max_us"), self.max_us);
         say(&format!("{name}_peak_mib"), format!("{:.1}", self.peak_mib));
+        say(&format!("{name}_runs"), self.runs);
+        say(&format!("{name}_stolen_ms"), self.stolen_ms);
+    }
+
+    /// The load whose 99.9th percentile is the median of all, with the most memory of any.
+    fn median(all: &[Felt]) -> Felt {
+        let mut all = all.to_vec();
+        all.sort_by(|a, b| a.p99_9_us.total_cmp(&b.p99_9_us));
+        let peaks = all.iter().map(|felt| felt.peak_mib);
+        let peak_mib = peaks.fold(0.0, f64::max);
+        Felt {
+            peak_mib,
+            ..all.swap_remove(all.len() / 2)
+        }
     }
 }
 
 /// Runs a load, and beside it some work that goes on until it is told that the load is over.
 fn under_load(server: &Server, load: &[&str], work: impl Fn(&AtomicBool) + Sync) -> Felt {
     let is_over = AtomicBool::new(false);
+    let stolen_before_ms = stolen_ms();
     let mut peak_mib = server.proportional_mib();
     let report = thread::scope(|scope| {
         let load = scope.spawn(|| {
@@ -178,5 +221,16 @@ fn under_load(server: &Server, load: &[&str], work: impl Fn(&AtomicBool) + Sync)
         p99_9_us: us("p99_9"),
         max_us: us("max"),
         peak_mib,
+        runs: 0,
+        stolen_ms: stolen_ms() - stolen_before_ms,
     }
+}
+
+/// See [`Felt::stolen_ms`], since the system's start; 0 where it does not say.
+fn stolen_ms() -> u64 {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let all = stat.lines().next().unwrap_or_default();
+    // Behind the name user, nice, system, idle, iowait, irq and softirq come first, in hundredths of a second.
+    let stolen = all.split_whitespace().nth(8);
+    stolen.and_then(|n| n.parse().ok()).unwrap_or(0u64) * 10
 }

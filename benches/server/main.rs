@@ -2,7 +2,7 @@
 //! work in the background, beside Redis where there is a like.
 //!
 //! ```text
-//! cargo bench --bench server -- [--gigabytes N] [--elements N] [--dir DIR] [size|complexity|background ...]
+//! cargo bench --bench server -- [OPTIONS] [size|complexity|background ...]
 //! ```
 //!
 //! - `size`: resident memory with a small cache and much data; the start on a large file; DEL and FLUSHALL of much.
@@ -31,6 +31,9 @@ struct Options {
     /// Seconds of each load of `background`.
     #[arg(long, default_value_t = 20.0)]
     seconds: f64,
+    /// Times that each load of `background` is run; the median counts.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    rounds: u64,
     /// Where the files are made.
     #[arg(long)]
     dir: Option<PathBuf>,
