@@ -98,6 +98,18 @@ impl AppendOnly {
         }
     }
 
+    /// Waits until there is something to write, at most for `time`. What is asked for besides stays so.
+    pub fn wait_for_news(&self, time: Duration) {
+        self.inbox.wait(Some(time), |asked| {
+            std::mem::take(&mut asked.has_news).then_some(())
+        });
+    }
+
+    /// Whether the thread is to end.
+    pub fn is_stopping(&self) -> bool {
+        self.inbox.is_stopping()
+    }
+
     /// Changes what is known of the file.
     pub fn note(&self, change: impl FnOnce(&mut FileState)) {
         self.inbox.with(|asked| change(&mut asked.state));

@@ -117,6 +117,7 @@ directives! {
         Port, "port", number(6379, 0, 65535), NONE;
         ProtectedMode, "protected-mode", yes_no(true), NONE;
         ProtoMaxBulkLen, "proto-max-bulk-len", memory(512 * MIB, MIB, I64), DEBUG;
+        RdbKeySaveDelay, "rdb-key-save-delay", number(0, -I32 - 1, I32), HIDDEN;
         Rdbchecksum, "rdbchecksum", yes_no(true), IMMUTABLE;
         Rdbcompression, "rdbcompression", yes_no(true), NONE;
         Requirepass, "requirepass", ruled("", TextRule::Bytes, true), SENSITIVE;
@@ -224,7 +225,6 @@ directives! {
         Masteruser, "masteruser", optional(""), SENSITIVE;
         PropagationErrorBehavior, "propagation-error-behavior", choice(PROPAGATION_ERRORS, 0), NONE;
         RdbDelSyncFiles, "rdb-del-sync-files", yes_no(false), NONE;
-        RdbKeySaveDelay, "rdb-key-save-delay", number(0, -I32 - 1, I32), HIDDEN;
         RdbSaveIncrementalFsync, "rdb-save-incremental-fsync", yes_no(true), NONE;
         ReplBacklogSize, "repl-backlog-size", memory(MIB, 1, I64), NONE;
         ReplBacklogTtl, "repl-backlog-ttl", number(3600, 0, I64), NONE;

@@ -8,12 +8,16 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::panic::resume_unwind;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::appender::{Before, Place};
+use super::appender::{Before, LOOK, Place};
 use super::durability::Durability;
+use super::priority;
+use super::until_stop::{KeyDelay, UntilStop};
 use crate::command::append_only::Work;
 use crate::command::feed::Pending;
 use crate::command::server::Server;
@@ -25,7 +29,7 @@ use crate::keyspace::Keyspace;
 use crate::storage::Snapshot;
 use crate::storage::planted::{Bug, Planted};
 use crate::storage::replace::replace_planted;
-use crate::vfs::{OpenMode, Vfs, VfsFile, VfsResult, folder_of, write_all_at};
+use crate::vfs::{OpenMode, Orphans, Vfs, VfsFile, VfsResult, folder_of, write_all_at};
 
 /// Time between two syncs under `everysec`, in microseconds.
 const SYNC_US: u64 = 1_000_000;
@@ -79,6 +83,10 @@ pub struct AppendFile<'a> {
     synced_us: u64,
     is_unsynced: bool,
     rests_until_us: u64,
+    /// Parts that were removed.
+    orphans: Orphans,
+    /// Bases are written by a thread of their own.
+    has_helper: bool,
 }
 
 impl<'a> AppendFile<'a> {
@@ -108,7 +116,14 @@ impl<'a> AppendFile<'a> {
             synced_us: 0,
             is_unsynced: false,
             rests_until_us: 0,
+            orphans: Orphans::default(),
+            has_helper: false,
         }
+    }
+
+    /// From now on the bases are written by another thread, which gives way to those that answer.
+    pub fn have_helped(&mut self) {
+        self.has_helper = true;
     }
 
     /// Goes on with what stands there.
@@ -204,6 +219,7 @@ impl<'a> AppendFile<'a> {
 
     /// Writes what was said since the last call, and syncs as `appendfsync` has it.
     fn drain(&mut self, is_last: bool) {
+        self.orphans.cut(&*self.server.clock);
         if self.file.is_none() {
             // The next one begins with a snapshot of everything: what is said meanwhile is for nobody.
             self.server.feed.open_file(false);
@@ -451,8 +467,8 @@ impl<'a> AppendFile<'a> {
         if self.planted.has(Bug::M33RemovedBeforeManifest) {
             self.remove(&old, &manifest);
         }
-        self.put_manifest(manifest)?;
-        self.remove(&old, &self.manifest);
+        self.put_manifest(manifest.clone())?;
+        self.remove(&old, &manifest);
         Ok(())
     }
 
@@ -462,21 +478,43 @@ impl<'a> AppendFile<'a> {
         let is_rdb = self.server.config.is_on(Key::AofUseRdbPreamble);
         let kind = if is_rdb { "rdb" } else { "aof" };
         let name = format!("{}.{seq}.base.{kind}", self.place.name);
-        let path = self.place.dir.join(&name);
-        let (vfs, planted) = (self.vfs, self.planted);
-        let mut len = 0;
-        replace_planted(vfs, &path, planted, &mut |out| {
-            let mut counted = Counted { out, len: 0 };
-            if is_rdb {
-                export::write_file(snapshot, facts, &mut counted, &mut |_| self.drain(false))?;
-            } else {
-                export::write_commands(snapshot, facts, &mut counted, &mut |_| self.drain(false))?;
-            }
-            len = counted.len;
-            Ok(())
-        })?;
-        self.others_len = len;
+        let base = Base {
+            path: self.place.dir.join(&name),
+            is_rdb,
+            snapshot,
+            facts,
+            vfs: self.vfs,
+            server: self.server,
+            planted: self.planted,
+        };
+        self.others_len = if self.has_helper {
+            self.while_draining(|| base.write(&mut || {}))?
+        } else {
+            base.write(&mut || self.drain(false))?
+        };
         Ok(Part { name, seq })
+    }
+
+    /// Has long work done by a thread that gives way, and meanwhile writes what is said.
+    fn while_draining<T: Send>(
+        &mut self,
+        work: impl FnOnce() -> io::Result<T> + Send,
+    ) -> io::Result<T> {
+        let shared = &self.server.append_only;
+        std::thread::scope(|scope| {
+            let helper = std::thread::Builder::new().name("rewrite".to_owned());
+            let helper = helper.spawn_scoped(scope, || {
+                priority::give_way();
+                let done = work();
+                shared.wake();
+                done
+            })?;
+            while !helper.is_finished() && !shared.is_stopping() {
+                shared.wait_for_news(LOOK);
+                self.drain(false);
+            }
+            helper.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
     }
 
     fn put_manifest(&mut self, manifest: Manifest) -> io::Result<()> {
@@ -497,7 +535,7 @@ impl<'a> AppendFile<'a> {
 
     /// Removes the parts of a manifest that another does not name, and what rewrites left that came to no end. What stays
     /// is in nobody's way.
-    fn remove(&self, old: &Manifest, kept: &Manifest) {
+    fn remove(&mut self, old: &Manifest, kept: &Manifest) {
         let is_kept = |name: &str| kept.parts().any(|part| part.name == name);
         let old = old.parts().chain(&old.history);
         let mut names: Vec<OsString> = old.map(|part| OsString::from(&part.name)).collect();
@@ -510,10 +548,60 @@ impl<'a> AppendFile<'a> {
         names.sort();
         names.dedup();
         for name in names {
-            if !is_kept(&name.to_string_lossy()) {
-                let _ = self.vfs.unlink(&self.place.dir.join(&name));
+            if is_kept(&name.to_string_lossy()) {
+                continue;
+            }
+            let path = self.place.dir.join(&name);
+            let opened = self.vfs.open(&path, OpenMode::ReadWrite);
+            if self.vfs.unlink(&path).is_ok()
+                && let Ok(file) = opened
+            {
+                self.orphans.take(file);
             }
         }
+    }
+}
+
+/// A base that is to be written.
+struct Base<'a> {
+    path: PathBuf,
+    is_rdb: bool,
+    snapshot: &'a Snapshot,
+    facts: &'a Facts,
+    vfs: &'a dyn Vfs,
+    server: &'a Server,
+    planted: Planted,
+}
+
+impl Base<'_> {
+    /// Writes it, and calls `between` now and then; its length in bytes.
+    fn write(&self, between: &mut dyn FnMut()) -> io::Result<u64> {
+        let is_stopping = || self.server.append_only.is_stopping();
+        let (snapshot, facts) = (self.snapshot, self.facts);
+        let mut delay = KeyDelay::of(self.server);
+        let mut progress = |done| {
+            delay.wait(done, &is_stopping);
+            between();
+        };
+        let mut len = 0;
+        replace_planted(self.vfs, &self.path, self.planted, &mut |out| {
+            let mut out = UntilStop {
+                out,
+                is_stopping: &is_stopping,
+            };
+            let mut counted = Counted {
+                out: &mut out,
+                len: 0,
+            };
+            if self.is_rdb {
+                export::write_file(snapshot, facts, &mut counted, &mut progress)?;
+            } else {
+                export::write_commands(snapshot, facts, &mut counted, &mut progress)?;
+            }
+            len = counted.len;
+            Ok(())
+        })?;
+        Ok(len)
     }
 }
 

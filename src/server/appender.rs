@@ -15,7 +15,7 @@ use crate::interchange::aof::Manifest;
 use crate::vfs::{OpenMode, Vfs, VfsErrorKind};
 
 /// How often the thread looks at what it was not called for.
-const LOOK: Duration = Duration::from_millis(100);
+pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 /// Where the parts of the append-only file are.
 pub struct Place {
@@ -65,6 +65,7 @@ impl Appender {
                     &*of_thread.durability,
                     &*vfs,
                 );
+                file.have_helped();
                 file.take_over(before);
                 loop {
                     let work = of_thread.server.append_only.wait(LOOK);
@@ -77,7 +78,7 @@ impl Appender {
         Ok(Self { shared, thread })
     }
 
-    /// Ends the thread when everything is written.
+    /// Ends the thread when everything is written. A rewrite that is on is given up: the parts before it hold everything.
     pub fn stop(self) {
         self.shared.server.append_only.stop();
         if self.thread.join().is_err() {

@@ -9,10 +9,11 @@
 //! once the file is open:                                       (threads)
 //! log-sync      fdatasync of the log                           (log_keeper)
 //! checkpoint    checkpoints, room in both files                (checkpointer, ahead)
-//! save          RDB files                                      (saver)
+//! save          RDB files                                      (saver, until_stop)
 //! backup        copies of the file                             (backups)
 //! archive       copies of the log's segments                   (archiver)
 //! append        the append-only file                           (appender, append_file)
+//! rewrite       the base of the append-only file, when it is written anew
 //! ```
 //!
 //! What blocks or takes long for one connection leaves its worker for the pool of its runtime (`connection`, `debugging`).
@@ -49,6 +50,7 @@ mod spin;
 mod tcp_listeners;
 pub mod threads;
 pub mod tls;
+mod until_stop;
 mod worker;
 
 use std::io;

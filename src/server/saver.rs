@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use super::Shared;
 use super::priority;
+use super::until_stop::{KeyDelay, UntilStop};
 use crate::command::save;
 use crate::interchange::export;
 use crate::storage::replace::replace;
 use crate::sync::Wake;
-use crate::vfs::Vfs;
+use crate::vfs::{OpenMode, Orphans, Vfs};
 
 /// How often the rules of `save` are looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -36,7 +37,7 @@ impl Saver {
         Ok(Self { shared, thread })
     }
 
-    /// Ends the thread after the save that is on.
+    /// Ends the thread, and gives up the save that is on.
     pub fn stop(self) {
         self.shared.server.saves.job.stop();
         if self.thread.join().is_err() {
@@ -48,11 +49,14 @@ impl Saver {
 fn run(shared: &Shared, vfs: &dyn Vfs) {
     priority::give_way();
     let job = &shared.server.saves.job;
+    // Dumps that newer ones replaced.
+    let mut orphans = Orphans::default();
     loop {
         match job.wait(Some(LOOK)) {
             Wake::Stop => return,
-            Wake::Asked(()) => serve(shared, vfs),
+            Wake::Asked(()) => serve(shared, vfs, &mut orphans),
             Wake::Time => {
+                orphans.cut(&*shared.server.clock);
                 if is_due(shared) {
                     job.ask((), None);
                 }
@@ -80,7 +84,7 @@ fn is_due(shared: &Shared) -> bool {
         .any(|rule| dirty.cast_signed() >= rule.changes && since_s.cast_signed() > rule.seconds)
 }
 
-fn serve(shared: &Shared, vfs: &dyn Vfs) {
+fn serve(shared: &Shared, vfs: &dyn Vfs, orphans: &mut Orphans) {
     let server = &shared.server;
     let (snapshot, dirty, keys, keyspace_has_fields) = {
         let mut keyspace = shared.engine.lock();
@@ -93,12 +97,24 @@ fn serve(shared: &Shared, vfs: &dyn Vfs) {
     server.saves.started(now_ms, keys);
     let path = save::path(server);
     let facts = save::facts(server, keyspace_has_fields, now_ms);
+    let before = vfs.open(&path, OpenMode::ReadWrite);
+    let mut delay = KeyDelay::of(server);
+    let is_stopping = || server.saves.job.is_stopping();
     let saved = replace(vfs, &path, &mut |out| {
-        export::write_file(&snapshot, &facts, out, &mut |done| {
-            server.saves.advanced(done)
+        let mut out = UntilStop {
+            out,
+            is_stopping: &is_stopping,
+        };
+        export::write_file(&snapshot, &facts, &mut out, &mut |done| {
+            orphans.cut(&*server.clock);
+            delay.wait(done, &is_stopping);
+            server.saves.advanced(done);
         })
     });
     let error = saved.err().map(|error| error.to_string());
+    if let (Ok(before), None) = (before, &error) {
+        orphans.take(before);
+    }
     match &error {
         None => tracing::info!("{} is saved", path.display()),
         Some(error) => tracing::warn!("{} was not saved: {error}", path.display()),

@@ -8,6 +8,7 @@
 mod absent;
 #[cfg(test)]
 pub(crate) mod mem;
+mod orphan;
 mod os;
 mod random;
 mod reader;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use absent::AbsentFile;
+pub use orphan::Orphans;
 pub use os::{OsClock, OsVfs, refuse_special, refuse_to_replace};
 pub use random::{fill_random, random_bytes};
 pub use reader::Reader;
@@ -155,6 +157,12 @@ pub trait VfsFile: Send + Sync + fmt::Debug {
 
     /// Takes the exclusive lock of the file for the life of this handle; [`VfsErrorKind::Locked`] if another has it.
     fn lock_exclusive(&self) -> VfsResult<()>;
+
+    /// Whether the file has no name any more and only this handle is left of it, so that nobody sees what becomes of it.
+    /// False where the system does not say.
+    fn is_orphan(&self) -> bool {
+        false
+    }
 
     /// The path it was opened by, for messages.
     fn path(&self) -> &Path;

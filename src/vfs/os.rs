@@ -2,8 +2,8 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -239,12 +239,32 @@ impl VfsFile for OsFile {
         }
     }
 
+    fn is_orphan(&self) -> bool {
+        self.file.metadata().is_ok_and(|found| found.nlink() == 0) && self.is_only_handle()
+    }
+
     fn path(&self) -> &Path {
         &self.path
     }
 }
 
 impl OsFile {
+    /// Whether nobody else has the file open. Linux grants a lease for writing only then.
+    #[cfg(target_os = "linux")]
+    fn is_only_handle(&self) -> bool {
+        let lease = |kind: libc::c_int| {
+            // SAFETY: the descriptor is open, and the call takes numbers alone.
+            let done = unsafe { libc::fcntl(self.file.as_raw_fd(), libc::F_SETLEASE, kind) };
+            done != -1
+        };
+        lease(libc::F_WRLCK) && lease(libc::F_UNLCK)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn is_only_handle(&self) -> bool {
+        false
+    }
+
     fn fill_with_zeroes(&self, offset: u64, len: u64) -> VfsResult<()> {
         const CHUNK: usize = 1 << 20;
         let start = offset.max(self.len()?);

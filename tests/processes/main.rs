@@ -4,6 +4,7 @@ mod append_only;
 mod backup;
 mod crowd;
 mod debugger;
+mod ending;
 mod live;
 mod locale;
 mod metrics;
