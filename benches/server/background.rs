@@ -133,12 +133,25 @@ fn beside(job: &Job, server: &Server, load: &[&str], folder: &Path) -> Felt {
     });
     felt.runs = runs.into_inner();
     if job.is_own {
-        // Not under the load: file systems make others wait while they take a large file apart.
         for run in 0..felt.runs {
-            std::fs::remove_file(folder.join(copy(run))).expect("the backup is there");
+            take_apart(&folder.join(copy(run)));
         }
     }
     felt
+}
+
+/// Removes a file by pieces: a file system that tells the disk of freed space still does so when the next load has begun.
+fn take_apart(path: &Path) {
+    const PIECE_BYTES: u64 = 16 << 20;
+    let file = std::fs::OpenOptions::new().write(true).open(path);
+    let file = file.expect("the backup is there");
+    let mut len = file.metadata().expect("its length").len();
+    while len > 0 {
+        len = len.saturating_sub(PIECE_BYTES);
+        file.set_len(len).expect("it is cut");
+        thread::sleep(Duration::from_millis(20));
+    }
+    std::fs::remove_file(path).expect("it has its name");
 }
 
 /// Waits for what a server does by itself in the background, and until the disk has all that was written: a load that
