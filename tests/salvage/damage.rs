@@ -145,6 +145,24 @@ fn all_metas_may_be_damaged() {
     assert!(is.len() + 2 >= was.len());
 }
 
+#[test]
+fn a_file_that_was_cut_is_called_so() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (path, was) = database(dir.path(), 250);
+    let mut bytes = std::fs::read(&path).expect("a file");
+    let rest = bytes.len() / 4;
+    bytes.truncate(rest);
+    std::fs::write(&path, &bytes).expect("a file");
+    let (is, salvaged) = taken(&path);
+    assert!(is.len() < was.len() && !salvaged.is_whole());
+    let note = format!("the file was cut: it has {rest} bytes of ");
+    let notes = &salvaged.storage.notes;
+    assert!(
+        notes.iter().any(|told| told.starts_with(&note)),
+        "{notes:?}"
+    );
+}
+
 /// Such a log was once left out, and the file called whole.
 #[test]
 fn the_log_is_needed_if_the_meta_that_says_so_is_lost() {

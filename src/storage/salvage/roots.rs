@@ -84,6 +84,13 @@ impl Base {
             return Self::without_meta(salvage, file, log, report, tell);
         };
         let mut base = Self::of_meta(&meta);
+        let expected = meta.pages.saturating_mul(u64::from(meta.page_bytes));
+        let found = file.len()?;
+        if found < expected {
+            report.notes.push(format!(
+                "the file was cut: it has {found} bytes of {expected}"
+            ));
+        }
         base.read_log(log, &meta.uuid, meta.durable_lsn)?;
         if copies.slot(slot.other()).is_none() && base.log_goes_on() && !meta.log_required {
             // A meta is written behind one that says that the file is whole before the log gets anything.
@@ -149,7 +156,8 @@ impl Base {
             return Err(SalvageError::Nothing(salvage.broken.to_path_buf()));
         };
         report.notes.push(format!(
-            "no meta is valid: the page size was taken to be {page_bytes}, and catalogs were looked for on all pages"
+            "no meta is valid: the page size was taken to be {page_bytes}, and catalogs were looked for on all pages. What \
+             was in trees that none of them names is not counted"
         ));
         let mut base = Self {
             page_bytes,
@@ -421,7 +429,8 @@ impl Roots {
                     report.damaged_page(ptr.page.0);
                 }
                 report.notes.push(format!(
-                    "page {} of the catalog, which names the trees, is damaged: older ones were looked for on all pages",
+                    "page {} of the catalog, which names the trees, is damaged: older ones were looked for on all pages. What \
+                     was in trees that none of them names is not counted",
                     ptr.page
                 ));
                 self.is_whole = false;
