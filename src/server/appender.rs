@@ -5,11 +5,11 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Shared;
 use super::append_file::AppendFile;
+use super::thread::Thread;
 use crate::config::{Config, Key};
 use crate::interchange::aof::Manifest;
 use crate::vfs::{OpenMode, Vfs, VfsErrorKind};
@@ -50,40 +50,36 @@ pub enum Before {
 /// The running thread.
 pub struct Appender {
     shared: Arc<Shared>,
-    thread: JoinHandle<()>,
+    thread: Thread,
 }
 
 impl Appender {
     pub fn start(shared: Arc<Shared>, vfs: Arc<dyn Vfs>, before: Before) -> io::Result<Self> {
         let of_thread = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("append".to_owned())
-            .spawn(move || {
-                let mut file = AppendFile::new(
-                    &of_thread.server,
-                    &of_thread.engine,
-                    &*of_thread.durability,
-                    &*vfs,
-                );
-                file.have_helped();
-                file.take_over(before);
-                loop {
-                    let work = of_thread.server.append_only.wait(LOOK);
-                    file.turn(work);
-                    if work.stop {
-                        return;
-                    }
+        let thread = Thread::start("append", move || {
+            let mut file = AppendFile::new(
+                &of_thread.server,
+                &of_thread.engine,
+                &*of_thread.durability,
+                &*vfs,
+            );
+            file.have_helped();
+            file.take_over(before);
+            loop {
+                let work = of_thread.server.append_only.wait(LOOK);
+                file.turn(work);
+                if work.stop {
+                    return;
                 }
-            })?;
+            }
+        })?;
         Ok(Self { shared, thread })
     }
 
     /// Ends the thread when everything is written. A rewrite that is on is given up: the parts before it hold everything.
     pub fn stop(self) {
         self.shared.server.append_only.stop();
-        if self.thread.join().is_err() {
-            tracing::error!("the thread of the append-only file panicked");
-        }
+        self.thread.join();
     }
 }
 

@@ -5,11 +5,11 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Shared;
 use super::log_keeper::LogKeeper;
+use super::thread::Thread;
 use crate::command::archive::ArchiveFolder;
 use crate::config::Key;
 use crate::storage::log::{ArchiveError, Archived, Log};
@@ -21,7 +21,7 @@ const REST: Duration = Duration::from_secs(1);
 /// The running thread.
 pub struct Archiver {
     shared: Arc<Shared>,
-    thread: JoinHandle<()>,
+    thread: Thread,
 }
 
 impl Archiver {
@@ -31,23 +31,19 @@ impl Archiver {
         vfs: Arc<dyn Vfs>,
     ) -> io::Result<Self> {
         let of_thread = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("archive".to_owned())
-            .spawn(move || {
-                of_thread.server.archive.ask();
-                while of_thread.server.archive.wait(REST) {
-                    copy(&of_thread, keeper.log(), &*vfs);
-                }
-            })?;
+        let thread = Thread::start("archive", move || {
+            of_thread.server.archive.ask();
+            while of_thread.server.archive.wait(REST) {
+                copy(&of_thread, keeper.log(), &*vfs);
+            }
+        })?;
         Ok(Self { shared, thread })
     }
 
     /// Ends the thread after the segment that is being copied.
     pub fn stop(self) {
         self.shared.server.archive.stop();
-        if self.thread.join().is_err() {
-            tracing::error!("the thread that copies the log panicked");
-        }
+        self.thread.join();
     }
 }
 

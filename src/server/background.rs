@@ -3,17 +3,17 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Shared;
 use super::housekeeping::Housekeeping;
+use super::thread::Thread;
 use crate::sync::{Inbox, Wake};
 
 /// The running thread.
 pub struct Background {
     inbox: Arc<Inbox<()>>,
-    thread: JoinHandle<()>,
+    thread: Thread,
 }
 
 impl Background {
@@ -21,18 +21,14 @@ impl Background {
     pub fn start(shared: Arc<Shared>, housekeeping: Housekeeping) -> io::Result<Self> {
         let inbox = Arc::new(Inbox::default());
         let of_thread = Arc::clone(&inbox);
-        let thread = std::thread::Builder::new()
-            .name("background".to_owned())
-            .spawn(move || run(&shared, &of_thread, housekeeping))?;
+        let thread = Thread::start("background", move || run(&shared, &of_thread, housekeeping))?;
         Ok(Self { inbox, thread })
     }
 
     /// Ends the thread after the turn that is on.
     pub fn stop(self) {
         self.inbox.stop();
-        if self.thread.join().is_err() {
-            tracing::error!("the background thread panicked");
-        }
+        self.thread.join();
     }
 }
 

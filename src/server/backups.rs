@@ -4,11 +4,11 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Shared;
 use super::priority;
+use super::thread::Thread;
 use crate::command::backup::Wish;
 use crate::storage::checkpoint::EngineLock;
 use crate::storage::{self, backup};
@@ -34,24 +34,20 @@ enum BackupError {
 /// The running thread.
 pub struct Backups {
     shared: Arc<Shared>,
-    thread: JoinHandle<()>,
+    thread: Thread,
 }
 
 impl Backups {
     pub fn start(shared: Arc<Shared>, vfs: Arc<dyn Vfs>) -> io::Result<Self> {
         let of_thread = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("backup".to_owned())
-            .spawn(move || run(&of_thread, &*vfs))?;
+        let thread = Thread::start("backup", move || run(&of_thread, &*vfs))?;
         Ok(Self { shared, thread })
     }
 
     /// Ends the thread, and gives up the copy that is on.
     pub fn stop(self) {
         self.shared.server.backups.job.stop();
-        if self.thread.join().is_err() {
-            tracing::error!("the backup thread panicked");
-        }
+        self.thread.join();
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Shared;
 use super::ahead::Ahead;
 use super::archiver;
 use super::log_keeper::LogKeeper;
+use super::thread::Thread;
 use crate::storage::checkpoint::{Checkpoint, EngineLock};
 use crate::storage::{Engine, Error};
 use crate::sync::Wake;
@@ -44,24 +44,20 @@ pub enum MakeError {
 /// The running thread.
 pub struct Checkpointer {
     shared: Arc<Shared>,
-    thread: JoinHandle<()>,
+    thread: Thread,
 }
 
 impl Checkpointer {
     pub fn start(shared: Arc<Shared>, keeper: Arc<LogKeeper>) -> io::Result<Self> {
         let of_thread = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("checkpoint".to_owned())
-            .spawn(move || run(&of_thread, &keeper))?;
+        let thread = Thread::start("checkpoint", move || run(&of_thread, &keeper))?;
         Ok(Self { shared, thread })
     }
 
     /// Ends the thread after the checkpoint that is on.
     pub fn stop(self) {
         self.shared.server.checkpoints.stop();
-        if self.thread.join().is_err() {
-            tracing::error!("the checkpoint thread panicked");
-        }
+        self.thread.join();
     }
 }
 

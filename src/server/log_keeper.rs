@@ -11,12 +11,12 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
 use super::durability::{Durability, LogFailed, SyncPolicy};
+use super::thread::Thread;
 use crate::storage::Lsn;
 use crate::storage::log::Log;
 use crate::vfs::Clock;
@@ -147,9 +147,7 @@ impl LogKeeper {
     /// Starts the thread that syncs.
     pub fn start(self: &Arc<Self>) -> io::Result<SyncThread> {
         let keeper = Arc::clone(self);
-        let thread = std::thread::Builder::new()
-            .name("log-sync".to_owned())
-            .spawn(move || keeper.run())?;
+        let thread = Thread::start("log-sync", move || keeper.run())?;
         Ok(SyncThread {
             keeper: Arc::clone(self),
             thread,
@@ -287,7 +285,7 @@ impl Durability for LogKeeper {
 /// The running thread.
 pub struct SyncThread {
     keeper: Arc<LogKeeper>,
-    thread: JoinHandle<()>,
+    thread: Thread,
 }
 
 impl SyncThread {
@@ -295,8 +293,6 @@ impl SyncThread {
     pub fn stop(self) {
         self.keeper.wanted.lock().stop = true;
         self.keeper.changed.notify_one();
-        if self.thread.join().is_err() {
-            tracing::error!("the thread that syncs the log panicked");
-        }
+        self.thread.join();
     }
 }

@@ -8,7 +8,6 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -22,6 +21,7 @@ use parking_lot::MutexGuard;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 
+use super::thread::Thread;
 use super::{Shared, StartError};
 use crate::command::metrics;
 use crate::keyspace::Keyspace;
@@ -56,7 +56,7 @@ enum Unready {
 pub struct Metrics {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
-    thread: JoinHandle<()>,
+    thread: Thread,
 }
 
 impl Metrics {
@@ -71,21 +71,19 @@ impl Metrics {
             .enable_all()
             .build()?;
         let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::Builder::new()
-            .name("metrics".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        // Either way it ends.
-                        _ = stopped => {}
-                        result = accept(shared, listener) => {
-                            if let Err(error) = result {
-                                tracing::error!(%error, "metrics are not answered");
-                            }
+        let thread = Thread::start("metrics", move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    // Either way it ends.
+                    _ = stopped => {}
+                    result = accept(shared, listener) => {
+                        if let Err(error) = result {
+                            tracing::error!(%error, "metrics are not answered");
                         }
                     }
-                });
-            })?;
+                }
+            });
+        })?;
         Ok(Self {
             address,
             stop,
@@ -102,9 +100,7 @@ impl Metrics {
     pub fn stop(self) {
         // Nobody receives where the thread has ended by itself.
         let _ = self.stop.send(());
-        if self.thread.join().is_err() {
-            tracing::error!("the metrics thread panicked");
-        }
+        self.thread.join();
     }
 }
 

@@ -48,6 +48,7 @@ pub mod saver;
 mod socket;
 mod spin;
 mod tcp_listeners;
+mod thread;
 pub mod threads;
 pub mod tls;
 mod until_stop;

@@ -5,11 +5,11 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Shared;
 use super::priority;
+use super::thread::Thread;
 use super::until_stop::{KeyDelay, UntilStop};
 use crate::command::save;
 use crate::interchange::export;
@@ -25,24 +25,20 @@ const REST_S: u64 = 5;
 /// The running thread.
 pub struct Saver {
     shared: Arc<Shared>,
-    thread: JoinHandle<()>,
+    thread: Thread,
 }
 
 impl Saver {
     pub fn start(shared: Arc<Shared>, vfs: Arc<dyn Vfs>) -> io::Result<Self> {
         let of_thread = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("save".to_owned())
-            .spawn(move || run(&of_thread, &*vfs))?;
+        let thread = Thread::start("save", move || run(&of_thread, &*vfs))?;
         Ok(Self { shared, thread })
     }
 
     /// Ends the thread, and gives up the save that is on.
     pub fn stop(self) {
         self.shared.server.saves.job.stop();
-        if self.thread.join().is_err() {
-            tracing::error!("the save thread panicked");
-        }
+        self.thread.join();
     }
 }
 

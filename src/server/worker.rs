@@ -5,7 +5,6 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
@@ -15,6 +14,7 @@ use super::batch::Batcher;
 use super::connection::Connection;
 use super::flush::Flush;
 use super::socket::Accepted;
+use super::thread::Thread;
 use crate::command::client::Entry;
 
 /// Buffers kept for connections that wake up, and the largest that is kept.
@@ -82,7 +82,7 @@ pub struct WorkerHandle {
     sender: mpsc::UnboundedSender<NewConnection>,
     /// Connections it serves.
     load: Arc<AtomicUsize>,
-    thread: JoinHandle<()>,
+    thread: Thread,
 }
 
 impl WorkerHandle {
@@ -95,14 +95,12 @@ impl WorkerHandle {
         let (sender, receiver) = mpsc::unbounded_channel();
         let load = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&load);
-        let thread = std::thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(move || {
-                LocalSet::new().block_on(
-                    &runtime,
-                    work(shared, count == 1, count < cores, receiver, counted),
-                )
-            })?;
+        let thread = Thread::start(format!("worker-{index}"), move || {
+            LocalSet::new().block_on(
+                &runtime,
+                work(shared, count == 1, count < cores, receiver, counted),
+            );
+        })?;
         Ok(Self {
             sender,
             load,
@@ -124,9 +122,7 @@ impl WorkerHandle {
     /// Lets it end once its connections are over.
     pub fn stop(self) {
         drop(self.sender);
-        if self.thread.join().is_err() {
-            tracing::error!("a worker thread panicked");
-        }
+        self.thread.join();
     }
 }
 
