@@ -66,6 +66,16 @@ fn errors_are_those_of_a_server_and_change_nothing() {
     let wrong = [words(&["SET", "a", "1"]), words(&["GET"])];
     assert!(matches!(db.transaction(&wrong), Err(DbError::Reply(_))));
     assert!(!db.exists("a").unwrap());
+    // What would end the transaction on the way.
+    for at_once in ["exec", "DISCARD", "Reset"] {
+        let wrong = [
+            words(&["SET", "a", "1"]),
+            words(&[at_once]),
+            words(&["SET", "b", "1"]),
+        ];
+        assert!(matches!(db.transaction(&wrong), Err(DbError::NotQueued(_))));
+        assert!(!db.exists("a").unwrap() && !db.exists("b").unwrap());
+    }
     let right = [words(&["SET", "a", "1"]), words(&["LPUSH", "s", "x"])];
     let replies = db.transaction(&right).unwrap();
     assert_eq!(replies[0], Value::Simple("OK".to_owned()));
@@ -129,4 +139,26 @@ fn a_file_that_a_newer_version_has_gone_on_from_is_refused() {
     std::fs::write(&path, &whole).expect("it is written");
     let db = Db::open(&path, Options::default()).expect("the file as it was");
     assert_eq!(db.get("k").unwrap().unwrap(), b"v");
+}
+
+/// A checkpoint that stayed held would keep its pages.
+#[test]
+fn a_backup_whose_listener_panics_holds_nothing_back() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("data.keep");
+    let db = Db::open(&path, Options::default()).expect("a new file");
+    db.set("big", vec![1; 8 << 20]).unwrap();
+    let panics = std::panic::AssertUnwindSafe(|| {
+        db.backup(dir.path().join("copy.keep"), |_| panic!("nobody listens"))
+    });
+    std::panic::catch_unwind(panics).expect_err("it panics");
+    db.del(&["big"]).unwrap();
+    for n in 0..5 {
+        db.maintain().unwrap();
+        db.set("small", [n]).unwrap();
+        db.checkpoint().unwrap();
+    }
+    let len = std::fs::metadata(&path).expect("a file").len();
+    assert!(len < 4 << 20, "{len}");
+    db.backup(dir.path().join("copy.keep"), |_| {}).unwrap();
 }

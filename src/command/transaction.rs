@@ -100,6 +100,11 @@ const AT_ONCE: &[CommandId] = &[
     table::id("watch"),
 ];
 
+/// Whether an open transaction queues what has this name, be it a command or not.
+pub fn holds(name: &[u8]) -> bool {
+    table::lookup(name).is_none_or(|command| !AT_ONCE.contains(&command.id))
+}
+
 /// Queues a command that nothing was said against; false if it is to run at once.
 pub fn queues(
     client: &mut Client,

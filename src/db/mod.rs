@@ -53,6 +53,7 @@ pub use snapshot::Snapshot;
 pub use view::{View, ViewOptions};
 
 use crate::command::server::Server;
+use crate::command::transaction;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 pub use crate::storage::backup::Copied;
@@ -125,6 +126,8 @@ pub enum DbError {
     NeedsServer,
     #[error("the command was given no words")]
     NoWords,
+    #[error("{0} cannot be part of a transaction")]
+    NotQueued(String),
     /// A typed method met a reply of another type.
     #[error("the reply is of another type than was expected: {0}")]
     Unexpected(&'static str),
@@ -234,8 +237,16 @@ impl Db {
     }
 
     /// Carries out commands, each given as its words, as one transaction: all of them or, after an error in the words of
-    /// one, none. A command that fails while it runs answers [`Value::Error`] in its place, as in Redis.
+    /// one, none. A command that fails while it runs answers [`Value::Error`] in its place, as in Redis. EXEC, DISCARD and others
+    /// that a transaction does not queue are [`DbError::NotQueued`].
     pub fn transaction(&self, commands: &[Vec<Vec<u8>>]) -> Result<Vec<Value>, DbError> {
+        for name in commands.iter().filter_map(|command| command.first()) {
+            if !transaction::holds(name) {
+                return Err(DbError::NotQueued(
+                    String::from_utf8_lossy(name).into_owned(),
+                ));
+            }
+        }
         let mut connection = self.connect();
         connection.call(&["MULTI"])?;
         for command in commands {

@@ -65,9 +65,26 @@ pub fn back_up<L: EngineLock>(
 ) -> Result<(), BackupError> {
     let mut held = engine.with(Engine::hold_checkpoint);
     held.piece_bytes = piece_bytes;
-    let written = held.write(vfs, path, tell);
-    engine.with(|engine| engine.release_checkpoint(held));
-    written
+    let holding = Holding {
+        engine,
+        held: Some(held),
+    };
+    let held = holding.held.as_ref();
+    held.expect("it is held").write(vfs, path, tell)
+}
+
+/// Releases a checkpoint when it is dropped: also if whoever hears how far the copy is panics.
+struct Holding<'a, L: EngineLock> {
+    engine: &'a L,
+    held: Option<Held>,
+}
+
+impl<L: EngineLock> Drop for Holding<'_, L> {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.engine.with(|engine| engine.release_checkpoint(held));
+        }
+    }
 }
 
 impl Engine {
