@@ -7,7 +7,7 @@ use std::time::Instant;
 use redkeep::storage::planted::{Bug, Planted};
 use redkeep_sim::engine::planted::{Beside, hunt, hunt_beside};
 
-const BUGS: [Bug; 33] = [
+const BUGS: [Bug; 34] = [
     Bug::M01AckBeforeSync,
     Bug::M02AckByEarlierSync,
     Bug::M03MetaBeforeDataSync,
@@ -41,6 +41,7 @@ const BUGS: [Bug; 33] = [
     Bug::M37OnlyFirstIsWoken,
     Bug::M38SnapshotDoesNotFreeze,
     Bug::M39LifeNotAsked,
+    Bug::M40CellPutIntoTreeOfBefore,
 ];
 
 /// `SIM_BUG` names one.

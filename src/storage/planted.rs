@@ -74,6 +74,8 @@ pub enum Bug {
     M38SnapshotDoesNotFreeze = 38,
     /// An append-only file is taken for the database's by its name and number, whichever life wrote it.
     M39LifeNotAsked = 39,
+    /// A cell is put into a nested tree as that was before the changes below its other cells were written into it.
+    M40CellPutIntoTreeOfBefore = 40,
 }
 
 /// Which bug, if any, is switched on.

@@ -58,6 +58,10 @@ pub enum Meaning {
 pub enum Act {
     /// One command.
     Call(Work),
+    /// The client asks for the dump of a key, and keeps it.
+    Dump(Vec<u8>),
+    /// It puts what it kept at a key, in place of what is there; nothing if it has none.
+    Restore(Vec<u8>),
     /// One of the clients beside sends a command that may block, unless it is blocked.
     Block(usize, Work),
     /// Takes a snapshot, and holds it.
@@ -114,6 +118,8 @@ pub struct Life {
     served: u64,
     /// The oldest first.
     snapshots: Vec<HeldSnapshot>,
+    /// The dump that the client keeps.
+    dump: Option<Vec<u8>>,
     /// A command was refused for want of memory or of the disk, perhaps one of the transaction that is being queued.
     has_refused: bool,
 }
@@ -167,6 +173,7 @@ impl Life {
             evicted: 0,
             served: 0,
             snapshots: Vec::new(),
+            dump: None,
             has_refused: false,
         };
         history.cut(lsn);
@@ -207,6 +214,8 @@ impl Life {
     pub fn act(&mut self, act: &Act) -> Result<(), Stop> {
         match act {
             Act::Call(work) => self.call(work),
+            Act::Dump(key) => self.dump(key),
+            Act::Restore(key) => self.restore(key),
             Act::Block(..) if self.machine.evicts() => Ok(()),
             Act::Block(waiter, work) => self.block(*waiter, &work.words),
             Act::Snapshot => {
@@ -258,6 +267,39 @@ impl Life {
             }
         }
         Ok(())
+    }
+
+    /// The dump of a key of the client's database; the model learns what it is one of.
+    fn dump(&mut self, key: &[u8]) -> Result<(), Stop> {
+        self.dump = None;
+        let asked = self.answered(&Work {
+            words: vec![b"DUMP".to_vec(), key.to_vec()],
+            meaning: Meaning::Itself,
+        })?;
+        let Value::Bulk(bytes) = asked else {
+            return Ok(());
+        };
+        let mut history = peek(&self.process.history);
+        let mut content = Content::clone(history.last().content());
+        let (db, _) = content.model.selected(WORKER);
+        content.model.learn_dump(db, key, &bytes);
+        // Fields may be due until it is restored.
+        if !content.model.is_dump_of_expiring(&bytes) {
+            self.dump = Some(bytes);
+            history.replace_last(State::of(content));
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, key: &[u8]) -> Result<(), Stop> {
+        let Some(dump) = self.dump.clone() else {
+            return Ok(());
+        };
+        let words: Vec<&[u8]> = vec![b"RESTORE", key, b"0", &dump, b"REPLACE"];
+        self.call(&Work {
+            words: words.into_iter().map(<[u8]>::to_vec).collect(),
+            meaning: Meaning::Itself,
+        })
     }
 
     /// A client beside sends a command that may block.
@@ -348,8 +390,12 @@ impl Life {
         }
     }
 
-    /// Carries out a command here and in the model.
     fn call(&mut self, work: &Work) -> Result<(), Stop> {
+        self.answered(work).map(|_| ())
+    }
+
+    /// Carries out a command here and in the model. What it is answered, unless it is refused by the memory or the disk.
+    fn answered(&mut self, work: &Work) -> Result<Value, Stop> {
         let now_us = self.process.clock.wall_us();
         self.remove_due_fields(now_us / 1000)?;
         let before = self.machine.keyspace.lock().last_lsn();
@@ -394,9 +440,9 @@ impl Life {
         note(&mut history, before, own, between, content);
         drop(history);
         self.tell(own, after, now_us / 1000)?;
-        match error {
-            Some(text) if is_of_storage(text) => Err(Stop::Refused(text.to_owned())),
-            _ => Ok(()),
+        match reply {
+            Value::Error(text) if is_of_storage(&text) => Err(Stop::Refused(text)),
+            reply => Ok(reply),
         }
     }
 

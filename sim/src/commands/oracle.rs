@@ -9,6 +9,7 @@ use redkeep::resp::value::{self, Value};
 use redkeep_model::Model;
 
 use super::machine::{Machine, Words};
+use super::waiters::WAITING_CONSUMERS;
 
 /// The connection of the workload, and that of the questions.
 pub const WORKER: usize = 0;
@@ -303,7 +304,7 @@ fn without_index(value: Value) -> Value {
 }
 
 /// The answer of XINFO without when consumers were seen: a client that waits and looks again is seen, of which nobody else
-/// hears.
+/// hears. Where it looks at another stream than before, as after SWAPDB, its consumer is made.
 fn without_seen(value: Value) -> Value {
     let Value::Array(items) = value else {
         return value;
@@ -313,11 +314,31 @@ fn without_seen(value: Value) -> Value {
     while let Some(item) = items.next() {
         if matches!(&item, Value::Bulk(name) if name.as_slice() == b"seen-time") {
             items.next();
-        } else {
+        } else if !is_only_seen(&item) {
             kept.push(without_seen(item));
         }
     }
     Value::Array(kept)
+}
+
+/// Whether this is a consumer that a client may wait for, and that was never given anything.
+fn is_only_seen(value: &Value) -> bool {
+    let Value::Array(fields) = value else {
+        return false;
+    };
+    let says = |name: &str, is: &dyn Fn(&Value) -> bool| {
+        let pairs = fields.chunks_exact(2);
+        let named =
+            |pair: &&[Value]| matches!(&pair[0], Value::Bulk(known) if known == name.as_bytes());
+        pairs.filter(named).any(|pair| is(&pair[1]))
+    };
+    let may_wait = |name: &Value| match name {
+        Value::Bulk(name) => WAITING_CONSUMERS.iter().any(|it| it.as_bytes() == name),
+        _ => false,
+    };
+    says("name", &may_wait)
+        && says("active-time", &|time| *time == Value::Int(-1))
+        && says("pel-count", &|count| *count == Value::Int(0))
 }
 
 /// Names and codes of what FUNCTION LIST answers.

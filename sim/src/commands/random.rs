@@ -55,6 +55,7 @@ pub(super) fn acts(work: &mut Workload, most: u64) -> Vec<Act> {
             17 => acts.push(Act::ReadSnapshots),
             18 if stream.chance(500_000) => acts.push(Act::DropSnapshot),
             19 | 20 => acts.extend(work.queue()),
+            21 => acts.extend(work.groups()),
             _ => acts.extend(work.calls()),
         }
     }

@@ -9,6 +9,9 @@ use super::machine::Words;
 /// How many there are.
 pub const WAITERS: usize = 3;
 
+/// The consumers that clients beside read for.
+pub const WAITING_CONSUMERS: [&str; 2] = ["one", "two"];
+
 /// What they are answered when their time is over.
 pub const TIMED_OUT: &[u8] = b"*-1\r\n";
 

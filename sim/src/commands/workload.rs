@@ -1,7 +1,9 @@
 //! Commands that a seed draws, of every type, so that collections grow, shrink and are replaced.
 
+use std::collections::VecDeque;
+
 use super::life::{Act, Meaning, Work, command};
-use super::waiters::WAITERS;
+use super::waiters::{WAITERS, WAITING_CONSUMERS};
 use crate::seed::{Purpose, Seed, Stream};
 
 /// What the draws of a run are limited to.
@@ -32,6 +34,15 @@ impl Limits {
     }
 }
 
+/// Entries of streams whose IDs are remembered.
+const ENTRIES_KNOWN: usize = 12;
+
+/// The groups of streams; clients that wait read from the first one.
+const GROUPS: [&str; 4] = ["g", "g", "h", "i"];
+
+/// The place of streams among the types.
+const STREAMS: usize = 5;
+
 /// Whether a command of a script was not refused by the memory or the disk.
 const HAD_ROOM: &str = "local t = {} local function had_room(r) \
     if type(r) == 'table' and r.err then for _, p in ipairs({'OOM ', 'MISCONF ', 'ERR the disk', 'ERR a page'}) do \
@@ -42,6 +53,10 @@ pub struct Workload {
     limits: Limits,
     stream: Stream,
     next_id: u64,
+    /// The numbers of the entries that were added last.
+    entries: VecDeque<u64>,
+    /// The type and the number of the key that the transaction being drawn keeps to.
+    focus: Option<(usize, u64)>,
 }
 
 type Draw = fn(&mut Workload) -> String;
@@ -58,6 +73,9 @@ const KINDS: [Draw; 8] = [
     Workload::database,
 ];
 
+/// The letters of the keys of each type, in the order of [`KINDS`].
+const LETTERS: [char; 6] = ['s', 'l', 'h', 'm', 'z', 'x'];
+
 impl Workload {
     /// The workload of a seed.
     pub fn new(seed: Seed, limits: Limits) -> Self {
@@ -65,6 +83,8 @@ impl Workload {
             limits,
             stream: seed.stream(Purpose::Workload),
             next_id: 0,
+            entries: VecDeque::new(),
+            focus: None,
         }
     }
 
@@ -76,15 +96,22 @@ impl Workload {
     fn key(&mut self, kind: char) -> String {
         // Now and then a key of another type: an error, or a key that is replaced.
         let kind = if self.stream.chance(30_000) {
-            *self.stream.pick(&['s', 'l', 'h', 'm', 'z', 'x'])
+            *self.stream.pick(&LETTERS)
         } else {
             kind
         };
-        format!("{kind}{}", self.stream.below(self.limits.keys))
+        let number = self.stream.below(self.limits.keys);
+        match self.focus {
+            Some((_, kept)) if self.stream.chance(800_000) => format!("{kind}{kept}"),
+            _ => format!("{kind}{number}"),
+        }
     }
 
     fn any_key(&mut self) -> String {
-        let kind = *self.stream.pick(&['s', 'l', 'h', 'm', 'z', 'x']);
+        let kind = match self.focus {
+            Some((kind, _)) if self.stream.chance(800_000) => LETTERS[kind],
+            _ => *self.stream.pick(&LETTERS),
+        };
         self.key(kind)
     }
 
@@ -226,32 +253,53 @@ impl Workload {
         }
     }
 
+    /// Mostly the ID of an entry that was added, so that it may be pending.
     fn entry_id(&mut self) -> String {
-        format!("{}-1", self.stream.below(self.next_id + 2))
+        let known = self.entries.len() as u64;
+        let number = if known > 0 && self.stream.chance(800_000) {
+            self.entries[self.stream.below(known) as usize]
+        } else {
+            self.stream.below(self.next_id + 2)
+        };
+        format!("{number}-1")
+    }
+
+    fn add_entry(&mut self, key: &str) -> String {
+        self.next_id += 1;
+        let id = self.next_id;
+        self.entries.push_back(id);
+        if self.entries.len() > ENTRIES_KNOWN {
+            self.entries.pop_front();
+        }
+        format!("XADD {key} {id}-1 {}", self.field_and_value())
     }
 
     fn stream(&mut self) -> String {
         let key = self.key('x');
-        let consumer = *self.stream.pick(&["one", "two"]);
-        match self.stream.below(16) {
-            0 => format!("XGROUP CREATE {key} g {} MKSTREAM", self.small() % 2),
-            1 | 2 => format!(
-                "XREADGROUP GROUP g {consumer} COUNT {} STREAMS {key} >",
+        // Several groups of one stream, and several consumers of one group.
+        let group = *self.stream.pick(&GROUPS);
+        let consumer = self.consumer();
+        match self.stream.below(20) {
+            0 | 1 => format!("XGROUP CREATE {key} {group} {} MKSTREAM", self.small() % 2),
+            2..=4 => format!(
+                "XREADGROUP GROUP {group} {consumer} COUNT {} STREAMS {key} >",
                 self.small() + 1
             ),
-            3 => format!("XACK {key} g {}", self.entry_id()),
-            4 => format!("XCLAIM {key} g {consumer} 0 {}", self.entry_id()),
-            5 => format!("XAUTOCLAIM {key} g {consumer} 0 0 COUNT 3"),
-            6 => format!("XDEL {key} {} {}", self.entry_id(), self.entry_id()),
-            7 => format!("XTRIM {key} MAXLEN {}", self.small()),
-            8 => format!("XGROUP DELCONSUMER {key} g {consumer}"),
-            9 => format!("XGROUP SETID {key} g $"),
-            10 if self.stream.chance(300_000) => format!("XGROUP DESTROY {key} g"),
-            _ => {
-                self.next_id += 1;
-                let id = self.next_id;
-                format!("XADD {key} {id}-1 {}", self.field_and_value())
+            5 | 6 => format!("XACK {key} {group} {} {}", self.entry_id(), self.entry_id()),
+            7 => format!("XCLAIM {key} {group} {consumer} 0 {}", self.entry_id()),
+            8 => format!("XAUTOCLAIM {key} {group} {consumer} 0 0 COUNT 3"),
+            9 => format!("XDEL {key} {} {}", self.entry_id(), self.entry_id()),
+            10 => format!("XTRIM {key} MAXLEN {}", self.small()),
+            11 => format!("XGROUP DELCONSUMER {key} {group} {consumer}"),
+            12 => format!(
+                "XGROUP SETID {key} {group} {}",
+                self.stream.pick(&["0", "$"])
+            ),
+            13 => format!("XGROUP CREATECONSUMER {key} {group} {consumer}"),
+            14 if self.focus.is_some() || self.stream.chance(300_000) => {
+                format!("XGROUP DESTROY {key} {group}")
             }
+            _ => self.add_entry(&key),
         }
     }
 
@@ -279,6 +327,11 @@ impl Workload {
     }
 
     fn one(&mut self) -> String {
+        match self.focus {
+            Some(_) if self.stream.chance(150_000) => return self.key_of_any_type(),
+            Some((kind, _)) if self.stream.chance(900_000) => return KINDS[kind](self),
+            _ => {}
+        }
         loop {
             let kind = self.stream.below(KINDS.len() as u64);
             // Keys of a type that is not drawn are rarely there.
@@ -303,7 +356,7 @@ impl Workload {
             5 => format!("BZPOPMIN {} {timeout}", self.key('z')),
             6 => format!("BZMPOP {timeout} 1 {} MAX COUNT 2", self.key('z')),
             _ => {
-                let consumer = *self.stream.pick(&["one", "two", "three"]);
+                let consumer = *self.stream.pick(&WAITING_CONSUMERS);
                 let (count, key) = (self.small() + 1, self.key('x'));
                 format!("XREADGROUP GROUP g {consumer} COUNT {count} BLOCK 0 STREAMS {key} >")
             }
@@ -347,11 +400,7 @@ impl Workload {
             .map(|_| {
                 call(match kind {
                     'z' => format!("ZADD {key} {}", self.several(Self::score_and_member)),
-                    'x' => {
-                        self.next_id += 1;
-                        let id = self.next_id;
-                        format!("XADD {key} {id}-1 {}", self.field_and_value())
-                    }
+                    'x' => self.add_entry(&key),
                     _ => format!("RPUSH {key} {}", self.several(Self::element)),
                 })
             })
@@ -366,25 +415,91 @@ impl Workload {
 
     /// A command, a transaction, or a script that does several commands.
     pub fn calls(&mut self) -> Vec<Act> {
-        let call = |text: String| Act::Call(command(&text));
         match self.stream.below(12) {
             0 => {
-                let mut calls = vec![call("MULTI".to_owned())];
-                for _ in 0..self.stream.between(1, 6) {
-                    let text = self.one();
-                    calls.push(call(text));
-                }
-                let end = if self.stream.chance(100_000) {
-                    "DISCARD"
-                } else {
-                    "EXEC"
-                };
-                calls.push(call(end.to_owned()));
-                calls
+                let focus = self.draw_focus();
+                self.transaction(focus)
             }
             1 => vec![self.script()],
-            _ => vec![call(self.one())],
+            _ => vec![Act::Call(command(&self.one()))],
         }
+    }
+
+    /// Commands of any kind, or most of them on one key: what the one leaves below the key, the next one meets there.
+    /// What a key had before the transaction may be put back in the midst of it, or elsewhere.
+    fn transaction(&mut self, focus: Option<(usize, u64)>) -> Vec<Act> {
+        let call = |text: String| Act::Call(command(&text));
+        self.focus = focus;
+        let mut calls = Vec::new();
+        let restores = self.focus.is_some() && self.stream.chance(250_000);
+        if restores {
+            let from = self.any_key();
+            calls.push(Act::Dump(from.into_bytes()));
+        }
+        calls.push(call("MULTI".to_owned()));
+        let most = if self.focus.is_some() { 12 } else { 6 };
+        let count = self.stream.between(1, most);
+        let restored_at = restores.then(|| self.stream.below(count));
+        for at in 0..count {
+            if restored_at == Some(at) {
+                let to = self.any_key();
+                calls.push(Act::Restore(to.into_bytes()));
+            }
+            calls.push(call(self.one()));
+        }
+        self.focus = None;
+        let end = if self.stream.chance(100_000) {
+            "DISCARD"
+        } else {
+            "EXEC"
+        };
+        calls.push(call(end.to_owned()));
+        calls
+    }
+
+    fn draw_focus(&mut self) -> Option<(usize, u64)> {
+        if self.stream.chance(400_000) {
+            return None;
+        }
+        let kind = self.stream.below(LETTERS.len() as u64) as usize;
+        let number = self.stream.below(self.limits.keys);
+        (self.limits.types & (1 << kind) != 0).then_some((kind, number))
+    }
+
+    /// Groups of a stream come to have what is pending, and then a transaction changes several of them: there are trees
+    /// below a group, which is in a tree below the key.
+    pub fn groups(&mut self) -> Vec<Act> {
+        if self.limits.types & (1 << STREAMS) == 0 {
+            return self.calls();
+        }
+        let number = self.stream.below(self.limits.keys);
+        let key = format!("{}{number}", LETTERS[STREAMS]);
+        let mut acts = Vec::new();
+        let mut add = |text: String| acts.push(Act::Call(command(&text)));
+        for group in &GROUPS[1..] {
+            if self.stream.chance(700_000) {
+                add(format!("XGROUP CREATE {key} {group} 0 MKSTREAM"));
+            }
+        }
+        for _ in 0..self.stream.between(1, 5) {
+            add(self.add_entry(&key));
+        }
+        for group in &GROUPS[1..] {
+            let (count, consumer) = (self.stream.between(1, 4), self.consumer());
+            add(format!(
+                "XREADGROUP GROUP {group} {consumer} COUNT {count} STREAMS {key} >"
+            ));
+        }
+        if self.stream.chance(300_000) {
+            acts.push(Act::Checkpoint);
+        }
+        acts.extend(self.transaction(Some((STREAMS, number))));
+        acts
+    }
+
+    fn consumer(&mut self) -> &'static str {
+        let drawn: &&str = self.stream.pick(&["one", "two", "three"]);
+        drawn
     }
 
     /// Commands one after the other in a script; what fails there does not end it.

@@ -15,7 +15,7 @@ pub type Bytes = Vec<u8>;
 pub struct Held {
     pub head: Bytes,
     pub body: Bytes,
-    pub trees: Vec<BTreeMap<Bytes, Bytes>>,
+    pub trees: Vec<BTreeMap<Bytes, Held>>,
 }
 
 /// The roots of a database.
@@ -27,6 +27,9 @@ pub const ROOTS: [u32; 3] = [0, 1, 7];
 /// Nested trees of a cell that has any.
 const SLOTS: usize = 2;
 
+/// The one of them that workloads fill.
+const SLOT: usize = 1;
+
 /// One change. `id` numbers the write: values are made of the key and the id, so that a value says which write it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -34,6 +37,12 @@ pub enum Step {
     PutNested(u32, Bytes),
     PutInner(u32, Bytes, Bytes, usize, u64),
     DeleteInner(u32, Bytes, Bytes),
+    /// A cell with nested trees in a nested tree.
+    PutInnerNested(u32, Bytes, Bytes),
+    SetInnerHead(u32, Bytes, Bytes, u64),
+    /// In a nested tree of a cell of a nested tree.
+    PutDeep(u32, Bytes, Bytes, Bytes, usize, u64),
+    DeleteDeep(u32, Bytes, Bytes, Bytes),
     SetHead(u32, Bytes, u64),
     Write(u32, Bytes, usize, usize, u64),
     Truncate(u32, Bytes, usize),
@@ -57,6 +66,30 @@ fn head(id: u64) -> Bytes {
     id.to_le_bytes().to_vec()
 }
 
+/// An empty cell with nested trees.
+fn empty_nested() -> Held {
+    Held {
+        head: b"nested".to_vec(),
+        body: Bytes::new(),
+        trees: vec![BTreeMap::new(); SLOTS],
+    }
+}
+
+/// A cell of a nested tree that write `id` made.
+fn leaf(name: &[u8], id: u64, len: usize) -> Held {
+    Held {
+        body: value(name, id, len),
+        ..Held::default()
+    }
+}
+
+impl Held {
+    /// The tree of the cell in which workloads put what they nest.
+    fn inner(&mut self) -> Option<&mut BTreeMap<Bytes, Held>> {
+        self.trees.get_mut(SLOT)
+    }
+}
+
 /// Does a step to the maps.
 pub fn apply_to_model(model: &mut Model, step: &Step) {
     match step.clone() {
@@ -70,22 +103,37 @@ pub fn apply_to_model(model: &mut Model, step: &Step) {
             model.insert((root, key), held);
         }
         Step::PutNested(root, key) => {
-            let held = Held {
-                head: b"nested".to_vec(),
-                body: Bytes::new(),
-                trees: vec![BTreeMap::new(); SLOTS],
-            };
-            model.insert((root, key), held);
+            model.insert((root, key), empty_nested());
         }
         Step::PutInner(root, key, inner, len, id) => {
-            if let Some(held) = model.get_mut(&(root, key)).filter(|h| !h.trees.is_empty()) {
-                let body = value(&inner, id, len);
-                held.trees[1].insert(inner, body);
+            if let Some(tree) = inner_of(model, root, key) {
+                tree.insert(inner.clone(), leaf(&inner, id, len));
             }
         }
         Step::DeleteInner(root, key, inner) => {
-            if let Some(held) = model.get_mut(&(root, key)).filter(|h| !h.trees.is_empty()) {
-                held.trees[1].remove(&inner);
+            if let Some(tree) = inner_of(model, root, key) {
+                tree.remove(&inner);
+            }
+        }
+        Step::PutInnerNested(root, key, inner) => {
+            if let Some(tree) = inner_of(model, root, key) {
+                tree.insert(inner, empty_nested());
+            }
+        }
+        Step::SetInnerHead(root, key, inner, id) => {
+            let held = inner_of(model, root, key).and_then(|tree| tree.get_mut(&inner));
+            if let Some(held) = held {
+                held.head = head(id);
+            }
+        }
+        Step::PutDeep(root, key, inner, deep, len, id) => {
+            if let Some(tree) = deep_of(model, root, key, &inner) {
+                tree.insert(deep.clone(), leaf(&deep, id, len));
+            }
+        }
+        Step::DeleteDeep(root, key, inner, deep) => {
+            if let Some(tree) = deep_of(model, root, key, &inner) {
+                tree.remove(&deep);
             }
         }
         Step::SetHead(root, key, id) => {
@@ -139,14 +187,45 @@ pub fn apply_to_model(model: &mut Model, step: &Step) {
     }
 }
 
-/// The second nested tree of a cell that has some.
-fn inner_tree(engine: &mut Engine, root: u32, key: &[u8]) -> Result<Option<TreeId>, Error> {
-    let tree = engine.root(RootId(root))?;
+/// The tree that is nested in a cell, in the maps.
+fn inner_of(model: &mut Model, root: u32, key: Bytes) -> Option<&mut BTreeMap<Bytes, Held>> {
+    model.get_mut(&(root, key))?.inner()
+}
+
+/// The tree that is nested in a cell of that one.
+fn deep_of<'a>(
+    model: &'a mut Model,
+    root: u32,
+    key: Bytes,
+    inner: &[u8],
+) -> Option<&'a mut BTreeMap<Bytes, Held>> {
+    inner_of(model, root, key)?.get_mut(inner)?.inner()
+}
+
+/// The tree that is nested in a cell, if that has any.
+fn tree_below(engine: &mut Engine, tree: TreeId, key: &[u8]) -> Result<Option<TreeId>, Error> {
     let has = engine.get(tree, key)?.is_some_and(|cell| cell.slots() > 0);
     if has {
-        engine.nested(tree, key, 1)
+        engine.nested(tree, key, SLOT)
     } else {
         Ok(None)
+    }
+}
+
+fn inner_tree(engine: &mut Engine, root: u32, key: &[u8]) -> Result<Option<TreeId>, Error> {
+    let tree = engine.root(RootId(root))?;
+    tree_below(engine, tree, key)
+}
+
+fn deep_tree(
+    engine: &mut Engine,
+    root: u32,
+    key: &[u8],
+    inner: &[u8],
+) -> Result<Option<TreeId>, Error> {
+    match inner_tree(engine, root, key)? {
+        Some(tree) => tree_below(engine, tree, inner),
+        None => Ok(None),
     }
 }
 
@@ -167,6 +246,26 @@ pub fn apply_to_engine(engine: &mut Engine, step: &Step) -> Result<(), Error> {
         },
         Step::DeleteInner(root, key, inner) => match inner_tree(engine, *root, key)? {
             Some(tree) => engine.delete(tree, inner).map(|_| ()),
+            None => Ok(()),
+        },
+        Step::PutInnerNested(root, key, inner) => match inner_tree(engine, *root, key)? {
+            Some(tree) => engine.put_nested(tree, inner, b"nested", SLOTS),
+            None => Ok(()),
+        },
+        Step::SetInnerHead(root, key, inner, id) => match inner_tree(engine, *root, key)? {
+            Some(tree) if engine.get(tree, inner)?.is_some() => {
+                engine.set_head(tree, inner, &head(*id))
+            }
+            _ => Ok(()),
+        },
+        Step::PutDeep(root, key, inner, deep, len, id) => {
+            match deep_tree(engine, *root, key, inner)? {
+                Some(tree) => engine.put(tree, deep, b"", &value(deep, *id, *len)),
+                None => Ok(()),
+            }
+        }
+        Step::DeleteDeep(root, key, inner, deep) => match deep_tree(engine, *root, key, inner)? {
+            Some(tree) => engine.delete(tree, deep).map(|_| ()),
             None => Ok(()),
         },
         Step::SetHead(root, key, id) => {
@@ -216,7 +315,11 @@ pub fn apply_to_engine(engine: &mut Engine, step: &Step) -> Result<(), Error> {
 pub fn is_deletion(step: &Step) -> bool {
     matches!(
         step,
-        Step::Delete(..) | Step::DeleteRange(..) | Step::DropRoot(_) | Step::DeleteInner(..)
+        Step::Delete(..)
+            | Step::DeleteRange(..)
+            | Step::DropRoot(_)
+            | Step::DeleteInner(..)
+            | Step::DeleteDeep(..)
     )
 }
 
@@ -249,9 +352,10 @@ fn held_at<R: Read>(reader: &mut R, tree: TreeId, key: &[u8]) -> Result<Option<H
         };
         let mut inner = BTreeMap::new();
         for name in keys_of(reader, nested)? {
-            let mut body = Bytes::new();
-            reader.read_body(nested, &name, 0, u64::MAX, &mut body)?;
-            inner.insert(name, body);
+            let Some(below) = held_at(reader, nested, &name)? else {
+                return Ok(None);
+            };
+            inner.insert(name, below);
         }
         held.trees.push(inner);
     }
@@ -298,18 +402,22 @@ pub fn state_hash(model: &Model) -> u128 {
     for ((root, key), held) in model {
         digest.number(u64::from(*root));
         digest.bytes(key);
-        digest.bytes(&held.head);
-        digest.bytes(&held.body);
-        digest.number(held.trees.len() as u64);
-        for tree in &held.trees {
-            digest.number(tree.len() as u64);
-            for (name, body) in tree {
-                digest.bytes(name);
-                digest.bytes(body);
-            }
-        }
+        digest_held(&mut digest, held);
     }
     digest.value()
+}
+
+fn digest_held(digest: &mut Digest, held: &Held) {
+    digest.bytes(&held.head);
+    digest.bytes(&held.body);
+    digest.number(held.trees.len() as u64);
+    for tree in &held.trees {
+        digest.number(tree.len() as u64);
+        for (name, below) in tree {
+            digest.bytes(name);
+            digest_held(digest, below);
+        }
+    }
 }
 
 /// The id of the write that a body begins with, for messages.
@@ -320,14 +428,23 @@ fn id_of(body: &[u8]) -> String {
 
 /// The first difference of two states, for people: both ids are named (O6).
 pub fn difference(expected: &Model, found: &Model) -> String {
+    fn sizes(held: &Held) -> Vec<usize> {
+        held.trees.iter().map(BTreeMap::len).collect()
+    }
     let show = |held: Option<&Held>| match held {
         None => "nothing".to_owned(),
         Some(held) => format!(
-            "head {:?}, body {}, {} trees of {:?}",
+            "head {:?}, body {}, {} trees of {:?}, trees below of {:?}",
             held.head,
             id_of(&held.body),
             held.trees.len(),
-            held.trees.iter().map(BTreeMap::len).collect::<Vec<_>>()
+            sizes(held),
+            held.trees
+                .iter()
+                .flat_map(BTreeMap::values)
+                .map(sizes)
+                .filter(|sizes| !sizes.is_empty())
+                .collect::<Vec<_>>()
         ),
     };
     for place in expected.keys().chain(found.keys()) {

@@ -43,11 +43,12 @@ pub fn hunt(planted: Planted, seeds: u64) -> Option<Found> {
     if planted.has(Bug::M24TtlRepeatedRelative) {
         return by_seeds(seeds, |seed| commands::repeat::run(seed, planted));
     }
-    const COMMANDS: [Bug; 4] = [
+    const COMMANDS: [Bug; 5] = [
         Bug::M25ExecInTwo,
         Bug::M36LastComeFirstServed,
         Bug::M37OnlyFirstIsWoken,
         Bug::M38SnapshotDoesNotFreeze,
+        Bug::M40CellPutIntoTreeOfBefore,
     ];
     if COMMANDS.into_iter().any(|bug| planted.has(bug)) {
         return by_seeds(seeds, |seed| commands::random::run(seed, planted));

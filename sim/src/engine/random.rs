@@ -191,10 +191,47 @@ impl Workload {
     }
 
     fn steps(&mut self) -> Vec<Step> {
+        if self.knobs.has(feature::NESTED) && self.stream.chance(300_000) {
+            return self.steps_below_one_cell();
+        }
         let count = if self.stream.chance(200_000) { 12 } else { 3 };
         (0..self.stream.between(1, count))
             .map(|_| self.step())
             .collect()
+    }
+
+    /// Changes of several trees below one cell, in the cells that they hang at, and now and then elsewhere.
+    fn steps_below_one_cell(&mut self) -> Vec<Step> {
+        let (root, key) = (self.root(), self.key());
+        let mut steps = Vec::new();
+        if self.stream.chance(300_000) {
+            steps.push(Step::PutNested(root, key.clone()));
+        }
+        for _ in 0..self.stream.between(2, 16) {
+            let step = if self.stream.chance(100_000) {
+                self.step()
+            } else {
+                self.step_below(root, key.clone())
+            };
+            steps.push(step);
+        }
+        steps
+    }
+
+    fn step_below(&mut self, root: u32, key: Vec<u8>) -> Step {
+        // Few cells have trees, so that these are met again.
+        let inner = format!("n{}", self.stream.below(3)).into_bytes();
+        let name = self.key();
+        let (len, id) = (self.len(), self.id());
+        match self.stream.below(12) {
+            0 => Step::PutInnerNested(root, key, inner),
+            1 => Step::DeleteInner(root, key, inner),
+            2 => Step::SetInnerHead(root, key, inner, id),
+            3 => Step::PutInner(root, key, name, len, id),
+            4 => Step::DeleteInner(root, key, name),
+            5 | 6 => Step::DeleteDeep(root, key, inner, name),
+            _ => Step::PutDeep(root, key, inner, name, len, id),
+        }
     }
 
     fn txn(&mut self) -> Act {

@@ -7,6 +7,7 @@ use crate::storage::blob;
 use crate::storage::cell::{self, Body, Cell};
 use crate::storage::node::{self, Node};
 use crate::storage::page::{DESC_BYTES, Desc};
+use crate::storage::planted::Bug;
 use crate::storage::read::Nested;
 use crate::storage::record::{Change, Place};
 use crate::storage::tree::{self, Entry, Seek};
@@ -393,11 +394,14 @@ impl Engine {
 
     /// Puts a value at `key`; what hung at an old one is dropped.
     fn put_value(&mut self, tree: TreeId, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        let mut desc = self.desc(tree);
         if !self.nested.is_empty() {
             self.write_nested_of(tree)?;
+            // What was written back may have moved the root, and has changed what the tree counts.
+            if !self.planted.has(Bug::M40CellPutIntoTreeOfBefore) {
+                desc = self.desc(tree);
+            }
         }
-        // What was written back may have moved the root, and has changed what the tree counts.
-        let mut desc = self.desc(tree);
         let is_long = key.len() > node::key_inline_max(self.pager.page_bytes());
         let mut overflow = None;
         if is_long {
