@@ -162,6 +162,8 @@ pub struct Batch {
     keys: Vec<(u64, Key<Undecoded>)>,
     /// The bytes of names and values.
     bytes: Vec<u8>,
+    /// Those of values that are decoded nevertheless.
+    decoded_bytes: usize,
 }
 
 impl Batch {
@@ -185,6 +187,7 @@ impl Batch {
             summary.take(at, &key, now_ms, put)?;
         }
         self.bytes.clear();
+        self.decoded_bytes = 0;
         Ok(())
     }
 }
@@ -211,9 +214,11 @@ pub fn read_batches(
             }
         };
         if let Some(key) = summary.sift(record) {
+            batch.decoded_bytes += key.value.decoded_bytes();
             batch.keys.push((at, key));
         }
-        if batch.bytes.len() >= BATCH_BYTES || batch.keys.len() >= BATCH_KEYS {
+        if batch.bytes.len() + batch.decoded_bytes >= BATCH_BYTES || batch.keys.len() >= BATCH_KEYS
+        {
             on_progress(reader.at());
             match send(batch) {
                 Some(empty) => batch = empty,

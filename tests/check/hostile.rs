@@ -95,6 +95,14 @@ fn lengths_that_lie_are_refused_where_they_stand() {
             "a module's value has a part of no known kind",
         ),
         (21, b"\x01\x03abc\x00", 5, "a stream's node has no id"),
+        (
+            32,
+            b"\x07\x01a",
+            0,
+            "a hash names a template that is not there",
+        ),
+        // The name's letter begins the number of fields.
+        (242, b"\x80\xff", 1, TOO_MANY),
     ] {
         // Nested lists of nodes are counted by two bytes a node, others by less.
         let at = if kind == 18 && value.len() == 2 {
@@ -115,7 +123,7 @@ fn lengths_that_lie_are_refused_where_they_stand() {
             "{error}"
         );
     }
-    for kind in [6, 8, 30, 99, 200] {
+    for kind in [6, 8, 34, 99, 200] {
         let error = read(&rdb(kind, b"\x01a")).expect_err("it is not known");
         assert_eq!(
             error.to_string(),

@@ -1,5 +1,6 @@
 //! Values out of their bytes.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use smallvec::SmallVec;
@@ -7,6 +8,7 @@ use smallvec::SmallVec;
 use super::decode_stream;
 use super::{Field, Input, RdbError, Value, kind, listpack, module, old_packings};
 use crate::keyspace::hll::murmur;
+use crate::resp::integer::parse_i64;
 
 /// In a score written as text: a length that stands for a value that is no number, or no end.
 const SCORE_NAN: u8 = 253;
@@ -15,6 +17,9 @@ const SCORE_MINUS_INFINITE: u8 = 255;
 
 const NODE_PLAIN: u64 = 1;
 const NODE_PACKED: u64 = 2;
+
+/// The fields that hashes of a file share, by the number of the template.
+pub type Templates = HashMap<u64, Vec<Vec<u8>>>;
 
 /// What was read of a key.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +56,12 @@ enum UndecodedValue {
 }
 
 /// Reads over a name and a value of this kind, whose bytes are appended to `copy`.
-pub fn pass(input: &mut Input<'_>, kind: u8, copy: &mut Vec<u8>) -> Result<Undecoded, RdbError> {
+pub fn pass(
+    input: &mut Input<'_>,
+    kind: u8,
+    templates: &Templates,
+    copy: &mut Vec<u8>,
+) -> Result<Undecoded, RdbError> {
     let (at, start) = (input.at(), copy.len());
     input.begin_copy(std::mem::take(copy));
     let passed = input.pass_string();
@@ -60,13 +70,24 @@ pub fn pass(input: &mut Input<'_>, kind: u8, copy: &mut Vec<u8>) -> Result<Undec
     let value = if passed? {
         UndecodedValue::Bytes(kind)
     } else {
-        UndecodedValue::Decoded(value(input, kind)?)
+        UndecodedValue::Decoded(value(input, kind, templates)?)
     };
     let copied = start..copy.len();
     Ok(Undecoded { at, copied, value })
 }
 
 impl Undecoded {
+    /// Bytes that a hash takes which was decoded on the way: those of its fields stand once in the file, for many hashes.
+    pub fn decoded_bytes(&self) -> usize {
+        match &self.value {
+            UndecodedValue::Decoded(Decoded::Value(Value::Hash(fields))) => fields
+                .iter()
+                .map(|field| field.name.len() + field.value.len())
+                .sum(),
+            _ => 0,
+        }
+    }
+
     /// Decodes the name and the value; `copy` has their bytes.
     pub fn decode(self, copy: &[u8]) -> Result<(Vec<u8>, Decoded), RdbError> {
         let mut bytes = &copy[self.copied];
@@ -74,7 +95,7 @@ impl Undecoded {
         let mut input = Input::part(&mut bytes, self.at, len);
         let name = input.string()?;
         let value = match self.value {
-            UndecodedValue::Bytes(kind) => value(&mut input, kind)?,
+            UndecodedValue::Bytes(kind) => value(&mut input, kind, &Templates::new())?,
             UndecodedValue::Decoded(value) => value,
         };
         Ok((name, value))
@@ -130,8 +151,8 @@ fn pass_each(
     (0..count).try_for_each(|_| pass(input))
 }
 
-/// Reads a value of this kind.
-pub fn value(input: &mut Input<'_>, kind: u8) -> Result<Decoded, RdbError> {
+/// Reads a value of this kind. `templates` are those that stand in front of it in its file.
+pub fn value(input: &mut Input<'_>, kind: u8, templates: &Templates) -> Result<Decoded, RdbError> {
     let at = input.at();
     let value = match kind {
         kind::STRING => Value::String(input.string()?),
@@ -181,6 +202,20 @@ pub fn value(input: &mut Input<'_>, kind: u8) -> Result<Decoded, RdbError> {
                 values.push(input.string()?);
             }
             template(names, values, at)?
+        }
+        kind::HASH_TEMPLATE_LISTPACK_REFERENCE => {
+            let mut values = packed(input, listpack::read)?;
+            let number = values.first().and_then(|text| parse_i64(text));
+            let names = named(templates, number.and_then(|n| u64::try_from(n).ok()), at)?;
+            values.remove(0);
+            template(names.to_vec(), values, at)?
+        }
+        kind::HASH_TEMPLATE_ARRAY_REFERENCE => {
+            let number = input.length()?;
+            let names = named(templates, Some(number), at)?;
+            let values = names.iter().map(|_| input.string());
+            let values = values.collect::<Result<_, _>>()?;
+            template(names.to_vec(), values, at)?
         }
         kind::STREAM | kind::STREAM_2 | kind::STREAM_3 | kind::STREAM_4 | kind::STREAM_5 => {
             Value::Stream(Box::new(decode_stream::stream(input, kind)?))
@@ -303,6 +338,28 @@ fn pairs(items: Vec<Vec<u8>>, at: u64) -> Result<Value, RdbError> {
         });
     }
     Ok(Value::Hash(fields))
+}
+
+/// Reads a template: its number and its fields.
+pub fn read_template(input: &mut Input<'_>, templates: &mut Templates) -> Result<(), RdbError> {
+    let number = input.length()?;
+    let mut names = Vec::new();
+    for _ in 0..count_of_some(input, 1)? {
+        names.push(input.string()?);
+    }
+    match templates.insert(number, names) {
+        None => Ok(()),
+        Some(_) => input.damage("two templates have one number"),
+    }
+}
+
+/// The fields of the template with this number. `at`: where the value stands that names it.
+fn named(templates: &Templates, number: Option<u64>, at: u64) -> Result<&[Vec<u8>], RdbError> {
+    let names = number.and_then(|number| templates.get(&number));
+    names.map(Vec::as_slice).ok_or(RdbError::Damaged {
+        at,
+        what: "a hash names a template that is not there",
+    })
 }
 
 fn template(names: Vec<Vec<u8>>, values: Vec<Vec<u8>>, at: u64) -> Result<Value, RdbError> {

@@ -6,7 +6,7 @@
 
 use std::io;
 
-use super::decode::{self, Decoded, Undecoded};
+use super::decode::{self, Decoded, Templates, Undecoded};
 use super::encode::Output;
 use super::{Input, RdbError, VERSION_READ_MAX, module};
 
@@ -17,6 +17,8 @@ const VERSION_WITH_CHECKSUM: u16 = 5;
 
 /// Bytes that begin a record that is no key.
 pub(super) mod opcode {
+    pub const TEMPLATE: u8 = 242;
+    pub const METADATA: u8 = 243;
     pub const SLOT_INFO: u8 = 244;
     pub const FUNCTION: u8 = 245;
     pub const MODULE_AUX: u8 = 247;
@@ -29,6 +31,9 @@ pub(super) mod opcode {
     pub const SELECT: u8 = 254;
     pub const END: u8 = 255;
 }
+
+/// What is said of keys by modules, of which only the end is known.
+pub const METADATA: &str = "META (metadata of keys)";
 
 /// One record, with a value as far as it was decoded.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +50,7 @@ pub enum Record<V = Decoded> {
         keys: u64,
         expiring: u64,
     },
-    /// What a module added to the file, skipped: the name of its type.
+    /// What a module added to the file, or to the key that comes next, skipped: the name of its type, or [`METADATA`].
     ModuleAux(String),
     Key(Key<V>),
 }
@@ -65,13 +70,25 @@ pub struct Key<V = Decoded> {
 }
 
 /// Reads a name and a value of a kind.
-type ReadKey<'v, V> = dyn FnMut(&mut Input<'_>, u8) -> Result<(Vec<u8>, V), RdbError> + 'v;
+type ReadKey<'v, V> =
+    dyn FnMut(&mut Input<'_>, u8, &Templates) -> Result<(Vec<u8>, V), RdbError> + 'v;
+
+/// What is said of a key in front of it.
+#[derive(Default)]
+struct Attributes {
+    expires_ms: Option<u64>,
+    idle_s: Option<u64>,
+    frequency: Option<u8>,
+}
 
 /// A file being read.
 pub struct Reader<'a> {
     input: Input<'a>,
     version: u16,
     db: u64,
+    templates: Templates,
+    /// Of the key that comes next.
+    ahead: Attributes,
     checks: bool,
 }
 
@@ -105,6 +122,8 @@ impl<'a> Reader<'a> {
             input,
             version,
             db: 0,
+            templates: Templates::new(),
+            ahead: Attributes::default(),
             checks,
         })
     }
@@ -121,7 +140,9 @@ impl<'a> Reader<'a> {
 
     /// The next record; None at the end, whose checksum is right then.
     pub fn next_record(&mut self) -> Result<Option<Record>, RdbError> {
-        self.next_with(&mut |input, kind| Ok((input.string()?, decode::value(input, kind)?)))
+        self.next_with(&mut |input, kind, templates| {
+            Ok((input.string()?, decode::value(input, kind, templates)?))
+        })
     }
 
     /// The same; a key has no name and its value is not decoded, and the bytes of both are appended to `copy`.
@@ -129,35 +150,44 @@ impl<'a> Reader<'a> {
         &mut self,
         copy: &mut Vec<u8>,
     ) -> Result<Option<Record<Undecoded>>, RdbError> {
-        self.next_with(&mut |input, kind| Ok((Vec::new(), decode::pass(input, kind, copy)?)))
+        self.next_with(&mut |input, kind, templates| {
+            Ok((Vec::new(), decode::pass(input, kind, templates, copy)?))
+        })
     }
 
     fn next_with<V>(&mut self, key: &mut ReadKey<'_, V>) -> Result<Option<Record<V>>, RdbError> {
-        let input = &mut self.input;
-        let (mut expires_ms, mut idle_s, mut frequency) = (None, None, None);
+        let (input, ahead) = (&mut self.input, &mut self.ahead);
         loop {
             let code = input.byte()?;
             return Ok(Some(match code {
                 opcode::EXPIRES_MS => {
-                    expires_ms = Some(input.u64_le()?);
+                    ahead.expires_ms = Some(input.u64_le()?);
                     continue;
                 }
                 opcode::EXPIRES_S => {
                     let seconds = u32::from_le_bytes(input.array()?);
-                    expires_ms = Some(u64::from(seconds) * 1000);
+                    ahead.expires_ms = Some(u64::from(seconds) * 1000);
                     continue;
                 }
                 opcode::IDLE => {
-                    idle_s = Some(input.length()?);
+                    ahead.idle_s = Some(input.length()?);
                     continue;
                 }
                 opcode::FREQUENCY => {
-                    frequency = Some(input.byte()?);
+                    ahead.frequency = Some(input.byte()?);
                     continue;
                 }
                 opcode::SELECT => {
                     self.db = input.length()?;
                     continue;
+                }
+                opcode::TEMPLATE => {
+                    decode::read_template(input, &mut self.templates)?;
+                    continue;
+                }
+                opcode::METADATA => {
+                    module::skip_metadata(input)?;
+                    Record::ModuleAux(METADATA.to_owned())
                 }
                 opcode::SLOT_INFO => {
                     for _ in 0..3 {
@@ -177,14 +207,15 @@ impl<'a> Reader<'a> {
                 opcode::MODULE_AUX => Record::ModuleAux(module::skip_auxiliary(input)?),
                 opcode::END => return self.end().map(|()| None),
                 kind => {
-                    let (name, value) = key(input, kind)?;
+                    let (name, value) = key(input, kind, &self.templates)?;
+                    let said = std::mem::take(ahead);
                     Record::Key(Key {
                         db: self.db,
                         name,
                         value,
-                        expires_ms,
-                        idle_s,
-                        frequency,
+                        expires_ms: said.expires_ms,
+                        idle_s: said.idle_s,
+                        frequency: said.frequency,
                     })
                 }
             }));
@@ -312,6 +343,73 @@ mod tests {
             damaged[at] ^= 0x10;
             assert!(read(&damaged).is_err(), "byte {at}");
         }
+    }
+
+    /// A file of version 15 with these records.
+    fn newest(records: &[u8]) -> Vec<u8> {
+        // No checksum.
+        [b"REDIS0015\xfe\0", records, b"\xff\0\0\0\0\0\0\0\0"].concat()
+    }
+
+    #[test]
+    fn hashes_share_the_fields_of_a_template() {
+        // Number 7, fields `a` and `bc`; two hashes, one a listpack of 7, 1 and x, one an array of y and z.
+        let listpack = b"\x0e\0\0\0\x03\0\x07\x01\x01\x01\x81x\x02\xff";
+        let listpack = [&[listpack.len() as u8][..], listpack].concat();
+        let records = [
+            b"\xf2\x07\x02\x01a\x02bc".as_slice(),
+            b"\x1e\x01k",
+            &listpack,
+            b"\x20\x01l\x07\x01y\x01z",
+        ];
+        let bytes = newest(&records.concat());
+        let mut hashes = Vec::new();
+        for record in read(&bytes).unwrap() {
+            let Record::Key(key) = record else {
+                panic!("there are keys alone");
+            };
+            let Decoded::Value(Value::Hash(fields)) = key.value else {
+                panic!("they are hashes");
+            };
+            let pairs = fields.into_iter().map(|field| (field.name, field.value));
+            hashes.push(pairs.collect::<Vec<_>>());
+        }
+        let pairs =
+            |a: &[u8], b: &[u8]| vec![(b"a".to_vec(), a.to_vec()), (b"bc".to_vec(), b.to_vec())];
+        assert_eq!(hashes, [pairs(b"1", b"x"), pairs(b"y", b"z")]);
+        // Undecoded they are the same.
+        let (mut source, len) = (&bytes[..], bytes.len() as u64);
+        let mut reader = Reader::begin(Input::new(&mut source, len), true).unwrap();
+        let mut copy = Vec::new();
+        while let Some(Record::Key(key)) = reader.next_undecoded(&mut copy).unwrap() {
+            assert_eq!(key.value.decoded_bytes(), 5);
+            let (_, value) = key.value.decode(&copy).unwrap();
+            assert!(matches!(value, Decoded::Value(Value::Hash(fields)) if fields.len() == 2));
+        }
+        for wrong in [
+            &b"\x20\x01l\x07\x01y\x01z"[..],
+            b"\xf2\x07\x01\x01a\xf2\x07\x01\x01b",
+            b"\xf2\x07\0",
+        ] {
+            let refused = read(&newest(wrong));
+            assert!(
+                matches!(refused, Err(RdbError::Damaged { .. })),
+                "{wrong:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_modules_say_of_keys_is_skipped_and_told() {
+        // An expiry, one class with an unsigned number and a string, and the key.
+        let records = b"\xfc\x88\x13\0\0\0\0\0\0\xf3\x01abcd\x02\x09\x05\x01x\0\0\x01k\x01v";
+        let records = read(&newest(records)).unwrap();
+        let [Record::ModuleAux(name), Record::Key(key)] = &records[..] else {
+            panic!("{records:?}");
+        };
+        assert_eq!(name, METADATA);
+        assert_eq!((&key.name[..], key.expires_ms), (&b"k"[..], Some(5000)));
+        assert_eq!(key.value, Decoded::Value(Value::String(b"v".to_vec())));
     }
 
     #[test]

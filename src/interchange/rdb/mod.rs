@@ -58,7 +58,9 @@ pub mod kind {
     pub const STREAM_5: u8 = 27;
     pub const ARRAY: u8 = 28;
     pub const HASH_TEMPLATE_LISTPACK: u8 = 29;
+    pub const HASH_TEMPLATE_LISTPACK_REFERENCE: u8 = 30;
     pub const HASH_TEMPLATE_ARRAY: u8 = 31;
+    pub const HASH_TEMPLATE_ARRAY_REFERENCE: u8 = 32;
 }
 
 /// Why bytes are not understood.

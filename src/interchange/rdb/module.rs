@@ -34,6 +34,16 @@ pub fn skip_auxiliary(input: &mut Input<'_>) -> Result<String, RdbError> {
     Ok(name)
 }
 
+/// Reads over what modules say of a key.
+pub fn skip_metadata(input: &mut Input<'_>) -> Result<(), RdbError> {
+    const CLASS_BYTES: usize = 4;
+    for _ in 0..input.count(CLASS_BYTES as u64 + 1)? {
+        input.array::<CLASS_BYTES>()?;
+        skip_parts(input)?;
+    }
+    Ok(())
+}
+
 fn skip_parts(input: &mut Input<'_>) -> Result<(), RdbError> {
     loop {
         match input.length()? {

@@ -4,8 +4,10 @@
 //! kind (1 byte), value, version (2 bytes, little endian), checksum of all before it (8 bytes, little endian)
 //! ```
 
+use super::decode::{self, Templates};
 use super::encode::{self, Output};
-use super::{Input, RdbError, VERSION_READ_MAX, Value, decode};
+use super::file::opcode;
+use super::{Input, RdbError, VERSION_READ_MAX, Value, module};
 use crate::interchange::crc64::crc64;
 
 const FOOTER_BYTES: usize = 10;
@@ -56,8 +58,13 @@ pub fn open(payload: &[u8]) -> Result<&[u8], RdbError> {
 pub fn read(body: &[u8]) -> Result<decode::Decoded, RdbError> {
     let (mut source, len) = (body, body.len() as u64);
     let mut input = Input::new(&mut source, len);
-    let kind = input.byte()?;
-    let value = decode::value(&mut input, kind)?;
+    let mut kind = input.byte()?;
+    if kind == opcode::METADATA {
+        module::skip_metadata(&mut input)?;
+        kind = input.byte()?;
+    }
+    // Templates stand in files alone.
+    let value = decode::value(&mut input, kind, &Templates::new())?;
     if input.left() > 0 {
         return input.damage("there are bytes behind the value");
     }
