@@ -43,6 +43,7 @@ impl Source {
     /// The set at `key`; the caller has seen that it is one, or that there is nothing.
     pub fn open(keyspace: &mut Keyspace, db: u32, key: &[u8]) -> Result<Self, Error> {
         let keys = keyspace.engine.root(root_ids(db)[0])?;
+        keyspace.engine.write_nested_back()?;
         let Some(cell) = keyspace.engine.get(keys, key)? else {
             return Ok(Self::missing());
         };

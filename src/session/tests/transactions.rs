@@ -263,3 +263,28 @@ fn a_group_is_made_in_the_transaction_that_acknowledges_for_another() {
     let pending = world.ask(&mut session, "XPENDING s g\r\n");
     assert!(pending.starts_with("*4\r\n:1\r\n"), "{pending}");
 }
+
+/// The cell of a key once said how many elements there were before the transaction: what had just become large was empty.
+#[test]
+fn a_transaction_counts_what_it_has_added_to_a_large_collection() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    let members: Vec<String> = (0..2000).map(|n| format!("member{n:04}")).collect();
+    let fields: Vec<String> = members.iter().map(|member| format!("{member} v")).collect();
+    let (members, fields) = (members.join(" "), fields.join(" "));
+    let done = world.ask(
+        &mut session,
+        &format!(
+            "MULTI\r\nSADD s {members}\r\nSCARD s\r\nHSET h {fields}\r\nHLEN h\r\nSADD s one more\r\nSCARD s\r\n\
+             SINTERCARD 2 s s\r\nEXEC\r\n"
+        ),
+    );
+    let counts = "*7\r\n:2000\r\n:2000\r\n:2000\r\n:2000\r\n:2\r\n:2002\r\n:2002\r\n";
+    assert!(done.ends_with(counts), "{done}");
+    let done = world.ask(
+        &mut session,
+        &format!("DEL s\r\nMULTI\r\nSADD s {members}\r\nSPOP s 5000\r\nEXISTS s\r\nEXEC\r\n"),
+    );
+    assert!(done.contains("*2000\r\n"), "{done}");
+    assert!(done.ends_with(":0\r\n"), "{done}");
+}

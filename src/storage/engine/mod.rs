@@ -691,7 +691,12 @@ impl Engine {
             let key = std::mem::take(&mut self.nested[i].key);
             let written = self.patch_slot(parent, &key, slot, desc);
             self.nested[i].key = key;
-            written?;
+            if written.is_err() {
+                // The next one writes it, or the commit, which may not go without it.
+                self.nested[i].is_dirty = true;
+                self.has_dirty_nested = true;
+                return written;
+            }
         }
         self.has_dirty_nested = false;
         Ok(())
