@@ -291,10 +291,8 @@ impl Workload {
             9 => format!("XDEL {key} {} {}", self.entry_id(), self.entry_id()),
             10 => format!("XTRIM {key} MAXLEN {}", self.small()),
             11 => format!("XGROUP DELCONSUMER {key} {group} {consumer}"),
-            12 => format!(
-                "XGROUP SETID {key} {group} {}",
-                self.stream.pick(&["0", "$"])
-            ),
+            // Who waits is not told of entries that come back to be new.
+            12 => format!("XGROUP SETID {key} {group} $"),
             13 => format!("XGROUP CREATECONSUMER {key} {group} {consumer}"),
             14 if self.focus.is_some() || self.stream.chance(300_000) => {
                 format!("XGROUP DESTROY {key} {group}")
