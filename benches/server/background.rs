@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use redkeep::vfs::CUT_BYTES_MAX;
+
 use crate::server::{Client, Server};
 use crate::{Options, say};
 
@@ -142,12 +144,11 @@ fn beside(job: &Job, server: &Server, load: &[&str], folder: &Path) -> Felt {
 
 /// Removes a file by pieces: a file system that tells the disk of freed space still does so when the next load has begun.
 fn take_apart(path: &Path) {
-    const PIECE_BYTES: u64 = 16 << 20;
     let file = std::fs::OpenOptions::new().write(true).open(path);
     let file = file.expect("the backup is there");
     let mut len = file.metadata().expect("its length").len();
     while len > 0 {
-        len = len.saturating_sub(PIECE_BYTES);
+        len = len.saturating_sub(CUT_BYTES_MAX);
         file.set_len(len).expect("it is cut");
         thread::sleep(Duration::from_millis(20));
     }

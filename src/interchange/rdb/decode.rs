@@ -1,6 +1,6 @@
 //! Values out of their bytes.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use smallvec::SmallVec;
@@ -19,7 +19,7 @@ const NODE_PLAIN: u64 = 1;
 const NODE_PACKED: u64 = 2;
 
 /// The fields that hashes of a file share, by the number of the template.
-pub type Templates = HashMap<u64, Vec<Vec<u8>>>;
+pub type Templates = BTreeMap<u64, Vec<Vec<u8>>>;
 
 /// What was read of a key.
 #[derive(Clone, Debug, PartialEq)]
@@ -343,11 +343,7 @@ fn pairs(items: Vec<Vec<u8>>, at: u64) -> Result<Value, RdbError> {
 /// Reads a template: its number and its fields.
 pub fn read_template(input: &mut Input<'_>, templates: &mut Templates) -> Result<(), RdbError> {
     let number = input.length()?;
-    let mut names = Vec::new();
-    for _ in 0..count_of_some(input, 1)? {
-        names.push(input.string()?);
-    }
-    match templates.insert(number, names) {
+    match templates.insert(number, strings(input)?) {
         None => Ok(()),
         Some(_) => input.damage("two templates have one number"),
     }
