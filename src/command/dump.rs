@@ -106,7 +106,9 @@ pub fn restore(call: &mut Call<'_>) -> Outcome {
         (ttl, true) => Some(ttl),
         (ttl, false) => Some(now_ms.saturating_add(ttl)),
     };
-    let is_over = options.absolute && expires_ms.is_some_and(|expires_ms| expires_ms < now_ms);
+    // A moment beyond 63 bits is one of the past, as it is to Redis, whose sum is before 1970.
+    let is_past = |moment: u64| moment <= now_ms || moment > i64::MAX.cast_unsigned();
+    let is_over = expires_ms.is_some_and(is_past);
     let limits = settings::import_limits(call.server);
     call.keyspace.write(Plan::Savepoint, |txn| {
         let slot = txn.slot(db, key, now_ms)?;
@@ -169,6 +171,21 @@ mod tests {
             .expect("a bulk string")
             + 1;
         reply[start..reply.len() - 2].to_vec()
+    }
+
+    #[test]
+    fn a_key_that_is_restored_to_expire_beyond_the_last_moment_is_not_there() {
+        let mut bench = Bench::new();
+        bench.run(&[b"set", b"k", b"v"]);
+        let dump = payload(&bench.run(&[b"dump", b"k"]));
+        let last = i64::MAX.to_string();
+        let mut restore = |more: &[&[u8]]| {
+            let words: &[&[u8]] = &[b"restore", b"k", last.as_bytes(), &dump, b"replace"];
+            assert_eq!(bench.run(&[words, more].concat()), b"+OK\r\n");
+            bench.run(&[b"pexpiretime", b"k"])
+        };
+        assert_eq!(restore(&[]), b":-2\r\n");
+        assert_eq!(restore(&[b"absttl"]), format!(":{last}\r\n").as_bytes());
     }
 
     #[test]
