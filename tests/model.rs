@@ -7,9 +7,12 @@ use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::path::Path;
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use redkeep_model::compare::{Options, Process, Session, Trial, commands, information};
+use redkeep_model::compare::{
+    Failure, Options, Process, Session, Socket, Trial, commands, information,
+};
 use redkeep_model::exemptions::{idle, uncovered};
 use redkeep_model::generate::{Features, covered};
 
@@ -65,11 +68,12 @@ fn run_and_count_forms(server: &Process, options: Options) {
         ..options
     });
     let mut levels: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut served = 0;
+    let (mut served, mut run_inside) = (0, 0);
     let outcome = trial.run_with(|steps| {
         let mut session = Session::begin(server.address(), trial.options)?;
         session.run(steps)?;
         served += session.waits().served;
+        run_inside += session.run_inside();
         for (kind, most) in session.levels() {
             let known = levels.entry(kind).or_default();
             *known = (*known).max(*most);
@@ -83,6 +87,11 @@ fn run_and_count_forms(server: &Process, options: Options) {
         return;
     }
     assert!(served > 0, "no command that waited was served");
+    assert!(
+        run_inside > 0,
+        "nothing was run inside a transaction or a script"
+    );
+    println!("{run_inside} commands were run inside transactions and scripts");
     let fields = information(server.address(), "storage").expect("the server answers");
     for kind in ["list", "set", "zset", "hash", "stream"] {
         for change in ["grown", "shrunk"] {
@@ -129,6 +138,21 @@ fn a_small_cache_and_frequent_checkpoints_change_no_reply() {
     run_and_count_forms(&server, options);
 }
 
+/// The database of a server, which need not run, is whole, and its counts are right.
+fn check(server: &Process) -> Result<(), Failure> {
+    let checked = Command::new(env!("CARGO_BIN_EXE_redkeep"))
+        .arg("check")
+        .arg(server.folder().join("data.keep"))
+        .output()
+        .expect("the program runs");
+    match checked.status.code() {
+        Some(0) => Ok(()),
+        _ => Err(Failure::Database(
+            String::from_utf8_lossy(&checked.stdout).into_owned(),
+        )),
+    }
+}
+
 #[test]
 fn a_kill_in_the_middle_of_a_sequence_loses_no_acknowledged_change() {
     let mut server = start(&[]);
@@ -139,6 +163,7 @@ fn a_kill_in_the_middle_of_a_sequence_loses_no_acknowledged_change() {
         let mut session = Session::begin(server.address(), Options::default())?;
         session.run(before)?;
         server.kill().expect("the server is running");
+        check(&server)?;
         server
             .start_again()
             .expect("the server starts on what the kill left");
@@ -146,7 +171,11 @@ fn a_kill_in_the_middle_of_a_sequence_loses_no_acknowledged_change() {
         session.reconnect()?;
         session.compare_contents()?;
         session.run(after)?;
-        session.compare_contents()
+        session.compare_contents()?;
+        // Behind a checkpoint the data file has what the commands have done, and not the log.
+        let done = Socket::connect(server.address()).and_then(|mut it| it.ask(&["CHECKPOINT"]));
+        assert_eq!(done.expect("the server answers"), b"+OK\r\n");
+        check(&server)
     });
     if let Err(counterexample) = outcome {
         panic!("{counterexample}");

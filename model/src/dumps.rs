@@ -104,9 +104,9 @@ fn reloaded(value: Value) -> Value {
 }
 
 impl Model {
-    /// The server's dump of a key.
-    pub fn learn_dump(&mut self, database: usize, key: &[u8], dump: &[u8]) {
-        if let Some(entry) = self.entry(database, key) {
+    /// The server's dump of a key of this model or an earlier one.
+    pub fn learn_dump(&mut self, of: &Model, database: usize, key: &[u8], dump: &[u8]) {
+        if let Some(entry) = of.entry(database, key) {
             let value = entry.value.clone();
             self.dumps.insert(dump.to_vec(), value);
         }

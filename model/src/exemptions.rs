@@ -14,7 +14,9 @@ mod withheld;
 use crate::Model;
 use crate::compare::{Node, elements, messages, parse};
 use crate::hashes::{Hash, HashEncoding};
+use crate::scripts;
 use crate::sets::SetEncoding;
+use crate::stages::Stage;
 use crate::state::Value;
 pub use ungenerated::{idle, uncovered};
 pub use withheld::{is_announced_twice, is_never_queued, is_withheld, knows_novalues};
@@ -55,10 +57,6 @@ enum Rule {
     ScanPage,
     /// At least the live keys, at most those and the expired ones nobody has removed.
     CountWithExpired,
-    /// An integer between what the model answers before and after the request.
-    BetweenTimes,
-    /// Integers, each of them so.
-    EachBetweenTimes,
     /// The same items in any order, where the order of the hash is not known; of a map, the same pairs.
     HashOrder,
     /// A cursor and elements out of those the model returns at once.
@@ -153,36 +151,17 @@ impl Pending<'_> {
     }
 }
 
-/// Whether the model's answer changes as time passes.
-pub fn depends_on_time(request: &[Vec<u8>], queued: &[Vec<Vec<u8>>]) -> bool {
-    let depends = |request: &[Vec<u8>]| {
-        matches!(
-            rule(request),
-            Some(Rule::BetweenTimes | Rule::EachBetweenTimes)
-        )
-    };
-    depends(request) || (is_exec(request) && queued.iter().any(|request| depends(request)))
-}
-
 pub fn is_exec(request: &[Vec<u8>]) -> bool {
     request[0].eq_ignore_ascii_case(b"EXEC")
-}
-
-/// Whether the reply shows the moment at which the server ran the request, so that it can be found.
-pub fn shows_its_time(request: &[Vec<u8>]) -> bool {
-    full_name(request) == "xadd"
 }
 
 /// A request, its reply, and what the model makes of it.
 pub struct Observation<'a> {
     pub request: &'a [Vec<u8>],
-    /// What was queued on the connection.
-    pub queued: &'a [Vec<Vec<u8>>],
+    /// The requests that it ran.
+    pub stages: &'a [Stage],
     pub version: Version,
-    /// The model's reply at the time the request was sent.
     pub expected: &'a [u8],
-    /// The model's reply at the time the server's reply came.
-    pub later: &'a [u8],
     pub actual: &'a [u8],
     /// The model before the request and after it.
     pub before: &'a Model,
@@ -198,7 +177,7 @@ pub fn accepts(observation: &Observation) -> bool {
     if observation.expected == observation.actual {
         return true;
     }
-    if is_exec(observation.request) {
+    if answers_each(observation.request) {
         return accepts_each(observation);
     }
     let replies = [observation.expected, observation.actual].map(messages::with_messages);
@@ -234,27 +213,35 @@ pub fn accepts(observation: &Observation) -> bool {
     }
 }
 
-/// Whether each reply in that to EXEC is as good as the model's.
+/// Whether the items of the reply are the replies to the requests that this one runs.
+pub fn answers_each(request: &[Vec<u8>]) -> bool {
+    is_exec(request) || scripts::is_of_several(request)
+}
+
+/// Whether each reply in that to EXEC or a script of several is as good as the model's at that very moment.
 fn accepts_each(observation: &Observation) -> bool {
-    let replies = [observation.expected, observation.later, observation.actual];
-    let [Some(expected), Some(later), Some(actual)] = replies.map(elements) else {
+    let replies = [observation.expected, observation.actual];
+    let [Some((expected, behind)), Some((actual, received))] = replies.map(elements) else {
         return false;
     };
-    let ((expected, behind), (later, _), (actual, received)) = (expected, later, actual);
-    let lengths = [expected.len(), later.len(), actual.len()];
-    let queued = observation.queued;
-    messages::are_same(behind, received)
-        && lengths.iter().all(|&length| length == queued.len())
-        && (0..queued.len()).all(|at| {
-            accepts(&Observation {
-                request: &queued[at],
-                queued: &[],
-                expected: &expected[at],
-                later: &later[at],
-                actual: &actual[at],
-                ..*observation
-            })
+    let stages = observation.stages;
+    let is_complete = [expected.len(), actual.len()] == [stages.len(); 2];
+    let is_accepted = |(at, stage): (usize, &Stage)| {
+        let next = stages.get(at + 1);
+        accepts(&Observation {
+            request: &stage.request,
+            stages: &[],
+            expected: &expected[at],
+            actual: &actual[at],
+            before: &stage.before,
+            model: next.map_or(observation.model, |next| &next.before),
+            database: stage.database,
+            ..*observation
         })
+    };
+    messages::are_same(behind, received)
+        && is_complete
+        && stages.iter().enumerate().all(is_accepted)
 }
 
 fn rule(request: &[Vec<u8>]) -> Option<Rule> {
@@ -292,13 +279,6 @@ fn judge(rule: Rule, observation: &Observation, expected: &Node, actual: &Node) 
             let ghosts = observation.model.ghosts(observation.database) as i64;
             (least..=least + ghosts).contains(&count)
         }),
-        Rule::BetweenTimes => {
-            let later = parse(observation.later).and_then(|node| node.integer());
-            numbers
-                .zip(later)
-                .is_some_and(|((first, number), later)| (later..=first).contains(&number))
-        }
-        Rule::EachBetweenTimes => is_each_between(observation, expected, actual),
         Rule::HashOrder => is_same_hash(observation, expected, actual),
         Rule::ElementPage => is_element_page(observation, expected, actual),
         Rule::RandomFields => are_random_fields(observation, expected, actual),
@@ -360,20 +340,6 @@ fn judge(rule: Rule, observation: &Observation, expected: &Node, actual: &Node) 
         Rule::Found => geo::are_found(observation, expected, actual),
         Rule::AnyPlace => introspection::in_order(expected) == introspection::in_order(actual),
         Rule::Ties => introspection::are_ties(observation, expected, actual),
-    }
-}
-
-fn is_each_between(observation: &Observation, expected: &Node, actual: &Node) -> bool {
-    let later = parse(observation.later);
-    let numbers =
-        |node: &Node| -> Option<Vec<i64>> { node.items()?.iter().map(Node::integer).collect() };
-    let later = later.as_ref().and_then(numbers);
-    match (numbers(expected), later, numbers(actual)) {
-        (Some(first), Some(later), Some(actual)) if first.len() == actual.len() => actual
-            .iter()
-            .zip(first.iter().zip(&later))
-            .all(|(number, (first, later))| (later..=first).contains(&number)),
-        _ => false,
     }
 }
 

@@ -52,6 +52,7 @@ mod sha1;
 mod sha256;
 mod sort;
 mod sorted_sets;
+mod stages;
 mod state;
 mod streams;
 mod strings;

@@ -141,7 +141,7 @@ fn fixed(declared: &Declared, words: usize) -> Vec<usize> {
 
 /// As many keys as the word at `at` says.
 fn counted(request: &[Vec<u8>], at: usize) -> Option<std::ops::Range<usize>> {
-    let count = numbers::canonical(request.get(at)?).unwrap_or(0);
+    let count = numbers::leading(request.get(at)?);
     let count = usize::try_from(count).ok()?;
     let end = (at + 1).checked_add(count)?;
     (end <= request.len()).then_some(at + 1..end)

@@ -9,6 +9,24 @@ pub fn canonical(text: &[u8]) -> Option<i64> {
     (number.to_string().as_bytes() == text).then_some(number)
 }
 
+/// The 32-bit integer that C reads at the beginning of a text: blanks and a sign may stand before it, anything behind it,
+/// and there need not be one.
+pub fn leading(text: &[u8]) -> i32 {
+    let text = text.trim_ascii_start();
+    let (is_negative, digits) = match text.split_first() {
+        Some((b'-', rest)) => (true, rest),
+        Some((b'+', rest)) => (false, rest),
+        _ => (false, text),
+    };
+    let mut number = 0_i64;
+    for digit in digits.iter().take_while(|byte| byte.is_ascii_digit()) {
+        let digit = i64::from(digit - b'0');
+        let digit = if is_negative { -digit } else { digit };
+        number = number.saturating_mul(10).saturating_add(digit);
+    }
+    number as i32
+}
+
 /// An argument that must be an integer.
 pub fn integer(text: &[u8]) -> Result<i64, Failure> {
     canonical(text).ok_or_else(errors::not_an_integer)

@@ -83,15 +83,22 @@ pub struct Run<'a, 'b> {
 impl Run<'_, '_> {
     /// `redis.pcall`
     pub fn protected(&mut self, request: &[Vec<u8>]) -> Lua {
-        self.request(request).unwrap_or_else(Lua::Error)
+        self.staged(request).unwrap_or_else(Lua::Error)
     }
 
     /// `redis.call`
     pub fn call(&mut self, request: &[Vec<u8>]) -> Result<Lua, Raised> {
-        match self.request(request) {
+        match self.staged(request) {
             Ok(Lua::Error(text)) | Err(text) => Err(Raised(text)),
             Ok(value) => Ok(value),
         }
+    }
+
+    fn staged(&mut self, request: &[Vec<u8>]) -> Result<Lua, Vec<u8>> {
+        self.call.begin_stage(request);
+        let outcome = self.request(request);
+        self.call.end_stage();
+        outcome
     }
 
     fn request(&mut self, request: &[Vec<u8>]) -> Result<Lua, Vec<u8>> {
@@ -273,6 +280,24 @@ pub fn debug(call: &mut Call) -> Outcome {
         return Ok(Reply::ok());
     }
     Err(errors::err("Use SCRIPT DEBUG YES/SYNC/NO"))
+}
+
+/// Whether a request runs several others, and answers with their replies.
+pub fn is_of_several(request: &[Vec<u8>]) -> bool {
+    request[0].eq_ignore_ascii_case(b"EVAL")
+        && request
+            .get(1)
+            .is_some_and(|text| text == family::CALLS_SEVERAL.as_bytes())
+}
+
+/// EVAL of these requests, one after the other.
+pub fn of_several(requests: &[Vec<Vec<u8>>]) -> Vec<Vec<u8>> {
+    let words = ["EVAL", family::CALLS_SEVERAL, "0"].map(|word| word.as_bytes().to_vec());
+    let counted = requests.iter().flat_map(|request| {
+        let count = request.len().to_string().into_bytes();
+        [vec![count], request.clone()].concat()
+    });
+    words.into_iter().chain(counted).collect()
 }
 
 /// The request that a script of the family runs, if it runs one that its words name.

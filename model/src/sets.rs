@@ -1,5 +1,7 @@
 //! Sets: members in the order in which Redis lists those of a small one.
 
+use std::collections::BTreeSet;
+
 use crate::errors::{self, Failure};
 use crate::glob;
 use crate::numbers;
@@ -273,8 +275,7 @@ pub fn srandmember(call: &mut Call) -> Outcome {
     })))
 }
 
-/// Pops the first member, or as many as are asked for. Which ones the server has popped is learned from its reply:
-/// see [`Model::pop_members`].
+/// Pops the members that the server is known to pop, or else the first ones.
 pub fn spop(call: &mut Call) -> Outcome {
     if call.args.len() > 3 {
         return Err(errors::syntax());
@@ -290,9 +291,12 @@ pub fn spop(call: &mut Call) -> Outcome {
     let key = call.key();
     let set = call.copied_set(key)?;
     let whole = count.is_some_and(|count| count >= set.members.len());
+    let most = count.unwrap_or(1).min(set.members.len());
     let popped: Vec<Vec<u8>> = if whole {
         // Redis makes the reply as it makes a union.
         union(&[set]).members
+    } else if let Some(drawn) = call.foretold().filter(|it| are_of(&set, it, most)) {
+        drawn.clone()
     } else {
         let members = set.members.into_iter();
         members.take(count.unwrap_or(1)).collect()
@@ -309,15 +313,15 @@ pub fn spop(call: &mut Call) -> Outcome {
     })
 }
 
-impl Model {
-    /// Whether a key holds a set.
-    pub fn is_set(&self, database: usize, key: &[u8]) -> bool {
-        let entry = self.entry(database, key);
-        matches!(entry.map(|entry| &entry.value), Some(Value::Set(_)))
-    }
+/// Whether these are as many different members of the set.
+fn are_of(set: &Set, drawn: &[Vec<u8>], count: usize) -> bool {
+    let different: BTreeSet<&Vec<u8>> = drawn.iter().collect();
+    drawn.len() == count && different.len() == count && drawn.iter().all(|it| set.has(it))
+}
 
+impl Model {
     /// Takes members out of a set as SPOP does; `counted` if it was asked for a number of them.
-    pub fn pop_members(&mut self, database: usize, key: &[u8], popped: &[Vec<u8>], counted: bool) {
+    fn pop_members(&mut self, database: usize, key: &[u8], popped: &[Vec<u8>], counted: bool) {
         let entries = &mut self.databases[database].entries;
         let Some(Value::Set(set)) = entries.get_mut(key).map(|entry| &mut entry.value) else {
             return;

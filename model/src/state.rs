@@ -17,6 +17,7 @@ use crate::scripts::Cache;
 use crate::scripts::functions::Loaded;
 use crate::sets::Set;
 use crate::sorted_sets::SortedSet;
+use crate::stages::Stages;
 use crate::streams::Stream;
 use crate::tracking::Tracking;
 use crate::tracking::invalidation::Remembered;
@@ -122,6 +123,14 @@ impl Entry {
     }
 }
 
+/// A key that expires, or a field of the hash under it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Expiring {
+    pub database: usize,
+    pub key: Vec<u8>,
+    pub field: Option<Vec<u8>>,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Database {
     pub(crate) entries: BTreeMap<Vec<u8>, Entry>,
@@ -201,6 +210,8 @@ pub struct Model {
     pub(crate) lines: Lines,
     /// Connections that the server closes.
     pub(crate) closing: BTreeSet<ConnectionId>,
+    /// What the requests of a transaction or a script meet.
+    pub(crate) stages: Stages,
 }
 
 impl Default for Model {
@@ -219,6 +230,7 @@ impl Default for Model {
             refusals: Log::default(),
             lines: Lines::default(),
             closing: BTreeSet::new(),
+            stages: Stages::default(),
         }
     }
 }
@@ -408,22 +420,38 @@ impl Model {
         }
     }
 
-    /// Replaces the expiry of a key that has one by the one the server reports.
-    pub fn adopt_expiry(&mut self, database: usize, key: &[u8], expires_at_ms: i64) {
-        if let Some(entry) = self.databases[database].entries.get_mut(key) {
-            entry.expires_at_ms = Some(expires_at_ms);
-            entry.relative = false;
-        }
-    }
-
-    /// The keys whose expiry was computed from the current time, with their databases.
-    pub fn relative_expiries(&self) -> Vec<(usize, Vec<u8>)> {
+    /// The expiries that were computed from the current time, and that the server was not asked for yet.
+    pub fn relative_expiries(&self) -> Vec<(Expiring, i64)> {
         let mut found = Vec::new();
-        for (index, database) in self.databases.iter().enumerate() {
-            let relative = database.entries.iter().filter(|(_, entry)| entry.relative);
-            found.extend(relative.map(|(key, _)| (index, key.clone())));
+        for (database, entries) in self.databases.iter().map(|it| &it.entries).enumerate() {
+            for (key, entry) in entries {
+                let of = |field| Expiring {
+                    database,
+                    key: key.clone(),
+                    field,
+                };
+                if entry.relative {
+                    found.push((of(None), entry.expires_at_ms.unwrap_or(-1)));
+                }
+                let fields = entry.fields().filter(|field| field.relative);
+                found.extend(fields.filter_map(|field| {
+                    Some((of(Some(field.name.clone())), field.expires_at_ms?))
+                }));
+            }
         }
         found
+    }
+
+    /// The server has the same expiries.
+    pub fn confirm_expiries(&mut self) {
+        for database in &mut self.databases {
+            for entry in database.entries.values_mut() {
+                entry.relative = false;
+                if let Value::Hash(hash) = &mut entry.value {
+                    hash.fields.iter_mut().for_each(|it| it.relative = false);
+                }
+            }
+        }
     }
 
     /// Every moment at which some key or field of a hash expires, in milliseconds since 1970, unsorted.
@@ -460,13 +488,6 @@ impl Model {
         fields.any(|field| field.expires_at_ms.is_some())
     }
 
-    /// Puts back what a key had in an earlier model.
-    pub fn restore(&mut self, database: usize, key: &[u8], earlier: &Model) {
-        if let Some(entry) = earlier.entry(database, key) {
-            self.databases[database].insert(key, entry.clone());
-        }
-    }
-
     /// The elements of the collection under a key, without their values.
     pub fn elements(&self, database: usize, key: &[u8]) -> Vec<Vec<u8>> {
         match self.entry(database, key).map(|entry| &entry.value) {
@@ -480,24 +501,6 @@ impl Model {
             }
             Some(Value::Set(set)) => set.members.clone(),
             _ => Vec::new(),
-        }
-    }
-
-    /// Replaces the expiry of a field by the one the server reports.
-    pub fn adopt_field_expiry(
-        &mut self,
-        database: usize,
-        key: &[u8],
-        name: &[u8],
-        expires_at_ms: i64,
-    ) {
-        if let Some(entry) = self.databases[database].entries.get_mut(key)
-            && let Value::Hash(hash) = &mut entry.value
-            && let Some(mut field) = hash.take(name)
-        {
-            field.expires_at_ms = Some(expires_at_ms);
-            field.relative = false;
-            hash.place(field);
         }
     }
 

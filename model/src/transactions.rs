@@ -142,10 +142,12 @@ pub fn exec(call: &mut Call) -> Outcome {
             name: "",
             now_ms: call.now_ms,
         };
+        inner.begin_stage(request);
         let reply = match inner.check_permission(request, "multi") {
             Ok(()) => commands::run(&mut inner).unwrap_or_else(Reply::from),
             Err(denied) => Reply::Error(no_longer_allowed(denied.reason())),
         };
+        inner.end_stage();
         // HELLO changes the protocol of the replies that follow.
         let protocol = inner.connection().protocol;
         replies.push(Reply::Encoded(reply.encode(protocol)));

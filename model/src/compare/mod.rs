@@ -57,6 +57,9 @@ pub enum Failure {
         expected: String,
         actual: String,
     },
+    /// What `redkeep check` says of the database behind the sequence.
+    #[error("the database is not as it should be:\n{0}")]
+    Database(String),
     /// A key expired while the server worked on a request, so that either answer may be right.
     #[error("a key expired during a request")]
     Inconclusive,

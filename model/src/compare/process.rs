@@ -51,6 +51,11 @@ impl Process {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Ends the process with SIGKILL, as a crash of the program does.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! One sequence against one server.
 
 mod agreement;
+mod settlement;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,11 +14,13 @@ use super::socket::Socket;
 use super::transcript::{Transcript, quoted};
 use super::{Failure, messages, wire};
 use crate::configuration;
-use crate::exemptions::{self, Observation, Pending, Version};
+use crate::exemptions::{self, Pending, Version};
 use crate::generate::{Argument, CONNECTIONS, Request, Step};
 use crate::scripts;
+use crate::stages::Draws;
 use crate::state::DATABASES;
 use crate::{Model, Protocol, glob_matches};
+use settlement::{Run, Sent};
 
 /// A request is not sent if a key expires within this time, in milliseconds: the sequence waits until
 /// the key is gone on both sides.
@@ -73,6 +76,8 @@ pub struct Session {
     /// How many requests each connection has sent that may send nothing but commands about its subscriptions.
     refused: [usize; CONNECTIONS],
     waits: Waits,
+    /// How many requests have been run inside others.
+    run_inside: usize,
 }
 
 /// How many commands have waited for keys, and how many of them others have served.
@@ -100,6 +105,7 @@ impl Session {
             levels: BTreeMap::new(),
             refused: [0; CONNECTIONS],
             waits: Waits::default(),
+            run_inside: 0,
         };
         session.connect_all()?;
         session.send_words(0, &["FLUSHALL"])?;
@@ -169,6 +175,10 @@ impl Session {
             } => requests
                 .iter()
                 .try_for_each(|request| self.request(*connection, request)),
+            Step::Script {
+                connection,
+                requests,
+            } => self.script(*connection, requests),
             Step::Scan {
                 connection,
                 options,
@@ -212,6 +222,11 @@ impl Session {
     /// The most levels that a tree of a collection of each type had.
     pub fn levels(&self) -> &BTreeMap<&'static str, u64> {
         &self.levels
+    }
+
+    /// How many requests transactions and scripts have run, each of which was compared.
+    pub fn run_inside(&self) -> usize {
+        self.run_inside
     }
 
     /// How many commands have waited so far.
@@ -269,20 +284,44 @@ impl Session {
         }
         self.let_give_up(GIVING_UP_MARGIN_MS)?;
         self.let_expire(request);
-        let now = now_ms();
-        let words: Vec<Vec<u8>> = request
-            .iter()
-            .map(|argument| match argument {
-                Argument::Number(of) => {
-                    let number = self.model.number_of(*of).unwrap_or(0);
-                    number.to_string().into_bytes()
-                }
-                argument => argument.resolve(now, self.model.dumps()),
-            })
-            .collect();
+        let words = self.resolved(request);
         self.exchange(connection, &words)?;
         self.make_room()?;
         self.checkpoint_if_due()
+    }
+
+    /// One script of the requests, but for those that are not to be sent behind those before them.
+    fn script(&mut self, connection: usize, requests: &[Request]) -> Result<(), Failure> {
+        self.let_go(connection)?;
+        self.let_give_up(GIVING_UP_MARGIN_MS)?;
+        self.let_expire(&requests.concat());
+        let mut sent: Vec<Vec<Vec<u8>>> = Vec::new();
+        for request in requests {
+            let words = self.resolved(request);
+            if exemptions::is_never_queued(&words) {
+                continue;
+            }
+            sent.push(words);
+            if self.runs_withheld(&self.model, connection, &scripts::of_several(&sent)) {
+                sent.pop();
+            }
+        }
+        self.exchange(connection, &scripts::of_several(&sent))?;
+        self.make_room()?;
+        self.checkpoint_if_due()
+    }
+
+    /// The words of a request as they are sent now.
+    fn resolved(&self, request: &Request) -> Vec<Vec<u8>> {
+        let now = now_ms();
+        let words = request.iter().map(|argument| match argument {
+            Argument::Number(of) => {
+                let number = self.model.number_of(*of).unwrap_or(0);
+                number.to_string().into_bytes()
+            }
+            argument => argument.resolve(now, self.model.dumps()),
+        });
+        words.collect()
     }
 
     /// Waits where the answer would depend on the very millisecond.
@@ -395,24 +434,25 @@ impl Session {
         self.sweep()?;
         self.lay_ghosts(request)?;
         let discard = [b"DISCARD".to_vec()];
-        let request = if self.would_run_withheld(connection, request) {
-            &discard
-        } else {
-            request
+        let request = match self.runs_withheld(&self.model, connection, request) {
+            true if exemptions::is_exec(request) => &discard,
+            true => return Ok(()),
+            false => request,
         };
         let before_ms = now_ms();
         let (database, _) = self.model.selected(connection);
         let queued = self.model.queued(connection).map(<[_]>::to_vec);
-        if queued.is_some() && exemptions::is_never_queued(request) {
+        let is_queued = queued.is_some() && !exemptions::is_exec(request);
+        if is_queued && self.is_not_queued(connection, request) {
             return Ok(());
         }
-        let queued = queued.unwrap_or_default();
-        // What a command that does not write answers at the end of the request's time.
-        let depends = exemptions::depends_on_time(request, &queued);
-        let later_model = depends.then(|| self.model.clone());
-        let earlier_model = exemptions::shows_its_time(request).then(|| self.model.clone());
-        let mut next_model = self.model.clone();
-        let mut expected = next_model.execute(connection, request, before_ms);
+        let run = Run::new(
+            &self.model,
+            (connection, request),
+            before_ms,
+            Draws::default(),
+        );
+        let (next_model, expected, stages) = (run.model, run.reply, run.stages);
         let pending = Pending {
             request,
             expected: &expected,
@@ -448,105 +488,70 @@ impl Session {
         if let Some(processed) = processed {
             self.await_silent(processed)?;
         }
-        if expected.is_empty() {
-            self.await_blocked(connection)?;
-            self.receive_messages(connection)?;
-            return self.end_closed();
-        }
-        let frames = wire::parse_several(&expected).map_or(1, |frames| frames.len());
+        let frames = match expected.is_empty() {
+            true => 0,
+            false => wire::parse_several(&expected).map_or(1, |frames| frames.len()),
+        };
         let received = self.sockets[connection].receive_several(frames);
         let actual = received.map_err(|error| self.missing(&expected, error))?;
         let after_ms = now_ms();
         let is_unclear = |at| (before_ms..=after_ms).contains(&at);
         let mut ends = (0..CONNECTIONS).filter_map(|it| before.gives_up_at(it));
+        let mut inner = stages.iter().map(|stage| &*stage.request);
         if self.model.expiries().any(is_unclear)
             || ends.any(is_unclear)
-            || (exemptions::is_exec(request) && moments(&queued).any(is_unclear))
+            || inner.any(|request| moments(request).any(is_unclear))
         {
             return Err(Failure::Inconclusive);
         }
-        if let Some(model) = earlier_model
-            && actual != expected
-        {
-            // The moment at which the server ran it, in the hope that there is one.
-            let moments = (before_ms..=after_ms).map(|moment| {
-                let mut model = model.clone();
-                let reply = model.execute(connection, request, moment);
-                (model, reply)
-            });
-            if let Some((model, reply)) = moments.into_iter().find(|(_, reply)| *reply == actual) {
-                (self.model, expected) = (model, reply);
-            }
-        }
-        self.receive_messages(connection)?;
-        let later = later_model.map(|mut model| model.execute(connection, request, after_ms));
-        let observation = Observation {
+        let sent = Sent {
+            connection,
             request,
-            queued: &queued,
-            version: self.version,
-            expected: &expected,
-            later: later.as_deref().unwrap_or(&expected),
-            actual: &actual,
             before: &before,
-            model: &self.model,
-            database: self.model.selected(connection).0,
             before_ms,
             after_ms,
         };
-        if !exemptions::accepts(&observation) {
-            return Err(self.divergence(&expected, &actual));
+        self.run_inside += stages.len();
+        self.settle(&sent, (expected, stages), &actual)?;
+        if actual.is_empty() {
+            self.await_blocked(connection)?;
         }
+        self.receive_messages(connection)?;
         if request[0].eq_ignore_ascii_case(b"QUIT") && actual == b"+OK\r\n" {
             self.end_connection(connection)?;
         }
-        self.end_closed()?;
-        if request[0].eq_ignore_ascii_case(b"SPOP") {
-            self.adopt_popped(database, request, &actual, &before);
-        }
-        if let (b"dump", Some(wire::Node::Blob(_, dump))) =
-            (&*request[0].to_ascii_lowercase(), wire::parse(&actual))
-        {
-            self.model.learn_dump(database, &request[1], &dump);
-        }
-        if exemptions::is_exec(request) || scripts::inner_request(request).is_some() {
-            return self.adopt_expiries(connection, after_ms - before_ms);
-        }
-        self.adopt_field_expiries(connection, database, request, after_ms - before_ms)?;
-        match request.get(1) {
-            Some(key) => self.adopt_expiry(connection, database, key, after_ms - before_ms),
-            None => Ok(()),
-        }
+        self.end_closed()
     }
 
-    /// Whether this is an EXEC of a request that the server would not be sent by itself.
-    fn would_run_withheld(&self, connection: usize, request: &[Vec<u8>]) -> bool {
-        let Some(queued) = self.model.queued(connection) else {
-            return false;
-        };
-        if !exemptions::is_exec(request) {
-            return false;
+    /// Whether an open transaction of the connection is not to have the request: also if it changes what comes before it.
+    fn is_not_queued(&self, connection: usize, request: &[Vec<u8>]) -> bool {
+        if exemptions::is_never_queued(request) {
+            return true;
         }
         let mut model = self.model.clone();
-        let reply = model.execute(connection, request, now_ms());
-        let (replies, _) = wire::elements(&reply).unwrap_or_default();
-        queued.iter().zip(&replies).any(|(request, expected)| {
+        model.execute(connection, request, now_ms());
+        self.runs_withheld(&model, connection, &[b"EXEC".to_vec()])
+    }
+
+    /// Whether the model, as it is, would run something in this EXEC or script of several that the server would not be sent by
+    /// itself, or that cannot be judged without a reply.
+    fn runs_withheld(&self, model: &Model, connection: usize, request: &[Vec<u8>]) -> bool {
+        if !exemptions::answers_each(request) {
+            return false;
+        }
+        let run = Run::new(model, (connection, request), now_ms(), Draws::default());
+        let replies = wire::elements(&run.reply).map(|(replies, _)| replies);
+        run.stages.iter().enumerate().any(|(at, stage)| {
+            let expected = replies.as_ref().and_then(|replies| replies.get(at));
             let pending = Pending {
                 connection,
-                request,
-                expected,
-                model: &self.model,
-                database: self.model.selected(connection).0,
+                request: &stage.request,
+                expected: expected.map(Vec::as_slice).unwrap_or_default(),
+                model: &stage.before,
+                database: stage.database,
             };
             exemptions::is_withheld(self.version, &pending)
         })
-    }
-
-    /// Learns the exact expiries that an EXEC set from the server's reading of the clock.
-    fn adopt_expiries(&mut self, connection: usize, took_ms: i64) -> Result<(), Failure> {
-        for (database, key) in self.model.relative_expiries() {
-            self.adopt_expiry(connection, database, &key, took_ms)?;
-        }
-        Ok(())
     }
 
     /// Asks on a connection of its own, whose user may see everything.
@@ -573,102 +578,6 @@ impl Session {
             }
         }
         Ok(())
-    }
-
-    /// Learns which members the server has popped.
-    fn adopt_popped(&mut self, database: usize, request: &[Vec<u8>], reply: &[u8], before: &Model) {
-        // Messages may stand behind the reply.
-        let nodes = wire::parse_several(reply);
-        let node = nodes.and_then(|nodes| nodes.into_iter().next());
-        let popped: Vec<Vec<u8>> = match &node {
-            Some(wire::Node::Blob(_, member)) => vec![member.clone()],
-            Some(wire::Node::Items(_, items)) => {
-                let members = items.iter().filter_map(wire::Node::text);
-                members.map(<[u8]>::to_vec).collect()
-            }
-            _ => return,
-        };
-        let key = &request[1];
-        if !popped.is_empty() && before.is_set(database, key) {
-            self.model.restore(database, key, before);
-            let counted = request.len() == 3;
-            self.model.pop_members(database, key, &popped, counted);
-        }
-    }
-
-    /// As [`Session::adopt_expiry`], for the fields of a hash.
-    fn adopt_field_expiries(
-        &mut self,
-        connection: usize,
-        database: usize,
-        request: &[Vec<u8>],
-        took_ms: i64,
-    ) -> Result<(), Failure> {
-        let entry = request
-            .get(1)
-            .and_then(|key| self.model.entry(database, key));
-        let new: Vec<(Vec<u8>, i64)> = entry
-            .into_iter()
-            .flat_map(|entry| entry.fields())
-            .filter(|field| field.relative)
-            .filter_map(|field| Some((field.name.clone(), field.expires_at_ms?)))
-            .collect();
-        let named = |name: &Vec<u8>| request.iter().position(|word| word == name);
-        let mut new = new;
-        new.sort_by_key(|(name, _)| named(name));
-        for (name, own) in new {
-            let question = ["HPEXPIRETIME", "FIELDS", "1"].map(|word| word.as_bytes().to_vec());
-            let [command, fields, one] = question;
-            let question = [command, request[1].clone(), fields, one, name.clone()];
-            let answer = self.ask_aside(database, &question)?;
-            let theirs = wire::parse(&answer).and_then(|node| node.items()?.first()?.integer());
-            match theirs {
-                Some(theirs) if (own..=own + took_ms).contains(&theirs) => {
-                    let key = &request[1];
-                    self.model.adopt_field_expiry(database, key, &name, theirs);
-                }
-                Some(-2) if now_ms() >= own => return Err(Failure::Inconclusive),
-                _ => {
-                    self.transcript.request(connection, &question);
-                    let expected = format!("*1\r\n:{own}\r\n");
-                    return Err(self.divergence(expected.as_bytes(), &answer));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Learns the exact expiry where the server computed it from its own reading of the clock.
-    fn adopt_expiry(
-        &mut self,
-        connection: usize,
-        database: usize,
-        key: &[u8],
-        took_ms: i64,
-    ) -> Result<(), Failure> {
-        let Some(own) = self
-            .model
-            .entry(database, key)
-            .filter(|entry| entry.relative)
-        else {
-            return Ok(());
-        };
-        let own = own.expires_at_ms.unwrap_or(-1);
-        let question = [b"PEXPIRETIME".to_vec(), key.to_vec()];
-        let answer = self.ask_aside(database, &question)?;
-        let theirs = wire::parse(&answer).and_then(|node| node.integer());
-        match theirs {
-            Some(theirs) if own != -1 && (own..=own + took_ms).contains(&theirs) => {
-                self.model.adopt_expiry(database, key, theirs);
-                Ok(())
-            }
-            Some(-2) if own != -1 && now_ms() > own => Err(Failure::Inconclusive),
-            Some(-1) if own == -1 => Ok(()),
-            _ => {
-                self.transcript.request(connection, &question);
-                Err(self.divergence(format!(":{own}\r\n").as_bytes(), &answer))
-            }
-        }
     }
 
     /// Walks a whole SCAN. Every key that was there from the first page to the last must come, and no
@@ -917,9 +826,9 @@ fn last_option(words: &[Vec<u8>], name: &str) -> Option<Vec<u8>> {
     words.get(at + 1).cloned()
 }
 
-/// The numbers among the words of requests, some of which are moments.
-fn moments(requests: &[Vec<Vec<u8>>]) -> impl Iterator<Item = i64> {
-    let words = requests.iter().flatten();
+/// The numbers among the words of a request, some of which are moments.
+fn moments(request: &[Vec<u8>]) -> impl Iterator<Item = i64> {
+    let words = request.iter();
     words.filter_map(|word| std::str::from_utf8(word).ok()?.parse().ok())
 }
 

@@ -74,16 +74,6 @@ pub const EXEMPTIONS: &[Exemption] = &[
     ),
     exempt("zrandmember", Rule::RandomMembers, "the choice is random"),
     exempt(
-        "httl",
-        Rule::EachBetweenTimes,
-        "time passes between the model's answer and the server's",
-    ),
-    exempt(
-        "hpttl",
-        Rule::EachBetweenTimes,
-        "time passes between the model's answer and the server's",
-    ),
-    exempt(
         "keys",
         Rule::AnyOrder,
         "Redis returns keys in the order of its hash table",
@@ -98,16 +88,6 @@ pub const EXEMPTIONS: &[Exemption] = &[
         "dbsize",
         Rule::CountWithExpired,
         "Redis counts expired keys until it removes them",
-    ),
-    exempt(
-        "ttl",
-        Rule::BetweenTimes,
-        "time passes between the model's answer and the server's",
-    ),
-    exempt(
-        "pttl",
-        Rule::BetweenTimes,
-        "time passes between the model's answer and the server's",
     ),
     exempt(
         "time",

@@ -28,6 +28,9 @@ const FIELD_EXPIRY: &[&str] = &[
     "httl",
 ];
 
+/// More entries are not asked for of XAUTOCLAIM.
+const XAUTOCLAIM_COUNT_MAX: i64 = 1 << 20;
+
 const WITHHELD: &[Withheld] = &[
     Withheld {
         before: Version(7, 2, 0),
@@ -246,6 +249,16 @@ const WITHHELD: &[Withheld] = &[
         reason: "Redis holds a sketch otherwise once it has read it, even if it is damaged or nothing changes",
     },
     Withheld {
+        before: Version(u32::MAX, 0, 0),
+        applies: |command, pending| {
+            let mut words = pending.request.iter();
+            let count = words.find(|word| word.eq_ignore_ascii_case(b"COUNT"));
+            let count = count.and_then(|_| numbers::canonical(words.next()?));
+            command == "xautoclaim" && count.is_some_and(|count| count > XAUTOCLAIM_COUNT_MAX)
+        },
+        reason: "Redis allocates for as many entries as are asked for, and complains if it cannot",
+    },
+    Withheld {
         before: Version(7, 2, 0),
         applies: |command, pending| command == "hello" && pending.expected.starts_with(b"-"),
         reason: "7.0 authenticates before it has read all options",
@@ -427,8 +440,12 @@ pub fn is_announced_twice(model: &Model, now_ms: i64) -> bool {
     due.any(|(_, key)| model.hears_all_of(&key))
 }
 
-/// Whether a request is a script that may run another which is not compared raw, or not sent.
+/// Whether a request is a script that may run another which is not compared raw, or not sent. Those of a script of
+/// several are compared each by itself, and are left out one by one.
 fn runs_withheld(version: Version, pending: &Pending) -> bool {
+    if scripts::is_of_several(pending.request) {
+        return false;
+    }
     let Some(request) = scripts::inner_request(pending.request) else {
         return false;
     };
@@ -448,47 +465,24 @@ fn runs_withheld(version: Version, pending: &Pending) -> bool {
     is_withheld(version, &inner)
 }
 
-/// Requests that are not sent inside MULTI: what they answer is compared with the model at that very moment, or
-/// depends on the server's reading of the clock, or is silence in the middle of a reply, as that of Redis to a wrong
-/// password is.
+/// Requests that no transaction and no script of several has: they end connections, or are answered by silence in the
+/// middle of a reply, as a wrong password is by Redis, or by the state of the whole server.
 const NOT_QUEUED: &[&str] = &[
     "script|debug",
-    "dump",
-    "spop",
     "acl|deluser",
     "auth",
     "client|kill",
     "client|reply",
-    "dbsize",
-    "expiretime",
-    "hexpire",
-    "hexpiretime",
-    "hgetall",
-    "hkeys",
-    "hpexpire",
-    "hpexpiretime",
-    "hrandfield",
-    "hscan",
-    "hvals",
     "info",
-    "memory|usage",
-    "object|refcount",
-    "pexpiretime",
-    "randomkey",
-    "zrandmember",
-    "zscan",
 ];
 
-/// Whether a request is not sent inside MULTI.
+/// Whether a request is not sent inside MULTI, nor by a script of several.
 pub fn is_never_queued(request: &[Vec<u8>]) -> bool {
-    let words = ["GT", "LT", "AUTH"];
-    let has_word = request.iter().any(|argument| {
-        let is = |word: &&str| argument.eq_ignore_ascii_case(word.as_bytes());
-        words.iter().any(is)
-    });
+    let has_word = request.iter().any(|it| it.eq_ignore_ascii_case(b"AUTH"));
     let name = full_name(request);
     let is_about_messages = ["subscribe", "client|tracking", "client|caching", "pubsub"]
         .iter()
         .any(|part| name.contains(part));
-    has_word || is_about_messages || name.starts_with('x') || NOT_QUEUED.contains(&name.as_str())
+    let has_others = scripts::is_of_several(request);
+    has_word || is_about_messages || has_others || NOT_QUEUED.contains(&name.as_str())
 }

@@ -10,6 +10,7 @@ mod geo;
 mod hashes;
 mod keys;
 mod lists;
+mod one_key;
 mod pubsub;
 mod scripting;
 mod server;
@@ -71,6 +72,11 @@ pub type Request = Vec<Argument>;
 pub enum Step {
     /// Requests one after the other on one connection.
     Requests {
+        connection: usize,
+        requests: Vec<Request>,
+    },
+    /// A script that runs the requests one after the other.
+    Script {
         connection: usize,
         requests: Vec<Request>,
     },
@@ -209,6 +215,7 @@ fn groups(
     let one = prop_oneof![
         12 => step(features, request).prop_map(|step| vec![step]),
         1 => transactions::steps(features),
+        1 => one_key::steps(),
         1 => tracking::steps(features),
         1 => users::steps(features),
         1 => blocking::steps(features),
@@ -254,7 +261,6 @@ fn scan_of_elements() -> BoxedStrategy<Step> {
 
 /// Requests without a reply, up to one that is answered.
 fn silent_group(features: Features) -> BoxedStrategy<Vec<Request>> {
-    let words = |text: &str| text.split(' ').map(Argument::text).collect::<Request>();
     let (off, on) = (words("CLIENT REPLY OFF"), words("CLIENT REPLY ON"));
     let (skip, ping) = (words("client reply skip"), words("PING"));
     let quiet = request_of(keys::changes);
@@ -266,6 +272,11 @@ fn silent_group(features: Features) -> BoxedStrategy<Vec<Request>> {
         request(features).prop_map(|request| vec![request]),
     ]
     .boxed()
+}
+
+/// The words of a request, between spaces.
+fn words(text: &str) -> Request {
+    text.split(' ').map(Argument::text).collect()
 }
 
 /// A request made of a fixed set of forms.

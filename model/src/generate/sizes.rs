@@ -1,5 +1,7 @@
 //! Collections that grow beyond what fits beside their key, are changed, and shrink again.
 
+use std::ops::Range;
+
 use proptest::collection;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -9,15 +11,15 @@ use super::{
 };
 
 /// A kind of collection, and how one is filled and emptied.
-struct Shape {
-    rows: &'static [Row],
+pub struct Shape {
+    pub rows: &'static [Row],
     /// The words for element `n` of a request that adds several.
     add: &'static str,
     element: fn(usize, usize) -> Vec<Argument>,
     /// How many elements a request adds.
-    together: usize,
+    pub together: usize,
     /// Leaves the first few.
-    shrink: fn(&'static str, usize) -> Request,
+    pub shrink: fn(&'static str, usize) -> Request,
 }
 
 fn words(words: &[&str]) -> Request {
@@ -42,7 +44,7 @@ fn member(number: usize) -> Argument {
     Argument::text(&format!("m{number}"))
 }
 
-const SHAPES: &[Shape] = &[
+pub const SHAPES: &[Shape] = &[
     Shape {
         rows: lists::ROWS,
         add: "RPUSH",
@@ -128,10 +130,19 @@ fn fill(shape: &Shape, key: &str, count: usize, bytes: usize) -> Vec<Request> {
     };
     let numbers: Vec<usize> = (0..count).collect();
     let requests = numbers.chunks(shape.together).map(|numbers| {
-        let mut request = words(&[shape.add, key]);
-        let elements = numbers.iter().map(|number| (shape.element)(*number, bytes));
-        request.extend(elements.flatten());
-        request
+        let of_these = numbers[0]..numbers[0] + numbers.len();
+        shape.of_elements(key, of_these, bytes)
     });
     requests.collect()
+}
+
+impl Shape {
+    /// A request that adds these elements, of about so many bytes each.
+    pub fn of_elements(&self, key: &str, numbers: Range<usize>, bytes: usize) -> Request {
+        let elements = numbers.flat_map(|number| (self.element)(number, bytes));
+        words(&[self.add, key])
+            .into_iter()
+            .chain(elements)
+            .collect()
+    }
 }

@@ -4,7 +4,7 @@ use proptest::collection;
 use proptest::prelude::*;
 
 use super::arguments::*;
-use super::{Argument, CONNECTIONS, Features, Request, Row, Step, keys, request, row};
+use super::{CONNECTIONS, Features, Row, Step, keys, request, row, words};
 
 pub const ROWS: &[Row] = &[
     row("multi", 2, none),
@@ -16,8 +16,7 @@ pub const ROWS: &[Row] = &[
 
 /// WATCH, MULTI, commands, and the end, with changes by others before and behind MULTI.
 pub fn steps(features: Features) -> BoxedStrategy<Vec<Step>> {
-    let words = |text: &str| text.split(' ').map(Argument::text).collect::<Request>();
-    let watch = keys().prop_map(move |keys| [words("WATCH"), keys].concat());
+    let watch = keys().prop_map(|keys| [words("WATCH"), keys].concat());
     let changes = || collection::vec(prop_oneof![keys::changes(), request(features)], 0..3);
     let end = prop_oneof![6 => Just("EXEC"), 1 => Just("DISCARD")];
     (

@@ -1,6 +1,7 @@
 //! The scripts that are sent, and what they do.
 
 use super::{Lua, Raised, Run};
+use crate::numbers;
 
 /// What a script does.
 pub struct Body {
@@ -24,6 +25,21 @@ const fn body(text: &'static str, run: fn(&mut Run) -> Result<Lua, Raised>) -> B
 pub const CALLS: &str = "return redis.call(unpack(ARGV))";
 /// The same, and returns its error.
 pub const CALLS_PROTECTED: &str = "return redis.pcall(unpack(ARGV))";
+
+/// Runs the requests in its other words, each behind the number of its words, and returns their replies and errors.
+pub const CALLS_SEVERAL: &str = "local r, i = {}, 1 while i <= #ARGV do local n = tonumber(ARGV[i]) \
+    r[#r+1] = redis.pcall(unpack(ARGV, i+1, i+n)) i = i+n+1 end return r";
+
+const SEVERAL: Body = body(CALLS_SEVERAL, |script| {
+    let (mut replies, mut rest) = (Vec::new(), script.args);
+    while let Some((count, words)) = rest.split_first() {
+        let count = numbers::canonical(count).expect("a number of words");
+        let (request, others) = words.split_at(count as usize);
+        replies.push(script.protected(request));
+        rest = others;
+    }
+    Ok(Lua::Table(replies))
+});
 
 const BODIES: &[Body] = &[
     body(CALLS, |script| script.call(script.args)),
@@ -144,7 +160,7 @@ const BROKEN: &[(&str, &str)] = &[
     ),
 ];
 
-/// The texts of all scripts.
+/// The texts of the scripts that may be sent with any words.
 pub fn texts() -> Vec<&'static str> {
     let broken = BROKEN.iter().map(|(text, _)| *text);
     BODIES.iter().map(|body| body.text).chain(broken).collect()
@@ -156,7 +172,8 @@ pub fn find(text: &[u8]) -> Option<Result<&'static Body, &'static str>> {
     if let Some((_, complaint)) = broken {
         return Some(Err(complaint));
     }
-    let found = BODIES.iter().find(|body| body.text.as_bytes() == text);
+    let mut bodies = BODIES.iter().chain([&SEVERAL]);
+    let found = bodies.find(|body| body.text.as_bytes() == text);
     found.map(Ok)
 }
 
