@@ -4,7 +4,7 @@ mod sweep;
 
 use redkeep::storage::planted::Planted;
 use redkeep_sim::commands::dump::Dumps;
-use redkeep_sim::commands::{append, backup, random, repeat, scripts};
+use redkeep_sim::commands::{append, backup, dump, random, repeat, scripts};
 use redkeep_sim::engine::exhaust::Effort;
 use redkeep_sim::seed::Seed;
 
@@ -46,6 +46,13 @@ fn a_dump_is_the_old_one_or_the_new_one() {
         }
         Err(failure) => panic!("{failure}"),
     }
+}
+
+#[test]
+fn a_dump_that_a_power_loss_left_with_two_names_is_not_lost_to_the_next() {
+    let ends = dump::over_two_names().unwrap_or_else(|broken| panic!("{broken:?}"));
+    println!("{ends} ends with two names");
+    assert!(ends > 3, "{ends}");
 }
 
 #[test]

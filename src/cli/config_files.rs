@@ -99,7 +99,12 @@ struct OnDisk;
 
 impl Steps for OnDisk {
     fn write(&mut self, path: &Path, content: &[u8], replaced: &Path) -> io::Result<()> {
-        let mut file = File::create(path)?;
+        // What is there may be another name of a file in use: a power loss can leave both names of one that was renamed.
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = File::create_new(path)?;
         let mode = fs::metadata(replaced).map_or(0o644, |old| old.permissions().mode());
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(content)
@@ -215,6 +220,21 @@ mod tests {
             "a directory cannot be replaced"
         );
         assert_eq!(fs::read_dir(home.path()).expect("a list").count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_has_the_temporary_name_too_is_not_written() {
+        let home = tempfile::tempdir().expect("a directory");
+        let path = home.path().join("users.acl");
+        let temporary = format!("users.acl.{}.tmp", std::process::id());
+        fs::write(&path, "old").expect("a file");
+        fs::hard_link(&path, home.path().join(temporary)).expect("both names");
+        let kept = home.path().join("kept.acl");
+        fs::hard_link(&path, &kept).expect("a third one");
+        replace(&mut OnDisk, &path, b"new").expect("replaced");
+        assert_eq!(fs::read(&path).expect("content"), b"new");
+        assert_eq!(fs::read(&kept).expect("content"), b"old");
+        assert_eq!(fs::read_dir(home.path()).expect("a list").count(), 2);
     }
 
     /// Notes the steps, and fails at the one with this number.

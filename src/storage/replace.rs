@@ -2,10 +2,13 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::open::with_suffix;
 use super::planted::{Bug, Planted};
-use crate::vfs::{OpenMode, Vfs, VfsError, VfsFile, VfsResult, folder_of, write_all_at};
+use crate::vfs::{
+    OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, VfsResult, folder_of, write_all_at,
+};
 
 /// Bytes of a file that is being filled which may not be on the disk yet. Were all synced at its end, the log's own syncs and
 /// writes would wait for them.
@@ -31,6 +34,41 @@ impl Unsynced {
     }
 }
 
+/// A new file that this process alone writes.
+#[derive(Debug)]
+pub struct NewFile {
+    pub file: Arc<dyn VfsFile>,
+    /// What had the name before. As long as this holds its lock, nobody who met it there goes on.
+    pub left: Option<Arc<dyn VfsFile>>,
+}
+
+impl NewFile {
+    /// An empty file at `path`, where an attempt that did not end may have left another. That one loses the name and is not
+    /// written: after a power loss the file that was renamed from here can have both names, and what has been whole under
+    /// the other one, or under a third that somebody gave it since, must stay as it is.
+    ///
+    /// # Errors
+    /// Somebody else is writing what is there, or it is a file that is in use.
+    pub fn create(vfs: &dyn Vfs, path: &Path) -> VfsResult<Self> {
+        let left = match vfs.open(path, OpenMode::ReadWrite) {
+            Ok(left) => Some(left),
+            Err(error) if error.kind == VfsErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(left) = &left {
+            left.lock_exclusive()?;
+            match vfs.unlink(path) {
+                // Whoever wrote it has just given it its name.
+                Err(error) if error.kind == VfsErrorKind::NotFound => {}
+                removed => removed?,
+            }
+        }
+        let file = vfs.open(path, OpenMode::CreateNew)?;
+        file.lock_exclusive()?;
+        Ok(Self { file, left })
+    }
+}
+
 /// Replaces the file at `path` by one that `fill` writes: beside its place, synced, renamed, its directory synced. After a
 /// crash the old one is there, or the new one, whole. `failed` is what becomes of an error here.
 pub fn replace_file<E>(
@@ -41,10 +79,8 @@ pub fn replace_file<E>(
     fill: &mut dyn FnMut(&dyn VfsFile) -> Result<(), E>,
 ) -> Result<(), E> {
     let beside = with_suffix(path, ".tmp");
-    let file = vfs.open(&beside, OpenMode::Create).map_err(failed)?;
-    // Nobody else writes it, and no server has it open.
-    file.lock_exclusive().map_err(failed)?;
-    file.set_len(0).map_err(failed)?;
+    let new = NewFile::create(vfs, &beside).map_err(failed)?;
+    let file = &new.file;
     let name = || {
         if !planted.has(Bug::M26NotSyncedBeforeRename) {
             file.sync_data()?;
@@ -55,9 +91,9 @@ pub fn replace_file<E>(
         }
         vfs.sync_dir(folder_of(path))
     };
-    let done = fill(&*file).and_then(|()| name().map_err(failed));
+    let done = fill(&**file).and_then(|()| name().map_err(failed));
     if done.is_err() {
-        // What is left of it is of no use; where even that fails, the next one is written over it.
+        // What is left of it is of no use; where even that fails, the next one takes its name.
         let _ = vfs.unlink(&beside);
     }
     done
@@ -127,5 +163,58 @@ impl Write for FileWriter<'_> {
         buffer.clear();
         self.buffer = buffer;
         put
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::vfs::OsVfs;
+
+    fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+        replace(&OsVfs, path, &mut |out| out.write_all(bytes))
+    }
+
+    /// A power loss between a rename and the sync of the directory can leave both names.
+    #[test]
+    fn a_file_that_has_the_name_beside_it_too_is_whole_until_it_is_replaced() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("dump.rdb");
+        let beside = with_suffix(&path, ".tmp");
+        put(&path, b"first").expect("written");
+        fs::hard_link(&path, &beside).expect("both names");
+        let kept = dir.path().join("kept.rdb");
+        fs::hard_link(&path, &kept).expect("a third one");
+        let done = replace(&OsVfs, &path, &mut |out| {
+            out.write_all(b"second")?;
+            out.flush()?;
+            assert_eq!(fs::read(&path)?, b"first");
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        assert!(done.is_err() && !beside.exists());
+        assert_eq!(fs::read(&path).expect("the old one"), b"first");
+        fs::hard_link(&path, &beside).expect("both names");
+        put(&path, b"third").expect("written");
+        assert_eq!(fs::read(&path).expect("the new one"), b"third");
+        assert_eq!(fs::read(&kept).expect("the old one"), b"first");
+        assert!(!beside.exists());
+    }
+
+    #[test]
+    fn what_somebody_writes_beside_a_file_is_left_to_them() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("dump.rdb");
+        let beside = with_suffix(&path, ".tmp");
+        let theirs = NewFile::create(&OsVfs, &beside).expect("made");
+        let refused = NewFile::create(&OsVfs, &beside).expect_err("it is locked");
+        assert_eq!(refused.kind, VfsErrorKind::Locked);
+        write_all_at(&*theirs.file, b"theirs", 0).expect("written");
+        assert!(put(&path, b"ours").is_err());
+        assert_eq!(fs::read(&beside).expect("it is there"), b"theirs");
+        drop(theirs);
+        put(&path, b"ours").expect("written");
+        assert_eq!(fs::read(&path).expect("it is there"), b"ours");
     }
 }

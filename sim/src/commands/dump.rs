@@ -1,6 +1,7 @@
 //! A dump beside the database: after a crash at any change the old one is there or the new one, whole; and the new one
 //! once its SAVE was answered.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use redkeep::interchange::export::{self, Facts};
@@ -13,7 +14,7 @@ use redkeep::vfs::{OpenMode, Vfs, VfsError, VfsErrorKind, read_exact_at};
 
 use super::life::{Act, History, Life, command};
 use super::machine::{DATABASES, configured};
-use crate::disk::{DiskProfile, Files, Setup, SimVfs};
+use crate::disk::{CrashPoint, Disk, DiskProfile, Files, Phase, Setup, SimVfs, Tear, Termination};
 use crate::engine::life::{self, Shape, Stop};
 use crate::explore::{Broken, Fault, Plan, Scenario};
 use crate::seed::Seed;
@@ -21,6 +22,9 @@ use crate::watch::{AckPolicy, Note, Observer, standard};
 
 /// The dump.
 const DUMP: &str = "/db/dump.rdb";
+
+/// Where it is made.
+const BESIDE: &str = "/db/dump.rdb.tmp";
 
 /// Dumps that are made, one over the other.
 const VERSIONS: u64 = 3;
@@ -103,6 +107,78 @@ impl Dumps {
         });
         saved.map_err(|error| failed(error.to_string()))
     }
+}
+
+/// Which dump is there, once nothing fails.
+fn left(dumps: Dumps, image: Disk) -> Result<u64, Broken> {
+    let vfs = SimVfs::boot(image, &Setup::new(Seed(1)));
+    dumps.recover(&vfs).map_err(|fault| match fault {
+        Fault::Broken(broken) => broken,
+        Fault::Call(error) => broken(error.to_string()),
+    })
+}
+
+/// Everything that a power loss leaves, once for each that is different.
+fn images(vfs: &SimVfs) -> Vec<Disk> {
+    let state = vfs.crash_state();
+    let mut seen = BTreeSet::new();
+    let resolutions = state.resolutions(&[Tear::Whole], 0, 1).into_iter();
+    resolutions
+        .map(|resolution| state.image(Termination::PowerLoss(resolution)))
+        .filter(|image| seen.insert(image.digest()))
+        .collect()
+}
+
+/// A power loss can leave a dump with both names that its rename was about. The next one is made over each such end, with a
+/// crash at every change: the dump that was there is there, or the next. How many ends there were.
+pub fn over_two_names() -> Result<u64, Broken> {
+    let (dumps, mut ends) = (Dumps::default(), 0);
+    for change in 0.. {
+        let vfs = SimVfs::new(DiskProfile::default(), dumps.dirs(), &Setup::new(Seed(1)));
+        vfs.crash_at(CrashPoint {
+            change,
+            phase: Phase::Middle,
+        });
+        // What is wrong with it others find.
+        let _ = dumps.run(&vfs, &mut Saves::default());
+        for image in images(&vfs) {
+            let beside = image.lookup(Path::new(BESIDE));
+            if beside.is_some() && beside == image.lookup(Path::new(DUMP)) {
+                ends += 1;
+                made_over(dumps, &image)?;
+            }
+        }
+        if !vfs.crashed() {
+            break;
+        }
+    }
+    Ok(ends)
+}
+
+/// The next dump over one that is there, with a crash at every change.
+fn made_over(dumps: Dumps, image: &Disk) -> Result<(), Broken> {
+    let old = left(dumps, image.clone())?;
+    let next = VERSIONS + 1;
+    for change in 0.. {
+        let vfs = SimVfs::boot(image.clone(), &Setup::new(Seed(1)));
+        vfs.crash_at(CrashPoint {
+            change,
+            phase: Phase::Middle,
+        });
+        let mut life = database().map_err(|stop| broken(stop.to_string()))?;
+        let saved = dumps.save(&vfs, &mut life, next);
+        for image in images(&vfs) {
+            let found = left(dumps, image)?;
+            if found != next && (found != old || saved.is_ok()) {
+                let detail = format!("dump {found} is there; {old} was, {next} was made over it");
+                return Err(Broken::new("O1", detail));
+            }
+        }
+        if !vfs.crashed() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 impl Scenario for Dumps {

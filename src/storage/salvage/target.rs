@@ -14,8 +14,9 @@ use crate::storage::open::{OpenOptions, Opener};
 use crate::storage::pager::OnMiss;
 use crate::storage::read::{RootId, TreeId};
 use crate::storage::record::Place;
+use crate::storage::replace::NewFile;
 use crate::storage::restore;
-use crate::vfs::OpenMode;
+use crate::vfs::VfsFile;
 
 /// The way to a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,8 @@ impl Way {
 pub(super) struct Seat {
     options: OpenOptions,
     slot: Slot,
+    /// What was at its place before, locked.
+    _left: Option<Arc<dyn VfsFile>>,
 }
 
 pub(super) struct Target {
@@ -75,18 +78,20 @@ impl Target {
             page_bytes,
             ..salvage.options.clone()
         };
-        let file = salvage.vfs.open(path, OpenMode::Create)?;
+        let NewFile { file, left } = NewFile::create(salvage.vfs, path)?;
         let opener = opener(salvage, path, &options);
-        opener.lock(&*file)?;
         let meta = Meta::of_new(page_bytes, options.new_uuid, salvage.clock.wall_ms());
-        file.set_len(0)?;
         file.set_len(meta.pages * page_bytes as u64)?;
         let slot = Slot::A;
         for copy in 0..2 {
             meta.write_copy(&*file, slot, copy)?;
         }
         let engine = opener.load(file, meta, slot, 1)?;
-        let seat = Seat { options, slot };
+        let seat = Seat {
+            options,
+            slot,
+            _left: left,
+        };
         Ok(Self { engine, seat })
     }
 
