@@ -173,6 +173,17 @@ impl Model {
         it.is_some_and(|it| it.wait.is_some())
     }
 
+    /// What a connection waits for; it waits no more.
+    pub fn take_wait(&mut self, connection: ConnectionId) -> Option<Wait> {
+        self.connections.get_mut(&connection)?.wait.take()
+    }
+
+    /// A connection waits as it did before, whatever is at its keys now, behind everybody else.
+    pub fn wait_on(&mut self, connection: ConnectionId, wait: Wait) {
+        let place = self.lines.next_place();
+        self.connection_mut(connection).wait = Some(Wait { place, ..wait });
+    }
+
     /// When the wait of a connection is given up.
     pub fn gives_up_at(&self, connection: ConnectionId) -> Option<i64> {
         self.connections.get(&connection)?.wait.as_ref()?.until_ms

@@ -20,7 +20,7 @@ const NOT_LIVE: u8 = 2;
 const NOT_DETERMINISTIC: u8 = 3;
 const HARNESS_ERROR: u8 = 4;
 
-const USAGE: &str = "usage: simulate --profile self-test|planted|engine|engine-kept|engine-scripts|types|types-scripts --seed NUMBER|COMMIT [--count N] [--trace]";
+const USAGE: &str = "usage: simulate --profile self-test|planted|engine|engine-kept|engine-scripts|types|types-scripts|backups --seed NUMBER|COMMIT [--count N] [--trace]";
 
 /// What a run exercises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,10 +39,12 @@ enum Profile {
     Types,
     /// Commands of all types in every scripted scenario, a crash at every change.
     TypesScripts,
+    /// A random run of commands with a backup in each life.
+    Backups,
 }
 
 impl Profile {
-    const ALL: [Profile; 7] = [
+    const ALL: [Profile; 8] = [
         Profile::SelfTest,
         Profile::Planted,
         Profile::Engine,
@@ -50,6 +52,7 @@ impl Profile {
         Profile::EngineScripts,
         Profile::Types,
         Profile::TypesScripts,
+        Profile::Backups,
     ];
 
     fn name(self) -> &'static str {
@@ -61,6 +64,7 @@ impl Profile {
             Profile::EngineScripts => "engine-scripts",
             Profile::Types => "types",
             Profile::TypesScripts => "types-scripts",
+            Profile::Backups => "backups",
         }
     }
 
@@ -73,6 +77,7 @@ impl Profile {
             Profile::EngineScripts => explore_all(&scripts::all(), seed),
             Profile::Types => commands::random::run(seed, Planted::none()),
             Profile::TypesScripts => explore_all(&commands::scripts::all(), seed),
+            Profile::Backups => commands::backup::run(seed, Planted::none()),
         }
     }
 }

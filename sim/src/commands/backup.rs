@@ -210,7 +210,12 @@ fn judge_copy(
     let Some(bytes) = copy(vfs).map_err(of_vfs)? else {
         return Ok(None);
     };
-    let Copy { shown, at_ms, lsn } = known.find(&bytes, || shown(&bytes, shape, vfs))?;
+    let mut copy = known.find(&bytes, || shown(&bytes, shape, vfs))?;
+    if copy.at_ms != vfs.clock().wall_ms() && !copy.shown.is_lasting() {
+        // The model's state of then has lost what was due since.
+        copy = shown(&bytes, shape, vfs)?;
+    }
+    let Copy { shown, at_ms, lsn } = copy;
     let state = history.state(lsn).filter(|_| lsn <= shown_lsn);
     let Some(state) = state else {
         let detail = format!("the copy is of {lsn}, and the database of {shown_lsn}");

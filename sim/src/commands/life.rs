@@ -1,6 +1,7 @@
 //! One process over the simulated disk that carries out commands: opens the files, does what a script says, keeps the
 //! oracle beside it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use redkeep::command::server::Server;
@@ -12,7 +13,7 @@ use redkeep::storage::checkpoint::EngineLock;
 use redkeep::storage::log::LogError;
 use redkeep::vfs::Clock;
 
-use redkeep_model::Model;
+use redkeep_model::{Model, blocking};
 
 use super::held::HeldSnapshot;
 use super::machine::{Held, Machine, Words, configured};
@@ -120,6 +121,8 @@ pub struct Life {
     snapshots: Vec<HeldSnapshot>,
     /// The dump that the client keeps.
     dump: Option<Vec<u8>>,
+    /// The waits of the model for those that are not over, by ticket.
+    waits: BTreeMap<u64, Waited>,
     /// A command was refused for want of memory or of the disk, perhaps one of the transaction that is being queued.
     has_refused: bool,
 }
@@ -174,6 +177,7 @@ impl Life {
             served: 0,
             snapshots: Vec::new(),
             dump: None,
+            waits: BTreeMap::new(),
             has_refused: false,
         };
         history.cut(lsn);
@@ -253,7 +257,11 @@ impl Life {
                 let now_us = self.process.clock.wall_us();
                 self.machine.waiters.pass(&self.machine.server, now_us);
                 let lsn = self.machine.keyspace.lock().last_lsn();
-                Ok(self.tell(lsn, lsn, now_us / 1000)?)
+                let old = peek(&self.process.history).last().content().clone();
+                let waited = self.waited();
+                let waits_on =
+                    |wait: &Wait| still_waits(&old, &waited, wait, now_us / 1000, |_| {});
+                Ok(self.tell((lsn, lsn), now_us / 1000, &waits_on)?)
             }
         }
     }
@@ -309,6 +317,7 @@ impl Life {
         }
         let now_us = self.process.clock.wall_us();
         self.remove_due_fields(now_us / 1000)?;
+        let waited = self.waited();
         let before = self.machine.keyspace.lock().last_lsn();
         let reply = self.machine.block(waiter, words, now_us);
         let after = self.machine.keyspace.lock().last_lsn();
@@ -316,22 +325,61 @@ impl Life {
             return Err(Stop::Refused("the process is dead".to_owned()));
         }
         let own = self.machine.waiters.own_end(before, after);
+        let old = peek(&self.process.history).last().content().clone();
         {
             let mut history = peek(&self.process.history);
-            let old = history.last().content().clone();
             let mut content = Content::clone(&old);
             let told = reply.as_deref().unwrap_or(TIMED_OUT);
             if !is_storage_error(told) {
                 meets(&mut content, waiter, words, told, now_us / 1000)?;
             }
-            note(&mut history, before, own, vec![old], content);
+            note(&mut history, before, own, vec![old.clone()], content);
         }
-        Ok(self.tell(own, after, now_us / 1000)?)
+        if reply.is_none() {
+            self.note_wait(&old, waiter, words, now_us / 1000);
+        }
+        let waits_on = |wait: &Wait| {
+            let now_ms = now_us / 1000;
+            still_waits(&old, &waited, wait, now_ms, |content| {
+                asked(&mut content.model, FIRST_WAITER + waiter, words, now_ms);
+            })
+        };
+        Ok(self.tell((own, after), now_us / 1000, &waits_on)?)
+    }
+
+    /// Keeps how a client that has just begun to wait does so in the model.
+    fn note_wait(&mut self, before: &Content, waiter: usize, words: &Words, now_ms: u64) {
+        let mut model = before.model.clone();
+        let connection = FIRST_WAITER + waiter;
+        model.execute(connection, words, now_ms.cast_signed());
+        let of_it = |wait: &&Wait| wait.waiter == waiter;
+        let wait = self.machine.waiters.waiting().iter().find(of_it);
+        if let (Some(wait), Some(in_model)) = (wait, model.take_wait(connection)) {
+            let waited = Waited {
+                waiter,
+                in_model,
+                is_unheard: false,
+            };
+            self.waits.insert(wait.ticket, waited);
+        }
+    }
+
+    /// Who waits, first come first.
+    fn waited(&self) -> Vec<Waited> {
+        let waiting = self.machine.waiters.waiting().iter();
+        let waited = waiting.filter_map(|wait| self.waits.get(&wait.ticket));
+        waited.cloned().collect()
     }
 
     /// Clients that were blocked were given something by transactions behind `from`, the last of which is `to`: each what
-    /// the model gives it, first come first, nobody twice, and nobody waits for what is there (O11, O12).
-    fn tell(&mut self, from: u64, to: u64, now_ms: u64) -> Result<(), Broken> {
+    /// the model gives it, first come first, nobody twice, and nobody waits for what is there, unless
+    /// it waits on in the model, too (O11, O12).
+    fn tell(
+        &mut self,
+        (from, to): (u64, u64),
+        now_ms: u64,
+        waits_on: &dyn Fn(&Wait) -> bool,
+    ) -> Result<(), Broken> {
         let posted = self.machine.waiters.take_posted();
         let waiting = self.machine.waiters.waiting();
         let mut history = peek(&self.process.history);
@@ -376,11 +424,17 @@ impl Life {
             let mut model = history.last().content().model.clone();
             let connection = FIRST_WAITER + wait.waiter;
             let given = asked(&mut model, connection, &wait.words, now_ms);
-            if given != TIMED_OUT && !given.starts_with(b"-") {
+            let is_there = gives(&given);
+            if is_there && !waits_on(wait) {
                 let detail = format!("nobody is told of what is there: {}", shown(&wait.words));
                 return Err(Broken::new("O11", detail));
             }
+            if let Some(waited) = self.waits.get_mut(&wait.ticket) {
+                waited.is_unheard = is_there;
+            }
         }
+        let lasts = |ticket: &u64| waiting.iter().any(|wait| wait.ticket == *ticket);
+        self.waits.retain(|ticket, _| lasts(ticket));
         match self.machine.waiters.take_unasked() {
             Some(told) => Err(Broken::new(
                 "O12",
@@ -398,6 +452,7 @@ impl Life {
     fn answered(&mut self, work: &Work) -> Result<Value, Stop> {
         let now_us = self.process.clock.wall_us();
         self.remove_due_fields(now_us / 1000)?;
+        let waited = self.waited();
         let before = self.machine.keyspace.lock().last_lsn();
         let reply = self.machine.call(&work.words, now_us);
         let after = self.machine.keyspace.lock().last_lsn();
@@ -418,6 +473,7 @@ impl Life {
             evict(&mut content, db, key, now_us / 1000);
             between.push(Arc::new(content.clone()));
         }
+        let old = between.last().expect("what was before").clone();
         // A command that was refused for want of memory or of the disk is not in the transaction, which so is none.
         let is_aborted =
             error.is_some_and(|text| text.starts_with("EXECABORT ")) && self.has_refused;
@@ -439,7 +495,13 @@ impl Life {
         }
         note(&mut history, before, own, between, content);
         drop(history);
-        self.tell(own, after, now_us / 1000)?;
+        let waits_on = |wait: &Wait| {
+            let now_ms = now_us / 1000;
+            still_waits(&old, &waited, wait, now_ms, |content| {
+                apply(content, work, &reply, now_ms);
+            })
+        };
+        self.tell((own, after), now_us / 1000, &waits_on)?;
         match reply {
             Value::Error(text) if is_of_storage(&text) => Err(Stop::Refused(text)),
             reply => Ok(reply),
@@ -588,6 +650,51 @@ fn asked(model: &mut Model, connection: usize, words: &Words, now_ms: u64) -> Ve
         return TIMED_OUT.to_vec();
     }
     reply
+}
+
+/// Whether a command that may block is given something.
+fn gives(reply: &[u8]) -> bool {
+    reply != TIMED_OUT && !reply.starts_with(b"-")
+}
+
+/// A client that waits, and how it does in the model.
+#[derive(Clone)]
+struct Waited {
+    waiter: usize,
+    in_model: blocking::Wait,
+    /// What it waits for is there.
+    is_unheard: bool,
+}
+
+/// Whether a client waits on in the model behind a command, which all of `waited` have waited for there, too. So it does when
+/// what it waits for was put in place of a value of another type, as ZINTERSTORE does it: that is news to nobody, as in Redis.
+fn still_waits(
+    before: &Content,
+    waited: &[Waited],
+    wait: &Wait,
+    now_ms: u64,
+    command: impl FnOnce(&mut Content),
+) -> bool {
+    let mut content = before.clone();
+    let connection = FIRST_WAITER + wait.waiter;
+    let known = waited.iter().find(|waited| waited.waiter == wait.waiter);
+    let is_news = known.is_some_and(|known| {
+        known.is_unheard || !gives(&asked(&mut content.model, connection, &wait.words, now_ms))
+    });
+    if !is_news {
+        // What was there before should have been told before.
+        return false;
+    }
+    let mut content = before.clone();
+    for Waited {
+        waiter, in_model, ..
+    } in waited
+    {
+        let connection = FIRST_WAITER + waiter;
+        content.model.wait_on(connection, in_model.clone());
+    }
+    command(&mut content);
+    content.model.is_waiting(connection)
 }
 
 fn shown(words: &Words) -> String {

@@ -119,7 +119,7 @@ impl Shown {
             }
             understood(&model.execute(ASKER, question, now))
         };
-        let mut shown = Self::by(&mut answer).expect("the model answers");
+        let mut shown = Self::by(&mut answer, now).expect("the model answers");
         shown.libraries.clone_from(&content.libraries);
         shown
     }
@@ -138,16 +138,17 @@ impl Shown {
             }
             refused(machine.call(question, now_us))
         };
-        let mut shown = Self::by(&mut answer)?;
+        let now_ms = (now_us / 1000).cast_signed();
+        let mut shown = Self::by(&mut answer, now_ms)?;
         shown.libraries = libraries(&answer(0, &words(&[b"FUNCTION", b"LIST", b"WITHCODE"]))?);
         Ok(shown)
     }
 
-    fn by(answer: Answer<'_>) -> Result<Self, Refused> {
+    fn by(answer: Answer<'_>, now_ms: i64) -> Result<Self, Refused> {
         let mut keys = BTreeMap::new();
         for db in USED {
             for name in strings(&answer(db, &words(&[b"KEYS", b"*"]))?) {
-                if let Some(answers) = key(answer, db, &name)? {
+                if let Some(answers) = key(answer, (db, &name), now_ms)? {
                     keys.insert((db, name), answers);
                 }
             }
@@ -155,6 +156,18 @@ impl Shown {
         Ok(Self {
             keys,
             libraries: BTreeMap::new(),
+        })
+    }
+
+    /// Whether it is shown at any time: no key and no field expires.
+    pub fn is_lasting(&self) -> bool {
+        let never = |expiry: &Value| *expiry == Value::Int(-1);
+        self.keys.values().all(|answers| match &answers[..] {
+            [Value::Simple(kind), expiry, .., Value::Array(fields)] if kind == "hash" => {
+                never(expiry) && fields.iter().all(never)
+            }
+            [_, expiry, ..] => never(expiry),
+            _ => false,
         })
     }
 
@@ -238,7 +251,11 @@ fn strings(value: &Value) -> Vec<Vec<u8>> {
 
 /// What is to be known of a key: its type, its expiry, its value in an order that does not depend on how it came about.
 /// None: a hash of which all fields are due, which is there until somebody removes them.
-fn key(answer: Answer<'_>, db: usize, name: &[u8]) -> Result<Option<Vec<Value>>, Refused> {
+fn key(
+    answer: Answer<'_>,
+    (db, name): (usize, &[u8]),
+    now_ms: i64,
+) -> Result<Option<Vec<Value>>, Refused> {
     let kind = answer(db, &words(&[b"TYPE", name]))?;
     let expiry = answer(db, &words(&[b"PEXPIRETIME", name]))?;
     let Value::Simple(kind_name) = &kind else {
@@ -256,7 +273,7 @@ fn key(answer: Answer<'_>, db: usize, name: &[u8]) -> Result<Option<Vec<Value>>,
             let question = words(&[b"ZRANGE", name, b"0", b"-1", b"WITHSCORES"]);
             vec![answer(db, &question)?]
         }
-        "hash" => match hash(answer, db, name)? {
+        "hash" => match hash(answer, (db, name), now_ms)? {
             Some(fields) => fields,
             None => return Ok(None),
         },
@@ -271,7 +288,11 @@ fn key(answer: Answer<'_>, db: usize, name: &[u8]) -> Result<Option<Vec<Value>>,
 }
 
 /// Fields in the order of their names, each with its value and its expiry.
-fn hash(answer: Answer<'_>, db: usize, name: &[u8]) -> Result<Option<Vec<Value>>, Refused> {
+fn hash(
+    answer: Answer<'_>,
+    (db, name): (usize, &[u8]),
+    now_ms: i64,
+) -> Result<Option<Vec<Value>>, Refused> {
     let flat = strings(&answer(db, &words(&[b"HGETALL", name]))?);
     let mut pairs: Vec<(Vec<u8>, Vec<u8>)> = flat
         .chunks_exact(2)
@@ -284,9 +305,26 @@ fn hash(answer: Answer<'_>, db: usize, name: &[u8]) -> Result<Option<Vec<Value>>
     let count = pairs.len().to_string();
     let mut question = words(&[b"HPEXPIRETIME", name, b"FIELDS", count.as_bytes()]);
     question.extend(pairs.iter().map(|(field, _)| field.clone()));
-    let expiries = answer(db, &question)?;
+    let expiries = at_last_moment(answer(db, &question)?, now_ms);
     let flat = pairs.into_iter().flat_map(|(field, value)| [field, value]);
     Ok(Some(flat.map(Value::Bulk).chain([expiries]).collect()))
+}
+
+/// Expiries of fields that are there, whatever form the hash has. A field lives to the end of the millisecond of its expiry; in
+/// a small hash HPEXPIRETIME says of it for that millisecond that it is gone, as Redis does, and the model's hashes grow large
+/// elsewhere. So a field that is there and is said to be gone expires now.
+fn at_last_moment(expiries: Value, now_ms: i64) -> Value {
+    const GONE: Value = Value::Int(-2);
+    match expiries {
+        Value::Array(all) => {
+            let known = |expiry| match expiry {
+                GONE => Value::Int(now_ms),
+                expiry => expiry,
+            };
+            Value::Array(all.into_iter().map(known).collect())
+        }
+        expiries => expiries,
+    }
 }
 
 /// The answer of XINFO without what tells of the shape of Redis's index.
