@@ -288,9 +288,10 @@ impl Life {
             return Ok(());
         };
         let mut history = peek(&self.process.history);
-        let mut content = Content::clone(history.last().content());
+        let old = history.last().content().clone();
+        let mut content = Content::clone(&old);
         let (db, _) = content.model.selected(WORKER);
-        content.model.learn_dump(db, key, &bytes);
+        content.model.learn_dump(&old.model, db, key, &bytes);
         // Fields may be due until it is restored.
         if !content.model.is_dump_of_expiring(&bytes) {
             self.dump = Some(bytes);
