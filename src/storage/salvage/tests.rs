@@ -15,7 +15,7 @@ use crate::storage::node::Node;
 use crate::storage::open::OpenOptions;
 use crate::storage::page::{Kind, level_of};
 use crate::storage::read::RootId;
-use crate::vfs::{Clock, OpenMode, OsClock, Vfs};
+use crate::vfs::{Clock, OpenMode, OsClock, Vfs, read_exact_at, write_all_at};
 
 /// Keys of roots have heads, but for one, and what hangs at them has none.
 struct Heads;
@@ -383,4 +383,20 @@ fn nothing_is_there_when_it_fails() {
         salvage_with(&nothing, Ok),
         Err(SalvageError::Nothing(_))
     ));
+}
+
+/// A power loss can leave both names of a file that was salvaged and renamed.
+#[test]
+fn a_file_that_has_the_name_of_one_being_made_stays_as_it_is() {
+    let (rig, _) = victim();
+    let whole = b"an earlier one";
+    let beside = rig
+        .vfs
+        .open(Path::new("out.keep.salvaging"), OpenMode::Create)
+        .expect("a file");
+    write_all_at(&*beside, whole, 0).expect("written");
+    salvage_with(&rig.vfs, Ok).expect("something is salvaged");
+    let mut bytes = vec![0; beside.len().expect("a length") as usize];
+    read_exact_at(&*beside, &mut bytes, 0).expect("it can be read");
+    assert_eq!(bytes, whole);
 }
