@@ -174,14 +174,7 @@ pub fn open(
     options: &OpenOptions,
     on_replay: OnReplay<'_>,
 ) -> Result<(Engine, OpenReport), OpenError> {
-    let mut opener = Opener {
-        vfs,
-        clock,
-        path,
-        options,
-        announcer: None,
-        held: Held::default(),
-    };
+    let mut opener = Opener::new(vfs, clock, path, options);
     match vfs.open(path, OpenMode::ReadWrite) {
         Ok(file) => opener.open_existing(file, on_replay),
         Err(e) if e.kind == VfsErrorKind::NotFound => {
@@ -204,12 +197,31 @@ pub(super) struct Opener<'a> {
     pub(super) path: &'a Path,
     pub(super) options: &'a OpenOptions,
     /// Says to other processes how far the log is.
-    pub(super) announcer: Option<Arc<Announcer>>,
+    announcer: Option<Arc<Announcer>>,
     /// What they held when this began.
-    pub(super) held: Held,
+    held: Held,
+    /// This opening has made the file, and seen the syncs of its meta succeed.
+    meta_is_synced: bool,
 }
 
-impl Opener<'_> {
+impl<'a> Opener<'a> {
+    pub(super) fn new(
+        vfs: &'a dyn Vfs,
+        clock: Arc<dyn Clock>,
+        path: &'a Path,
+        options: &'a OpenOptions,
+    ) -> Self {
+        Self {
+            vfs,
+            clock,
+            path,
+            options,
+            announcer: None,
+            held: Held::default(),
+            meta_is_synced: false,
+        }
+    }
+
     pub(super) fn lock(&self, file: &dyn VfsFile) -> Result<(), OpenError> {
         file.lock_exclusive().map_err(|e| match e.kind {
             VfsErrorKind::Locked => OpenError::InUse(self.path.to_path_buf()),
@@ -264,6 +276,7 @@ impl Opener<'_> {
         }
         self.vfs.rename(&unfinished, self.path)?;
         self.sync_dir()?;
+        self.meta_is_synced = true;
         drop(file);
         let file = self.vfs.open(self.path, OpenMode::ReadWrite)?;
         let (engine, report) = self.open_existing(file, on_replay)?;
@@ -312,11 +325,10 @@ impl Opener<'_> {
         }
         let Some(log_file) = log_file else {
             self.refuse(&decide(&meta, None, self.options.on_corruption))?;
-            self.settle_meta(&*file, &copies, &meta, slot)?;
+            self.settle_meta(&*file, &meta, slot)?;
             let report = OpenReport::default();
             return self.start_with_new_log(file, meta, slot, report, meta.generation + 1);
         };
-        self.settle_meta(&*file, &copies, &meta, slot)?;
         self.recover(file, meta, slot, log_file, on_replay)
     }
 
@@ -341,25 +353,19 @@ impl Opener<'_> {
         engine.attach_log(Arc::new(log));
     }
 
-    /// Makes the newest meta durable before anything relies on it. A life that was killed, or whose sync failed,
-    /// may have left a copy that only the kernel's memory shows. The second copy is written when the first is
-    /// synced, so only a slot whose copies differ is in doubt.
-    fn settle_meta(
-        &self,
-        file: &dyn VfsFile,
-        copies: &MetaCopies,
-        meta: &Meta,
-        slot: Slot,
-    ) -> Result<(), OpenError> {
-        if self.options.planted.has(Bug::M17RecoveryDoesNotSync) {
+    /// Makes the newest meta durable before anything relies on it. A life whose sync failed may have left copies that
+    /// only the kernel's memory shows, and no later sync would say so: both are written again. While one is, the
+    /// other is durable, or nothing relies on this slot yet and the older one opens with the log as it was. The first
+    /// sync is for a life that was killed while it did this: never are both copies on their way at once.
+    fn settle_meta(&self, file: &dyn VfsFile, meta: &Meta, slot: Slot) -> Result<(), OpenError> {
+        let planted = self.options.planted.has(Bug::M17RecoveryDoesNotSync);
+        if self.meta_is_synced || self.options.reads_only || planted {
             return Ok(());
         }
+        file.sync_data()?;
         for copy in 0..2 {
-            if copies.copy(slot, copy) != Ok(*meta) {
-                file.sync_data()?;
-                meta.write_copy(file, slot, copy)?;
-                file.sync_data()?;
-            }
+            meta.write_copy(file, slot, copy)?;
+            file.sync_data()?;
         }
         Ok(())
     }
@@ -446,6 +452,7 @@ impl Opener<'_> {
         let scan = self.scan(&*log_file, &meta)?;
         let row = decide(&meta, Some(&scan), self.options.on_corruption);
         self.refuse(&row)?;
+        self.settle_meta(&*file, &meta, slot)?;
         let same = self.options.planted.has(Bug::M08SaltUnchanged);
         let generation = scan.generation_max.max(meta.generation) + u32::from(!same);
         match row {

@@ -147,14 +147,7 @@ impl Restore<'_> {
                 });
                 ControlFlow::Continue(())
             })?;
-            let opener = Opener {
-                vfs,
-                clock: Arc::clone(clock),
-                path: &beside,
-                options,
-                announcer: None,
-                held: Default::default(),
-            };
+            let opener = Opener::new(vfs, Arc::clone(clock), &beside, options);
             let restored = self.replay(&opener, &history, meta, tell)?;
             vfs.rename(&beside, self.out)?;
             let dir = folder_of(self.out);

@@ -3,6 +3,8 @@
 //! What a recovery shows depends on the image alone, so each image is recovered once however many crashes lead to
 //! it; whether it may be shown depends on the history, and that is asked for each.
 
+mod failing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -20,6 +22,8 @@ use crate::trace::Digest;
 use crate::watch::{self, standard};
 use redkeep::storage::Plan as TxnPlan;
 use redkeep::vfs::Clock;
+
+pub use failing::fail_syncs;
 
 /// What is explored: work on the disk, and the processes that open what a crash leaves of it.
 pub trait Subject {
@@ -280,15 +284,7 @@ struct Search<'a, X> {
 
 /// Explores a scenario. Ends with the first finding.
 pub fn explore<X: Subject>(scenario: &X, effort: &Effort) -> Result<Coverage, Box<Failure>> {
-    let mut search = Search {
-        scenario,
-        effort,
-        coverage: Coverage::default(),
-        memo: BTreeMap::new(),
-        memo_again: BTreeMap::new(),
-        crashed: BTreeMap::new(),
-        steps: Vec::new(),
-    };
+    let mut search = Search::new(scenario, effort);
     let (disk, history) = search.base()?;
     for change in 0.. {
         if !search.life(&disk, &history, change)? {
@@ -298,7 +294,19 @@ pub fn explore<X: Subject>(scenario: &X, effort: &Effort) -> Result<Coverage, Bo
     Ok(search.coverage)
 }
 
-impl<X: Subject> Search<'_, X> {
+impl<'a, X: Subject> Search<'a, X> {
+    fn new(scenario: &'a X, effort: &'a Effort) -> Self {
+        Self {
+            scenario,
+            effort,
+            coverage: Coverage::default(),
+            memo: BTreeMap::new(),
+            memo_again: BTreeMap::new(),
+            crashed: BTreeMap::new(),
+            steps: Vec::new(),
+        }
+    }
+
     fn failure(&self, broken: Broken, vfs: &SimVfs) -> Box<Failure> {
         Box::new(Failure {
             scenario: self.scenario.name().to_owned(),

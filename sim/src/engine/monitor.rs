@@ -510,6 +510,9 @@ impl Monitor {
         let Some((slot, inside)) = inspect::slot_at(offset, self.segment_bytes) else {
             return;
         };
+        if self.is_opening && self.is_copy_of_header(slot, inside, bytes) {
+            return;
+        }
         let is_ours = self.segments.get(&slot).is_some_and(|s| s.is_ours);
         let fills = bytes.iter().all(|byte| *byte == 0);
         if inside >= inspect::FRAMES_START && !is_ours && !self.is_opening && !fills {
@@ -524,6 +527,25 @@ impl Monitor {
             // The rest of a short write of a header begins behind its start.
             self.check_reuse(slot, "begun anew");
         }
+    }
+
+    /// A recovery may write a verified copy of a header again, for it may not be durable.
+    fn is_copy_of_header(&self, slot: u64, inside: u64, bytes: &[u8]) -> bool {
+        let start = inspect::offset_of(slot, self.segment_bytes) as usize;
+        let header = self
+            .log
+            .bytes
+            .get(start..start + inspect::FRAMES_START as usize);
+        let Some(header) = header.filter(|_| self.segments.contains_key(&slot)) else {
+            return false;
+        };
+        let (first, second) = header.split_at(header.len() / 2);
+        // The rest of a short write begins behind the start of a copy.
+        let skipped = inside as usize % first.len();
+        let end = skipped + bytes.len();
+        [first, second]
+            .iter()
+            .any(|copy| copy.get(skipped..end) == Some(bytes))
     }
 
     /// A5: a segment goes only when a durable checkpoint covers what it holds.

@@ -3,18 +3,36 @@
 use std::time::Instant;
 
 use redkeep::storage::planted::Planted;
-use redkeep_sim::engine::exhaust::{Effort, Subject, explore};
+use redkeep_sim::engine::exhaust::{Effort, Subject, explore, fail_syncs};
 use redkeep_sim::explore::{Coverage, Failure};
 use redkeep_sim::seed::Seed;
 
 /// Crashes at every change of the scenarios that `SIM_ONLY` names, or without it of those that are `usual`.
 /// `SIM_THOROUGH` tries every tear.
 pub fn scenarios<X: Subject>(all: &[X], usual: impl Fn(&str) -> bool, usual_effort: Effort) {
-    let only = std::env::var("SIM_ONLY").ok();
     let effort = match std::env::var("SIM_THOROUGH") {
         Ok(_) => Effort::thorough(Seed(1)),
         Err(_) => usual_effort,
     };
+    each(all, usual, |scenario| explore(scenario, &effort));
+}
+
+/// Fails every sync of the scenarios that `SIM_ONLY` names, or without it of those that are `usual`, and of their
+/// recoveries.
+#[allow(
+    dead_code,
+    reason = "not every program that shares this module fails syncs"
+)]
+pub fn failing_syncs<X: Subject>(all: &[X], usual: impl Fn(&str) -> bool, effort: &Effort) {
+    each(all, usual, |scenario| fail_syncs(scenario, effort));
+}
+
+fn each<X: Subject>(
+    all: &[X],
+    usual: impl Fn(&str) -> bool,
+    run: impl Fn(&X) -> Result<Coverage, Box<Failure>>,
+) {
+    let only = std::env::var("SIM_ONLY").ok();
     let mut total = Coverage::default();
     let mut failures = Vec::new();
     for scenario in all {
@@ -27,7 +45,7 @@ pub fn scenarios<X: Subject>(all: &[X], usual: impl Fn(&str) -> bool, usual_effo
             continue;
         }
         let start = Instant::now();
-        match explore(scenario, &effort) {
+        match run(scenario) {
             Ok(coverage) => {
                 let s = start.elapsed().as_secs_f64();
                 println!("{name:28} {s:6.1}s {coverage:?}");

@@ -9,7 +9,8 @@ use super::disk::{Disk, Opening, Setting};
 use super::frame::{LENGTH_BYTES_MAX, RECORD_BYTES_MAX};
 use super::group::GroupCommit;
 use super::layout::{
-    FILE_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentEnd, encode_file_header, slot_offset,
+    ATOM_BYTES, FILE_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentEnd, SegmentHeader,
+    encode_file_header, encode_segment_header, slot_offset,
 };
 use super::pool::Pool;
 use super::replay::{ReplayError, older_part, replay, synced_part};
@@ -77,10 +78,11 @@ impl Log {
     ///
     /// The steps, each with its reason:
     /// 1. Sync: what was read may so far be in the kernel's memory only.
-    /// 2. Transactions that nothing proves to be synced are written again, into new segments: where an earlier sync
-    ///    failed, the kernel may show bytes that it will never write, and no later sync says so.
-    /// 3. Sync, so that they are durable before anything leads to them.
-    /// 4. The header of the first new segment, which names the end of its predecessor, and a sync. From here on, and
+    /// 2. The newest opening header, if nothing but itself proves it, is written again where it stands: where an
+    ///    earlier sync failed, the kernel may show bytes that it will never write, and no later sync says so.
+    /// 3. For the same reason transactions that nothing proves to be synced are written again, into new segments.
+    /// 4. Sync, so that they are durable before anything leads to them.
+    /// 5. The header of the first new segment, which names the end of its predecessor, and a sync. From here on, and
     ///    not before, the new segments are the log. A crash before this leaves the old log as it was.
     ///
     /// # Panics
@@ -107,6 +109,9 @@ impl Log {
         );
         if !has(Bug::M17RecoveryDoesNotSync) {
             file.sync_data().map_err(LogError::Io)?;
+            if let Some(opening) = scan.unproved_opening {
+                settle_opening(&*file, opening, &params.uuid, scan.segment_bytes)?;
+            }
         }
         let (mut spans, mut end) = synced_part(&*file, scan)?;
         if has(Bug::M17RecoveryDoesNotSync) || has(Bug::M19TailNotErased) {
@@ -430,6 +435,24 @@ fn setting(
     }
 }
 
+/// Writes an opening header again, so that what it cut off the log is not needed any more. One copy after the other:
+/// while one is written the other is durable, or no life has built on this header and the log before it is whole.
+fn settle_opening(
+    file: &dyn VfsFile,
+    opening: SegmentHeader,
+    uuid: &[u8; 16],
+    segment_bytes: u64,
+) -> Result<(), LogError> {
+    let (copies, _) = encode_segment_header(opening, uuid);
+    let mut offset = slot_offset(opening.slot, segment_bytes);
+    for copy in copies.chunks(ATOM_BYTES as usize) {
+        write_all_at(file, copy, offset).map_err(LogError::Io)?;
+        file.sync_data().map_err(LogError::Io)?;
+        offset += copy.len() as u64;
+    }
+    Ok(())
+}
+
 /// What the new segment names as its predecessor's end. A last segment without frames is left out and its own
 /// predecessor named, so that opening again and again does not lengthen the log.
 fn predecessor(spans: &mut Vec<Span>, end: Position) -> SegmentEnd {
@@ -456,7 +479,9 @@ fn choose_slots(
     keeps_all: bool,
 ) -> Result<(Pool, u64), LogError> {
     let slots = scan.stats.slots;
-    let in_use = |slot: u64| scan.spans.iter().any(|s| s.header.slot == slot);
+    // Reading began in the first span because its header was there: if that is lost, it begins in the one before.
+    let read = || scan.older.last().into_iter().chain(&scan.spans);
+    let in_use = |slot: u64| read().any(|s| s.header.slot == slot);
     let first_seq = scan.spans.first().map_or(0, |s| s.header.seq);
     let is_behind = |slot: u64| scan.live_seqs[slot as usize].is_some_and(|seq| seq > first_seq);
     let mut withheld: Vec<u64> = (0..slots)

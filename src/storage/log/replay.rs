@@ -130,7 +130,7 @@ pub(super) fn synced_part(
         read_segment(file, span.header.slot, scan.segment_bytes, &mut image)?;
         let mut walk = Walk::new(&image[..span.end as usize], &span.header).planted(scan.planted);
         let mut synced = *span;
-        let mut complete = scan.unproved_opening != Some(span.header.seq);
+        let mut complete = true;
         loop {
             end = super::Position {
                 segment: span.header.seq,

@@ -94,9 +94,9 @@ pub struct Scan {
     pub segment_bytes: u64,
     pub stats: ScanStats,
     pub(super) spans: Vec<Span>,
-    /// The newest opening segment, if nothing but its own header says that the transactions are synced which were written
-    /// again before that header: the header itself may not be (L10).
-    pub(super) unproved_opening: Option<u64>,
+    /// The newest opening header, if nothing but itself says that the transactions are synced which were written again
+    /// before it: they are, and the header itself may not be (L15).
+    pub(super) unproved_opening: Option<SegmentHeader>,
     /// Segments before those, each with its successor in the file: the archive may not have them yet.
     pub(super) older: Vec<Span>,
     /// For each slot the sequence number in its header, unless a later opening cut it off.
@@ -314,8 +314,8 @@ struct Stop {
     fault: FrameFault,
     /// The end lies inside a record.
     inside: bool,
-    /// The newest opening segment, and up to where its header says that all is synced.
-    opening: Option<(u64, Lsn)>,
+    /// The newest opening header.
+    opening: Option<SegmentHeader>,
     /// Up to where anything else says so.
     proved: Lsn,
 }
@@ -328,14 +328,14 @@ fn follow(
     scan: &mut Scan,
 ) -> Result<Stop, LogError> {
     let mut index = 0;
-    let mut opening: Option<(u64, Lsn)> = None;
+    let mut opening: Option<SegmentHeader> = None;
     let mut proved = scan.durable_lsn;
     loop {
         let header = &live[index];
         let claim = Lsn(header.durable_lsn);
         if header.is_opening() {
-            proved = proved.max(opening.map_or(Lsn(0), |(_, claim)| claim));
-            opening = Some((header.seq, claim));
+            proved = proved.max(opening.map_or(Lsn(0), |before| Lsn(before.durable_lsn)));
+            opening = Some(*header);
         } else {
             proved = proved.max(claim);
         }
@@ -441,9 +441,8 @@ fn conclude(scan: &mut Scan, live: &[SegmentHeader], stop: &Stop, found: &Found)
     let told = behind.iter().map(|h| h.durable_lsn);
     let told = told.fold(found.durable_lsn, u64::max);
     let durable = told.max(scan.durable_lsn.0);
-    let is_unproved = |claim: Lsn| claim > stop.proved && claim.0 > told;
-    let unproved = stop.opening.filter(|(_, claim)| is_unproved(*claim));
-    scan.unproved_opening = unproved.map(|(seq, _)| seq);
+    let proved = told.max(stop.proved.0);
+    scan.unproved_opening = stop.opening.filter(|opening| opening.durable_lsn > proved);
     let seen = behind
         .iter()
         .map(|h| h.first_lsn - 1)

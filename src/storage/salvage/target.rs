@@ -79,7 +79,7 @@ impl Target {
             ..salvage.options.clone()
         };
         let NewFile { file, left } = NewFile::create(salvage.vfs, path)?;
-        let opener = opener(salvage, path, &options);
+        let opener = Opener::new(salvage.vfs, Arc::clone(salvage.clock), path, &options);
         let meta = Meta::of_new(page_bytes, options.new_uuid, salvage.clock.wall_ms());
         file.set_len(meta.pages * page_bytes as u64)?;
         let slot = Slot::A;
@@ -124,18 +124,7 @@ impl Seat {
         last_lsn: Lsn,
     ) -> Result<(), SalvageError> {
         engine.set_replayed(last_lsn);
-        let opener = opener(salvage, path, &self.options);
+        let opener = Opener::new(salvage.vfs, Arc::clone(salvage.clock), path, &self.options);
         Ok(restore::finish(&opener, engine, self.slot, last_lsn)?)
-    }
-}
-
-fn opener<'a>(salvage: &'a Salvage<'_>, path: &'a Path, options: &'a OpenOptions) -> Opener<'a> {
-    Opener {
-        vfs: salvage.vfs,
-        clock: Arc::clone(salvage.clock),
-        path,
-        options,
-        announcer: None,
-        held: Default::default(),
     }
 }

@@ -276,6 +276,51 @@ fn a_recovery_after_one_whose_sync_failed_relies_on_nothing_that_was_not_synced(
     }
 }
 
+/// Recoveries that fail one after the other, each at any of its syncs: what was synced before them stays, whatever
+/// slots they wrote to.
+#[test]
+fn recoveries_whose_syncs_fail_one_after_the_other_lose_nothing_that_was_synced() {
+    // Nothing written later says that the last one was synced.
+    let scripts: [&[Action]; 3] = [
+        &[Append(30), Write, Append(5), Sync],
+        &[Append(30), Sync, Append(5), Sync, Append(600), Write],
+        &[Append(20000), Write, Append(5), Sync],
+    ];
+    for script in scripts {
+        let disk = Disk::default();
+        let mut world = World {
+            generation: 1,
+            ..World::default()
+        };
+        let log = create(&disk);
+        world.run(&log, script).expect("nothing fails yet");
+        drop(log);
+        fail_one_after_the_other(&disk, &world);
+    }
+}
+
+fn fail_one_after_the_other(original: &Disk, before: &World) {
+    const SYNCS: u64 = 3;
+    for failing in 0..SYNCS.pow(4) {
+        let (mut world, mut disk) = (before.clone(), original.after_kill());
+        for round in 0..4 {
+            let scan = world.check(&disk, world.written);
+            disk.fail_sync_after(failing / SYNCS.pow(round) % SYNCS);
+            world.open(&disk, &scan).expect_err("a sync fails");
+            for loss in losses() {
+                let mut world = world.clone();
+                let disk = disk.after_power_cut(loss);
+                let scan = world.check(&disk, world.synced);
+                world.open(&disk, &scan).expect("the disk works again");
+            }
+            disk = disk.after_kill();
+        }
+        let scan = world.check(&disk, world.written);
+        world.open(&disk, &scan).expect("the disk works again");
+        world.check(&disk.after_power_cut(Loss::DropAll), world.written);
+    }
+}
+
 #[test]
 fn opening_again_and_again_does_not_lengthen_the_log() {
     let mut disk = Disk::default();
