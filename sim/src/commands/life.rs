@@ -860,6 +860,7 @@ pub fn run_script(
                 *history = life.history();
                 let low = history.acked_kill;
                 drop(life);
+                vfs.next_process();
                 life = open(history, low)?;
                 Ok(())
             }

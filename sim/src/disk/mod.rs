@@ -383,6 +383,11 @@ impl SimVfs {
         world.watch.event(&Event::Restart);
     }
 
+    /// The process has ended, and all its handles are closed; another one goes on with this disk, its plans and faults.
+    pub fn next_process(&self) {
+        self.lock().watch.event(&Event::Restart);
+    }
+
     /// Damages the medium under a file (F36 to F42).
     pub fn damage(&self, path: &Path, damage: &Damage) -> Result<(), DamageError> {
         self.lock().disk.damage(path, damage)

@@ -597,6 +597,7 @@ pub fn run_script(
                 let low = life.history().acked_kill;
                 *history = life.history();
                 drop(life);
+                vfs.next_process();
                 life = Life::open(vfs, shape, watcher, history.clone())?;
                 let k = life.history().issued();
                 if k < low {
