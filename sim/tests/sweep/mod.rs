@@ -19,10 +19,6 @@ pub fn scenarios<X: Subject>(all: &[X], usual: impl Fn(&str) -> bool, usual_effo
 
 /// Fails every sync of the scenarios that `SIM_ONLY` names, or without it of those that are `usual`, and of their
 /// recoveries.
-#[allow(
-    dead_code,
-    reason = "not every program that shares this module fails syncs"
-)]
 pub fn failing_syncs<X: Subject>(all: &[X], usual: impl Fn(&str) -> bool, effort: &Effort) {
     each(all, usual, |scenario| fail_syncs(scenario, effort));
 }

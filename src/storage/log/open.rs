@@ -19,7 +19,7 @@ use super::{CheckpointRef, LogError, LogParams, Lsn};
 use crate::storage::live::Announcer;
 use crate::storage::planted::Bug;
 use crate::storage::varint;
-use crate::vfs::{Clock, OpenMode, Vfs, VfsFile, folder_of, write_all_at};
+use crate::vfs::{Clock, OpenMode, Vfs, VfsFile, folder_of, read_exact_at, write_all_at};
 
 /// A new log has this many segments: one to write and one in reserve.
 const SEGMENTS_AT_FIRST: u64 = 2;
@@ -435,8 +435,9 @@ fn setting(
     }
 }
 
-/// Writes an opening header again, so that what it cut off the log is not needed any more. One copy after the other:
-/// while one is written the other is durable, or no life has built on this header and the log before it is whole.
+/// Writes an opening header again, so that what it cut off the log is not needed any more. One copy after the other,
+/// a torn one first: while one is written the other is durable, or no life has built on this header and the log before
+/// it is whole.
 fn settle_opening(
     file: &dyn VfsFile,
     opening: SegmentHeader,
@@ -444,11 +445,16 @@ fn settle_opening(
     segment_bytes: u64,
 ) -> Result<(), LogError> {
     let (copies, _) = encode_segment_header(opening, uuid);
-    let mut offset = slot_offset(opening.slot, segment_bytes);
-    for copy in copies.chunks(ATOM_BYTES as usize) {
-        write_all_at(file, copy, offset).map_err(LogError::Io)?;
+    let start = slot_offset(opening.slot, segment_bytes);
+    let mut found = vec![0; copies.len()];
+    read_exact_at(file, &mut found, start).map_err(LogError::Io)?;
+    let atom = ATOM_BYTES as usize;
+    let second_is_torn = found[atom..] != copies[atom..];
+    let order = if second_is_torn { [1, 0] } else { [0, 1] };
+    for at in order.map(|copy| copy * atom) {
+        let copy = &copies[at..at + atom];
+        write_all_at(file, copy, start + at as u64).map_err(LogError::Io)?;
         file.sync_data().map_err(LogError::Io)?;
-        offset += copy.len() as u64;
     }
     Ok(())
 }
