@@ -38,6 +38,7 @@ use super::pager::{META_REGION_BYTES, PageSource, Pager, Pool, PoolShape, Space}
 use super::planted::{Bug, Planted};
 use super::read::RootId;
 use super::record::{Change, Changes, RecordFault};
+use super::replace::NewFile;
 use crate::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, VfsResult, folder_of};
 
 /// Stamps of one life: its generation and a counter of this many bits.
@@ -223,10 +224,14 @@ impl<'a> Opener<'a> {
     }
 
     pub(super) fn lock(&self, file: &dyn VfsFile) -> Result<(), OpenError> {
-        file.lock_exclusive().map_err(|e| match e.kind {
+        file.lock_exclusive().map_err(|e| self.lock_failed(e))
+    }
+
+    fn lock_failed(&self, error: VfsError) -> OpenError {
+        match error.kind {
             VfsErrorKind::Locked => OpenError::InUse(self.path.to_path_buf()),
-            _ => OpenError::Vfs(e),
-        })
+            _ => OpenError::Vfs(error),
+        }
     }
 
     fn log_error(&self, why: String, what_to_do: &'static str) -> OpenError {
@@ -264,20 +269,19 @@ impl<'a> Opener<'a> {
     /// needed; then the log is made; the first commit writes a meta that needs it.
     fn create(&mut self, on_replay: OnReplay<'_>) -> Result<(Engine, OpenReport), OpenError> {
         let unfinished = with_suffix(self.path, "-new");
-        let file = self.vfs.open(&unfinished, OpenMode::Create)?;
-        self.lock(&*file)?;
+        let new = NewFile::create(self.vfs, &unfinished).map_err(|e| self.lock_failed(e))?;
+        let file = &*new.file;
         let page_bytes = self.options.page_bytes;
         let meta = Meta::of_new(page_bytes, self.options.new_uuid, self.clock.wall_ms());
-        file.set_len(0)?;
         file.set_len(meta.pages * page_bytes as u64)?;
         for copy in 0..2 {
-            meta.write_copy(&*file, Slot::A, copy)?;
+            meta.write_copy(file, Slot::A, copy)?;
             file.sync_data()?;
         }
         self.vfs.rename(&unfinished, self.path)?;
         self.sync_dir()?;
         self.meta_is_synced = true;
-        drop(file);
+        drop(new);
         let file = self.vfs.open(self.path, OpenMode::ReadWrite)?;
         let (engine, report) = self.open_existing(file, on_replay)?;
         let report = OpenReport {

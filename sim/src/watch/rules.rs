@@ -124,6 +124,8 @@ impl DirSyncs {
                 }
             }
             IoKind::Unlink if ok => self.forget(io.path),
+            // A power loss took it.
+            IoKind::Open if outcome.result == Err(VfsErrorKind::NotFound) => self.forget(io.path),
             IoKind::SyncDir => {
                 let covered = self.covered.remove(&io.index).unwrap_or_default();
                 if ok && let Some(names) = self.unsynced.get_mut(io.path) {
