@@ -176,9 +176,11 @@ impl User {
         self.selectors.iter().any(|it| it.allows_key(key, access))
     }
 
-    /// Whether any selector that allows the command allows to read every key.
-    pub fn reads_every_key(&self) -> bool {
-        self.selectors.iter().any(Selector::reads_every_key)
+    /// Whether any selector that allows the request allows to read every key.
+    pub fn reads_every_key(&self, command: &Command, args: &[&[u8]]) -> bool {
+        let keys = table::keys(command, args).unwrap_or_default();
+        let mut selectors = self.selectors.iter();
+        selectors.any(|it| it.reads_every_key() && it.check(command, args, &keys).is_ok())
     }
 
     /// Whether a subscription may go on.
@@ -350,6 +352,22 @@ mod tests {
         ] {
             assert_eq!(check(rules, request), outcome, "{rules}: {request}");
         }
+    }
+
+    #[test]
+    fn a_selector_that_reads_every_key_says_so_of_its_own_commands() {
+        let mut user = user("+sort ~a");
+        let reads_every_key = |user: &User, request: &str| {
+            let args: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
+            user.reads_every_key(table::lookup(args[0]).unwrap(), &args)
+        };
+        assert!(!reads_every_key(&user, "sort a get k*"));
+        user.apply(b"(+get ~*)").unwrap();
+        assert!(!reads_every_key(&user, "sort a get k*"));
+        user.apply(b"(+sort %R~*)").unwrap();
+        assert!(reads_every_key(&user, "sort a get k*"));
+        assert!(!reads_every_key(&user, "sort a get k* store b"));
+        assert!(!reads_every_key(&user, "sort_ro a get k*"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::collation::Locale;
-use super::{Call, Failure, Outcome, errors, hash_value, list_value};
+use super::{Call, Failure, Outcome, errors, hash_value, list_value, table};
 use crate::keyspace::change::Class;
 use crate::keyspace::double;
 use crate::keyspace::hash::due::Telling;
@@ -46,7 +46,10 @@ struct Item {
 }
 
 fn run(call: &mut Call, stores: bool) -> Outcome {
-    let reads_every_key = call.client.account.user().reads_every_key();
+    let account = &call.client.account;
+    let reads_every_key = account.is_almighty()
+        || table::lookup(if stores { b"sort" } else { b"sort_ro" })
+            .is_some_and(|command| account.user().reads_every_key(command, call.args));
     let mut options = Options::parse(&call.args[2..], stores, reads_every_key)?;
     let key = call.args[1];
     let sorted = Collection::lookup(call, key)?;
