@@ -117,6 +117,14 @@ impl Model {
         self.dumps.keys().map(Vec::as_slice)
     }
 
+    /// Whether a dump is that of a stream whose nodes have what is deleted in them, or less than they could have.
+    pub fn is_dump_of_gaps(&self, dump: &[u8]) -> bool {
+        match self.dumps.get(dump) {
+            Some(Value::Stream(stream)) => !stream.is_packed(),
+            _ => false,
+        }
+    }
+
     /// Whether a dump is that of a hash with fields that expire.
     pub fn is_dump_of_expiring(&self, dump: &[u8]) -> bool {
         match self.dumps.get(dump) {

@@ -114,13 +114,13 @@ pub fn places(declared: &Declared, request: &[Vec<u8>]) -> Result<Vec<usize>, No
         "sort" => places.extend(behind(request, "STORE", 2)),
         "georadius" | "georadiusbymember" => {
             let from = if name == "georadius" { 6 } else { 5 };
-            let stores = ["STORE", "STOREDIST"];
-            places.extend(
-                stores
-                    .iter()
-                    .filter_map(|word| behind(request, word, from))
-                    .next_back(),
-            );
+            let first = |word: &str| {
+                let words = request.iter().skip(from);
+                let mut words = words.take(request.len().saturating_sub(from + 1));
+                words.position(|it| it.eq_ignore_ascii_case(word.as_bytes()))
+            };
+            let stores = ["STORE", "STOREDIST"].map(first).into_iter().flatten();
+            places.extend(stores.map(|at| from + at + 1));
         }
         _ => {}
     }

@@ -402,6 +402,11 @@ impl Model {
         due.map(|(key, _)| key).chain(ghosts).cloned().collect()
     }
 
+    /// The server has removed a key that had expired.
+    pub fn lay_ghost(&mut self, database: usize, key: &[u8]) {
+        self.databases[database].ghosts.remove(key);
+    }
+
     /// Whether a key has expired and Redis may not have removed it.
     pub fn is_ghost(&self, database: usize, key: &[u8]) -> bool {
         self.databases[database].ghosts.contains(key)

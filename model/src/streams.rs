@@ -57,6 +57,11 @@ pub struct Consumer {
 }
 
 impl Stream {
+    /// Whether its entries are in the nodes that they would come into anew.
+    pub fn is_packed(&self) -> bool {
+        nodes::are_packed(&self.nodes)
+    }
+
     /// The entries that are there.
     pub fn items(&self) -> impl DoubleEndedIterator<Item = &Item> {
         let all = self.nodes.iter().flat_map(|node| &node.items);

@@ -1,36 +1,32 @@
 //! One sequence against one server.
 
 mod agreement;
+mod connections;
+mod expiries;
 mod settlement;
 mod waiting;
+mod walks;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::socket::Socket;
 use super::transcript::{Transcript, quoted};
-use super::{Failure, messages, wire};
+use super::{Failure, wire};
+use crate::Model;
 use crate::configuration;
 use crate::exemptions::{self, Pending, Version};
 use crate::generate::{Argument, CONNECTIONS, Request, Step};
 use crate::scripts;
 use crate::stages::Draws;
 use crate::state::DATABASES;
-use crate::{Model, Protocol, glob_matches};
+use expiries::sleep_beyond;
 use settlement::{Run, Sent};
-
-/// A request is not sent if a key expires within this time, in milliseconds: the sequence waits until
-/// the key is gone on both sides.
-const EXPIRY_MARGIN_MS: i64 = 20;
 
 /// A step that awaits an expiry does not wait longer than this, in milliseconds.
 const AWAIT_MS_MAX: i64 = 150;
-
-/// A SCAN of the small key space must end within this many pages.
-const SCAN_PAGES_MAX: usize = 10_000;
 
 /// What is asked about each key when contents are compared.
 const CONTENTS: &[&str] = &[
@@ -324,30 +320,6 @@ impl Session {
         words.collect()
     }
 
-    /// Waits where the answer would depend on the very millisecond.
-    fn let_expire(&self, request: &Request) {
-        let compares_expiries = request.iter().any(|argument| match argument {
-            Argument::Bytes(bytes) => {
-                bytes.eq_ignore_ascii_case(b"GT") || bytes.eq_ignore_ascii_case(b"LT")
-            }
-            _ => false,
-        });
-        if compares_expiries {
-            thread::sleep(Duration::from_millis(2));
-        }
-        loop {
-            let now = now_ms();
-            match self
-                .model
-                .expiries()
-                .find(|at| (now..now + EXPIRY_MARGIN_MS).contains(at))
-            {
-                Some(at) => sleep_beyond(at),
-                None => return,
-            }
-        }
-    }
-
     fn checkpoint_if_due(&mut self) -> Result<(), Failure> {
         let due = self
             .options
@@ -367,66 +339,6 @@ impl Session {
             Some(connection) => self.bare(connection, &["CHECKPOINT"]).map(drop),
             None => Ok(()),
         }
-    }
-
-    fn send_words(&mut self, connection: usize, words: &[&str]) -> Result<(), Failure> {
-        let request: Vec<Vec<u8>> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
-        self.exchange(connection, &request)
-    }
-
-    /// Removes the fields of hashes that have expired from the server, and the keys of which somebody is told.
-    fn sweep(&mut self) -> Result<(), Failure> {
-        let now = now_ms();
-        let due = self.model.due(now);
-        let fields = self.model.expired_fields(now);
-        if due.is_empty() && fields.is_empty() {
-            return Ok(());
-        }
-        for (database, key) in due {
-            self.model.expire(database, &key, now);
-            self.ask_aside(database, &[b"TYPE".to_vec(), key])?;
-        }
-        for (database, key, names) in fields {
-            self.model.removed_by_time(database, &key, now);
-            let remove = [vec![b"HDEL".to_vec(), key], names].concat();
-            self.ask_aside(database, &remove)?;
-        }
-        self.receive_by_time()
-    }
-
-    /// Removes what has expired unheard before its end is announced to who asks for all.
-    fn lay_ghosts(&mut self, request: &[Vec<u8>]) -> Result<(), Failure> {
-        if !request
-            .iter()
-            .any(|word| word.eq_ignore_ascii_case(b"BCAST"))
-        {
-            return Ok(());
-        }
-        let now = now_ms();
-        for database in 0..DATABASES {
-            for key in self.model.expired_keys(database, now) {
-                self.ask_aside(database, &[b"TYPE".to_vec(), key])?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Compares what is sent as keys expire: each server removes them in its own time and order, and announces several
-    /// together or not.
-    fn receive_by_time(&mut self) -> Result<(), Failure> {
-        for connection in 0..CONNECTIONS {
-            let expected = self.model.take_posted(connection);
-            let wanted = messages::flattened(&expected);
-            let mut actual = Vec::new();
-            while messages::flattened(&actual).len() < wanted.len() {
-                let received = self.sockets[connection].receive();
-                actual.extend(received.map_err(|error| self.missing(&expected, error))?);
-            }
-            if messages::flattened(&actual) != wanted {
-                return Err(self.divergence(&expected, &actual));
-            }
-        }
-        Ok(())
     }
 
     /// Sends one request to both, and compares.
@@ -554,245 +466,6 @@ impl Session {
         })
     }
 
-    /// Asks on a connection of its own, whose user may see everything.
-    fn ask_aside(&mut self, database: usize, question: &[Vec<u8>]) -> Result<Vec<u8>, Failure> {
-        let aside = self.sweeper.as_mut().expect("it is connected");
-        let select = [b"SELECT".to_vec(), database.to_string().into_bytes()];
-        let answered = aside
-            .send(&select)
-            .and_then(|()| aside.receive())
-            .and_then(|_| aside.send(question))
-            .and_then(|()| aside.receive());
-        answered.map_err(|error| self.broken(error))
-    }
-
-    /// Compares what the request of one connection sends to the others, and to itself behind a wait.
-    fn receive_messages(&mut self, sender: usize) -> Result<(), Failure> {
-        for connection in (0..CONNECTIONS).filter(|connection| *connection != sender) {
-            let expected = self.model.take_posted(connection);
-            let frames = wire::parse_several(&expected).map_or(0, |frames| frames.len());
-            let received = self.sockets[connection].receive_several(frames);
-            let actual = received.map_err(|error| self.missing(&expected, error))?;
-            if !messages::are_same(&expected, &actual) {
-                return Err(self.divergence(&expected, &actual));
-            }
-        }
-        Ok(())
-    }
-
-    /// Walks a whole SCAN. Every key that was there from the first page to the last must come, and no
-    /// key may come that was never there.
-    fn scan(
-        &mut self,
-        connection: usize,
-        options: &Request,
-        between: &[Request],
-    ) -> Result<(), Failure> {
-        let (database, _) = self.model.selected(connection);
-        let wanted =
-            |session: &Session| -> BTreeSet<Vec<u8>> { session.matching(database, options) };
-        let (mut always, mut ever) = (wanted(self), wanted(self));
-        let mut seen = BTreeSet::new();
-        let mut cursor = b"0".to_vec();
-        let mut changes = between.iter();
-        for _ in 0..SCAN_PAGES_MAX {
-            self.let_expire(options);
-            self.sweep()?;
-            let mut words: Vec<Vec<u8>> = vec![b"SCAN".to_vec(), cursor.clone()];
-            words.extend(
-                options
-                    .iter()
-                    .map(|argument| argument.resolve(0, std::iter::empty())),
-            );
-            let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-            let reply = self.bare_bytes(connection, &words)?;
-            let Some((next, page)) = exemptions::scan_page(&reply) else {
-                return Err(self.divergence(b"a cursor and a page of keys", &reply));
-            };
-            seen.extend(page);
-            if next == b"0" {
-                return self.judge_scan(&always, &ever, &seen);
-            }
-            cursor = next;
-            if let Some(change) = changes.next() {
-                self.request(connection, change)?;
-            }
-            let now_there = wanted(self);
-            always.retain(|key| now_there.contains(key));
-            ever.extend(now_there);
-        }
-        Err(self.divergence(b"a SCAN that ends", b"a SCAN that goes on"))
-    }
-
-    /// Walks over the elements of a collection with HSCAN or its kin, by the same rule.
-    fn scan_elements(
-        &mut self,
-        connection: usize,
-        (command, key): (&str, &str),
-        options: &Request,
-        between: &[Request],
-    ) -> Result<(), Failure> {
-        let (database, _) = self.model.selected(connection);
-        let resolved: Vec<Vec<u8>> = options
-            .iter()
-            .map(|argument| argument.resolve(0, std::iter::empty()))
-            .collect();
-        let pattern = last_option(&resolved, "MATCH");
-        let has_values = command != "SSCAN"
-            && !resolved
-                .iter()
-                .any(|word| word.eq_ignore_ascii_case(b"NOVALUES"));
-        if !has_values && command == "HSCAN" && !exemptions::knows_novalues(self.version) {
-            return Ok(());
-        }
-        let wanted = |session: &Session| -> BTreeSet<Vec<u8>> {
-            let all = session.model.elements(database, key.as_bytes());
-            let fits = |element: &Vec<u8>| {
-                pattern
-                    .as_ref()
-                    .is_none_or(|pattern| glob_matches(pattern, element))
-            };
-            all.into_iter().filter(fits).collect()
-        };
-        let (mut always, mut ever) = (wanted(self), wanted(self));
-        let mut seen = BTreeSet::new();
-        let mut cursor = b"0".to_vec();
-        let mut changes = between.iter();
-        for _ in 0..SCAN_PAGES_MAX {
-            self.let_expire(options);
-            self.sweep()?;
-            let mut words: Vec<&[u8]> = vec![command.as_bytes(), key.as_bytes(), &cursor];
-            words.extend(resolved.iter().map(Vec::as_slice));
-            let reply = self.bare_bytes(connection, &words)?;
-            let Some((next, page)) = exemptions::scan_page(&reply) else {
-                return Err(self.divergence(b"a cursor and a page of elements", &reply));
-            };
-            seen.extend(page.into_iter().step_by(if has_values { 2 } else { 1 }));
-            if next == b"0" {
-                return self.judge_scan(&always, &ever, &seen);
-            }
-            cursor = next;
-            if let Some(change) = changes.next() {
-                self.request(connection, change)?;
-            }
-            let now_there = wanted(self);
-            always.retain(|element| now_there.contains(element));
-            ever.extend(now_there);
-        }
-        Err(self.divergence(b"a walk that ends", b"a walk that goes on"))
-    }
-
-    fn judge_scan(
-        &self,
-        always: &BTreeSet<Vec<u8>>,
-        ever: &BTreeSet<Vec<u8>>,
-        seen: &BTreeSet<Vec<u8>>,
-    ) -> Result<(), Failure> {
-        let list = |keys: Vec<&Vec<u8>>| {
-            keys.iter()
-                .map(|key| quoted(key))
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
-        let missing: Vec<_> = always.difference(seen).collect();
-        let extra: Vec<_> = seen.difference(ever).collect();
-        if missing.is_empty() && extra.is_empty() {
-            return Ok(());
-        }
-        let expected = format!("SCAN returns {}", list(always.iter().collect()));
-        let actual = format!("it misses {} and adds {}", list(missing), list(extra));
-        Err(self.divergence(expected.as_bytes(), actual.as_bytes()))
-    }
-
-    /// The keys of a database that a SCAN with these options is to return.
-    fn matching(&self, database: usize, options: &Request) -> BTreeSet<Vec<u8>> {
-        let words: Vec<Vec<u8>> = options
-            .iter()
-            .map(|argument| argument.resolve(0, std::iter::empty()))
-            .collect();
-        let (pattern, kind) = (last_option(&words, "MATCH"), last_option(&words, "TYPE"));
-        let now = now_ms();
-        let keys = self.model.keys(database).filter(|key| {
-            let entry = self.model.entry(database, key).expect("it was listed");
-            let kind_fits = kind
-                .as_ref()
-                .is_none_or(|kind| kind.eq_ignore_ascii_case(entry.value.type_name().as_bytes()));
-            let pattern_fits = pattern
-                .as_ref()
-                .is_none_or(|pattern| glob_matches(pattern, key));
-            kind_fits && pattern_fits && entry.expires_at_ms.is_none_or(|at| at >= now)
-        });
-        keys.map(<[u8]>::to_vec).collect()
-    }
-
-    /// Sends words that the model does not see.
-    fn bare(&mut self, connection: usize, words: &[&str]) -> Result<Vec<u8>, Failure> {
-        let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-        self.bare_bytes(connection, &words)
-    }
-
-    fn bare_bytes(&mut self, connection: usize, words: &[&[u8]]) -> Result<Vec<u8>, Failure> {
-        let request: Vec<Vec<u8>> = words.iter().map(|word| word.to_vec()).collect();
-        self.transcript.request(connection, &request);
-        self.model.hear(connection, &request);
-        let socket = &mut self.sockets[connection];
-        let answered = socket.send(&request).and_then(|()| socket.receive());
-        answered.map_err(|error| self.broken(error))
-    }
-
-    /// Finds the connections closed that the last request was to close.
-    fn end_closed(&mut self) -> Result<(), Failure> {
-        let closed = self.model.take_closing();
-        let mut closed = closed.into_iter();
-        closed.try_for_each(|connection| self.end_connection(connection))
-    }
-
-    /// The connection was to be closed; opens it anew.
-    fn end_connection(&mut self, connection: usize) -> Result<(), Failure> {
-        let closed = self.sockets[connection].is_closed_by_peer();
-        if !closed.map_err(|error| self.broken(error))? {
-            return Err(self.divergence(b"the connection is closed", b"it goes on"));
-        }
-        self.model.disconnect(connection);
-        self.sockets[connection] = self.connect(connection)?;
-        Ok(())
-    }
-
-    /// Opens a connection and learns its number.
-    fn connect(&mut self, connection: usize) -> Result<Socket, Failure> {
-        let opened = Socket::connect(self.address);
-        let mut socket = opened.map_err(|error| self.broken(error))?;
-        let reply = socket.ask(&["CLIENT", "ID"]);
-        let reply = reply.map_err(|error| self.broken(error))?;
-        let number = wire::parse(&reply).and_then(|node| node.integer());
-        let number = number.ok_or_else(|| self.divergence(b"a number", &reply))?;
-        self.model.number(connection, number);
-        self.model
-            .hear(connection, &[b"CLIENT".to_vec(), b"ID".to_vec()]);
-        Ok(socket)
-    }
-
-    fn connect_all(&mut self) -> Result<(), Failure> {
-        for connection in 0..CONNECTIONS {
-            let socket = self.connect(connection)?;
-            self.sockets.push(socket);
-        }
-        let sweeper = Socket::connect(self.address);
-        self.sweeper = Some(sweeper.map_err(|error| self.broken(error))?);
-        let greeting = self.sockets[0]
-            .ask(&["HELLO"])
-            .map_err(|error| self.broken(error))?;
-        self.model.hear(0, &[b"HELLO".to_vec()]);
-        self.version = Version::of_greeting(&greeting)
-            .ok_or_else(|| self.divergence(b"a greeting", &greeting))?;
-        assert_eq!(
-            self.model.selected(0).1,
-            Protocol::Resp2,
-            "HELLO without a version changes nothing"
-        );
-        Ok(())
-    }
-
     /// Something that was to come did not, or not whole.
     fn missing(&self, expected: &[u8], error: io::Error) -> Failure {
         let error = io::Error::new(
@@ -818,14 +491,6 @@ impl Session {
     }
 }
 
-/// The argument behind the last option of this name.
-fn last_option(words: &[Vec<u8>], name: &str) -> Option<Vec<u8>> {
-    let at = words
-        .iter()
-        .rposition(|word| word.eq_ignore_ascii_case(name.as_bytes()))?;
-    words.get(at + 1).cloned()
-}
-
 /// The numbers among the words of a request, some of which are moments.
 fn moments(request: &[Vec<u8>]) -> impl Iterator<Item = i64> {
     let words = request.iter();
@@ -837,10 +502,4 @@ fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let since = since.expect("the clock shows a time after 1970");
     i64::try_from(since.as_millis()).expect("the year is before 292 million")
-}
-
-/// Sleeps until the clock shows more than a moment.
-fn sleep_beyond(at_ms: i64) {
-    let wait = at_ms + 2 - now_ms();
-    thread::sleep(Duration::from_millis(u64::try_from(wait).unwrap_or(0)));
 }

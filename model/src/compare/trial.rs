@@ -1,6 +1,6 @@
 //! Many generated sequences against one server, and the smallest that fails.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
@@ -29,9 +29,11 @@ pub struct Trial {
 
 /// The smallest failing sequence that was found.
 #[derive(Debug, Error)]
-#[error("seed {seed}, smallest failing sequence:\n{report}")]
+#[error("seed {seed}, sequence {number} fails; in its smallest form:\n{report}")]
 pub struct Counterexample {
     pub seed: u64,
+    /// Which sequence of the seed fails, the first being 1.
+    pub number: u32,
     pub report: String,
 }
 
@@ -66,13 +68,25 @@ impl Trial {
         seed[..8].copy_from_slice(&self.seed.to_le_bytes());
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
         let check = RefCell::new(check);
+        let passed = Cell::new(0);
+        let has_failed = Cell::new(false);
+        // Where a server has ended, simpler forms of the sequence show nothing: they find it gone.
+        let is_gone = Cell::new(false);
         let steps = generate::steps(self.length, self.features);
         let outcome = TestRunner::new_with_rng(config, rng).run(&steps, |steps| {
-            conclusive(&steps, &mut *check.borrow_mut())
-                .map_err(|failure| TestCaseError::fail(failure.to_string()))
+            if is_gone.get() {
+                return Ok(());
+            }
+            let outcome = conclusive(&steps, &mut *check.borrow_mut());
+            // Those behind a failure are simpler forms of it.
+            has_failed.set(has_failed.get() || outcome.is_err());
+            passed.set(passed.get() + u32::from(!has_failed.get()));
+            is_gone.set(matches!(outcome, Err(Failure::Connection { .. })));
+            outcome.map_err(|failure| TestCaseError::fail(failure.to_string()))
         });
         outcome.map_err(|error| Counterexample {
             seed: self.seed,
+            number: passed.get() + 1,
             report: match error {
                 TestError::Fail(reason, _) | TestError::Abort(reason) => reason.to_string(),
             },

@@ -215,7 +215,7 @@ fn groups(
     let one = prop_oneof![
         12 => step(features, request).prop_map(|step| vec![step]),
         1 => transactions::steps(features),
-        1 => one_key::steps(),
+        2 => one_key::steps(),
         1 => tracking::steps(features),
         1 => users::steps(features),
         1 => blocking::steps(features),

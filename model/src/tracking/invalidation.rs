@@ -155,7 +155,8 @@ impl Model {
         numbers.find(|it| *it.1 == number).map(|it| *it.0)
     }
 
-    fn changes_matter(&self) -> bool {
+    /// Whether anybody hears of changes, or would not run a transaction because of them.
+    pub fn changes_matter(&self) -> bool {
         let mut connections = self.connections.values();
         let counts = |it: &crate::state::Connection| {
             it.tracking.on || !it.watches.keys.is_empty() || it.wait.is_some()

@@ -3,7 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{AWAIT_MS_MAX, EXPIRY_MARGIN_MS, Session, now_ms, sleep_beyond};
+use super::expiries::{EXPIRY_MARGIN_MS, sleep_beyond};
+use super::{AWAIT_MS_MAX, Session, now_ms};
 use crate::blocking::Ending;
 use crate::compare::{Failure, wire};
 use crate::generate::CONNECTIONS;
