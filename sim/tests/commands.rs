@@ -161,8 +161,8 @@ fn the_append_only_file_reads_as_the_database_was() {
 
 /// Those of a backup, of the append-only file and of what they are made of, and of recoveries.
 #[test]
-fn syncs_that_fail_in_one_life_after_the_other_cost_no_backup_and_no_append_only_file() {
+fn calls_that_fail_in_one_life_after_the_other_cost_no_backup_and_no_append_only_file() {
     let effort = Effort::usual(Seed(1));
-    sweep::failing_syncs(&backup::all(Planted::none()), |_| true, &effort);
-    sweep::failing_syncs(&append::all(Planted::none()), |_| true, &effort);
+    sweep::failing_calls(&backup::all(Planted::none()), |_| true, &effort);
+    sweep::failing_calls(&append::all(Planted::none()), |_| true, &effort);
 }

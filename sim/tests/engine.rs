@@ -21,9 +21,9 @@ fn scripted_scenarios_survive_a_crash_at_every_change() {
 
 /// `SIM_ONLY` names one scenario. On a full disk what was not synced cannot be written again.
 #[test]
-fn syncs_that_fail_in_one_life_after_the_other_cost_nothing_acknowledged() {
+fn calls_that_fail_in_one_life_after_the_other_cost_nothing_acknowledged() {
     let has_room = |name: &str| name != "full-disk";
-    sweep::failing_syncs(&scripts::all(), has_room, &Effort::usual(Seed(1)));
+    sweep::failing_calls(&scripts::all(), has_room, &Effort::usual(Seed(1)));
 }
 
 /// `SIM_SEEDS` is how many, `SIM_FIRST` the first one.

@@ -256,6 +256,9 @@ impl<'a> ScriptRun<'a> {
 
     /// Ends it: everything it did is kept, and counted; or, if it was aborted, nothing is.
     pub fn finish(mut self) -> Result<(), Failure> {
+        if self.has_begun && self.failure.is_none() {
+            self.failure = self.keyspace.complete().err().map(Failure::from);
+        }
         if self.failure.is_some() {
             return self.take_back().map_or(Ok(()), Err);
         }

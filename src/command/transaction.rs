@@ -259,7 +259,10 @@ fn run(call: &mut Call<'_>, multi: &Multi) -> Outcome {
     let said = call.client.outgoing.mark();
     call.client.deny_blocking = true;
     call.client.executing = Some((multi.len(), multi.memory()));
-    let result = run_all(call, multi);
+    let result = run_all(call, multi).and_then(|done| {
+        call.keyspace.complete()?;
+        Ok(done)
+    });
     call.client.executing = None;
     call.client.deny_blocking = false;
     match result {

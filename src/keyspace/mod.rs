@@ -491,7 +491,10 @@ impl Keyspace {
         let (dirty, changes) = (self.stats.dirty, self.changes.len());
         let expired = (self.stats.expired_keys, self.stats.expired_fields);
         let forms = self.stats.forms;
-        let result = change(&mut Txn::new(self));
+        let result = change(&mut Txn::new(self)).and_then(|done| {
+            self.complete()?;
+            Ok(done)
+        });
         if result.is_ok() {
             self.commit();
         } else {
@@ -516,7 +519,12 @@ impl Keyspace {
         Ok(())
     }
 
-    /// Ends the transaction and keeps what it did.
+    /// Does what a commit still has to read and write, so that the commit itself cannot fail.
+    pub fn complete(&mut self) -> Result<(), Error> {
+        self.engine.write_nested_back()
+    }
+
+    /// Ends the transaction, which is complete, and keeps what it did.
     pub fn commit(&mut self) {
         assert!(self.in_transaction, "a transaction is open");
         self.in_transaction = false;

@@ -634,6 +634,7 @@ pub(super) fn apply(engine: &mut Engine, lsn: Lsn, record: &[u8]) -> Result<(), 
             Err(e) => return Err(e.into()),
         }
     }
+    engine.write_nested_back()?;
     engine.commit();
     Ok(())
 }

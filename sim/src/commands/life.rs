@@ -737,7 +737,11 @@ fn find(history: &History, shown: &Shown, lsn: u64, now_ms: u64) -> Result<Conte
     match states.rev().position(|s| s.like(shown, now_ms).is_some()) {
         Some(back) => {
             let k = history.issued() - back as u64;
-            let detail = format!("the content is that after {k} and the engine says {lsn}");
+            let expected = Shown::by_model(state.content(), now_ms);
+            let difference = Shown::difference(&expected, shown);
+            let detail = format!(
+                "the content is that after {k} and the engine says {lsn}; against that: {difference}"
+            );
             Err(Broken::new("O2", detail))
         }
         None => {

@@ -23,7 +23,7 @@ use crate::watch::{self, standard};
 use redkeep::storage::Plan as TxnPlan;
 use redkeep::vfs::Clock;
 
-pub use failing::fail_syncs;
+pub use failing::fail_calls;
 
 /// What is explored: work on the disk, and the processes that open what a crash leaves of it.
 pub trait Subject {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use redkeep::storage::planted::Planted;
-use redkeep_sim::engine::exhaust::{Effort, Subject, explore, fail_syncs};
+use redkeep_sim::engine::exhaust::{Effort, Subject, explore, fail_calls};
 use redkeep_sim::explore::{Coverage, Failure};
 use redkeep_sim::seed::Seed;
 
@@ -17,10 +17,10 @@ pub fn scenarios<X: Subject>(all: &[X], usual: impl Fn(&str) -> bool, usual_effo
     each(all, usual, |scenario| explore(scenario, &effort));
 }
 
-/// Fails every sync of the scenarios that `SIM_ONLY` names, or without it of those that are `usual`, and of their
+/// Fails every sync and write of the scenarios that `SIM_ONLY` names, or without it of those that are `usual`, and of their
 /// recoveries.
-pub fn failing_syncs<X: Subject>(all: &[X], usual: impl Fn(&str) -> bool, effort: &Effort) {
-    each(all, usual, |scenario| fail_syncs(scenario, effort));
+pub fn failing_calls<X: Subject>(all: &[X], usual: impl Fn(&str) -> bool, effort: &Effort) {
+    each(all, usual, |scenario| fail_calls(scenario, effort));
 }
 
 fn each<X: Subject>(

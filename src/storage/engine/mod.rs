@@ -366,7 +366,7 @@ impl Engine {
     /// It is not written yet: see [`Log::write_to`].
     pub fn commit(&mut self) -> Lsn {
         if self.write_nested_back().is_err() {
-            // What was changed cannot be read again.
+            // What was changed cannot be read again: see there.
             self.pager.poison();
         }
         let txn = self.txn.take().expect("a transaction is running");
@@ -663,11 +663,17 @@ impl Engine {
         }
     }
 
-    /// Puts the descriptors of nested trees into their owners' cells, the deepest first.
+    /// Puts the descriptors of nested trees into their owners' cells, the deepest first. Who commits does this before,
+    /// for it may fail. Where a commit could not do it, nothing is read through here any more: the cells lead to what
+    /// was there before.
     pub(crate) fn write_nested_back(&mut self) -> Result<(), Error> {
-        if !std::mem::take(&mut self.has_dirty_nested) {
+        if !self.has_dirty_nested {
             return Ok(());
         }
+        if self.txn.is_none() {
+            return Err(Error::Poisoned);
+        }
+        self.has_dirty_nested = false;
         let urgent = self.pager.is_urgent();
         self.pager.set_urgent(true);
         // A cell that an earlier command of a script changed may have left a small pool.

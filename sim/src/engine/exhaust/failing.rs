@@ -1,26 +1,29 @@
 //! Syncs that fail in one life after the other, with nothing but a kill between them: one of the scenario's, then one
 //! of each recovery. The kernel goes on showing what it will never write, or takes it back, and only a power loss
-//! tells; nothing that was acknowledged may rest on it.
+//! tells; nothing that was acknowledged may rest on it. Writes that fail likewise.
 
 use super::*;
-use crate::disk::{Fault, Injection, Progress};
+use crate::disk::{Done, Fault, Injection, Progress};
 
-/// Ways in which a sync fails and says so.
-const FAULTS: [Fault; 2] = [Fault::SyncLosesPages, Fault::SyncReverts];
-
-/// How many recoveries fail one after the other.
-const RECOVERIES: usize = 2;
+/// Ways in which a call fails and says so, and how many recoveries behind the scenario fail like that.
+const FAULTS: [(Fault, usize); 3] = [
+    (Fault::SyncLosesPages, 2),
+    (Fault::SyncReverts, 2),
+    (Fault::WriteFails(Done::Nothing), 1),
+];
 
 /// The process is gone, the machine is not.
 const KILL: Termination = Termination::ProcessKill(Progress::Nothing);
 
-/// Fails every sync of a scenario and of the recoveries behind it, in every combination. Ends with the first finding.
-pub fn fail_syncs<X: Subject>(scenario: &X, effort: &Effort) -> Result<Coverage, Box<Failure>> {
+/// Fails every sync and every write of a scenario and of the recoveries behind it, in every combination. Ends with the
+/// first finding.
+pub fn fail_calls<X: Subject>(scenario: &X, effort: &Effort) -> Result<Coverage, Box<Failure>> {
     let mut search = Search::new(scenario, effort);
     let (disk, history) = search.base()?;
-    for fault in FAULTS {
+    for (fault, recoveries) in FAULTS {
         for n in 0.. {
-            if !search.fail_in_script(&disk, &history, Injection::once(fault, n))? {
+            let fault = Injection::once(fault, n);
+            if !search.fail_in_script(&disk, &history, fault, recoveries)? {
                 break;
             }
         }
@@ -35,6 +38,7 @@ impl<X: Subject> Search<'_, X> {
         disk: &Disk,
         base: &History<X::State>,
         fault: Injection,
+        recoveries: usize,
     ) -> Result<bool, Box<Failure>> {
         let (vfs, watcher) = self.boot(disk.clone(), 1);
         vfs.inject(fault.clone());
@@ -45,11 +49,11 @@ impl<X: Subject> Search<'_, X> {
             return Ok(false);
         }
         self.told(done, &vfs, &watcher)?;
-        self.after_failure(&vfs, &fault, &history, RECOVERIES)?;
+        self.after_failure(&vfs, &fault, &history, recoveries)?;
         Ok(true)
     }
 
-    /// A life in which a sync failed ended with an error that says so, or in order.
+    /// A life in which a call failed ended with an error that says so, or in order.
     fn told(
         &mut self,
         done: Result<Result<(), Stop>, Broken>,
@@ -69,8 +73,8 @@ impl<X: Subject> Search<'_, X> {
         }
     }
 
-    /// What a life leaves in which a sync failed: recovered after a power loss, and after a kill by recoveries of
-    /// which every sync fails in turn.
+    /// What a life leaves in which a call failed: recovered after a power loss, and after a kill by recoveries of
+    /// which every such call fails in turn.
     fn after_failure(
         &mut self,
         vfs: &SimVfs,
