@@ -117,6 +117,7 @@ impl Call<'_> {
             let new = self.model.databases[database].entries.get(&key);
             let touched = own.contains(&(database, key.clone()));
             let ended = is_stream(old) && !is_stream(new);
+            let ended = ended && self.model.is_mourned(database, &key);
             if ended || new.is_some() && self.is_fresh(old, new, touched) {
                 ready.push((database, key));
             }

@@ -61,7 +61,8 @@ impl Awaits {
     pub fn is_met_by(self, kind: Option<Kind>, news: News) -> bool {
         match (self, news) {
             (Self::StreamGroup, News::Touched) => kind != Some(Kind::Stream),
-            (_, News::Touched) => false,
+            (Self::Stream, News::Touched) => false,
+            // Touched: the stream of a group that is read from has ended, and this took its place.
             (Self::List, _) => kind == Some(Kind::List),
             (Self::SortedSet, _) => kind == Some(Kind::SortedSet),
             (Self::Stream, _) => kind == Some(Kind::Stream),

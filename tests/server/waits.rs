@@ -104,6 +104,31 @@ fn only_what_is_added_to_a_stream_has_its_group_looked_at() {
     reader.expect("-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
 }
 
+/// Checked beside Redis 7.4.1.
+#[test]
+fn the_end_of_a_stream_serves_others_who_wait_for_the_key_if_its_group_is_waited_for() {
+    let shell = shell();
+    let mut other = shell.connect();
+    other.check("ZADD z 1 m\r\n", ":1\r\n");
+    let mut popper = waiting(&shell, "", "BZPOPMIN k 0", &mut other);
+    let mut list_popper = waiting(&shell, "", "BLPOP k 0", &mut other);
+    for reads in [false, true] {
+        other.check("DEL k\r\n", if reads { ":1\r\n" } else { ":0\r\n" });
+        other.check("XGROUP CREATE k g $ MKSTREAM\r\n", "+OK\r\n");
+        let read = "XREADGROUP GROUP g c BLOCK 0 STREAMS k >";
+        let reader = reads.then(|| waiting(&shell, "", read, &mut other));
+        other.check("ZRANGESTORE k z 0 -1\r\n", ":1\r\n");
+        if let Some(mut reader) = reader {
+            popper.expect("*3\r\n$1\r\nk\r\n$1\r\nm\r\n$1\r\n1\r\n");
+            let gone = "No such key 'k' or consumer group 'g' in XREADGROUP with GROUP option";
+            reader.expect(&format!("-NOGROUP {gone}\r\n"));
+        }
+        other.check("ZCARD k\r\n", if reads { ":0\r\n" } else { ":1\r\n" });
+    }
+    other.check("RPUSH k a\r\n", ":1\r\n");
+    list_popper.expect("*2\r\n$1\r\nk\r\n$1\r\na\r\n");
+}
+
 #[test]
 fn a_list_that_takes_the_place_of_another_value_serves_nobody() {
     let shell = shell();

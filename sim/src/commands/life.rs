@@ -521,14 +521,25 @@ impl Life {
     }
 
     fn expire(&mut self) -> Result<(), Stop> {
+        let now_ms = self.process.clock.wall_ms();
+        let waited = self.waited();
         let before = self.machine.keyspace.lock().last_lsn();
-        let done = self.machine.expire(self.process.clock.wall_ms());
+        let done = self.machine.expire(now_ms);
         let after = self.machine.keyspace.lock().last_lsn();
-        let mut history = peek(&self.process.history);
-        let content = Content::clone(history.last().content());
+        let own = self.machine.waiters.own_end(before, after);
+        let old = peek(&self.process.history).last().content().clone();
         // What is due is not shown, be it there or not.
-        note(&mut history, before, after, Vec::new(), content);
-        Ok(done?)
+        note(
+            &mut peek(&self.process.history),
+            before,
+            own,
+            Vec::new(),
+            Content::clone(&old),
+        );
+        done?;
+        // Whoever waits for news of a stream that was due is told of its end.
+        let waits_on = |wait: &Wait| still_waits(&old, &waited, wait, now_ms, |_| {});
+        Ok(self.tell((own, after), now_ms, &waits_on)?)
     }
 
     /// Sees to it that the database has a name, which is a transaction of its own.
