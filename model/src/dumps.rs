@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::errors::{self, Failure};
-use crate::hashes::Hash;
+use crate::hashes::{Hash, HashEncoding};
 use crate::numbers;
 use crate::reply::Reply;
 use crate::sets::Set;
@@ -125,10 +125,13 @@ impl Model {
         }
     }
 
-    /// Whether a dump is that of a hash with fields that expire.
+    /// Whether a dump is that of a hash with fields that expire, or that is held as if it had some.
     pub fn is_dump_of_expiring(&self, dump: &[u8]) -> bool {
         match self.dumps.get(dump) {
-            Some(Value::Hash(hash)) => hash.fields.iter().any(|it| it.expires_at_ms.is_some()),
+            Some(Value::Hash(hash)) => {
+                hash.encoding == HashEncoding::ListpackEx
+                    || hash.fields.iter().any(|it| it.expires_at_ms.is_some())
+            }
             _ => false,
         }
     }

@@ -19,7 +19,9 @@ use crate::sets::SetEncoding;
 use crate::stages::Stage;
 use crate::state::Value;
 pub use ungenerated::{idle, uncovered};
-pub use withheld::{is_announced_twice, is_never_queued, is_withheld, knows_novalues};
+pub use withheld::{
+    is_announced_twice, is_never_queued, is_never_scripted, is_withheld, knows_novalues,
+};
 
 /// The version a server says it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

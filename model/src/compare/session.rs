@@ -294,7 +294,7 @@ impl Session {
         let mut sent: Vec<Vec<Vec<u8>>> = Vec::new();
         for request in requests {
             let words = self.resolved(request);
-            if exemptions::is_never_queued(&words) {
+            if exemptions::is_never_scripted(self.version, &words) {
                 continue;
             }
             sent.push(words);

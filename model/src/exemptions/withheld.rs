@@ -89,7 +89,7 @@ const WITHHELD: &[Withheld] = &[
             command.starts_with("restore")
                 && dump.is_some_and(|dump| pending.model.is_dump_of_expiring(dump))
         },
-        reason: "fields may be due when they are read",
+        reason: "fields may be due when they are read, and Redis keeps room for expiries that its dump has not",
     },
     Withheld {
         before: Version(u32::MAX, u32::MAX, u32::MAX),
@@ -111,6 +111,11 @@ const WITHHELD: &[Withheld] = &[
             command.starts_with("command") || command.starts_with("config|") || command == "info"
         },
         reason: "each version declares commands otherwise, and knows other directives and sections",
+    },
+    Withheld {
+        before: Version(u32::MAX, u32::MAX, u32::MAX),
+        applies: |command, pending| command == "config|get" && pending.has_word("*"),
+        reason: "the model knows few directives",
     },
     Withheld {
         before: Version(u32::MAX, u32::MAX, u32::MAX),
@@ -465,10 +470,7 @@ fn runs_withheld(version: Version, pending: &Pending) -> bool {
     let Some(request) = scripts::inner_request(pending.request) else {
         return false;
     };
-    // 7.0 lets no script call what may block.
-    let blocks = table::of_request(request).is_some_and(|it| it.has_flag("blocking"));
-    let is_refused = blocks && version < Version(7, 2, 0);
-    if is_refused || super::rule(request).is_some() || is_never_queued(request) {
+    if is_never_scripted(version, request) || super::rule(request).is_some() {
         return true;
     }
     let mut model = pending.model.clone();
@@ -479,6 +481,13 @@ fn runs_withheld(version: Version, pending: &Pending) -> bool {
         ..*pending
     };
     is_withheld(version, &inner)
+}
+
+/// Whether a server of this version is sent no script that runs this request.
+pub fn is_never_scripted(version: Version, request: &[Vec<u8>]) -> bool {
+    // 7.0 lets no script call what may block.
+    let blocks = table::of_request(request).is_some_and(|it| it.has_flag("blocking"));
+    blocks && version < Version(7, 2, 0) || is_never_queued(request)
 }
 
 /// Requests that no transaction and no script of several has: they end connections, or are answered by silence in the
