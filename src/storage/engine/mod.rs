@@ -397,7 +397,7 @@ impl Engine {
         let txn = self.txn.take().expect("a transaction is running");
         self.pager.set_urgent(txn.was_urgent);
         self.nested.clear();
-        self.has_dirty_nested = false;
+        let was_dirty = std::mem::take(&mut self.has_dirty_nested);
         self.forget_fingers();
         match txn.savepoint {
             Some(saved) => {
@@ -417,7 +417,11 @@ impl Engine {
                 self.burdens.truncate(saved.burdens);
                 self.pager.roll_back(saved.stamp);
             }
-            None if txn.has_changed => self.pager.poison(),
+            None if txn.has_changed => {
+                self.pager.poison();
+                // Pages were changed in place, and cells do not say so: see `write_nested_back`.
+                self.has_dirty_nested = was_dirty;
+            }
             None => {}
         }
         self.keep_record(txn.record);
@@ -664,8 +668,8 @@ impl Engine {
     }
 
     /// Puts the descriptors of nested trees into their owners' cells, the deepest first. Who commits does this before,
-    /// for it may fail. Where a commit could not do it, nothing is read through here any more: the cells lead to what
-    /// was there before.
+    /// for it may fail. Where it was not done and what was changed stays, nothing is read through here any more: the
+    /// cells tell of the trees as they were before.
     pub(crate) fn write_nested_back(&mut self) -> Result<(), Error> {
         if !self.has_dirty_nested {
             return Ok(());
