@@ -12,6 +12,7 @@ use super::progress::Progress;
 use super::remote::{Remote, RemoteError};
 use crate::db::{Copied, Db, DbError, Options, Sync};
 use crate::resp::value::Value;
+use crate::storage::OpenError;
 
 /// How often a server is asked how far it is.
 const ASK: Duration = Duration::from_millis(500);
@@ -44,6 +45,11 @@ pub struct BackupArgs {
 enum BackupError {
     #[error(transparent)]
     Db(#[from] DbError),
+    #[error(
+        "{} is in use by another process: if that is a server, --addr has it make the copy",
+        .0.display()
+    )]
+    InUse(PathBuf),
     #[error("{target}: {error}")]
     Remote { target: Target, error: RemoteError },
     #[error("{} is no name that can be sent", .0.display())]
@@ -75,7 +81,10 @@ fn of_file(path: &Path, out: &Path) -> Result<(), BackupError> {
         creates: false,
         ..Options::default()
     };
-    let db = Db::open(path, options)?;
+    let db = Db::open(path, options).map_err(|error| match error {
+        DbError::Open(OpenError::InUse(path)) => BackupError::InUse(path),
+        error => BackupError::Db(error),
+    })?;
     let mut bar = Bar::default();
     let made = db.backup(out, |copied| bar.show(copied));
     bar.clear();

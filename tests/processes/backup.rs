@@ -221,6 +221,17 @@ fn files_copied_without_a_hold_are_right_or_refused() {
 }
 
 #[test]
+fn who_copies_a_file_that_a_server_has_open_is_sent_to_the_server() {
+    let server = server();
+    let (file, copy) = (server.at("data.keep"), server.at("copy.keep"));
+    let refused = redkeep(&["backup", "--file", text(&file), text(&copy)]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("--addr has it make the copy"), "{said}");
+    assert!(!copy.exists());
+}
+
+#[test]
 fn a_closed_file_is_copied_by_the_program_and_by_the_library() {
     let dir = tempfile::tempdir().expect("a folder");
     let at = |name: &str| dir.path().join(name);

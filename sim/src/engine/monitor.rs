@@ -628,6 +628,18 @@ impl Monitor {
         self.frames_written(slot);
     }
 
+    fn has_equal_copies(&self, slot: u64) -> bool {
+        let start = inspect::offset_of(slot, self.segment_bytes) as usize;
+        let header = self
+            .log
+            .bytes
+            .get(start..start + inspect::FRAMES_START as usize);
+        header.is_some_and(|header| {
+            let (first, second) = header.split_at(header.len() / 2);
+            first == second
+        })
+    }
+
     /// A11: a header, maybe only a part of it so far, was written.
     fn header_written(&mut self, slot: u64) {
         let old = self.segments.get(&slot).cloned();
@@ -637,11 +649,15 @@ impl Monitor {
         let Some(view) = self.segments.get(&slot).map(|s| s.view) else {
             return;
         };
-        if let Some(old) = old
-            && old.view.seq == view.seq
-        {
-            // The other copy of the header is not complete yet, or was there: the frames are those that were seen.
-            self.segments.insert(slot, old);
+        // The other copy of the header is not complete yet, or was there: the frames are those that were seen.
+        let is_seen = old.as_ref().is_some_and(|old| old.view.seq == view.seq);
+        // Half of the new first copy is there, and a power loss had left the second one of an older header.
+        let is_half = view.seq <= floor && !self.has_equal_copies(slot);
+        if is_seen || is_half {
+            match old {
+                Some(old) => self.segments.insert(slot, old),
+                None => self.segments.remove(&slot),
+            };
             return;
         }
         if view.seq <= floor || salts.contains(&view.salt) {
