@@ -72,12 +72,10 @@ impl<L: EngineLock, S: Clone> Process<L, S> {
         let lsn = self.log.last_lsn();
         self.log.write_to(lsn)?;
         let mut history = peek(&self.history);
+        let is_news = lsn.0 > history.acked_kill;
         history.acked_kill = history.acked_kill.max(lsn.0);
         self.watcher.lock().acknowledged(lsn.0, false);
-        self.vfs.note(Note::Ack {
-            lsn: lsn.0,
-            policy: AckPolicy::EverySec,
-        });
+        self.tell(lsn.0, AckPolicy::EverySec, is_news);
         Ok(())
     }
 
@@ -86,16 +84,21 @@ impl<L: EngineLock, S: Clone> Process<L, S> {
         let lsn = self.log.last_lsn();
         self.log.sync_to(lsn)?;
         let mut history = peek(&self.history);
+        let is_news = lsn.0 > history.acked_durable;
         history.acked_kill = history.acked_kill.max(lsn.0);
         history.acked_durable = history.acked_durable.max(lsn.0);
         let mut monitor = self.watcher.lock();
         monitor.acknowledged(lsn.0, true);
         monitor.acknowledged(self.log.synced_lsn().0, true);
-        self.vfs.note(Note::Ack {
-            lsn: lsn.0,
-            policy: AckPolicy::Always,
-        });
+        self.tell(lsn.0, AckPolicy::Always, is_news);
         Ok(())
+    }
+
+    /// Tells the observers of an acknowledgement. Where all commands were refused there is none.
+    fn tell(&self, lsn: u64, policy: AckPolicy, is_news: bool) {
+        if is_news {
+            self.vfs.note(Note::Ack { lsn, policy });
+        }
     }
 
     /// Takes so many steps of the checkpoint, beginning one if none runs.
