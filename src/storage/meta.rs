@@ -213,11 +213,6 @@ impl MetaCopies {
             .copied()
     }
 
-    /// One copy of a slot.
-    pub fn copy(&self, slot: Slot, copy: usize) -> Result<Meta, MetaFault> {
-        self.0[slot.offset(copy) as usize / META_BYTES]
-    }
-
     /// The newest valid meta and its slot.
     pub fn newest(&self) -> Option<(Meta, Slot)> {
         [Slot::A, Slot::B]

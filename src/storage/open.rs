@@ -38,7 +38,7 @@ use super::pager::{META_REGION_BYTES, PageSource, Pager, Pool, PoolShape, Space}
 use super::planted::{Bug, Planted};
 use super::read::RootId;
 use super::record::{Change, Changes, RecordFault};
-use super::replace::NewFile;
+use super::replace::{NewFile, settle_copies};
 use crate::vfs::{Clock, OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, VfsResult, folder_of};
 
 /// Stamps of one life: its generation and a counter of this many bits.
@@ -329,11 +329,11 @@ impl<'a> Opener<'a> {
         }
         let Some(log_file) = log_file else {
             self.refuse(&decide(&meta, None, self.options.on_corruption))?;
-            self.settle_meta(&*file, &copies, &meta, slot)?;
+            self.settle_meta(&*file, &meta, slot)?;
             let report = OpenReport::default();
             return self.start_with_new_log(file, meta, slot, report, meta.generation + 1);
         };
-        self.recover(file, &copies, (meta, slot), log_file, on_replay)
+        self.recover(file, meta, slot, log_file, on_replay)
     }
 
     /// Says that this process writes the file, and sees what others read. Nothing is written to the files before.
@@ -357,29 +357,15 @@ impl<'a> Opener<'a> {
         engine.attach_log(Arc::new(log));
     }
 
-    /// Makes the newest meta durable before anything relies on it. A life whose sync failed may have left copies that
-    /// only the kernel's memory shows, and no later sync would say so: both are written again. While one is, the
-    /// other is durable, or nothing relies on this slot yet and the older one opens with the log as it was. So the
-    /// first sync is for a life that was killed while it did this, and a torn copy comes before the good one.
-    fn settle_meta(
-        &self,
-        file: &dyn VfsFile,
-        copies: &MetaCopies,
-        meta: &Meta,
-        slot: Slot,
-    ) -> Result<(), OpenError> {
+    /// Makes the newest meta durable before anything relies on it. While it is not, nothing does, and the older slot
+    /// opens with the log as it was.
+    fn settle_meta(&self, file: &dyn VfsFile, meta: &Meta, slot: Slot) -> Result<(), OpenError> {
         let planted = self.options.planted.has(Bug::M17RecoveryDoesNotSync);
         if self.meta_is_synced || self.options.reads_only || planted {
             return Ok(());
         }
         file.sync_data()?;
-        let second_is_torn = copies.copy(slot, 1) != Ok(*meta);
-        let order = if second_is_torn { [1, 0] } else { [0, 1] };
-        for copy in order {
-            meta.write_copy(file, slot, copy)?;
-            file.sync_data()?;
-        }
-        Ok(())
+        Ok(settle_copies(file, &meta.encode(), slot.offset(0))?)
     }
 
     fn without_meta(
@@ -456,15 +442,15 @@ impl<'a> Opener<'a> {
     fn recover(
         &mut self,
         file: Arc<dyn VfsFile>,
-        copies: &MetaCopies,
-        (meta, slot): (Meta, Slot),
+        meta: Meta,
+        slot: Slot,
         log_file: Arc<dyn VfsFile>,
         on_replay: OnReplay<'_>,
     ) -> Result<(Engine, OpenReport), OpenError> {
         let scan = self.scan(&*log_file, &meta)?;
         let row = decide(&meta, Some(&scan), self.options.on_corruption);
         self.refuse(&row)?;
-        self.settle_meta(&*file, copies, &meta, slot)?;
+        self.settle_meta(&*file, &meta, slot)?;
         let same = self.options.planted.has(Bug::M08SaltUnchanged);
         let generation = scan.generation_max.max(meta.generation) + u32::from(!same);
         match row {

@@ -1,4 +1,4 @@
-//! Putting a file in the place of another, whole or not at all.
+//! Putting a file in the place of another, or a copy in its own place again, whole or not at all.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::open::with_suffix;
 use super::planted::{Bug, Planted};
 use crate::vfs::{
-    OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, VfsResult, folder_of, write_all_at,
+    OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, VfsResult, folder_of, read_exact_at,
+    write_all_at,
 };
 
 /// Bytes of a file that is being filled which may not be on the disk yet. Were all synced at its end, the log's own syncs and
@@ -67,6 +68,26 @@ impl NewFile {
         file.lock_exclusive()?;
         Ok(Self { file, left })
     }
+}
+
+/// Writes both copies of something again that stands twice, one copy behind the other from `start`, because they may be
+/// shown and not durable: where a sync failed, the kernel may show bytes that it will never write, and no later sync says so.
+/// A torn copy comes first, and a sync behind each, so that while one is written the other is whole. The caller has synced
+/// before: what an earlier process was writing when it was killed may be on its way.
+pub(super) fn settle_copies(file: &dyn VfsFile, copy: &[u8], start: u64) -> VfsResult<()> {
+    let second = start + copy.len() as u64;
+    let mut found = vec![0; copy.len()];
+    read_exact_at(file, &mut found, second)?;
+    let order = if found == copy {
+        [start, second]
+    } else {
+        [second, start]
+    };
+    for at in order {
+        write_all_at(file, copy, at)?;
+        file.sync_data()?;
+    }
+    Ok(())
 }
 
 /// Replaces the file at `path` by one that `fill` writes: beside its place, synced, renamed, its directory synced. After a

@@ -9,8 +9,8 @@ use super::disk::{Disk, Opening, Setting};
 use super::frame::{LENGTH_BYTES_MAX, RECORD_BYTES_MAX};
 use super::group::GroupCommit;
 use super::layout::{
-    ATOM_BYTES, FILE_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentEnd, SegmentHeader,
-    encode_file_header, encode_segment_header, slot_offset,
+    ATOM_BYTES, FILE_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentEnd, encode_file_header,
+    encode_segment_header, slot_offset,
 };
 use super::pool::Pool;
 use super::replay::{ReplayError, older_part, replay, synced_part};
@@ -18,8 +18,9 @@ use super::scan::{Position, Scan, Span, Verdict};
 use super::{CheckpointRef, LogError, LogParams, Lsn};
 use crate::storage::live::Announcer;
 use crate::storage::planted::Bug;
+use crate::storage::replace::settle_copies;
 use crate::storage::varint;
-use crate::vfs::{Clock, OpenMode, Vfs, VfsFile, folder_of, read_exact_at, write_all_at};
+use crate::vfs::{Clock, OpenMode, Vfs, VfsFile, folder_of, write_all_at};
 
 /// A new log has this many segments: one to write and one in reserve.
 const SEGMENTS_AT_FIRST: u64 = 2;
@@ -110,7 +111,11 @@ impl Log {
         if !has(Bug::M17RecoveryDoesNotSync) {
             file.sync_data().map_err(LogError::Io)?;
             if let Some(opening) = scan.unproved_opening {
-                settle_opening(&*file, opening, &params.uuid, scan.segment_bytes)?;
+                // While it is not durable no life has built on it, and the log before it is whole.
+                let (copies, _) = encode_segment_header(opening, &params.uuid);
+                let start = slot_offset(opening.slot, scan.segment_bytes);
+                settle_copies(&*file, &copies[..ATOM_BYTES as usize], start)
+                    .map_err(LogError::Io)?;
             }
         }
         let (mut spans, mut end) = synced_part(&*file, scan)?;
@@ -433,30 +438,6 @@ fn setting(
         keeps: params.keeps,
         planted: params.planted,
     }
-}
-
-/// Writes an opening header again, so that what it cut off the log is not needed any more. One copy after the other,
-/// a torn one first: while one is written the other is durable, or no life has built on this header and the log before
-/// it is whole.
-fn settle_opening(
-    file: &dyn VfsFile,
-    opening: SegmentHeader,
-    uuid: &[u8; 16],
-    segment_bytes: u64,
-) -> Result<(), LogError> {
-    let (copies, _) = encode_segment_header(opening, uuid);
-    let start = slot_offset(opening.slot, segment_bytes);
-    let mut found = vec![0; copies.len()];
-    read_exact_at(file, &mut found, start).map_err(LogError::Io)?;
-    let atom = ATOM_BYTES as usize;
-    let second_is_torn = found[atom..] != copies[atom..];
-    let order = if second_is_torn { [1, 0] } else { [0, 1] };
-    for at in order.map(|copy| copy * atom) {
-        let copy = &copies[at..at + atom];
-        write_all_at(file, copy, start + at as u64).map_err(LogError::Io)?;
-        file.sync_data().map_err(LogError::Io)?;
-    }
-    Ok(())
 }
 
 /// What the new segment names as its predecessor's end. A last segment without frames is left out and its own

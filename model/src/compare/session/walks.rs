@@ -11,9 +11,21 @@ use crate::glob_matches;
 /// A SCAN of the small key space must end within this many pages.
 const SCAN_PAGES_MAX: usize = 10_000;
 
+/// A walk: what it is over, and how it asks for a page.
+struct Walk<'a> {
+    connection: usize,
+    /// The words before the cursor.
+    start: &'a [&'a str],
+    /// Those behind it, as they were drawn.
+    options: &'a Request,
+    /// Requests that are sent between the pages.
+    between: &'a [Request],
+    /// How many elements of a page stand for one that is walked over.
+    step: usize,
+}
+
 impl Session {
-    /// Walks a whole SCAN. Every key that was there from the first page to the last must come, and no
-    /// key may come that was never there.
+    /// Walks a whole SCAN.
     pub(super) fn scan(
         &mut self,
         connection: usize,
@@ -21,42 +33,17 @@ impl Session {
         between: &[Request],
     ) -> Result<(), Failure> {
         let (database, _) = self.model.selected(connection);
-        let wanted =
-            |session: &Session| -> BTreeSet<Vec<u8>> { session.matching(database, options) };
-        let (mut always, mut ever) = (wanted(self), wanted(self));
-        let mut seen = BTreeSet::new();
-        let mut cursor = b"0".to_vec();
-        let mut changes = between.iter();
-        for _ in 0..SCAN_PAGES_MAX {
-            self.let_expire(options);
-            self.sweep()?;
-            let mut words: Vec<Vec<u8>> = vec![b"SCAN".to_vec(), cursor.clone()];
-            words.extend(
-                options
-                    .iter()
-                    .map(|argument| argument.resolve(0, std::iter::empty())),
-            );
-            let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-            let reply = self.bare_bytes(connection, &words)?;
-            let Some((next, page)) = exemptions::scan_page(&reply) else {
-                return Err(self.divergence(b"a cursor and a page of keys", &reply));
-            };
-            seen.extend(page);
-            if next == b"0" {
-                return self.judge_scan(&always, &ever, &seen);
-            }
-            cursor = next;
-            if let Some(change) = changes.next() {
-                self.request(connection, change)?;
-            }
-            let now_there = wanted(self);
-            always.retain(|key| now_there.contains(key));
-            ever.extend(now_there);
-        }
-        Err(self.divergence(b"a SCAN that ends", b"a SCAN that goes on"))
+        let walk = Walk {
+            connection,
+            start: &["SCAN"],
+            options,
+            between,
+            step: 1,
+        };
+        self.walk(&walk, &|session| session.matching(database, options))
     }
 
-    /// Walks over the elements of a collection with HSCAN or its kin, by the same rule.
+    /// Walks over the elements of a collection with HSCAN or its kin.
     pub(super) fn scan_elements(
         &mut self,
         connection: usize,
@@ -65,19 +52,23 @@ impl Session {
         between: &[Request],
     ) -> Result<(), Failure> {
         let (database, _) = self.model.selected(connection);
-        let resolved: Vec<Vec<u8>> = options
-            .iter()
-            .map(|argument| argument.resolve(0, std::iter::empty()))
-            .collect();
-        let pattern = last_option(&resolved, "MATCH");
+        let words = resolved(options);
+        let pattern = last_option(&words, "MATCH");
         let has_values = command != "SSCAN"
-            && !resolved
+            && !words
                 .iter()
                 .any(|word| word.eq_ignore_ascii_case(b"NOVALUES"));
         if !has_values && command == "HSCAN" && !exemptions::knows_novalues(self.version) {
             return Ok(());
         }
-        let wanted = |session: &Session| -> BTreeSet<Vec<u8>> {
+        let walk = Walk {
+            connection,
+            start: &[command, key],
+            options,
+            between,
+            step: if has_values { 2 } else { 1 },
+        };
+        self.walk(&walk, &|session| {
             let all = session.model.elements(database, key.as_bytes());
             let fits = |element: &Vec<u8>| {
                 pattern
@@ -85,30 +76,40 @@ impl Session {
                     .is_none_or(|pattern| glob_matches(pattern, element))
             };
             all.into_iter().filter(fits).collect()
-        };
+        })
+    }
+
+    /// Everything that is `wanted` from the first page to the last must come, and nothing may come that never was.
+    fn walk(
+        &mut self,
+        walk: &Walk<'_>,
+        wanted: &dyn Fn(&Session) -> BTreeSet<Vec<u8>>,
+    ) -> Result<(), Failure> {
+        let options = resolved(walk.options);
         let (mut always, mut ever) = (wanted(self), wanted(self));
         let mut seen = BTreeSet::new();
         let mut cursor = b"0".to_vec();
-        let mut changes = between.iter();
+        let mut changes = walk.between.iter();
         for _ in 0..SCAN_PAGES_MAX {
-            self.let_expire(options);
+            self.let_expire(walk.options);
             self.sweep()?;
-            let mut words: Vec<&[u8]> = vec![command.as_bytes(), key.as_bytes(), &cursor];
-            words.extend(resolved.iter().map(Vec::as_slice));
-            let reply = self.bare_bytes(connection, &words)?;
+            let mut words: Vec<&[u8]> = walk.start.iter().map(|word| word.as_bytes()).collect();
+            words.push(&cursor);
+            words.extend(options.iter().map(Vec::as_slice));
+            let reply = self.bare_bytes(walk.connection, &words)?;
             let Some((next, page)) = exemptions::scan_page(&reply) else {
-                return Err(self.divergence(b"a cursor and a page of elements", &reply));
+                return Err(self.divergence(b"a cursor and a page", &reply));
             };
-            seen.extend(page.into_iter().step_by(if has_values { 2 } else { 1 }));
+            seen.extend(page.into_iter().step_by(walk.step));
             if next == b"0" {
                 return self.judge_scan(&always, &ever, &seen);
             }
             cursor = next;
             if let Some(change) = changes.next() {
-                self.request(connection, change)?;
+                self.request(walk.connection, change)?;
             }
             let now_there = wanted(self);
-            always.retain(|element| now_there.contains(element));
+            always.retain(|one| now_there.contains(one));
             ever.extend(now_there);
         }
         Err(self.divergence(b"a walk that ends", b"a walk that goes on"))
@@ -138,10 +139,7 @@ impl Session {
 
     /// The keys of a database that a SCAN with these options is to return.
     fn matching(&self, database: usize, options: &Request) -> BTreeSet<Vec<u8>> {
-        let words: Vec<Vec<u8>> = options
-            .iter()
-            .map(|argument| argument.resolve(0, std::iter::empty()))
-            .collect();
+        let words = resolved(options);
         let (pattern, kind) = (last_option(&words, "MATCH"), last_option(&words, "TYPE"));
         let now = now_ms();
         let keys = self.model.keys(database).filter(|key| {
@@ -156,6 +154,14 @@ impl Session {
         });
         keys.map(<[u8]>::to_vec).collect()
     }
+}
+
+/// Options as they are sent: none of them is a moment or a dump.
+fn resolved(options: &Request) -> Vec<Vec<u8>> {
+    let words = options.iter();
+    words
+        .map(|argument| argument.resolve(0, std::iter::empty()))
+        .collect()
 }
 
 /// The argument behind the last option of this name.
