@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
-use super::StartError;
+use super::{StartError, pacing};
 
 /// Where the server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,6 +145,7 @@ fn open_tcp(at: SocketAddr, backlog: i32) -> io::Result<std::net::TcpListener> {
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_address(true)?;
+    pacing::avoid(&socket, at);
     socket.bind(&at.into())?;
     socket.listen(backlog)?;
     socket.set_nonblocking(true)?;
@@ -173,9 +174,10 @@ pub fn listen_unix(path: &Path, options: &ListenOptions) -> Result<StdUnixListen
 }
 
 /// Sets an accepted TCP socket up: small packets leave at once, a dead peer is noticed.
-pub fn prepare_tcp(stream: &std::net::TcpStream, keepalive_s: u64) -> io::Result<()> {
+pub fn prepare_tcp(stream: &std::net::TcpStream, peer: IpAddr, keepalive_s: u64) -> io::Result<()> {
     stream.set_nonblocking(true)?;
     stream.set_nodelay(true)?;
+    pacing::restore(stream, peer)?;
     if keepalive_s == 0 {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! The shell: tokio, listeners, timers, signals, threads.
 //!
 //! ```text
-//! main thread   accepts, signals, the idle sweep               (run, tcp_listeners, listener, tls)
+//! main thread   accepts, signals, the idle sweep               (run, tcp_listeners, listener, pacing, tls)
 //! worker 0..n   a runtime each: connections, batches, flush    (worker, connection, batch, flush)
 //! metrics       HTTP for Prometheus                            (metrics)
 //! background    housekeeping under the lock, hz times a second     (background, housekeeping)
@@ -41,6 +41,7 @@ pub mod locale;
 pub mod log_keeper;
 pub mod machine;
 pub mod metrics;
+mod pacing;
 pub mod peers;
 mod priority;
 mod run;

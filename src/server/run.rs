@@ -320,7 +320,7 @@ impl Acceptor {
             .tuning
             .keepalive_s
             .load(Ordering::Relaxed);
-        if let Err(error) = prepare_tcp(&stream, keepalive_s) {
+        if let Err(error) = prepare_tcp(&stream, peer.ip(), keepalive_s) {
             tracing::debug!(%error, %peer, "a connection was gone before it was served");
             return;
         }
