@@ -387,7 +387,7 @@ pub fn guess(input: &[u8], mut at: usize, max: usize, guesses: &mut Vec<Guess>) 
 
 /// The guess of the request at `at`, and where the request ends.
 #[inline]
-fn guess_one(input: &[u8], at: usize) -> Option<(Guess, usize)> {
+pub fn guess_one(input: &[u8], at: usize) -> Option<(Guess, usize)> {
     let (count, mut at) = short_number(input, at, b'*')?;
     let nowhere = at..at;
     let (mut name, mut key) = (nowhere.clone(), nowhere.clone());

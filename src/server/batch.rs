@@ -10,7 +10,6 @@
 use std::cell::{Cell, RefCell};
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -19,9 +18,10 @@ use tokio::sync::Notify;
 
 use super::Shared;
 use super::durability::SyncPolicy;
+use super::flush::Flush;
 use super::spin::SpinWait;
 use crate::keyspace::Keyspace;
-use crate::session::{Session, Step};
+use crate::session::{Session, Step, TOGETHER_MAX, look_ahead_together};
 
 /// How long a thread waits for the engine before it looks whether a script is late.
 pub(super) const ENGINE_WAIT: Duration = Duration::from_millis(10);
@@ -134,36 +134,67 @@ impl Batcher {
         }
     }
 
-    /// Sessions that were not executed stay before those that came meanwhile.
-    fn put_back(&self, mut left: Vec<Queued>) {
+    /// Carries out the sessions that are ready, as far as their replies are enough for one batch.
+    fn turn(&self, shared: &Shared, executed: &mut Vec<Waker>) -> Turn {
+        let mut batch = self.queue.replace(self.spare.take());
+        if batch.iter().any(|queued| queued.held.is_some()) {
+            batch.sort_by_key(|queued| queued.held.unwrap_or(u64::MAX));
+        }
+        let (count, lsn) = execute(shared, &mut batch);
+        executed.extend(batch.drain(..count).map(|queued| queued.waker));
+        let is_whole = batch.is_empty();
+        // Sessions that were not executed stay before those that came meanwhile.
         let mut queue = self.queue.borrow_mut();
-        left.append(&mut queue);
-        self.spare.replace(std::mem::replace(&mut *queue, left));
+        batch.append(&mut queue);
+        self.spare.replace(std::mem::replace(&mut *queue, batch));
+        Turn { lsn, is_whole }
     }
 
     /// The task that executes batches: runs until it is dropped.
-    pub async fn run(&self, shared: &Arc<Shared>) {
+    pub async fn run(&self, shared: &Shared, flush: &Flush) {
         let clock = &shared.server.clock;
+        let mut executed = Vec::new();
         loop {
             // A batch that ends with a sync is better begun late, by many.
             let may = self.may_spin && shared.durability.policy() != SyncPolicy::Always;
             let now_us = || clock.mono_us();
             self.spin.wait(&self.wake, may, now_us).await;
-            let mut batch = self.queue.replace(self.spare.take());
-            if batch.iter().any(|queued| queued.held.is_some()) {
-                batch.sort_by_key(|queued| queued.held.unwrap_or(u64::MAX));
+            let mut turn = self.turn(shared, &mut executed);
+            while turn.is_whole && flush.gathers(turn.lsn) {
+                // Who has become ready reads now.
+                tokio::task::yield_now().await;
+                if self.queue.borrow().is_empty() {
+                    break;
+                }
+                turn = self.turn(shared, &mut executed).behind(&turn);
             }
-            let executed = execute(shared, &mut batch);
-            for queued in batch.drain(..executed) {
-                queued.waker.wake();
+            flush.complete(turn.lsn);
+            for waker in executed.drain(..) {
+                waker.wake();
             }
-            let left = batch.len();
-            self.put_back(batch);
-            if left > 0 {
+            if !turn.is_whole {
                 // Those that have replies send them first.
                 tokio::task::yield_now().await;
                 self.wake.notify_one();
             }
+        }
+    }
+}
+
+/// What a turn of a [`Batcher`] came to.
+struct Turn {
+    /// What the replies of its sessions wait for.
+    lsn: u64,
+    /// Nobody is left who was ready.
+    is_whole: bool,
+}
+
+impl Turn {
+    /// This one and the one before it together.
+    fn behind(self, before: &Self) -> Self {
+        Self {
+            lsn: self.lsn.max(before.lsn),
+            ..self
         }
     }
 }
@@ -199,6 +230,14 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Looks up together what the next sessions ask for.
+    fn look_ahead(&mut self, batch: &[Queued]) {
+        if let Self::Whole(keyspace) = self {
+            let sessions = batch.iter().filter_map(|queued| queued.session.as_deref());
+            look_ahead_together(keyspace, sessions);
+        }
+    }
+
     /// Gives the lock to a thread that waits for it, if there is one.
     fn give_way(self) {
         let (Self::Whole(guard) | Self::Busy(guard)) = self;
@@ -221,14 +260,17 @@ impl Queued {
     }
 }
 
-/// Executes sessions in order until their replies are enough for one batch, and writes to the log what they did: how many
-/// were executed.
-fn execute(shared: &Shared, batch: &mut [Queued]) -> usize {
-    let clock = &shared.server.clock;
+/// Executes sessions in order until their replies are enough for one batch: how many were executed, and the LSN that their
+/// replies wait for.
+fn execute(shared: &Shared, batch: &mut [Queued]) -> (usize, u64) {
     let (mut lsn, mut reply_bytes, mut executed) = (0, 0, 0);
+    if batch.is_empty() {
+        return (executed, lsn);
+    }
+    let clock = &shared.server.clock;
     let mut engine = Engine::of(shared);
     let mut since_us = clock.mono_us();
-    for queued in batch {
+    for at in 0..batch.len() {
         if reply_bytes >= REPLY_BYTES_PER_BATCH {
             break;
         }
@@ -238,15 +280,13 @@ fn execute(shared: &Shared, batch: &mut [Queued]) -> usize {
             engine = Engine::of(shared);
             since_us = clock.mono_us();
         }
-        let (seen_lsn, bytes) = queued.execute(&mut engine, shared);
+        if at % TOGETHER_MAX == 0 {
+            engine.look_ahead(&batch[at..]);
+        }
+        let (seen_lsn, bytes) = batch[at].execute(&mut engine, shared);
         lsn = lsn.max(seen_lsn);
         reply_bytes += bytes;
         executed += 1;
     }
-    drop(engine);
-    if lsn > shared.durability.written_lsn() {
-        // A log that fails says so to whoever waits for it.
-        let _ = shared.durability.write_to(lsn);
-    }
-    executed
+    (executed, lsn)
 }

@@ -143,7 +143,9 @@ async fn work(
     });
     let taker = Rc::clone(&worker);
     let batch_task =
-        tokio::task::spawn_local(async move { taker.batcher.run(&taker.shared).await });
+        tokio::task::spawn_local(
+            async move { taker.batcher.run(&taker.shared, &taker.flush).await },
+        );
     let flusher = Rc::clone(&worker);
     let flush_task = tokio::task::spawn_local(async move { flusher.flush.run().await });
     let mut tasks = tokio::task::JoinSet::new();

@@ -1,10 +1,8 @@
 //! Carrying out requests: the checks in Redis's order, the command, what is counted and logged of it.
 
-use std::ops::Range;
 use std::sync::atomic::Ordering;
 
-use smallvec::SmallVec;
-
+use super::ahead::TOGETHER_MAX;
 use super::{Session, Step, Store};
 use crate::command::acl::{self, log::Context};
 use crate::command::argument::is_word;
@@ -23,10 +21,8 @@ use crate::command::{
 };
 use crate::keyspace::Keyspace;
 use crate::keyspace::change::Listener;
-use crate::resp::parser::Guess;
 use crate::resp::{ErrorReply, Proto, Reply, ReplyMark, text};
 use crate::storage;
-use crate::storage::TOGETHER_MAX;
 
 /// Most commands in one hold of the engine lock, so that other connections get their turn.
 pub const COMMANDS_PER_HOLD: usize = 64;
@@ -222,39 +218,6 @@ impl Session {
             }
         }
         Step::Again
-    }
-
-    /// Looks up what the next requests ask for together, from request number `number` of this hold on: their keys, or the
-    /// elements of one key, named or at an end.
-    fn look_ahead(&self, keyspace: &mut Keyspace, number: usize) {
-        let guesses = self.ahead.get(number..).unwrap_or_default();
-        if guesses.len() < 2 {
-            return;
-        }
-        let guesses = &guesses[..guesses.len().min(TOGETHER_MAX)];
-        let (input, _) = self.input.whole();
-        let words = |span: fn(&Guess) -> &Range<usize>| -> SmallVec<[&[u8]; TOGETHER_MAX]> {
-            let spans = guesses.iter().map(span);
-            spans.filter_map(|span| input.get(span.clone())).collect()
-        };
-        let keys = words(|guess| &guess.key);
-        if keys.windows(2).any(|pair| pair[0] != pair[1]) {
-            keyspace.look_ahead(self.client.db, &keys);
-            return;
-        }
-        let (Some(key), Some(first)) = (keys.first(), guesses.first()) else {
-            return;
-        };
-        if guesses.iter().all(|guess| !guess.element.is_empty()) {
-            let elements = words(|guess| &guess.element);
-            keyspace.look_ahead_in(self.client.db, key, &elements);
-        } else if let Some(is_last) = first.pops_last
-            && guesses
-                .iter()
-                .all(|guess| guess.pops_last == first.pops_last)
-        {
-            keyspace.look_ahead_at_end(self.client.db, key, is_last, guesses.len());
-        }
     }
 
     fn carry_out(&mut self, keyspace: &mut Keyspace, hold: &mut Hold<'_>) -> Verdict {

@@ -6,6 +6,7 @@
 //!
 //! Architecture invariant: nothing here reads a clock, a socket or a file, or waits.
 
+mod ahead;
 mod execution;
 mod input;
 mod store;
@@ -16,6 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+pub use ahead::{TOGETHER_MAX, look_ahead_together};
 pub use input::{Input, READ_BYTES};
 pub use store::{Fetch, OwnEngine, Store};
 

@@ -4,4 +4,5 @@ mod pushes;
 mod replies;
 mod shell;
 mod sockets;
+mod syncs;
 mod waits;

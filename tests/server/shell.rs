@@ -23,13 +23,18 @@ use redkeep::vfs::{OsClock, OsVfs};
 #[derive(Default)]
 pub struct FakeStore {
     pub lsn: AtomicU64,
+    /// Every command is a commit.
+    pub commits: AtomicBool,
 }
 
 impl Store for FakeStore {
     fn last_lsn(&self, _: &Keyspace) -> u64 {
         self.lsn.load(Ordering::SeqCst)
     }
-    fn begin_command(&self, _: &mut Keyspace, _: bool) {}
+    fn begin_command(&self, _: &mut Keyspace, _: bool) {
+        let commits = u64::from(self.commits.load(Ordering::SeqCst));
+        self.lsn.fetch_add(commits, Ordering::SeqCst);
+    }
     fn take_misses(&self, _: &mut Keyspace) -> Option<Box<dyn Fetch>> {
         None
     }
@@ -41,6 +46,10 @@ pub struct FakeLog {
     pub written: AtomicU64,
     pub synced: AtomicU64,
     pub asked: AtomicU64,
+    /// How long a sync takes: at first so long that no worker makes one by itself.
+    pub sync_us: AtomicU64,
+    /// Up to where workers have synced, each time.
+    pub syncs: Mutex<Vec<u64>>,
     pub failed: AtomicBool,
     wakers: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
 }
@@ -70,12 +79,17 @@ impl Durability for FakeLog {
     fn synced_lsn(&self) -> u64 {
         self.synced.load(Ordering::SeqCst)
     }
-    /// Syncs take so long that no worker makes one by itself.
     fn sync_us(&self) -> u64 {
-        u64::MAX
+        self.sync_us.load(Ordering::SeqCst)
     }
-    fn sync_to(&self, _: u64) -> Result<(), LogFailed> {
-        unreachable!("the test syncs")
+    fn sync_to(&self, lsn: u64) -> Result<(), LogFailed> {
+        if self.is_failed() {
+            return Err(LogFailed);
+        }
+        assert!(lsn <= self.written_lsn(), "only what is written is synced");
+        self.syncs.lock().push(lsn);
+        self.synced.fetch_max(lsn, Ordering::SeqCst);
+        Ok(())
     }
     fn request_sync(&self, lsn: u64) {
         self.asked.fetch_max(lsn, Ordering::SeqCst);
@@ -149,6 +163,8 @@ impl Shell {
             written: AtomicU64::new(0),
             synced: AtomicU64::new(0),
             asked: AtomicU64::new(0),
+            sync_us: AtomicU64::new(u64::MAX),
+            syncs: Mutex::default(),
             failed: AtomicBool::new(false),
             wakers: Mutex::default(),
         });

@@ -1,0 +1,97 @@
+//! Looking up together what the next requests ask for: most of what a look-up costs is waiting for memory.
+//!
+//! The requests are those of a pipeline, or the first ones of sessions that are carried out in one batch. What is looked up
+//! is a guess, which changes no answer.
+
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
+use super::Session;
+use crate::keyspace::Keyspace;
+use crate::resp::parser::{Guess, guess_one};
+pub use crate::storage::TOGETHER_MAX;
+
+/// What one request probably asks for.
+#[derive(Clone, Copy)]
+struct Wish<'a> {
+    key: &'a [u8],
+    /// An element of the set, hash or sorted set at the key, or empty.
+    element: &'a [u8],
+    /// The last member of the sorted set at the key is popped, or the first; None: neither.
+    pops_last: Option<bool>,
+}
+
+type Wishes<'a> = SmallVec<[Wish<'a>; TOGETHER_MAX]>;
+
+impl<'a> Wish<'a> {
+    fn of(guess: &Guess, input: &'a [u8]) -> Option<Self> {
+        let word = |span: &Range<usize>| input.get(span.clone());
+        Some(Self {
+            key: word(&guess.key)?,
+            element: word(&guess.element)?,
+            pops_last: guess.pops_last,
+        })
+    }
+}
+
+impl Session {
+    /// Looks up what the requests of this hold ask for, from number `number` on.
+    pub(super) fn look_ahead(&self, keyspace: &mut Keyspace, number: usize) {
+        let guesses = self.ahead.get(number..).unwrap_or_default();
+        let guesses = &guesses[..guesses.len().min(TOGETHER_MAX)];
+        let (input, _) = self.input.whole();
+        let wishes: Wishes<'_> = guesses
+            .iter()
+            .filter_map(|guess| Wish::of(guess, input))
+            .collect();
+        look_up(keyspace, self.client.db, &wishes);
+    }
+
+    /// What the only complete request asks for; None where there are more, for which the session looks itself.
+    fn only_wish(&self) -> Option<Wish<'_>> {
+        if !self.pending || !self.ahead.is_empty() {
+            return None;
+        }
+        let (input, start) = self.input.whole();
+        let (guess, _) = guess_one(input, start)?;
+        Wish::of(&guess, input)
+    }
+}
+
+/// Looks up what the first [`TOGETHER_MAX`] of the sessions that are carried out next ask for, as far as it is in the database
+/// of the first of them.
+pub fn look_ahead_together<'s>(
+    keyspace: &mut Keyspace,
+    sessions: impl Iterator<Item = &'s Session>,
+) {
+    let mut db = None;
+    let wishes: Wishes<'_> = sessions
+        .take(TOGETHER_MAX)
+        .filter(|session| *db.get_or_insert(session.client.db) == session.client.db)
+        .filter_map(Session::only_wish)
+        .collect();
+    look_up(keyspace, db.unwrap_or_default(), &wishes);
+}
+
+/// Looks up keys, or the elements of one key, named or at an end.
+fn look_up(keyspace: &mut Keyspace, db: u32, wishes: &[Wish<'_>]) {
+    let [first, others @ ..] = wishes else {
+        return;
+    };
+    if others.is_empty() {
+        return;
+    }
+    let words = |word: for<'w> fn(&Wish<'w>) -> &'w [u8]| -> SmallVec<[&[u8]; TOGETHER_MAX]> {
+        wishes.iter().map(word).collect()
+    };
+    if others.iter().any(|wish| wish.key != first.key) {
+        keyspace.look_ahead(db, &words(|wish| wish.key));
+    } else if wishes.iter().all(|wish| !wish.element.is_empty()) {
+        keyspace.look_ahead_in(db, first.key, &words(|wish| wish.element));
+    } else if let Some(is_last) = first.pops_last
+        && others.iter().all(|wish| wish.pops_last == first.pops_last)
+    {
+        keyspace.look_ahead_at_end(db, first.key, is_last, wishes.len());
+    }
+}
