@@ -6,16 +6,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use redkeep::storage::checkpoint::{Checkpoint, EngineLock};
 use redkeep::storage::log::Log;
-use redkeep::storage::{self, Engine, OnMiss, OpenOptions, Plan, Read, RootId, TreeId};
+use redkeep::storage::{self, Engine, Error, OnMiss, OpenOptions, Plan, Read, RootId, TreeId};
 use redkeep::vfs::{Clock, OsClock, OsVfs};
 
 use super::store::{KEY_BYTES, LOAD_KEYS, Store, VALUE_BYTES, key};
 
 /// Bytes of log after which a checkpoint is made: the server's default.
 const CHECKPOINT_BYTES: u64 = 64 << 20;
+
+/// So often a put reads what it misses while others have the engine; then it keeps them out, as the server does, so that it
+/// ends.
+const READS_OFF_THE_LOCK: u32 = 8;
 
 /// The engine behind its lock.
 struct Locked(Mutex<Engine>);
@@ -69,6 +73,21 @@ impl Keep {
             path: path.to_path_buf(),
             ends,
             checkpointer: Some(checkpointer),
+        }
+    }
+
+    /// Reads what was not in the cache, while others have the engine.
+    fn read_missed(&self, mut engine: MutexGuard<'_, Engine>) {
+        let pages = engine.missed().to_vec();
+        engine.pager_mut().begin_load(&pages);
+        let source = engine.source().clone();
+        drop(engine);
+        for page in pages {
+            let mut bytes = vec![0; source.page_bytes()];
+            source.read(page, &mut bytes).expect("a page");
+            let mut engine = self.engine.0.lock();
+            // Without room in the cache it is missed again.
+            let _ = engine.pager_mut().end_load(page, Some(&bytes));
         }
     }
 
@@ -137,18 +156,31 @@ impl Store for Keep {
         found
     }
 
-    fn put(&mut self, key: &[u8; KEY_BYTES], value: &[u8; VALUE_BYTES]) {
-        let mut engine = self.engine.0.lock();
-        engine.begin_command(OnMiss::Read);
-        engine.locate(self.tree, key).expect("a look-up");
-        engine.begin(Plan::Simple).expect("a transaction");
-        engine.put(self.tree, key, &[], value).expect("a put");
-        let lsn = engine.commit();
-        drop(engine);
+    fn put(&self, key: &[u8; KEY_BYTES], value: &[u8; VALUE_BYTES]) {
+        let mut tries = 0;
+        let lsn = loop {
+            let mut engine = self.engine.0.lock();
+            let on_miss = if tries < READS_OFF_THE_LOCK {
+                OnMiss::Note
+            } else {
+                OnMiss::Read
+            };
+            engine.begin_command(on_miss);
+            match engine.locate(self.tree, key) {
+                Ok(()) => {
+                    engine.begin(Plan::Simple).expect("a transaction");
+                    engine.put(self.tree, key, &[], value).expect("a put");
+                    break engine.commit();
+                }
+                Err(Error::Miss) => self.read_missed(engine),
+                Err(error) => panic!("a look-up: {error}"),
+            }
+            tries += 1;
+        };
         self.log.write_to(lsn).expect("a write");
     }
 
-    fn sync(&mut self) {
+    fn sync(&self) {
         self.log.sync_to(self.log.last_lsn()).expect("a sync");
     }
 }

@@ -51,13 +51,13 @@ impl Store for Lmdb {
             .sum()
     }
 
-    fn put(&mut self, key: &[u8; KEY_BYTES], value: &[u8; VALUE_BYTES]) {
+    fn put(&self, key: &[u8; KEY_BYTES], value: &[u8; VALUE_BYTES]) {
         let mut txn = self.env.write_txn().expect("a transaction");
         self.data.put(&mut txn, key, value).expect("a put");
         txn.commit().expect("a commit");
     }
 
-    fn sync(&mut self) {
+    fn sync(&self) {
         self.env.force_sync().expect("a sync");
     }
 }

@@ -1,13 +1,14 @@
 //! The storage engine alone beside LMDB and redb: the same data and the same work, in alternating rounds of one run.
 //!
 //! ```text
-//! cargo bench --bench engine -- [--keys N] [--seconds S] [--rounds N] [--cache-mb N] [--dir DIR] [get|put|log ...]
+//! cargo bench --bench engine -- [--keys N] [--seconds S] [--rounds N] [--cache-mb N] [--threads N] [--dir DIR] [get|put|log ...]
 //! ```
 //!
 //! - `get`: one key at random after the other.
 //! - `put`: one key at random a transaction, and a sync once a second. Redkeep: each commit is written to the log, so
 //!   that the end of the process loses nothing; LMDB: NOSYNC, and `env_sync` each second; redb: commits without
-//!   durability, and one immediate commit each second.
+//!   durability, and one immediate commit each second. With `--threads` so many threads put at once; LMDB and redb let one
+//!   of them write at a time.
 //! - `log`: bytes that Redkeep's log takes for the same SETs beside those of Redis's append-only file, and what the
 //!   checkpoints add.
 //!
@@ -40,6 +41,9 @@ struct Options {
     /// Cache of Redkeep and redb, in MiB; LMDB has the kernel's.
     #[arg(long, default_value_t = 1024)]
     cache_mb: u64,
+    /// Threads that put.
+    #[arg(long, default_value_t = 1)]
+    threads: u64,
     /// Where the files are made.
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -130,6 +134,27 @@ fn gets(store: &mut dyn Store, options: &Options, draw: &mut Draw) -> f64 {
 
 fn puts(store: &mut dyn Store, options: &Options, draw: &mut Draw) -> f64 {
     let begun = Instant::now();
+    let seeds: Vec<u64> = (0..options.threads).map(|_| draw.below(u64::MAX)).collect();
+    let store = &*store;
+    let done: u64 = std::thread::scope(|scope| {
+        let threads: Vec<_> = seeds
+            .iter()
+            .enumerate()
+            .map(|(number, seed)| {
+                scope.spawn(move || puts_of_one(store, options, *seed, number == 0))
+            })
+            .collect();
+        let counts = threads.into_iter().map(|it| it.join());
+        counts.map(|count| count.expect("puts")).sum()
+    });
+    store.sync();
+    done as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// Puts until the time is over, and syncs each second if this is the thread that `syncs`; how many.
+fn puts_of_one(store: &dyn Store, options: &Options, seed: u64, syncs: bool) -> u64 {
+    let begun = Instant::now();
+    let mut draw = Draw::new(seed);
     let mut synced = begun;
     let mut done = 0_u64;
     let mut value = [b'v'; VALUE_BYTES];
@@ -137,13 +162,12 @@ fn puts(store: &mut dyn Store, options: &Options, draw: &mut Draw) -> f64 {
         value[..8].copy_from_slice(&done.to_le_bytes());
         store.put(&key(draw.below(options.keys)), &value);
         done += 1;
-        if synced.elapsed() >= Duration::from_secs(1) {
+        if syncs && synced.elapsed() >= Duration::from_secs(1) {
             store.sync();
             synced = Instant::now();
         }
     }
-    store.sync();
-    done as f64 / begun.elapsed().as_secs_f64()
+    done
 }
 
 /// What a million SETs to random keys write, without and with checkpoints.

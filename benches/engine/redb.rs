@@ -59,11 +59,11 @@ impl Store for Redb {
             .sum()
     }
 
-    fn put(&mut self, key: &[u8; KEY_BYTES], value: &[u8; VALUE_BYTES]) {
+    fn put(&self, key: &[u8; KEY_BYTES], value: &[u8; VALUE_BYTES]) {
         self.change(Durability::None, &mut std::iter::once((*key, *value)));
     }
 
-    fn sync(&mut self) {
+    fn sync(&self) {
         self.change(Durability::Immediate, &mut std::iter::empty());
     }
 }

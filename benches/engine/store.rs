@@ -6,7 +6,7 @@ pub const VALUE_BYTES: usize = 64;
 pub const LOAD_KEYS: u64 = 1000;
 
 /// An engine with a file of its own.
-pub trait Store {
+pub trait Store: Sync {
     fn name(&self) -> &'static str;
 
     /// Puts the keys numbered `0 .. keys`, and makes them durable.
@@ -16,9 +16,9 @@ pub trait Store {
     fn get_all(&mut self, keys: &mut dyn Iterator<Item = [u8; KEY_BYTES]>) -> u64;
 
     /// One transaction with one change, which the next [`Store::sync`] makes durable.
-    fn put(&mut self, key: &[u8; KEY_BYTES], value: &[u8; VALUE_BYTES]);
+    fn put(&self, key: &[u8; KEY_BYTES], value: &[u8; VALUE_BYTES]);
 
-    fn sync(&mut self);
+    fn sync(&self);
 }
 
 /// The key with this number.
