@@ -117,10 +117,10 @@ impl Model {
         self.dumps.keys().map(Vec::as_slice)
     }
 
-    /// Whether a dump is that of a stream whose nodes have what is deleted in them, or less than they could have.
+    /// Whether a dump is that of a stream of whose last node an entry was deleted.
     pub fn is_dump_of_gaps(&self, dump: &[u8]) -> bool {
         match self.dumps.get(dump) {
-            Some(Value::Stream(stream)) => !stream.is_packed(),
+            Some(Value::Stream(stream)) => stream.last_node_has_gaps(),
             _ => false,
         }
     }

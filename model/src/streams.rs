@@ -57,9 +57,10 @@ pub struct Consumer {
 }
 
 impl Stream {
-    /// Whether its entries are in the nodes that they would come into anew.
-    pub fn is_packed(&self) -> bool {
-        nodes::are_packed(&self.nodes)
+    /// Whether its last node has deleted entries.
+    pub fn last_node_has_gaps(&self) -> bool {
+        let last = self.nodes.last();
+        last.is_some_and(|node| node.live() < node.items.len())
     }
 
     /// The entries that are there.

@@ -480,12 +480,14 @@ fn read_stream<R: Read>(reader: &mut R, keys: TreeId, key: &[u8]) -> Result<Stre
         entries_added: stored.head.entries_added,
         ..Stream::default()
     };
-    let all = StreamId::MIN..=StreamId::MAX;
+    let (all, mut node) = (StreamId::MIN..=StreamId::MAX, None);
     stored
         .entries
         .scan(reader, all, Direction::Forward, &mut |record| {
+            let begins_node = node.replace(record.node) != Some(record.node);
             out.entries.push(StreamEntry {
                 id: record.id,
+                begins_node,
                 items: record
                     .pairs
                     .iter()

@@ -175,11 +175,23 @@ impl Target<'_> {
     ) -> Result<(), Error> {
         let slot = self.slot(txn)?;
         let mut edit = Edit::open(txn, self.db, self.key, slot)?;
+        let limits = if stream.has_nodes() {
+            NodeLimits::NONE
+        } else {
+            limits
+        };
         for entry in &stream.entries {
+            if entry.begins_node {
+                edit.stream.head.node.close();
+            }
             let items: Vec<&[u8]> = entry.items.iter().map(Vec::as_slice).collect();
             edit.append(txn, entry.id, &items, limits)?;
         }
         let head = &mut edit.stream.head;
+        if let Some(last) = stream.last_node {
+            head.node.had(last.entries, last.bytes);
+        }
+        head.node.passes(head.last_id, stream.last_id);
         head.last_id = stream.last_id;
         head.max_deleted_id = stream.max_deleted_id;
         head.entries_added = stream.entries_added;

@@ -304,13 +304,18 @@ fn get_stream(json: &Json) -> Result<Stream, Fault> {
         if items.is_empty() || items.len() % 2 != 0 {
             return Err("an entry has fields and values in turn");
         }
-        Ok(StreamEntry { id: id(at)?, items })
+        Ok(StreamEntry {
+            id: id(at)?,
+            items,
+            begins_node: false,
+        })
     })?;
     let stream = Stream {
         last_id: id(&json["last_id"])?,
         max_deleted_id: id(&json["max_deleted_id"])?,
         entries_added: number(&json["entries_added"])?,
         groups: all(list(&json["groups"])?, group)?,
+        last_node: None,
         entries,
     };
     let last = stream.entries.last().map(|entry| entry.id);

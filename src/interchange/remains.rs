@@ -187,7 +187,11 @@ impl Left<'_> {
             if let Some(pairs) = pairs.filter(|pairs| pairs.len().is_multiple_of(2)) {
                 let id = StreamId::from_bytes(&element.key);
                 let items = pairs.iter().map(|item| item.bytes.to_vec()).collect();
-                stream.entries.push(StreamEntry { id, items });
+                stream.entries.push(StreamEntry {
+                    id,
+                    items,
+                    begins_node: false,
+                });
             }
         }
         // No entry is behind the last one.

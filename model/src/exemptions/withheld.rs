@@ -98,7 +98,7 @@ const WITHHELD: &[Withheld] = &[
             command.starts_with("restore")
                 && dump.is_some_and(|dump| pending.model.is_dump_of_gaps(dump))
         },
-        reason: "a server may leave out what is deleted, and fill the nodes again",
+        reason: "a server may leave out what is deleted, and the node is sooner full with it",
     },
     Withheld {
         before: MODELLED,

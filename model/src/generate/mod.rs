@@ -219,7 +219,7 @@ fn groups(
         1 => tracking::steps(features),
         1 => users::steps(features),
         1 => blocking::steps(features),
-        1 => sizes::steps(),
+        1 => prop_oneof![4 => sizes::steps(), 1 => sizes::restored_stream()],
     ];
     collection::vec(one, 1..=length)
         .prop_map(|groups| groups.concat())

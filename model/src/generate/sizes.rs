@@ -89,6 +89,32 @@ pub const SHAPES: &[Shape] = &[
     },
 ];
 
+/// A large stream without some of its first entries, as a dump brings it back: another key has the same nodes.
+pub fn restored_stream() -> BoxedStrategy<Vec<Step>> {
+    let stream = SHAPES.last().expect("the shape of streams");
+    (0..CONNECTIONS, 20..60_usize, 1..20_usize, 0..6_usize)
+        .prop_map(move |(connection, count, gone, dump_of)| {
+            let of = |requests| Step::Requests {
+                connection,
+                requests,
+            };
+            let begin = of(vec![words(&["DEL", "a", "b"])]);
+            let mut cut = words(&["XDEL", "a"]);
+            cut.extend((1..=gone).map(|number| Argument::text(&format!("1-{number}"))));
+            let dump = of(vec![cut, words(&["DUMP", "a"])]);
+            let mut restore = words(&["RESTORE", "b", "0"]);
+            restore.push(Argument::Dump(dump_of));
+            let keep = (count / 2).to_string();
+            let look = of(vec![
+                restore,
+                words(&["XTRIM", "b", "MAXLEN", "~", &keep]),
+                words(&["XINFO", "STREAM", "b"]),
+            ]);
+            vec![begin, of(fill(stream, "a", count, 70)), dump, look]
+        })
+        .boxed()
+}
+
 /// Fills a key, changes what it holds, and takes most of it out again.
 pub fn steps() -> BoxedStrategy<Vec<Step>> {
     let shape = (0..SHAPES.len()).prop_flat_map(|at| {

@@ -85,16 +85,6 @@ pub fn append(nodes: &mut Vec<Node>, id: Id, pairs: Vec<Vec<u8>>) {
     });
 }
 
-/// Whether the entries would come into the same nodes if they were added anew.
-pub fn are_packed(nodes: &[Node]) -> bool {
-    let mut packed = Vec::new();
-    let items = nodes.iter().flat_map(|node| &node.items);
-    for item in items.filter(|item| !item.deleted) {
-        append(&mut packed, item.id, item.pairs.clone());
-    }
-    packed == nodes
-}
-
 /// Deletes an entry; a node without any is gone.
 pub fn delete(nodes: &mut Vec<Node>, id: Id) -> bool {
     let items = nodes.iter_mut().flat_map(|node| &mut node.items);

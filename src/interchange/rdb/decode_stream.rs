@@ -12,7 +12,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::{
-    Consumer, Group, Input, Pending, RdbError, Stream, StreamEntry, StreamId, kind, listpack,
+    Consumer, Group, Input, LastNode, Pending, RdbError, Stream, StreamEntry, StreamId, kind,
+    listpack,
 };
 
 const FLAG_DELETED: u64 = 1;
@@ -22,7 +23,7 @@ pub(super) const FLAG_SAME_FIELDS: u64 = 2;
 pub fn stream(input: &mut Input<'_>, kind: u8) -> Result<Stream, RdbError> {
     let mut stream = Stream::default();
     for _ in 0..input.count(2)? {
-        node(input, &mut stream.entries)?;
+        node(input, &mut stream)?;
     }
     let length = input.length()?;
     if length != stream.entries.len() as u64 {
@@ -92,14 +93,15 @@ impl Elements {
     }
 }
 
-fn node(input: &mut Input<'_>, entries: &mut Vec<StreamEntry>) -> Result<(), RdbError> {
+fn node(input: &mut Input<'_>, stream: &mut Stream) -> Result<(), RdbError> {
     let at = input.at();
     let key = input.string()?;
     let Ok(key) = <[u8; 16]>::try_from(key.as_slice()) else {
         return input.damage("a stream's node has no id");
     };
     let first = StreamId::from_bytes(&key);
-    let list = listpack::read(&input.string()?, at)?.into_iter();
+    let packed = input.string()?;
+    let list = listpack::read(&packed, at)?.into_iter();
     let mut elements = Elements { list, at };
     let (count, deleted) = (elements.count()?, elements.count()?);
     let mut master = Vec::new();
@@ -107,14 +109,21 @@ fn node(input: &mut Input<'_>, entries: &mut Vec<StreamEntry>) -> Result<(), Rdb
         master.push(elements.text()?);
     }
     elements.number()?;
-    let before = entries.len();
+    let before = stream.entries.len();
     for _ in 0..count + deleted {
         if let Some(entry) = entry(&mut elements, first, &master)? {
-            entries.push(entry);
+            stream.entries.push(entry);
         }
     }
-    if elements.list.len() > 0 || entries.len() - before != count {
+    if elements.list.len() > 0 || stream.entries.len() - before != count {
         return Err(elements.damage());
+    }
+    if let Some(first) = stream.entries.get_mut(before) {
+        first.begins_node = true;
+        stream.last_node = (deleted > 0).then_some(LastNode {
+            entries: (count + deleted) as u64,
+            bytes: packed.len() as u64,
+        });
     }
     Ok(())
 }
@@ -143,7 +152,11 @@ fn entry(
         }
     }
     elements.number()?;
-    Ok((flags & FLAG_DELETED == 0).then_some(StreamEntry { id, items }))
+    Ok((flags & FLAG_DELETED == 0).then_some(StreamEntry {
+        id,
+        items,
+        begins_node: false,
+    }))
 }
 
 fn group(input: &mut Input<'_>, kind: u8, stream: &Stream) -> Result<Group, RdbError> {

@@ -6,7 +6,7 @@ use super::decode_stream::FLAG_SAME_FIELDS;
 use super::encode::Output;
 use super::{Group, Stream, StreamEntry, StreamId, kind, listpack};
 
-/// Entries of a node.
+/// Entries of a node, where it is not known which stand together.
 const NODE_ENTRIES_MAX: usize = 100;
 /// Bytes of a node after which another begins.
 const NODE_BYTES_MAX: usize = 4096;
@@ -15,7 +15,12 @@ const ELEMENTS_FIXED: usize = 3;
 
 /// Writes a stream as a value of this kind.
 pub fn stream(out: &mut Output<'_>, stream: &Stream, kind: u8) -> io::Result<()> {
-    let nodes = nodes(&stream.entries);
+    let nodes: Vec<_> = if stream.has_nodes() {
+        let same_node = |_: &StreamEntry, next: &StreamEntry| !next.begins_node;
+        stream.entries.chunk_by(same_node).collect()
+    } else {
+        filled_nodes(&stream.entries)
+    };
     out.length(nodes.len() as u64)?;
     for node in nodes {
         out.string(&node[0].id.to_bytes())?;
@@ -41,8 +46,8 @@ fn id(out: &mut Output<'_>, id: StreamId) -> io::Result<()> {
     out.length(id.seq)
 }
 
-/// The entries in nodes.
-fn nodes(entries: &[StreamEntry]) -> Vec<&[StreamEntry]> {
+/// The entries in nodes that are filled anew.
+fn filled_nodes(entries: &[StreamEntry]) -> Vec<&[StreamEntry]> {
     let mut nodes = Vec::new();
     let (mut from, mut bytes) = (0, 0);
     for (at, entry) in entries.iter().enumerate() {

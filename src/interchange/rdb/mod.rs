@@ -19,7 +19,7 @@ pub mod payload;
 pub mod value;
 
 pub use input::Input;
-pub use value::{Consumer, Field, Group, Pending, Stream, StreamEntry, Value};
+pub use value::{Consumer, Field, Group, LastNode, Pending, Stream, StreamEntry, Value};
 
 use crate::keyspace::stream::id::StreamId;
 

@@ -112,13 +112,19 @@ mod tests {
             text().prop_map(|value| vec![b"a".to_vec(), value.clone(), b"b".to_vec(), value]),
             (text(), text()).prop_map(|(name, value)| vec![name, value]),
         ];
-        let entries = prop::collection::btree_map(id(), items, 0..250);
+        let begins = prop::bool::weighted(0.02);
+        let entries = prop::collection::btree_map(id(), (items, begins), 0..250);
         let groups = prop::collection::btree_map(text(), group(), 0..3);
         (entries, groups, id(), any::<u64>()).prop_map(|(entries, groups, last_id, added)| {
-            let entry = |(id, items)| StreamEntry { id, items };
+            let entry = |(at, (id, (items, begins)))| StreamEntry {
+                id,
+                items,
+                begins_node: at == 0 || begins,
+            };
             let named = |(name, group)| Group { name, ..group };
             Value::Stream(Box::new(Stream {
-                entries: entries.into_iter().map(entry).collect(),
+                entries: entries.into_iter().enumerate().map(entry).collect(),
+                last_node: None,
                 last_id,
                 max_deleted_id: last_id,
                 entries_added: added,

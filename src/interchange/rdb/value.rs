@@ -33,6 +33,8 @@ impl Field {
 pub struct StreamEntry {
     pub id: StreamId,
     pub items: Vec<Vec<u8>>,
+    /// It is the first that is left of a node of Redis's. No entry is, where nodes are not known.
+    pub begins_node: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +45,25 @@ pub struct Stream {
     pub max_deleted_id: StreamId,
     /// How many entries it ever had.
     pub entries_added: u64,
+    /// None: nothing is known of it but the entries that it has.
+    pub last_node: Option<LastNode>,
     pub groups: Vec<Group>,
+}
+
+impl Stream {
+    /// Whether it is known which entries stand together.
+    pub fn has_nodes(&self) -> bool {
+        self.entries.first().is_some_and(|entry| entry.begins_node)
+    }
+}
+
+/// The last node of a stream: what decides whether the next entry goes there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastNode {
+    /// Entries that it ever had.
+    pub entries: u64,
+    /// Bytes of its listpack.
+    pub bytes: u64,
 }
 
 /// A consumer group.

@@ -168,7 +168,13 @@ impl Node {
         flags + id + count + texts + integer_bytes(items)
     }
 
-    /// The last entry of the node is gone.
+    /// So many entries were added, those included that are gone, and Redis takes so many bytes for them.
+    pub fn had(&mut self, entries: u64, bytes: u64) {
+        self.entries = entries.min(u64::from(u16::MAX)) as u16;
+        self.bytes = bytes.min(THREE_BYTES_MAX) as u32;
+    }
+
+    /// The next entry goes to another node.
     pub fn close(&mut self) {
         self.entries = 0;
     }
