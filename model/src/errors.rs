@@ -17,10 +17,14 @@ pub fn err(text: &str) -> Failure {
     Failure(format!("ERR {text}").into_bytes())
 }
 
-/// `-ERR` followed by bytes from the client; line ends in them become spaces.
+/// `-ERR` followed by bytes from the client; line ends in them become spaces, those behind them are left out.
 pub fn err_bytes(parts: &[&[u8]]) -> Failure {
     let mut text = b"ERR ".to_vec();
-    for byte in parts.concat() {
+    let mut bytes = parts.concat();
+    while bytes.ends_with(b"\r") || bytes.ends_with(b"\n") {
+        bytes.pop();
+    }
+    for byte in bytes {
         text.push(if byte == b'\r' || byte == b'\n' {
             b' '
         } else {

@@ -151,7 +151,18 @@ struct Conditions {
 }
 
 pub fn zadd(call: &mut Call) -> Outcome {
-    let mut conditions = Conditions::default();
+    add(call, Conditions::default())
+}
+
+pub fn zincrby(call: &mut Call) -> Outcome {
+    let conditions = Conditions {
+        incr: true,
+        ..Conditions::default()
+    };
+    add(call, conditions)
+}
+
+fn add(call: &mut Call, mut conditions: Conditions) -> Outcome {
     let mut index = 2;
     while index < call.args.len() {
         match call.arg(index).to_ascii_lowercase().as_slice() {
@@ -165,18 +176,6 @@ pub fn zadd(call: &mut Call) -> Outcome {
         }
         index += 1;
     }
-    add(call, conditions, index)
-}
-
-pub fn zincrby(call: &mut Call) -> Outcome {
-    let conditions = Conditions {
-        incr: true,
-        ..Conditions::default()
-    };
-    add(call, conditions, 2)
-}
-
-fn add(call: &mut Call, conditions: Conditions, first: usize) -> Outcome {
     let Conditions {
         nx,
         xx,
@@ -185,7 +184,7 @@ fn add(call: &mut Call, conditions: Conditions, first: usize) -> Outcome {
         ch,
         incr,
     } = conditions;
-    let words = &call.args[first..];
+    let words = &call.args[index..];
     if words.is_empty() || words.len() % 2 == 1 {
         return Err(errors::syntax());
     }

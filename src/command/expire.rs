@@ -172,11 +172,11 @@ fn tell(call: &mut Call, relative: bool, in_seconds: bool) -> Outcome {
                 expires_ms.saturating_sub(now_ms)
             } else {
                 expires_ms
-            } as i64;
+            };
             if in_seconds {
-                ms.wrapping_add(500) / 1000
+                (ms.saturating_add(500) / 1000) as i64
             } else {
-                ms
+                ms as i64
             }
         }
     };

@@ -198,12 +198,15 @@ impl Reply {
 
     /// An error line. Line ends inside become spaces.
     pub fn error(&mut self, error: &ErrorReply) {
-        self.line_bytes(b'-', &text::to_bytes(&error.0));
+        self.error_bytes(&text::to_bytes(&error.0));
     }
 
-    /// An error line whose text need not be UTF-8: it repeats what a client sent.
+    /// An error line whose text need not be UTF-8: it repeats what a client sent. Line ends behind the text are no part
+    /// of it, as in Redis.
     pub fn error_bytes(&mut self, text: &[u8]) {
-        self.line_bytes(b'-', text);
+        let is_end = |&&byte: &&u8| byte == b'\r' || byte == b'\n';
+        let ends = text.iter().rev().take_while(is_end).count();
+        self.line_bytes(b'-', &text[..text.len() - ends]);
     }
 
     fn line(&mut self, kind: u8, text: &str) {

@@ -120,7 +120,7 @@ fn flush() -> Arguments {
 fn expire(amount: One) -> Arguments {
     let conditions = some(
         vec![one(word(&[
-            "NX", "XX", "GT", "LT", "XX", "GT", "LT", "FOO",
+            "NX", "XX", "GT", "LT", "XX", "GT", "LT", "FOO", "FOO\r\n",
         ]))],
         2,
     );

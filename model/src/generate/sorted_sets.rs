@@ -10,7 +10,11 @@ use super::{Argument, Arguments, Request, Row, Step, row};
 
 pub const ROWS: &[Row] = &[
     row("zadd", 14, zadd),
-    row("zincrby", 4, || all(vec![sorted(), score(), member()])),
+    row("zincrby", 4, || {
+        let option = word(&["NX", "XX", "GT", "LT", "CH", "INCR"]);
+        let increment = prop_oneof![15 => score(), 1 => option].boxed();
+        all(vec![sorted(), increment, member()])
+    }),
     row("zrem", 4, || sequence(vec![one(sorted()), members(1)])),
     row("zcard", 1, || one(sorted())),
     row("zscore", 2, || all(vec![sorted(), member()])),

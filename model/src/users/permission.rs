@@ -2,7 +2,6 @@
 
 use super::User;
 use super::selector::Refused;
-use crate::commands::up_to_nul;
 use crate::named_keys;
 use crate::state::{Call, ConnectionId, Model};
 use crate::table::{self, Declared};
@@ -47,7 +46,7 @@ impl Denied {
             b" has no permissions to ",
             verb,
             b" the '",
-            up_to_nul(object, usize::MAX),
+            object,
             b"' ",
             noun.as_bytes(),
         ];

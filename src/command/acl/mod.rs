@@ -37,7 +37,7 @@ impl Denial {
         verbose: bool,
     ) -> String {
         let user = text::of_bytes(&account.name);
-        let word = |word: usize| text::of_bytes(until_nul(args[word]));
+        let word = |word: usize| text::of_bytes(args[word]);
         match self {
             Self::Command => format!(
                 "User {user} has no permissions to run the '{}' command",

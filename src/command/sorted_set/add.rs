@@ -97,11 +97,13 @@ pub fn zadd(call: &mut Call) -> Outcome {
 
 /// ZINCRBY key increment member
 pub fn zincrby(call: &mut Call) -> Outcome {
+    let mut words = &call.args[2..];
+    // An increment that is a word of ZADD is taken for that, and then a score is missing.
     let options = Options {
         increments: true,
-        ..Options::default()
+        ..Options::take(&mut words)
     };
-    add_words(call, options, &call.args[2..])
+    add_words(call, options, words)
 }
 
 fn add_words(call: &mut Call, options: Options, words: &[&[u8]]) -> Outcome {
