@@ -22,7 +22,7 @@ const BAD_FREQUENCY: ErrorReply =
 /// DUMP key
 pub fn dump(call: &mut Call<'_>) -> Outcome {
     let (db, key) = (call.client.db, call.args[1]);
-    let entry = call.keyspace.lookup(db, key, call.now_ms, Look::INSPECT)?;
+    let entry = call.keyspace.lookup(db, key, call.now_ms, Look::READ)?;
     let Some(entry) = entry else {
         call.out.null();
         return Ok(());

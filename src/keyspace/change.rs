@@ -292,6 +292,36 @@ impl Changes {
         self.list.len()
     }
 
+    /// What changed behind the first `len` is taken back. Keys that were missing or due were met all the same.
+    pub(super) fn undo(&mut self, len: usize) {
+        for change in self.list.split_off(len) {
+            let was_met = match &change {
+                Change::Event {
+                    class: Class::Miss, ..
+                } => true,
+                Change::Event {
+                    db,
+                    key,
+                    class: Class::Expired,
+                    ..
+                }
+                | Change::Touched {
+                    db,
+                    key,
+                    expired: true,
+                } => self.has_met(*db, key),
+                _ => false,
+            };
+            if was_met {
+                self.list.push(change);
+            }
+        }
+        for before in self.due.values_mut().flat_map(BTreeMap::values_mut) {
+            *before = (*before).min(len);
+        }
+    }
+
+    /// What happened behind the first `len` has not happened.
     pub(super) fn cut(&mut self, len: usize) {
         self.list.truncate(len);
         for keys in self.due.values_mut() {

@@ -501,7 +501,7 @@ impl Keyspace {
             self.stats.dirty = dirty;
             (self.stats.expired_keys, self.stats.expired_fields) = expired;
             self.stats.forms = forms;
-            self.changes.cut(changes);
+            self.changes.undo(changes);
             self.rollback();
         }
         result

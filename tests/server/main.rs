@@ -1,5 +1,6 @@
 //! The shell and the session over real sockets, with a log that only the tests know.
 
+mod events;
 mod pushes;
 mod replies;
 mod shell;

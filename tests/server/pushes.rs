@@ -462,6 +462,12 @@ fn a_key_that_is_met_when_due_expires_once() {
     client.check("SET l w\r\nDEL l\r\n", "+OK\r\n:1\r\n");
     listener.expect(&event("expired", "l"));
     client.check("DEL l\r\n", ":0\r\n");
+    client.check("SET l v PX 1\r\n", "+OK\r\n");
+    std::thread::sleep(Duration::from_millis(5));
+    // A command that fails has met it all the same.
+    client.check("LSET l 0 w\r\n", "-ERR no such key\r\n");
+    listener.expect(&event("expired", "l"));
+    client.check("DBSIZE\r\n", ":0\r\n");
     client.check("PUBLISH end m\r\n", ":1\r\n");
     listener.expect(&bulks('*', &["pmessage", "*", "end", "m"]));
 }

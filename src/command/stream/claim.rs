@@ -6,12 +6,12 @@ use super::read_group::{consumer, open};
 use super::record_reply;
 use super::told::Told;
 use crate::command::argument::{integer, integer_in, is_word};
-use crate::command::{Call, Failure, Outcome, errors, kind};
-use crate::keyspace::Txn;
+use crate::command::{Call, Failure, Outcome, errors};
 use crate::keyspace::header::Kind;
 use crate::keyspace::stream::Stream;
 use crate::keyspace::stream::group::{Consumer, Group, Pending};
 use crate::keyspace::stream::id::StreamId;
+use crate::keyspace::{Look, Slot, Txn};
 use crate::resp::ErrorReply;
 use crate::storage::{Error, Plan, Seek};
 
@@ -211,19 +211,18 @@ impl<'a> Claiming<'a> {
     }
 }
 
-/// Opens the stream and the group that the words name.
+/// Opens the stream and the group that the words name, at the slot of the key.
 fn opened(
     txn: &mut Txn<'_>,
     db: u32,
     args: &[&[u8]],
-    now_ms: u64,
+    slot: &Slot,
 ) -> Result<(Stream, Group), Failure> {
     let (key, name) = (args[1], args[2]);
-    let slot = kind::read_slot(txn, db, key, now_ms, Kind::Stream)?;
-    let found = if slot.exists() {
-        open(txn, db, key, name)?
-    } else {
-        None
+    let found = match slot.header() {
+        Some(header) if header.kind != Kind::Stream => return Err(errors::WRONG_TYPE.into()),
+        Some(_) => open(txn, db, key, name)?,
+        None => None,
     };
     Ok(found.ok_or_else(|| errors::stream_no_group(key, name))?)
 }
@@ -234,7 +233,8 @@ pub fn xclaim(call: &mut Call<'_>) -> Outcome {
     let (db, args, now_ms) = (call.client.db, call.args, call.now_ms);
     let mut moved = false;
     let claiming = call.keyspace.write(Plan::Savepoint, |txn| {
-        let (stream, mut group) = opened(txn, db, args, now_ms)?;
+        let (slot, ()) = txn.inspect(db, args[1], now_ms, Look::READ, |_| ())?;
+        let (stream, mut group) = opened(txn, db, args, &slot)?;
         let idle_ms_min = idle_min(args[4], "XCLAIM")?;
         let ids: Vec<StreamId> = args[5..]
             .iter()
@@ -304,12 +304,13 @@ fn auto_options(mut words: &[&[u8]]) -> Result<(u64, bool), ErrorReply> {
 /// XAUTOCLAIM key group consumer min-idle-time start [COUNT count] [JUSTID]
 pub fn xautoclaim(call: &mut Call<'_>) -> Outcome {
     let (db, args, now_ms) = (call.client.db, call.args, call.now_ms);
-    // The kind of the value comes first only after the words.
-    let idle_ms_min = idle_min(args[4], "XAUTOCLAIM")?;
-    let start = id_word::start(args[5])?;
-    let (count, just_id) = auto_options(&args[6..])?;
     let (claiming, next, gone) = call.keyspace.write(Plan::Savepoint, |txn| {
-        let (stream, group) = opened(txn, db, args, now_ms)?;
+        // The key is looked up first, but what is there matters only where the words are right.
+        let (slot, ()) = txn.inspect(db, args[1], now_ms, Look::READ, |_| ())?;
+        let idle_ms_min = idle_min(args[4], "XAUTOCLAIM")?;
+        let start = id_word::start(args[5])?;
+        let (count, just_id) = auto_options(&args[6..])?;
+        let (stream, group) = opened(txn, db, args, &slot)?;
         if count >= COUNT_ALLOCATED_MAX {
             return Err(errors::STREAM_CLAIM_MEMORY.into());
         }

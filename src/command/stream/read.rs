@@ -27,6 +27,10 @@ pub fn xread(call: &mut Call<'_>) -> Outcome {
             found.push((*key, stream, after));
         }
     }
+    // Redis looks up again what it has checked, which counts, and tells who listens of keys that are not there.
+    for key in ask.keys {
+        stream(call, key)?;
+    }
     if found.is_empty() {
         return block(call, &ask, &last_ids);
     }

@@ -104,6 +104,10 @@ fn check(txn: &mut Txn<'_>, db: u32, ask: &Ask<'_>, now_ms: u64) -> Result<Vec<F
         }
         from.push(From::parse(word)?);
     }
+    // Redis looks up again what it has checked, which counts.
+    for key in ask.keys {
+        kind::read_slot(txn, db, key, now_ms, Kind::Stream)?;
+    }
     Ok(from)
 }
 
