@@ -604,3 +604,6 @@ impl Keyspace {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

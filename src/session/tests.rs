@@ -7,6 +7,7 @@ mod freeing;
 mod memory;
 mod transactions;
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
@@ -19,7 +20,10 @@ use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::resp::{Stream, StreamError};
 use crate::storage;
-use crate::vfs::{Clock, OsVfs};
+use crate::vfs::Clock;
+use crate::vfs::mem::MemVfs;
+
+const FILE: &str = "data.keep";
 
 /// A clock that a test moves.
 #[derive(Debug, Default)]
@@ -70,18 +74,20 @@ struct World {
     server: Server,
     store: FakeStore,
     keyspace: Keyspace,
-    _dir: tempfile::TempDir,
 }
 
 impl World {
     fn new() -> Self {
+        Self::over(&MemVfs::default(), &storage::OpenOptions::new([1; 16]))
+    }
+
+    fn over(vfs: &MemVfs, options: &storage::OpenOptions) -> Self {
         let clock = Arc::new(HandClock(AtomicU64::new(1_700_000_000_000_000)));
-        let dir = tempfile::tempdir().unwrap();
         let (engine, _) = storage::open(
-            &OsVfs,
+            vfs,
             Arc::clone(&clock) as Arc<dyn Clock>,
-            &dir.path().join("data.keep"),
-            &storage::OpenOptions::new([1; 16]),
+            Path::new(FILE),
+            options,
             &mut |_, _| {},
         )
         .expect("a new file");
@@ -90,7 +96,6 @@ impl World {
             server: Server::new(Arc::new(Config::default()), clock),
             store: FakeStore::default(),
             keyspace: Keyspace::new(engine, 16, 1, 0).expect("an empty file"),
-            _dir: dir,
         }
     }
 

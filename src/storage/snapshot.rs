@@ -70,6 +70,7 @@ pub struct Snapshot {
     roots: StdArc<Vec<(RootId, Desc)>>,
     source: PageSource,
     hold: Arc<Hold>,
+    is_refused: bool,
 }
 
 impl Snapshot {
@@ -84,6 +85,15 @@ impl Snapshot {
             roots: StdArc::new(roots),
             source,
             hold,
+            is_refused: false,
+        }
+    }
+
+    /// One that no tree is read from.
+    pub(super) fn refused(self) -> Self {
+        Self {
+            is_refused: true,
+            ..self
         }
     }
 
@@ -95,6 +105,7 @@ impl Snapshot {
             nested: Vec::new(),
             pages: Buffers::new(self.source.clone()),
             _hold: self.hold.clone(),
+            is_refused: self.is_refused,
         }
     }
 
@@ -113,6 +124,7 @@ pub struct Reader {
     nested: Vec<Nested>,
     pages: Buffers,
     _hold: Arc<Hold>,
+    is_refused: bool,
 }
 
 impl Read for Reader {
@@ -132,6 +144,9 @@ impl Read for Reader {
     }
 
     fn root(&mut self, id: RootId) -> Result<TreeId, Error> {
+        if self.is_refused {
+            return Err(Error::Poisoned);
+        }
         let at = self
             .root_ids
             .iter()

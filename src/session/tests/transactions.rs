@@ -28,6 +28,19 @@ fn publishes(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
+/// No page can be written any more.
+fn breaks_disk(call: &mut Call<'_>) -> Outcome {
+    let disk = BROKEN.lock();
+    let disk = disk.as_ref().expect("the test lends its disk");
+    disk.fail_writes(Path::new(FILE), true);
+    call.out.ok();
+    Ok(())
+}
+
+static BROKEN: Mutex<Option<MemVfs>> = Mutex::new(None);
+
+static BREAKING: LazyLock<Bindings> = LazyLock::new(|| BOUND.clone().with("time", breaks_disk));
+
 static TRANSACTIONS: LazyLock<Bindings> = LazyLock::new(|| {
     BOUND
         .clone()
@@ -287,4 +300,38 @@ fn a_transaction_counts_what_it_has_added_to_a_large_collection() {
     );
     assert!(done.contains("*2000\r\n"), "{done}");
     assert!(done.ends_with(":0\r\n"), "{done}");
+}
+
+/// The descriptor of a changed collection is put into its key's cell when everything else is done, and that may need a page to
+/// be written. What could not be written was once acknowledged.
+#[test]
+fn what_cannot_be_completed_is_refused_and_undone() {
+    let vfs = MemVfs::default();
+    let options = storage::OpenOptions {
+        page_bytes: 512,
+        cache_bytes: 64 * 512,
+        ..storage::OpenOptions::new([1; 16])
+    };
+    let mut world = World::over(&vfs, &options);
+    let mut session = world.session(&BREAKING);
+    let mut ask = |bytes: &str| {
+        world.keyspace.engine.begin_command(OnMiss::Read);
+        world.ask(&mut session, bytes)
+    };
+    for n in 1..200 {
+        assert_eq!(ask(&format!("SADD set m{n}\r\n")), ":1\r\n");
+    }
+    // More than the pool holds; what it holds is not written yet, the pages of the set among that.
+    let value = "v".repeat(100);
+    for n in 0..500 {
+        assert_eq!(ask(&format!("SET other{n} {value}\r\n")), "+OK\r\n");
+    }
+    assert_eq!(ask("SADD set m0\r\n"), ":1\r\n");
+    *BROKEN.lock() = Some(vfs.clone());
+    let reply = ask("MULTI\r\nSADD set new\r\nTIME\r\nEXEC\r\n");
+    vfs.fail_writes(Path::new(FILE), false);
+    let last = reply.lines().last().expect("a reply");
+    assert!(last.starts_with('-'), "{reply}");
+    assert_eq!(ask("SCARD set\r\n"), ":200\r\n");
+    assert_eq!(ask("SISMEMBER set new\r\n"), ":0\r\n");
 }

@@ -439,7 +439,8 @@ impl Engine {
         self.replayed = lsn;
     }
 
-    /// Takes a snapshot of every root: O(roots), readable from any thread.
+    /// Takes a snapshot of every root: O(roots), readable from any thread; or one that refuses every read, for the same
+    /// reason as [`Engine::write_nested_back`].
     pub fn snapshot(&mut self) -> Snapshot {
         assert!(self.txn.is_none(), "a snapshot has whole transactions");
         let stamp = if self.planted.has(Bug::M38SnapshotDoesNotFreeze) {
@@ -452,12 +453,16 @@ impl Engine {
         }
         self.snapshots_since_us.insert(stamp, self.clock.mono_us());
         let roots = self.roots.iter().map(|r| (r.id, r.desc)).collect();
-        Snapshot::new(
+        let snapshot = Snapshot::new(
             roots,
             stamp,
             self.pager.source().clone(),
             self.registry.clone(),
-        )
+        );
+        match self.has_dirty_nested {
+            true => snapshot.refused(),
+            false => snapshot,
+        }
     }
 
     /// How many snapshots are held, as far as the engine has heard of their ends.

@@ -1,7 +1,7 @@
 //! A database in memory that can be built through the engine, damaged and checked.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -16,155 +16,10 @@ use crate::storage::pager::OnMiss;
 use crate::storage::read::{Read, RootId};
 use crate::storage::tree::Seek;
 use crate::storage::{Error, OpenError};
-use crate::vfs::{OpenMode, OsClock, Vfs, VfsError, VfsErrorKind, VfsFile, VfsResult};
+use crate::vfs::OsClock;
+pub(in crate::storage) use crate::vfs::mem::MemVfs;
 
 pub(in crate::storage) const PAGE: usize = 512;
-
-type Bytes = Arc<Mutex<Vec<u8>>>;
-
-/// Files in memory. Through a handle that was opened for reading nothing is written.
-#[derive(Clone, Debug, Default)]
-pub(in crate::storage) struct MemVfs {
-    files: Arc<Mutex<BTreeMap<PathBuf, Bytes>>>,
-}
-
-#[derive(Debug)]
-struct Handle {
-    bytes: Bytes,
-    path: PathBuf,
-    may_write: bool,
-}
-
-fn not_found(path: &Path) -> VfsError {
-    VfsError {
-        kind: VfsErrorKind::NotFound,
-        op: "open",
-        path: path.to_path_buf(),
-        offset: None,
-        effect_unknown: false,
-        message: "no such file".to_owned(),
-    }
-}
-
-impl MemVfs {
-    pub(in crate::storage) fn bytes(&self, path: &Path) -> Vec<u8> {
-        self.files.lock()[path].lock().clone()
-    }
-
-    pub(in crate::storage) fn set(&self, path: &Path, bytes: Vec<u8>) {
-        self.files
-            .lock()
-            .insert(path.to_path_buf(), Arc::new(Mutex::new(bytes)));
-    }
-
-    pub(in crate::storage) fn remove(&self, path: &Path) {
-        self.files.lock().remove(path);
-    }
-
-    /// Files that share nothing with these.
-    pub(in crate::storage) fn copy(&self) -> Self {
-        let out = Self::default();
-        for (path, bytes) in self.files.lock().iter() {
-            out.set(path, bytes.lock().clone());
-        }
-        out
-    }
-}
-
-impl Vfs for MemVfs {
-    fn open(&self, path: &Path, mode: OpenMode) -> VfsResult<Arc<dyn VfsFile>> {
-        let mut files = self.files.lock();
-        if !files.contains_key(path) {
-            if matches!(mode, OpenMode::Read | OpenMode::ReadWrite) {
-                return Err(not_found(path));
-            }
-            files.insert(path.to_path_buf(), Bytes::default());
-        }
-        Ok(Arc::new(Handle {
-            bytes: Arc::clone(&files[path]),
-            path: path.to_path_buf(),
-            may_write: mode != OpenMode::Read,
-        }))
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> VfsResult<()> {
-        let mut files = self.files.lock();
-        let bytes = files.remove(from).ok_or_else(|| not_found(from))?;
-        files.insert(to.to_path_buf(), bytes);
-        Ok(())
-    }
-
-    fn unlink(&self, path: &Path) -> VfsResult<()> {
-        self.remove(path);
-        Ok(())
-    }
-
-    fn list(&self, _dir: &Path) -> VfsResult<Vec<PathBuf>> {
-        Ok(self.files.lock().keys().cloned().collect())
-    }
-
-    fn sync_dir(&self, _dir: &Path) -> VfsResult<()> {
-        Ok(())
-    }
-}
-
-impl VfsFile for Handle {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> VfsResult<usize> {
-        let bytes = self.bytes.lock();
-        let start = (offset as usize).min(bytes.len());
-        let n = buf.len().min(bytes.len() - start);
-        buf[..n].copy_from_slice(&bytes[start..start + n]);
-        Ok(n)
-    }
-
-    fn write_at(&self, buf: &[u8], offset: u64) -> VfsResult<usize> {
-        assert!(self.may_write, "a check writes nothing");
-        let mut bytes = self.bytes.lock();
-        let end = offset as usize + buf.len();
-        if bytes.len() < end {
-            bytes.resize(end, 0);
-        }
-        bytes[offset as usize..end].copy_from_slice(buf);
-        Ok(buf.len())
-    }
-
-    fn len(&self) -> VfsResult<u64> {
-        Ok(self.bytes.lock().len() as u64)
-    }
-
-    fn set_len(&self, len: u64) -> VfsResult<()> {
-        assert!(self.may_write, "a check writes nothing");
-        self.bytes.lock().resize(len as usize, 0);
-        Ok(())
-    }
-
-    fn allocate(&self, offset: u64, len: u64) -> VfsResult<()> {
-        assert!(self.may_write, "a check writes nothing");
-        let mut bytes = self.bytes.lock();
-        let end = (offset + len) as usize;
-        if bytes.len() < end {
-            bytes.resize(end, 0);
-        }
-        Ok(())
-    }
-
-    fn sync_data(&self) -> VfsResult<()> {
-        assert!(self.may_write, "a check syncs nothing");
-        Ok(())
-    }
-
-    fn sync_all(&self) -> VfsResult<()> {
-        self.sync_data()
-    }
-
-    fn lock_exclusive(&self) -> VfsResult<()> {
-        Ok(())
-    }
-
-    fn path(&self) -> &Path {
-        &self.path
-    }
-}
 
 pub(in crate::storage) struct Locked(Mutex<Engine>);
 
