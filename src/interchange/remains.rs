@@ -16,7 +16,7 @@ use crate::keyspace::sorted_set::{BY_MEMBER, BY_SCORE, score};
 use crate::keyspace::stream::group::{self as stored_group, GroupHead};
 use crate::keyspace::stream::head::{STREAM_HEAD_BYTES, StreamHead};
 use crate::keyspace::stream::id::{ID_BYTES, StreamId};
-use crate::keyspace::stream::{ENTRIES_TREE, GROUPS_TREE};
+use crate::keyspace::stream::{ENTRIES_TREE, GROUPS_TREE, record};
 use crate::storage::{Cell, Engine, Error, Read, Seek, TreeId};
 
 /// Bytes of a node's number in front of an entry of a stream.
@@ -178,6 +178,7 @@ impl Left<'_> {
             entries_added: head.entries_added,
             ..Stream::default()
         };
+        let mut node = None;
         for element in self.elements(entries)? {
             if element.key.len() != ID_BYTES || StreamId::from_bytes(&element.key) == StreamId::MIN
             {
@@ -185,12 +186,11 @@ impl Left<'_> {
             }
             let pairs = element.body.get(NODE_BYTES..).and_then(Packed::checked);
             if let Some(pairs) = pairs.filter(|pairs| pairs.len().is_multiple_of(2)) {
-                let id = StreamId::from_bytes(&element.key);
-                let items = pairs.iter().map(|item| item.bytes.to_vec()).collect();
+                let number = record::node_of(&element.body);
                 stream.entries.push(StreamEntry {
-                    id,
-                    items,
-                    begins_node: false,
+                    id: StreamId::from_bytes(&element.key),
+                    items: pairs.iter().map(|item| item.bytes.to_vec()).collect(),
+                    begins_node: node.replace(number) != Some(number),
                 });
             }
         }

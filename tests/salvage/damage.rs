@@ -41,7 +41,12 @@ fn elements(value: &Value) -> Vec<String> {
         }
         Value::SortedSet(members) => members.iter().map(|it| format!("{it:?}")).collect(),
         Value::Hash(fields) => fields.iter().map(|it| format!("{it:?}")).collect(),
-        Value::Stream(stream) => stream.entries.iter().map(|it| format!("{it:?}")).collect(),
+        Value::Stream(stream) => {
+            let entries = stream.entries.iter();
+            entries
+                .map(|it| format!("{:?} {:?}", it.id, it.items))
+                .collect()
+        }
     }
 }
 
