@@ -2,17 +2,20 @@
 //! work in the background, beside Redis where there is a like.
 //!
 //! ```text
-//! cargo bench --bench server -- [OPTIONS] [size|complexity|background ...]
+//! cargo bench --bench server -- [OPTIONS] [size|complexity|background|bound ...]
 //! ```
 //!
 //! - `size`: resident memory with a small cache and much data; the start on a large file; DEL and FLUSHALL of much.
 //! - `complexity`: time and pages of operations on one element, in collections of a thousand elements and more.
 //! - `background`: the latency of SET, in an open loop of half the rate that the server can do, while it saves, rewrites
 //!   its append-only file and is backed up; and the memory that takes. Redis does the same in the same run.
+//! - `bound`: PING in pipelines, beside Redis and beside a server that does nothing: what the program that measures can do.
 //!
-//! Figures are printed as `name=value`, a line each. `redis-server` has to be on the PATH for `background`.
+//! Figures are printed as `name=value`, a line each. `redis-server` has to be on the PATH for `background` and `bound`,
+//! `redis-benchmark` for `bound`.
 
 mod background;
+mod bound;
 mod complexity;
 mod server;
 mod size;
@@ -41,7 +44,7 @@ struct Options {
     #[arg(long, hide = true)]
     bench: bool,
     /// All, if none is named.
-    #[arg(value_parser = ["size", "complexity", "background"])]
+    #[arg(value_parser = ["size", "complexity", "background", "bound"])]
     work: Vec<String>,
 }
 
@@ -72,6 +75,9 @@ fn main() {
     }
     if does("background") {
         background::measure(&options);
+    }
+    if does("bound") {
+        bound::measure(&options);
     }
 }
 

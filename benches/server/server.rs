@@ -65,6 +65,10 @@ impl Server {
         server
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub fn connect(&self) -> Client {
         let mut socket = Socket::connect(self.address).expect("the server listens");
         socket.be_patient(PATIENCE).expect("it is open");

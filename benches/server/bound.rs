@@ -1,0 +1,109 @@
+//! How much of a PING is the program that measures: `redis-benchmark` in pipelines of 16, beside Redkeep, Redis, and a server that
+//! does not even read what it is asked.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
+
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::server::Server;
+use crate::{Options, say};
+
+const ROUNDS: usize = 5;
+const PINGS: &str = "2000000";
+const REQUEST: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+const REPLY: &[u8] = b"+PONG\r\n";
+/// Requests that are answered at once at most.
+const REQUESTS_MAX: usize = 1024;
+
+pub fn measure(options: &Options) {
+    let folders = [options.folder(), options.folder()];
+    let redkeep = Server::redkeep(folders[0].path(), &[]);
+    let redis = Server::redis(folders[1].path());
+    let servers = [
+        ("redkeep", redkeep.address()),
+        ("redis", redis.address()),
+        ("nothing", serve_nothing()),
+    ];
+    let mut rates = servers.map(|_| Vec::new());
+    for round in 1..=ROUNDS {
+        eprintln!("bound: round {round} of {ROUNDS}");
+        for ((_, address), rates) in servers.iter().zip(&mut rates) {
+            rates.push(pings_per_s(*address));
+        }
+    }
+    let medians = rates.map(|mut rates| {
+        rates.sort_by(f64::total_cmp);
+        rates[ROUNDS / 2]
+    });
+    for ((name, _), median) in servers.iter().zip(medians) {
+        say(&format!("bound_ping_{name}_per_s"), format!("{median:.0}"));
+        let ratio = median / medians[1];
+        say(
+            &format!("bound_ping_{name}_to_redis"),
+            format!("{ratio:.2}"),
+        );
+    }
+}
+
+/// PINGs a second of fifty clients, as `redis-benchmark` counts them.
+fn pings_per_s(address: SocketAddr) -> f64 {
+    let port = address.port().to_string();
+    let out = Command::new("redis-benchmark")
+        .args(["-p", &port, "-t", "ping_mbulk", "-n", PINGS])
+        .args(["-c", "50", "-P", "16", "--csv"])
+        .output()
+        .expect("redis-benchmark is on the PATH");
+    let text = String::from_utf8(out.stdout).expect("it prints text");
+    let line = text.lines().find(|line| line.contains("PING_MBULK"));
+    let rate = line.and_then(|line| line.split(',').nth(1));
+    let rate = rate.and_then(|rate| rate.trim_matches('"').parse().ok());
+    rate.expect("it prints a rate")
+}
+
+/// A server that answers PONG to every so many bytes, on a thread that ends with the program.
+fn serve_nothing() -> SocketAddr {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.set_nonblocking(true).expect("a socket");
+    let address = listener.local_addr().expect("its number");
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .expect("a runtime");
+        let local = tokio::task::LocalSet::new();
+        local.block_on(&runtime, async {
+            let listener = TcpListener::from_std(listener).expect("a socket");
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::task::spawn_local(answer(stream));
+            }
+        });
+    });
+    address
+}
+
+/// Counts bytes until the connection ends. It looks out for them all the time, so that the client need not wake anybody.
+async fn answer(stream: TcpStream) {
+    let replies = REPLY.repeat(REQUESTS_MAX);
+    let mut input = vec![0; REQUEST.len() * REQUESTS_MAX];
+    let mut open_bytes = 0;
+    stream.set_nodelay(true).expect("an open socket");
+    loop {
+        match stream.try_read(&mut input) {
+            Ok(0) => return,
+            Ok(read) => open_bytes += read,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            Err(_) => return,
+        }
+        // What a client of this benchmark asks at once fits the socket.
+        let answered = (open_bytes / REQUEST.len()).min(REQUESTS_MAX);
+        open_bytes -= answered * REQUEST.len();
+        let reply = &replies[..answered * REPLY.len()];
+        if !reply.is_empty() && stream.try_write(reply).ok() != Some(reply.len()) {
+            return;
+        }
+    }
+}
