@@ -5,6 +5,7 @@ use super::settings::UsePolicy;
 use super::{Call, Failure, Outcome, errors, settings};
 use crate::interchange::rdb::decode::Decoded;
 use crate::interchange::rdb::payload;
+use crate::interchange::rdb::value::Value;
 use crate::interchange::{export, import};
 use crate::keyspace::Look;
 use crate::keyspace::change::Class;
@@ -119,7 +120,8 @@ pub fn restore(call: &mut Call<'_>) -> Outcome {
             return Ok::<_, super::Failure>(());
         }
         import::put(txn, db, key, &value, expires_ms, now_ms, &limits)?;
-        if slot.exists() {
+        // Other values are made anew, and that is told.
+        if slot.exists() && matches!(value, Value::String(_)) {
             txn.made_again(db, key);
         }
         txn.touched(db, key, 1, Some((Class::Generic, "restore")));
