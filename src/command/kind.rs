@@ -29,10 +29,8 @@ pub fn read_slot(
     kind: Kind,
 ) -> Result<Slot, Failure> {
     let (slot, ()) = txn.inspect(db, key, now_ms, Look::READ, |_| ())?;
-    match slot.header() {
-        Some(header) if header.kind != kind => Err(errors::WRONG_TYPE.into()),
-        _ => Ok(slot),
-    }
+    check(&slot, kind)?;
+    Ok(slot)
 }
 
 /// What stands at `key` before it is changed; WRONGTYPE if it holds another kind of value.
@@ -44,8 +42,14 @@ pub fn slot(
     kind: Kind,
 ) -> Result<Slot, Failure> {
     let slot = txn.slot(db, key, now_ms)?;
+    check(&slot, kind)?;
+    Ok(slot)
+}
+
+/// WRONGTYPE if the slot holds another kind of value.
+pub fn check(slot: &Slot, kind: Kind) -> Result<(), Failure> {
     match slot.header() {
         Some(header) if header.kind != kind => Err(errors::WRONG_TYPE.into()),
-        _ => Ok(slot),
+        _ => Ok(()),
     }
 }

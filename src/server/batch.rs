@@ -6,6 +6,9 @@
 //! other, gives the lock back, writes to the log what they all did, and wakes them to send their replies. So
 //! threads meet at the lock, and at the log, once for many connections. What a pause held back comes first, in the
 //! order in which it was held.
+//!
+//! Where the thread also syncs (`flush.rs`), those who have become ready meanwhile are carried out first: a sync takes as long
+//! for few as for many.
 
 use std::cell::{Cell, RefCell};
 use std::ops::{Deref, DerefMut};
@@ -134,20 +137,23 @@ impl Batcher {
         }
     }
 
-    /// Carries out the sessions that are ready, as far as their replies are enough for one batch.
-    fn turn(&self, shared: &Shared, executed: &mut Vec<Waker>) -> Turn {
+    /// Carries out the sessions that are ready, until their replies are enough for one batch: the LSN that they wait for.
+    fn turn(&self, shared: &Shared, executed: &mut Vec<Waker>) -> u64 {
         let mut batch = self.queue.replace(self.spare.take());
         if batch.iter().any(|queued| queued.held.is_some()) {
             batch.sort_by_key(|queued| queued.held.unwrap_or(u64::MAX));
         }
         let (count, lsn) = execute(shared, &mut batch);
         executed.extend(batch.drain(..count).map(|queued| queued.waker));
-        let is_whole = batch.is_empty();
         // Sessions that were not executed stay before those that came meanwhile.
         let mut queue = self.queue.borrow_mut();
         batch.append(&mut queue);
         self.spare.replace(std::mem::replace(&mut *queue, batch));
-        Turn { lsn, is_whole }
+        lsn
+    }
+
+    fn is_idle(&self) -> bool {
+        self.queue.borrow().is_empty()
     }
 
     /// The task that executes batches: runs until it is dropped.
@@ -159,42 +165,28 @@ impl Batcher {
             let may = self.may_spin && shared.durability.policy() != SyncPolicy::Always;
             let now_us = || clock.mono_us();
             self.spin.wait(&self.wake, may, now_us).await;
-            let mut turn = self.turn(shared, &mut executed);
-            while turn.is_whole && flush.gathers(turn.lsn) {
+            if self.is_idle() {
+                // Those it was woken for have joined a batch.
+                continue;
+            }
+            let mut lsn = self.turn(shared, &mut executed);
+            while self.is_idle() && flush.gathers(lsn) {
                 // Who has become ready reads now.
                 tokio::task::yield_now().await;
-                if self.queue.borrow().is_empty() {
+                if self.is_idle() {
                     break;
                 }
-                turn = self.turn(shared, &mut executed).behind(&turn);
+                lsn = lsn.max(self.turn(shared, &mut executed));
             }
-            flush.complete(turn.lsn);
+            flush.complete(lsn);
             for waker in executed.drain(..) {
                 waker.wake();
             }
-            if !turn.is_whole {
+            if !self.is_idle() {
                 // Those that have replies send them first.
                 tokio::task::yield_now().await;
                 self.wake.notify_one();
             }
-        }
-    }
-}
-
-/// What a turn of a [`Batcher`] came to.
-struct Turn {
-    /// What the replies of its sessions wait for.
-    lsn: u64,
-    /// Nobody is left who was ready.
-    is_whole: bool,
-}
-
-impl Turn {
-    /// This one and the one before it together.
-    fn behind(self, before: &Self) -> Self {
-        Self {
-            lsn: self.lsn.max(before.lsn),
-            ..self
         }
     }
 }
@@ -230,9 +222,9 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Looks up together what the next sessions ask for.
+    /// Looks up together what the next sessions ask for, where they are several.
     fn look_ahead(&mut self, batch: &[Queued]) {
-        if let Self::Whole(keyspace) = self {
+        if let (Self::Whole(keyspace), [_, _, ..]) = (self, batch) {
             let sessions = batch.iter().filter_map(|queued| queued.session.as_deref());
             look_ahead_together(keyspace, sessions);
         }
@@ -263,11 +255,8 @@ impl Queued {
 /// Executes sessions in order until their replies are enough for one batch: how many were executed, and the LSN that their
 /// replies wait for.
 fn execute(shared: &Shared, batch: &mut [Queued]) -> (usize, u64) {
-    let (mut lsn, mut reply_bytes, mut executed) = (0, 0, 0);
-    if batch.is_empty() {
-        return (executed, lsn);
-    }
     let clock = &shared.server.clock;
+    let (mut lsn, mut reply_bytes, mut executed) = (0, 0, 0);
     let mut engine = Engine::of(shared);
     let mut since_us = clock.mono_us();
     for at in 0..batch.len() {

@@ -146,12 +146,9 @@ impl Flush {
         self.wake_reached();
     }
 
-    /// Whether this thread would sync up to `lsn` by itself, and others had better join.
+    /// Whether this thread will sync up to `lsn` by itself at the end of the batch, and others had better join.
     pub fn gathers(&self, lsn: u64) -> bool {
-        self.log.policy() == SyncPolicy::Always
-            && self.unsynced_txns(lsn) > 0
-            && self.unsynced_txns(lsn) < SYNC_TOGETHER_TXNS
-            && self.syncs_here(lsn)
+        self.ends_with_sync(lsn) && self.unsynced_txns(lsn) < SYNC_TOGETHER_TXNS
     }
 
     /// Writes what a batch did, up to `lsn`, and syncs it where its replies wait for that and this thread does it by itself. A log
@@ -160,13 +157,16 @@ impl Flush {
         if lsn > self.log.written_lsn() && self.log.write_to(lsn).is_err() {
             return;
         }
-        if self.log.policy() == SyncPolicy::Always
-            && self.unsynced_txns(lsn) > 0
-            && self.syncs_here(lsn)
-        {
+        if self.ends_with_sync(lsn) {
             // An error shows as a log that has failed.
             let _ = self.log.sync_to(lsn);
         }
+    }
+
+    fn ends_with_sync(&self, lsn: u64) -> bool {
+        self.log.policy() == SyncPolicy::Always
+            && self.unsynced_txns(lsn) > 0
+            && self.syncs_here(lsn)
     }
 
     fn unsynced_txns(&self, lsn: u64) -> u64 {

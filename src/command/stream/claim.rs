@@ -6,7 +6,7 @@ use super::read_group::{consumer, open};
 use super::record_reply;
 use super::told::Told;
 use crate::command::argument::{integer, integer_in, is_word};
-use crate::command::{Call, Failure, Outcome, errors};
+use crate::command::{Call, Failure, Outcome, errors, kind};
 use crate::keyspace::header::Kind;
 use crate::keyspace::stream::Stream;
 use crate::keyspace::stream::group::{Consumer, Group, Pending};
@@ -219,10 +219,11 @@ fn opened(
     slot: &Slot,
 ) -> Result<(Stream, Group), Failure> {
     let (key, name) = (args[1], args[2]);
-    let found = match slot.header() {
-        Some(header) if header.kind != Kind::Stream => return Err(errors::WRONG_TYPE.into()),
-        Some(_) => open(txn, db, key, name)?,
-        None => None,
+    kind::check(slot, Kind::Stream)?;
+    let found = if slot.exists() {
+        open(txn, db, key, name)?
+    } else {
+        None
     };
     Ok(found.ok_or_else(|| errors::stream_no_group(key, name))?)
 }
