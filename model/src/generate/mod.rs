@@ -192,7 +192,8 @@ pub fn covered() -> &'static [&'static str] {
 /// what was acknowledged is asked for.
 const THEMES: &[&[Row]] = &[streams::ROWS, geo::ROWS];
 
-/// Sequences of up to `length` steps, of all commands or on a theme.
+/// Sequences of up to `length` steps, of all commands, on a theme, or of collections that grow and shrink: in the others many of
+/// those come to nothing, for a connection that has subscribed or queues refuses them.
 pub fn steps(length: usize, features: Features) -> BoxedStrategy<Vec<Step>> {
     let mixed = groups(length, features, request(features));
     let themed = THEMES.iter().map(|rows| {
@@ -202,7 +203,9 @@ pub fn steps(length: usize, features: Features) -> BoxedStrategy<Vec<Step>> {
         ];
         groups(length, features, requests.boxed())
     });
-    let choices = themed.map(|steps| (1, steps)).chain([(3, mixed)]);
+    let choices = themed
+        .map(|steps| (1, steps))
+        .chain([(1, sizes::every_shape()), (3, mixed)]);
     proptest::strategy::Union::new_weighted(choices.collect()).boxed()
 }
 

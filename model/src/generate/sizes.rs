@@ -117,17 +117,25 @@ pub fn restored_stream() -> BoxedStrategy<Vec<Step>> {
 
 /// Fills a key, changes what it holds, and takes most of it out again.
 pub fn steps() -> BoxedStrategy<Vec<Step>> {
-    let shape = (0..SHAPES.len()).prop_flat_map(|at| {
-        let changes = collection::vec(of_rows(SHAPES[at].rows.iter()), 0..6);
-        (Just(at), changes)
-    });
-    let sizes = (
-        select(vec![20_usize, 60, 60, 250, 600]),
-        select(vec![10_usize, 50, 70]),
-    );
-    (shape, 0..CONNECTIONS, select(vec!["a", "b"]), sizes)
-        .prop_map(|((shape, changes), connection, key, (count, bytes))| {
-            let shape = &SHAPES[shape];
+    (0..SHAPES.len())
+        .prop_flat_map(|at| of_shape(&SHAPES[at], &[20, 60, 60, 250, 600]))
+        .boxed()
+}
+
+/// The same with a large one of every shape, one after the other.
+pub fn every_shape() -> BoxedStrategy<Vec<Step>> {
+    let each: Vec<_> = SHAPES
+        .iter()
+        .map(|shape| of_shape(shape, &[250, 600]))
+        .collect();
+    each.prop_shuffle().prop_map(|parts| parts.concat()).boxed()
+}
+
+fn of_shape(shape: &'static Shape, counts: &[usize]) -> BoxedStrategy<Vec<Step>> {
+    let changes = collection::vec(of_rows(shape.rows.iter()), 0..6);
+    let sizes = (select(counts.to_vec()), select(vec![10_usize, 50, 70]));
+    (changes, 0..CONNECTIONS, select(vec!["a", "b"]), sizes)
+        .prop_map(move |(changes, connection, key, (count, bytes))| {
             // An entry of a stream comes by itself.
             let count = if shape.together == 1 {
                 count.min(60)
@@ -147,6 +155,7 @@ pub fn steps() -> BoxedStrategy<Vec<Step>> {
         .boxed()
 }
 
+/// Adds a few first, so that a small collection grows.
 fn fill(shape: &Shape, key: &str, count: usize, bytes: usize) -> Vec<Request> {
     // So few entries must be long ones to take several pages.
     let bytes = if shape.together == 1 {
@@ -155,11 +164,16 @@ fn fill(shape: &Shape, key: &str, count: usize, bytes: usize) -> Vec<Request> {
         bytes
     };
     let numbers: Vec<usize> = (0..count).collect();
-    let requests = numbers.chunks(shape.together).map(|numbers| {
-        let of_these = numbers[0]..numbers[0] + numbers.len();
-        shape.of_elements(key, of_these, bytes)
-    });
-    requests.collect()
+    let (few, rest) = numbers.split_at(LEFT.min(count));
+    let requests = few
+        .chunks(shape.together)
+        .chain(rest.chunks(shape.together));
+    requests
+        .map(|numbers| {
+            let of_these = numbers[0]..numbers[0] + numbers.len();
+            shape.of_elements(key, of_these, bytes)
+        })
+        .collect()
 }
 
 impl Shape {
