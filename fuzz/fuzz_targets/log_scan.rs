@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 
 use libfuzzer_sys::fuzz_target;
 use redkeep::storage::log::{CheckpointRef, Log, LogParams, Lsn, SEGMENT_BYTES_MIN, replay, scan};
-use redkeep::vfs::{OpenMode, Vfs};
-use redkeep_fuzz::{Edits, MemVfs, Standstill};
+use redkeep::vfs::{MemVfs, OpenMode, Vfs};
+use redkeep_fuzz::{Edits, Standstill};
 
 const UUID: [u8; 16] = *b"fuzz fuzz fuzz  ";
 const RECORDS: u64 = 120;

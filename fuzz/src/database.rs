@@ -10,8 +10,9 @@ use redkeep::storage::meta::META_BYTES;
 use redkeep::storage::open::{OpenOptions, log_path, open};
 use redkeep::storage::page;
 use redkeep::storage::{OnMiss, Read, RootId};
+use redkeep::vfs::MemVfs;
 
-use crate::{Edits, MemVfs, Standstill};
+use crate::{Edits, Standstill};
 
 const PAGE: usize = 512;
 const META_REGION: usize = 4 * META_BYTES;

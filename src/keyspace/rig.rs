@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::{Keyspace, Txn};
 use crate::storage::{Engine, Error, OnMiss, OpenOptions, Plan, open};
-use crate::vfs::OsClock;
-use crate::vfs::mem::MemVfs;
+use crate::vfs::{MemVfs, OsClock};
 
 /// The wall time of the tests, in milliseconds.
 pub const NOW_MS: u64 = 1_000_000;

@@ -20,8 +20,7 @@ use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::resp::{Stream, StreamError};
 use crate::storage;
-use crate::vfs::Clock;
-use crate::vfs::mem::MemVfs;
+use crate::vfs::{Clock, MemVfs};
 
 const FILE: &str = "data.keep";
 

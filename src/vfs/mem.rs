@@ -1,4 +1,4 @@
-//! Files in memory, for unit tests of the layers above. They forget nothing: crashes are the simulator's business.
+//! Files in memory, for tests and fuzz targets. They forget nothing: crashes are the simulator's business.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -6,22 +6,138 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, VfsResult};
+use super::{OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, VfsResult, folder_of};
 
+type Bytes = Arc<Mutex<Vec<u8>>>;
+
+/// A file system in memory. Clones are the same one.
+///
+/// There are no directories to make, a sync has nothing to do, and nobody is locked out by another.
+#[derive(Clone, Debug, Default)]
+pub struct MemVfs {
+    files: Arc<Mutex<BTreeMap<PathBuf, Bytes>>>,
+    failing: Arc<Mutex<BTreeSet<PathBuf>>>,
+}
+
+impl MemVfs {
+    /// The bytes of a file.
+    ///
+    /// # Panics
+    /// If there is no such file.
+    pub fn bytes(&self, path: &Path) -> Vec<u8> {
+        self.files.lock()[path].lock().clone()
+    }
+
+    /// Puts a new file in the place of what has that name.
+    pub fn set(&self, path: &Path, bytes: Vec<u8>) {
+        let bytes = Arc::new(Mutex::new(bytes));
+        self.files.lock().insert(path.to_path_buf(), bytes);
+    }
+
+    /// Whether every write to this file fails from now on, and does nothing.
+    pub fn fail_writes(&self, path: &Path, fail: bool) {
+        let mut failing = self.failing.lock();
+        if fail {
+            failing.insert(path.to_path_buf());
+        } else {
+            failing.remove(path);
+        }
+    }
+
+    /// Files that share nothing with these.
+    pub fn copy(&self) -> Self {
+        let out = Self::default();
+        for (path, bytes) in self.files.lock().iter() {
+            out.set(path, bytes.lock().clone());
+        }
+        out
+    }
+}
+
+fn error(kind: VfsErrorKind, op: &'static str, path: &Path, message: &str) -> VfsError {
+    VfsError {
+        kind,
+        op,
+        path: path.to_path_buf(),
+        offset: None,
+        effect_unknown: false,
+        message: message.to_owned(),
+    }
+}
+
+fn not_found(op: &'static str, path: &Path) -> VfsError {
+    error(VfsErrorKind::NotFound, op, path, "no such file")
+}
+
+impl Vfs for MemVfs {
+    fn open(&self, path: &Path, mode: OpenMode) -> VfsResult<Arc<dyn VfsFile>> {
+        let mut files = self.files.lock();
+        let bytes = match (files.get(path), mode) {
+            (Some(_), OpenMode::CreateNew) => {
+                let kind = VfsErrorKind::AlreadyExists;
+                return Err(error(kind, "open", path, "the file exists"));
+            }
+            (Some(bytes), _) => Arc::clone(bytes),
+            (None, OpenMode::Read | OpenMode::ReadWrite) => return Err(not_found("open", path)),
+            (None, _) => Arc::clone(files.entry(path.to_path_buf()).or_default()),
+        };
+        Ok(Arc::new(MemFile {
+            bytes,
+            path: path.to_path_buf(),
+            is_for_reading: mode == OpenMode::Read,
+            capacity: None,
+            failing: Arc::clone(&self.failing),
+        }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> VfsResult<()> {
+        let mut files = self.files.lock();
+        let bytes = files
+            .remove(from)
+            .ok_or_else(|| not_found("rename", from))?;
+        files.insert(to.to_path_buf(), bytes);
+        Ok(())
+    }
+
+    fn unlink(&self, path: &Path) -> VfsResult<()> {
+        let gone = self.files.lock().remove(path);
+        gone.map(|_| ()).ok_or_else(|| not_found("unlink", path))
+    }
+
+    fn list(&self, dir: &Path) -> VfsResult<Vec<PathBuf>> {
+        let files = self.files.lock();
+        let inside = files.keys().filter(|path| folder_of(path) == dir);
+        Ok(inside.cloned().collect())
+    }
+
+    fn sync_dir(&self, _dir: &Path) -> VfsResult<()> {
+        Ok(())
+    }
+}
+
+/// An open file of a [`MemVfs`], or one without a name. It panics where it was opened for reading and is written or synced.
 #[derive(Debug, Default)]
 pub struct MemFile {
-    bytes: Mutex<Vec<u8>>,
+    bytes: Bytes,
+    path: PathBuf,
+    is_for_reading: bool,
     /// Bytes that `allocate` refuses to go beyond.
     capacity: Option<u64>,
-    path: PathBuf,
+    /// The files of which every write fails.
+    failing: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 impl MemFile {
+    /// A file without a name, on a disk that has room for so many bytes of it.
     pub fn with_capacity(bytes: u64) -> Self {
         Self {
             capacity: Some(bytes),
             ..Self::default()
         }
+    }
+
+    fn may_write(&self) {
+        assert!(!self.is_for_reading, "a reader writes and syncs nothing");
     }
 }
 
@@ -35,6 +151,13 @@ impl VfsFile for MemFile {
     }
 
     fn write_at(&self, buf: &[u8], offset: u64) -> VfsResult<usize> {
+        self.may_write();
+        if self.failing.lock().contains(&self.path) {
+            return Err(VfsError {
+                offset: Some(offset),
+                ..error(VfsErrorKind::Io, "write", &self.path, "the test says so")
+            });
+        }
         let mut bytes = self.bytes.lock();
         let end = offset as usize + buf.len();
         if bytes.len() < end {
@@ -49,19 +172,17 @@ impl VfsFile for MemFile {
     }
 
     fn set_len(&self, len: u64) -> VfsResult<()> {
+        self.may_write();
         self.bytes.lock().resize(len as usize, 0);
         Ok(())
     }
 
     fn allocate(&self, offset: u64, len: u64) -> VfsResult<()> {
+        self.may_write();
         if self.capacity.is_some_and(|c| offset + len > c) {
             return Err(VfsError {
-                kind: VfsErrorKind::NoSpace,
-                op: "allocate",
-                path: self.path.clone(),
                 offset: Some(offset),
-                effect_unknown: false,
-                message: "no space".to_owned(),
+                ..error(VfsErrorKind::NoSpace, "allocate", &self.path, "no space")
             });
         }
         let mut bytes = self.bytes.lock();
@@ -73,161 +194,8 @@ impl VfsFile for MemFile {
     }
 
     fn sync_data(&self) -> VfsResult<()> {
+        self.may_write();
         Ok(())
-    }
-
-    fn sync_all(&self) -> VfsResult<()> {
-        Ok(())
-    }
-
-    fn lock_exclusive(&self) -> VfsResult<()> {
-        Ok(())
-    }
-
-    fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-/// Files in memory by name. Through a handle that was opened for reading nothing is written.
-#[derive(Clone, Debug, Default)]
-pub struct MemVfs {
-    files: Arc<Mutex<BTreeMap<PathBuf, Arc<MemFile>>>>,
-    /// Files of which every write fails, and does nothing.
-    failing: Arc<Mutex<BTreeSet<PathBuf>>>,
-}
-
-#[derive(Debug)]
-struct Handle {
-    file: Arc<MemFile>,
-    path: PathBuf,
-    may_write: bool,
-    failing: Arc<Mutex<BTreeSet<PathBuf>>>,
-}
-
-fn not_found(path: &Path) -> VfsError {
-    VfsError {
-        kind: VfsErrorKind::NotFound,
-        op: "open",
-        path: path.to_path_buf(),
-        offset: None,
-        effect_unknown: false,
-        message: "no such file".to_owned(),
-    }
-}
-
-impl MemVfs {
-    pub fn bytes(&self, path: &Path) -> Vec<u8> {
-        self.files.lock()[path].bytes.lock().clone()
-    }
-
-    pub fn set(&self, path: &Path, bytes: Vec<u8>) {
-        let file = MemFile {
-            bytes: Mutex::new(bytes),
-            ..MemFile::default()
-        };
-        self.files.lock().insert(path.to_path_buf(), Arc::new(file));
-    }
-
-    pub fn remove(&self, path: &Path) {
-        self.files.lock().remove(path);
-    }
-
-    /// Whether every write to this file fails from now on.
-    pub fn fail_writes(&self, path: &Path, fail: bool) {
-        let mut failing = self.failing.lock();
-        if fail {
-            failing.insert(path.to_path_buf());
-        } else {
-            failing.remove(path);
-        }
-    }
-
-    /// Files that share nothing with these.
-    pub fn copy(&self) -> Self {
-        let out = Self::default();
-        for (path, file) in self.files.lock().iter() {
-            out.set(path, file.bytes.lock().clone());
-        }
-        out
-    }
-}
-
-impl Vfs for MemVfs {
-    fn open(&self, path: &Path, mode: OpenMode) -> VfsResult<Arc<dyn VfsFile>> {
-        let mut files = self.files.lock();
-        if !files.contains_key(path) {
-            if matches!(mode, OpenMode::Read | OpenMode::ReadWrite) {
-                return Err(not_found(path));
-            }
-            files.insert(path.to_path_buf(), Arc::default());
-        }
-        Ok(Arc::new(Handle {
-            file: Arc::clone(&files[path]),
-            path: path.to_path_buf(),
-            may_write: mode != OpenMode::Read,
-            failing: Arc::clone(&self.failing),
-        }))
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> VfsResult<()> {
-        let mut files = self.files.lock();
-        let file = files.remove(from).ok_or_else(|| not_found(from))?;
-        files.insert(to.to_path_buf(), file);
-        Ok(())
-    }
-
-    fn unlink(&self, path: &Path) -> VfsResult<()> {
-        self.remove(path);
-        Ok(())
-    }
-
-    fn list(&self, _dir: &Path) -> VfsResult<Vec<PathBuf>> {
-        Ok(self.files.lock().keys().cloned().collect())
-    }
-
-    fn sync_dir(&self, _dir: &Path) -> VfsResult<()> {
-        Ok(())
-    }
-}
-
-impl VfsFile for Handle {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> VfsResult<usize> {
-        self.file.read_at(buf, offset)
-    }
-
-    fn write_at(&self, buf: &[u8], offset: u64) -> VfsResult<usize> {
-        assert!(self.may_write, "a reader writes nothing");
-        if self.failing.lock().contains(&self.path) {
-            return Err(VfsError {
-                kind: VfsErrorKind::Io,
-                op: "write",
-                path: self.path.clone(),
-                offset: Some(offset),
-                effect_unknown: false,
-                message: "the test says so".to_owned(),
-            });
-        }
-        self.file.write_at(buf, offset)
-    }
-
-    fn len(&self) -> VfsResult<u64> {
-        self.file.len()
-    }
-
-    fn set_len(&self, len: u64) -> VfsResult<()> {
-        assert!(self.may_write, "a reader writes nothing");
-        self.file.set_len(len)
-    }
-
-    fn allocate(&self, offset: u64, len: u64) -> VfsResult<()> {
-        assert!(self.may_write, "a reader writes nothing");
-        self.file.allocate(offset, len)
-    }
-
-    fn sync_data(&self) -> VfsResult<()> {
-        assert!(self.may_write, "a reader syncs nothing");
-        self.file.sync_data()
     }
 
     fn sync_all(&self) -> VfsResult<()> {
@@ -235,7 +203,7 @@ impl VfsFile for Handle {
     }
 
     fn lock_exclusive(&self) -> VfsResult<()> {
-        self.file.lock_exclusive()
+        Ok(())
     }
 
     fn path(&self) -> &Path {

@@ -6,8 +6,7 @@
 //! and loops such as [`read_exact_at`] live outside the trait, so that a simulator sees each piece.
 
 mod absent;
-#[cfg(test)]
-pub(crate) mod mem;
+mod mem;
 mod orphan;
 mod os;
 mod random;
@@ -19,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use absent::AbsentFile;
+pub use mem::{MemFile, MemVfs};
 pub use orphan::Orphans;
 pub use os::{OsClock, OsVfs, refuse_special, refuse_to_replace};
 pub use random::{fill_random, random_bytes};

@@ -64,8 +64,7 @@ impl Seek for Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vfs::mem::MemFile;
-    use crate::vfs::write_all_at;
+    use crate::vfs::{MemFile, write_all_at};
 
     #[test]
     fn it_reads_from_where_it_stands() {

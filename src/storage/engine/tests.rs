@@ -11,8 +11,7 @@ use crate::storage::checkpoint::{Checkpoint, EngineLock};
 use crate::storage::open::{OpenOptions, open};
 use crate::storage::snapshot::Reader;
 use crate::storage::tree::Seek;
-use crate::vfs::mem::MemVfs;
-use crate::vfs::{OsClock, OsVfs};
+use crate::vfs::{MemVfs, OsClock, OsVfs};
 
 type Bytes = Vec<u8>;
 

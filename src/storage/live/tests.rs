@@ -13,8 +13,7 @@ use crate::storage::log::SEGMENT_BYTES_MIN;
 use crate::storage::{
     Engine, Error, OnMiss, OpenOptions, Plan, Read, Reader, RootId, Seek, generated, open,
 };
-use crate::vfs::mem::MemFile;
-use crate::vfs::{OpenMode, OsClock, OsVfs, Vfs, VfsFile, read_up_to, write_all_at};
+use crate::vfs::{MemFile, OpenMode, OsClock, OsVfs, Vfs, VfsFile, read_up_to, write_all_at};
 
 fn scratch(dir: &tempfile::TempDir) -> Scratch {
     Scratch::new(Arc::new(OsVfs), dir.path().join("scratch"))

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::vfs::mem::MemFile;
+use crate::vfs::MemFile;
 
 /// A pager over an empty file in memory.
 pub(crate) fn pager(page_bytes: usize, frames: u64) -> Pager {

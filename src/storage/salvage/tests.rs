@@ -64,7 +64,7 @@ fn salvage_with(
 /// What is salvaged, and what is said of it. The new file is without a fault, and the damaged one as it was.
 #[track_caller]
 fn salvaged(vfs: &MemVfs) -> (Contents, Report) {
-    let before = (vfs.bytes(&path()), vfs.list(Path::new("")).expect("names"));
+    let before = (vfs.bytes(&path()), vfs.list(Path::new(".")).expect("names"));
     let report = salvage_with(vfs, Ok).expect("something is salvaged");
     assert!(
         before.0 == vfs.bytes(&path()),
@@ -73,7 +73,7 @@ fn salvaged(vfs: &MemVfs) -> (Contents, Report) {
     let alone = MemVfs::default();
     alone.set(&path(), vfs.bytes(Path::new(OUT)));
     vfs.unlink(Path::new(OUT)).expect("it is there");
-    let names = vfs.list(Path::new("")).expect("names");
+    let names = vfs.list(Path::new(".")).expect("names");
     assert_eq!(before.1, names, "nothing is left beside it");
     let checked = checked(&alone);
     assert!(checked.is_healthy(), "{:?}", checked.findings);
@@ -159,7 +159,7 @@ fn a_file_that_was_closed_needs_no_log() {
     rig.close();
     for has_log in [true, false] {
         if !has_log {
-            rig.vfs.remove(&wal());
+            rig.vfs.unlink(&wal()).expect("it is there");
         }
         let (is, report) = salvaged(&rig.vfs);
         assert!(is == was && is_whole(&report), "{report:?}");
@@ -305,7 +305,7 @@ fn a_log_is_replayed_up_to_its_damage() {
         assert!(report.last_lsn >= up_to.expect("a transaction"));
     }
 
-    rig.vfs.remove(&wal());
+    rig.vfs.unlink(&wal()).expect("it is there");
     let (is, report) = salvaged(&rig.vfs);
     assert_eq!(is.len() + 40, was.len(), "the checkpoint's keys are there");
     let LogFate::Lost { from, up_to, .. } = &report.log else {
@@ -362,12 +362,12 @@ fn the_log_makes_up_for_what_is_missing() {
 #[test]
 fn nothing_is_there_when_it_fails() {
     let (rig, _) = victim();
-    let names = rig.vfs.list(Path::new("")).expect("names");
+    let names = rig.vfs.list(Path::new(".")).expect("names");
     let failed = salvage_with(&rig.vfs, |_| {
         Err(SalvageError::Storage(crate::storage::Error::DiskFull))
     });
     assert!(failed.is_err());
-    assert_eq!(rig.vfs.list(Path::new("")).expect("names"), names);
+    assert_eq!(rig.vfs.list(Path::new(".")).expect("names"), names);
 
     rig.vfs
         .open(Path::new(OUT), OpenMode::Create)

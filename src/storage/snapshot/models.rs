@@ -11,7 +11,7 @@ use super::*;
 use crate::storage::page::{HEADER_BYTES, Kind};
 use crate::storage::pager::{FrameNo, META_REGION_BYTES, OnMiss, Pager, Pool, PoolShape, Space};
 use crate::storage::planted::Planted;
-use crate::vfs::mem::MemFile;
+use crate::vfs::MemFile;
 
 const PAGE_BYTES: usize = 4096;
 

@@ -12,6 +12,7 @@ use crate::storage::page::{
     DESC_BYTES, HEADER_BYTES, Kind, PTR_BYTES, PagePtr, Stamp, u32_at, u48_at,
 };
 use crate::storage::tree::Child;
+use crate::vfs::Vfs;
 
 /// A killed database, and the pages that its checkpoint uses.
 struct Victim {
@@ -515,7 +516,7 @@ fn i20_free_map() {
 fn i21_log_present() {
     let victim = Victim::new();
     let vfs = victim.rig.vfs.copy();
-    vfs.remove(&wal());
+    vfs.unlink(&wal()).expect("it is there");
     assert_error(&checked(&vfs), Invariant::LogPresent);
     vfs.set(&wal(), Vec::new());
     let report = checked(&vfs);

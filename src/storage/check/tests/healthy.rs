@@ -2,7 +2,7 @@ use super::rig::{MemVfs, Rig, busy, path, wal};
 use crate::storage::check::{CheckError, CheckOptions, Invariant, Severity, check};
 use crate::storage::open::{OpenOptions, open};
 use crate::storage::read::{Read, RootId};
-use crate::vfs::{OsClock, OsVfs};
+use crate::vfs::{OsClock, OsVfs, Vfs};
 
 /// Where in the log the last transaction of [`busy`] is.
 fn last_record(bytes: &[u8]) -> usize {
@@ -37,7 +37,7 @@ fn a_healthy_file_and_a_killed_one_have_no_findings() {
     rig.reopen();
     rig.close();
     assert_clean(&rig);
-    rig.vfs.remove(&wal());
+    rig.vfs.unlink(&wal()).expect("it is there");
     assert_clean(&rig);
 }
 

@@ -16,8 +16,8 @@ use crate::storage::pager::OnMiss;
 use crate::storage::read::{Read, RootId};
 use crate::storage::tree::Seek;
 use crate::storage::{Error, OpenError};
+pub(in crate::storage) use crate::vfs::MemVfs;
 use crate::vfs::OsClock;
-pub(in crate::storage) use crate::vfs::mem::MemVfs;
 
 pub(in crate::storage) const PAGE: usize = 512;
 
