@@ -51,9 +51,7 @@ impl Keyspace {
     /// 0 if it is not there.
     pub fn key_bytes(&mut self, db: u32, key: &[u8]) -> Result<u64, Error> {
         let trees = self.trees(db)?;
-        // Inside a transaction the cell may not say yet what its trees are.
-        self.engine.write_nested_back()?;
-        let Some(cell) = self.engine.get(trees.keys, key)? else {
+        let Some(cell) = self.engine.current(trees.keys, key)? else {
             return Ok(0);
         };
         let mut bytes = cell.entry_bytes(key.len() as u64);

@@ -418,9 +418,7 @@ impl Keyspace {
     ) -> Result<Option<Entry<'_>>, Error> {
         let trees = self.trees(db)?;
         let place = (look.uses && !self.no_touch).then(|| self.access.find(db, key));
-        // Inside a transaction the cell may not say yet how much its trees have.
-        self.engine.write_nested_back()?;
-        let cell = self.engine.get(trees.keys, key)?;
+        let cell = self.engine.current(trees.keys, key)?;
         let mut is_due = false;
         let entry = cell
             .map(|cell| Entry {

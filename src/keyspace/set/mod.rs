@@ -71,8 +71,7 @@ impl Keyspace {
         bytes_max: usize,
     ) -> Result<Option<Vec<Vec<u8>>>, Error> {
         let trees = self.trees(db)?;
-        self.engine.write_nested_back()?;
-        let Some(cell) = self.engine.get(trees.keys, key)? else {
+        let Some(cell) = self.engine.current(trees.keys, key)? else {
             return Ok(Some(Vec::new()));
         };
         let encoding = Header::parse(cell.head()).encoding;

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use super::MEMBERS;
+use crate::keyspace::Keyspace;
 use crate::keyspace::elements::Place;
 use crate::keyspace::header::{Encoding, Header};
 use crate::keyspace::packed::Packed;
-use crate::keyspace::{Keyspace, root_ids};
 use crate::storage::tree::Pages;
 use crate::storage::{Body, Error, Read, Seek};
 
@@ -42,9 +42,8 @@ impl Source {
 
     /// The set at `key`; the caller has seen that it is one, or that there is nothing.
     pub fn open(keyspace: &mut Keyspace, db: u32, key: &[u8]) -> Result<Self, Error> {
-        let keys = keyspace.engine.root(root_ids(db)[0])?;
-        keyspace.engine.write_nested_back()?;
-        let Some(cell) = keyspace.engine.get(keys, key)? else {
+        let trees = keyspace.trees(db)?;
+        let Some(cell) = keyspace.engine.current(trees.keys, key)? else {
             return Ok(Self::missing());
         };
         let encoding = Header::parse(cell.head()).encoding;

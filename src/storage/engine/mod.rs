@@ -672,6 +672,13 @@ impl Engine {
         }
     }
 
+    /// The cell at `key`, as [`Read::get`] finds it, which tells of its trees as they are now: inside a transaction it may
+    /// not do so yet.
+    pub fn current(&mut self, tree: TreeId, key: &[u8]) -> Result<Option<Cell<'_>>, Error> {
+        self.write_nested_back()?;
+        self.get(tree, key)
+    }
+
     /// Puts the descriptors of nested trees into their owners' cells, the deepest first. Who commits does this before,
     /// for it may fail. Where it was not done and what was changed stays, nothing is read through here any more: the
     /// cells tell of the trees as they were before.
