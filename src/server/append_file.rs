@@ -7,24 +7,23 @@
 //! manifest that could not be written may still be there.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::panic::resume_unwind;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::appender::{Before, LOOK, Place};
+use super::dump_file::DumpFile;
 use super::durability::Durability;
 use super::priority;
-use super::until_stop::{KeyDelay, UntilStop};
 use crate::command::append_only::Work;
 use crate::command::feed::Pending;
 use crate::command::server::Server;
 use crate::command::settings;
 use crate::config::{AppendFsync, Key};
 use crate::interchange::aof::{Manifest, Part, leftover, note, span};
-use crate::interchange::export::{self, Facts};
+use crate::interchange::export::Facts;
 use crate::keyspace::Keyspace;
 use crate::storage::Snapshot;
 use crate::storage::planted::{Bug, Planted};
@@ -478,19 +477,21 @@ impl<'a> AppendFile<'a> {
         let is_rdb = self.server.config.is_on(Key::AofUseRdbPreamble);
         let kind = if is_rdb { "rdb" } else { "aof" };
         let name = format!("{}.{seq}.base.{kind}", self.place.name);
-        let base = Base {
-            path: self.place.dir.join(&name),
+        let server = self.server;
+        let base = DumpFile {
+            path: &self.place.dir.join(&name),
             is_rdb,
             snapshot,
             facts,
             vfs: self.vfs,
-            server: self.server,
+            server,
+            is_stopping: &|| server.append_only.is_stopping(),
             planted: self.planted,
         };
         self.others_len = if self.has_helper {
-            self.while_draining(|| base.write(&mut || {}))?
+            self.while_draining(|| base.write(&mut |_| {}))?
         } else {
-            base.write(&mut || self.drain(false))?
+            base.write(&mut |_| self.drain(false))?
         };
         Ok(Part { name, seq })
     }
@@ -559,67 +560,6 @@ impl<'a> AppendFile<'a> {
                 self.orphans.take(file);
             }
         }
-    }
-}
-
-/// A base that is to be written.
-struct Base<'a> {
-    path: PathBuf,
-    is_rdb: bool,
-    snapshot: &'a Snapshot,
-    facts: &'a Facts,
-    vfs: &'a dyn Vfs,
-    server: &'a Server,
-    planted: Planted,
-}
-
-impl Base<'_> {
-    /// Writes it, and calls `between` now and then; its length in bytes.
-    fn write(&self, between: &mut dyn FnMut()) -> io::Result<u64> {
-        let is_stopping = || self.server.append_only.is_stopping();
-        let (snapshot, facts) = (self.snapshot, self.facts);
-        let mut delay = KeyDelay::of(self.server);
-        let mut progress = |done| {
-            delay.wait(done, &is_stopping);
-            between();
-        };
-        let mut len = 0;
-        replace_planted(self.vfs, &self.path, self.planted, &mut |out| {
-            let mut out = UntilStop {
-                out,
-                is_stopping: &is_stopping,
-            };
-            let mut counted = Counted {
-                out: &mut out,
-                len: 0,
-            };
-            if self.is_rdb {
-                export::write_file(snapshot, facts, &mut counted, &mut progress)?;
-            } else {
-                export::write_commands(snapshot, facts, &mut counted, &mut progress)?;
-            }
-            len = counted.len;
-            Ok(())
-        })?;
-        Ok(len)
-    }
-}
-
-/// Counts what goes through.
-struct Counted<'a> {
-    out: &'a mut dyn Write,
-    len: u64,
-}
-
-impl Write for Counted<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.len += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
     }
 }
 

@@ -9,7 +9,7 @@
 //! once the file is open:                                       (threads)
 //! log-sync      fdatasync of the log                           (log_keeper)
 //! checkpoint    checkpoints, room in both files                (checkpointer, ahead)
-//! save          RDB files                                      (saver, until_stop)
+//! save          RDB files                                      (saver, dump_file)
 //! backup        copies of the file                             (backups)
 //! archive       copies of the log's segments                   (archiver)
 //! append        the append-only file                           (appender, append_file)
@@ -32,6 +32,7 @@ pub mod checkpointer;
 pub mod clean_end;
 mod connection;
 mod debugging;
+mod dump_file;
 pub mod durability;
 mod flush;
 pub mod housekeeping;
@@ -52,7 +53,6 @@ mod tcp_listeners;
 mod thread;
 pub mod threads;
 pub mod tls;
-mod until_stop;
 mod worker;
 
 use std::io;

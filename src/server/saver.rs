@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Shared;
+use super::dump_file::DumpFile;
 use super::priority;
 use super::thread::Thread;
-use super::until_stop::{KeyDelay, UntilStop};
 use crate::command::save;
-use crate::interchange::export;
-use crate::storage::replace::replace;
+use crate::storage::planted::Planted;
 use crate::sync::Wake;
 use crate::vfs::{OpenMode, Orphans, Vfs};
 
@@ -94,18 +93,19 @@ fn serve(shared: &Shared, vfs: &dyn Vfs, orphans: &mut Orphans) {
     let path = save::path(server);
     let facts = save::facts(server, keyspace_has_fields, now_ms);
     let before = vfs.open(&path, OpenMode::ReadWrite);
-    let mut delay = KeyDelay::of(server);
-    let is_stopping = || server.saves.job.is_stopping();
-    let saved = replace(vfs, &path, &mut |out| {
-        let mut out = UntilStop {
-            out,
-            is_stopping: &is_stopping,
-        };
-        export::write_file(&snapshot, &facts, &mut out, &mut |done| {
-            orphans.cut(&*server.clock);
-            delay.wait(done, &is_stopping);
-            server.saves.advanced(done);
-        })
+    let file = DumpFile {
+        path: &path,
+        is_rdb: true,
+        snapshot: &snapshot,
+        facts: &facts,
+        vfs,
+        server,
+        is_stopping: &|| server.saves.job.is_stopping(),
+        planted: Planted::none(),
+    };
+    let saved = file.write(&mut |done| {
+        orphans.cut(&*server.clock);
+        server.saves.advanced(done);
     });
     let error = saved.err().map(|error| error.to_string());
     if let (Ok(before), None) = (before, &error) {
