@@ -162,10 +162,10 @@ impl Salvage<'_> {
     ) -> Result<Report, E> {
         let (target, mut report) = self.take(file, log, beside, tell)?;
         let last_lsn = report.last_lsn;
-        let Target { engine, seat } = target;
+        let Target { engine, finisher } = target;
         let engine = mend(engine, &mut report)?;
         let name = || -> Result<(), SalvageError> {
-            seat.finish(self, beside, engine, last_lsn)?;
+            finisher.finish(self, beside, engine, last_lsn)?;
             refuse_existing(self.vfs, self.out)?;
             self.vfs.rename(beside, self.out)?;
             let dir = folder_of(self.out);

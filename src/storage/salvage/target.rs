@@ -53,9 +53,9 @@ impl Way {
     }
 }
 
-/// How the new file is finished.
+/// What finishes the new file, when its engine has everything.
 #[derive(Clone, Debug)]
-pub(super) struct Seat {
+pub(super) struct Finisher {
     options: OpenOptions,
     slot: Slot,
     /// What was at its place before, locked.
@@ -64,7 +64,7 @@ pub(super) struct Seat {
 
 pub(super) struct Target {
     pub engine: Engine,
-    pub seat: Seat,
+    pub finisher: Finisher,
 }
 
 impl Target {
@@ -87,12 +87,12 @@ impl Target {
             meta.write_copy(&*file, slot, copy)?;
         }
         let engine = opener.load(file, meta, slot, 1)?;
-        let seat = Seat {
+        let finisher = Finisher {
             options,
             slot,
             _left: left,
         };
-        Ok(Self { engine, seat })
+        Ok(Self { engine, finisher })
     }
 
     /// Changes the tree at the end of a way, in a transaction of its own. None: it is not there.
@@ -114,7 +114,7 @@ impl Target {
     }
 }
 
-impl Seat {
+impl Finisher {
     /// Makes the file whole: a checkpoint that ends with `last_lsn`, and no log.
     pub fn finish(
         &self,
