@@ -4,11 +4,9 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::env;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use redkeep_model::compare::{
     Failure, Options, Process, Session, Socket, Trial, commands, information,
@@ -35,29 +33,8 @@ fn start(extra: &'static [&'static str]) -> Process {
     Process::start(program, Box::new(arguments)).expect("the server starts")
 }
 
-fn number(name: &str) -> Option<u64> {
-    let text = env::var(name).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name} is not a number: {text}")),
-    )
-}
-
-fn fresh_seed() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("after 1970");
-    since.as_nanos() as u64
-}
-
 fn trial(options: Options) -> Trial {
-    Trial {
-        cases: number("REDKEEP_CASES").unwrap_or(60) as u32,
-        length: STEPS_MAX,
-        seed: number("REDKEEP_SEED").unwrap_or_else(fresh_seed),
-        features: Features { checkpoint: true },
-        options,
-    }
+    Trial::of_environment(STEPS_MAX, Features { checkpoint: true }, options)
 }
 
 /// Runs sequences, and finds that in their course collections of every kind have changed their form both ways and have

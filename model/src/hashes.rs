@@ -374,14 +374,7 @@ pub fn hrandfield(call: &mut Call) -> Outcome {
         let first = all(call)?.into_iter().next();
         return Ok(first.map_or(Reply::Null, |field| Reply::Bulk(field.name)));
     }
-    let count = numbers::integer(call.arg(2))?;
-    if count == i64::MIN {
-        return Err(errors::err(&format!(
-            "value is out of range, value must between {} and {}",
-            -i64::MAX,
-            i64::MAX
-        )));
-    }
+    let count = numbers::random_count(call.arg(2))?;
     let with_values = match call.args.len() {
         3 => false,
         4 if call.says(3, "WITHVALUES") => true,

@@ -32,6 +32,18 @@ pub fn integer(text: &[u8]) -> Result<i64, Failure> {
     canonical(text).ok_or_else(errors::not_an_integer)
 }
 
+/// How many elements are asked for at random; below zero, one may come again.
+pub fn random_count(text: &[u8]) -> Result<i64, Failure> {
+    match integer(text)? {
+        i64::MIN => Err(errors::err(&format!(
+            "value is out of range, value must between {} and {}",
+            -i64::MAX,
+            i64::MAX
+        ))),
+        count => Ok(count),
+    }
+}
+
 /// An argument that must be an integer, with the command's own complaint.
 pub fn integer_or(text: &[u8], complaint: &str) -> Result<i64, Failure> {
     canonical(text).ok_or_else(|| errors::err(complaint))

@@ -250,15 +250,8 @@ pub fn srandmember(call: &mut Call) -> Outcome {
     }
     let count = match call.args.get(2) {
         None => None,
-        Some(word) => Some(numbers::integer(word)?),
+        Some(word) => Some(numbers::random_count(word)?),
     };
-    if count == Some(i64::MIN) {
-        return Err(errors::err(&format!(
-            "value is out of range, value must between {} and {}",
-            -i64::MAX,
-            i64::MAX
-        )));
-    }
     let key = call.key();
     let members = call.copied_set(key)?.members;
     let Some(count) = count else {

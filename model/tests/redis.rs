@@ -7,7 +7,6 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use redkeep_model::compare::{Options, Process, Trial};
 use redkeep_model::generate::Features;
@@ -38,21 +37,6 @@ fn redis_arguments(port: u16, folder: &Path) -> Vec<OsString> {
     arguments
 }
 
-fn number(name: &str) -> Option<u64> {
-    let text = env::var(name).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name} is not a number: {text}")),
-    )
-}
-
-fn fresh_seed() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("after 1970");
-    since.as_nanos() as u64
-}
-
 #[test]
 fn a_real_redis_answers_as_the_model_does() {
     let Some(program) = redis_program() else {
@@ -60,13 +44,8 @@ fn a_real_redis_answers_as_the_model_does() {
         return;
     };
     let server = Process::start(&program, Box::new(redis_arguments)).expect("the server starts");
-    let trial = Trial {
-        cases: number("REDKEEP_CASES").unwrap_or(60) as u32,
-        length: 60,
-        seed: number("REDKEEP_SEED").unwrap_or_else(fresh_seed),
-        features: Features { checkpoint: false },
-        options: Options::default(),
-    };
+    let features = Features { checkpoint: false };
+    let trial = Trial::of_environment(60, features, Options::default());
     if let Err(counterexample) = trial.run(server.address()) {
         panic!("{counterexample}");
     }

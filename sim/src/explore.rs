@@ -195,6 +195,20 @@ pub struct Failure {
     pub trace: String,
 }
 
+impl Failure {
+    /// A finding of the life that `vfs` is of.
+    pub fn new(scenario: &str, broken: Broken, steps: &[Step], vfs: &SimVfs) -> Box<Self> {
+        Box::new(Self {
+            scenario: scenario.to_owned(),
+            broken,
+            steps: steps.to_vec(),
+            io: vfs.ios(),
+            tick_us: vfs.clock().mono_us(),
+            trace: vfs.trace_text(),
+        })
+    }
+}
+
 impl fmt::Display for Failure {
     /// One line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -253,14 +267,7 @@ struct Search<'a, S> {
 
 impl<S: Scenario> Search<'_, S> {
     fn failure(&self, broken: Broken, vfs: &SimVfs) -> Box<Failure> {
-        Box::new(Failure {
-            scenario: self.scenario.name().to_owned(),
-            broken,
-            steps: self.steps.clone(),
-            io: vfs.ios(),
-            tick_us: vfs.clock().mono_us(),
-            trace: vfs.trace_text(),
-        })
+        Failure::new(self.scenario.name(), broken, &self.steps, vfs)
     }
 
     /// Runs the script up to the crash in the middle of a change and judges all that it can leave.

@@ -1,7 +1,9 @@
 //! Many generated sequences against one server, and the smallest that fails.
 
 use std::cell::{Cell, RefCell};
+use std::env;
 use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use thiserror::Error;
@@ -38,6 +40,17 @@ pub struct Counterexample {
 }
 
 impl Trial {
+    /// As many sequences as `REDKEEP_CASES` says, of the seed `REDKEEP_SEED`; without those, some of a seed of its own.
+    pub fn of_environment(length: usize, features: Features, options: Options) -> Self {
+        Self {
+            cases: number("REDKEEP_CASES").unwrap_or(60) as u32,
+            length,
+            seed: number("REDKEEP_SEED").unwrap_or_else(fresh_seed),
+            features,
+            options,
+        }
+    }
+
     /// Runs the sequences against a server that is there for nothing else.
     ///
     /// # Errors
@@ -106,4 +119,17 @@ fn conclusive(
         }
     }
     Ok(())
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
+}
+
+fn fresh_seed() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970");
+    since.as_nanos() as u64
 }

@@ -4,7 +4,7 @@ use proptest::collection;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{Argument, Arguments};
+use super::{Argument, Arguments, Request, Step};
 
 pub type One = BoxedStrategy<Argument>;
 
@@ -303,6 +303,35 @@ pub fn element_scan_choices() -> Vec<Arguments> {
         fixed(&["match", "*1*"]),
         fixed(&["MATCH", "*"]),
     ]
+}
+
+/// A walk over a collection by HSCAN or its kin, with some of `changes` between its pages. `fill` begins the request that
+/// fills it; a long element and `elements` follow, so that Redis gives it the form of a large one.
+pub fn element_walk(
+    command: &'static str,
+    key: &'static str,
+    fill: &'static str,
+    elements: Arguments,
+    options: Vec<Arguments>,
+    changes: BoxedStrategy<Request>,
+) -> BoxedStrategy<Step> {
+    (elements, some(options, 2), collection::vec(changes, 0..6))
+        .prop_map(move |(elements, options, between)| {
+            let words = |text: &str| text.split(' ').map(Argument::text).collect::<Request>();
+            let long = Argument::Bytes(vec![b'm'; 65]);
+            Step::ScanElements {
+                connection: 0,
+                fill: vec![
+                    vec![Argument::text("DEL"), Argument::text(key)],
+                    [words(fill), vec![long], elements].concat(),
+                ],
+                command,
+                key,
+                options,
+                between,
+            }
+        })
+        .boxed()
 }
 
 /// HSCAN or SSCAN, over elements like `element`, with every option and every error.

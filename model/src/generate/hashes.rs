@@ -139,25 +139,16 @@ fn expire(amount: One) -> Arguments {
 /// A walk over a hash that Redis calls a hash table.
 pub fn whole_scan() -> BoxedStrategy<Step> {
     const KEY: &str = "b";
-    let mut choices = element_scan_choices();
-    choices.push(one(word(&["NOVALUES"])));
-    let options = some(choices, 2);
-    let between = collection::vec(changes(KEY), 0..6);
-    (many(10..60), options, between)
-        .prop_map(|(pairs, options, between)| {
-            let words = |text: &str| text.split(' ').map(Argument::text).collect::<Request>();
-            let long = Argument::Bytes(vec![b'v'; 65]);
-            let start = [words("HSET b long"), vec![long], pairs].concat();
-            Step::ScanElements {
-                connection: 0,
-                fill: vec![words("DEL b"), start],
-                command: "HSCAN",
-                key: KEY,
-                options,
-                between,
-            }
-        })
-        .boxed()
+    let mut options = element_scan_choices();
+    options.push(one(word(&["NOVALUES"])));
+    element_walk(
+        "HSCAN",
+        KEY,
+        "HSET b long",
+        many(10..60),
+        options,
+        changes(KEY),
+    )
 }
 
 /// Simple changes of one hash, to run between the pages of its HSCAN.

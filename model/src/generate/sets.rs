@@ -129,23 +129,15 @@ fn card() -> Arguments {
 /// A walk over a set that Redis calls a hash table.
 pub fn whole_scan() -> BoxedStrategy<Step> {
     const KEY: &str = "b";
-    let options = some(element_scan_choices(), 2);
-    let between = collection::vec(changes(KEY), 0..6);
-    (many("f", 10..150), options, between)
-        .prop_map(|(members, options, between)| {
-            let words = |text: &str| text.split(' ').map(Argument::text).collect::<Request>();
-            let long = Argument::Bytes(vec![b'm'; 65]);
-            let start = [words("SADD b"), vec![long], members].concat();
-            Step::ScanElements {
-                connection: 0,
-                fill: vec![words("DEL b"), start],
-                command: "SSCAN",
-                key: KEY,
-                options,
-                between,
-            }
-        })
-        .boxed()
+    let options = element_scan_choices();
+    element_walk(
+        "SSCAN",
+        KEY,
+        "SADD b",
+        many("f", 10..150),
+        options,
+        changes(KEY),
+    )
 }
 
 /// Simple changes of one set, to run between the pages of its SSCAN.

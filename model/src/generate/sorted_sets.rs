@@ -351,22 +351,8 @@ fn random() -> Arguments {
 /// A walk over a sorted set that Redis calls a skiplist.
 pub fn whole_scan() -> BoxedStrategy<Step> {
     const KEY: &str = "z1";
-    let between = collection::vec(changes(KEY), 0..6);
-    (many(), some(element_scan_choices(), 2), between)
-        .prop_map(|(pairs, options, between)| {
-            let words = |text: &str| text.split(' ').map(Argument::text).collect::<Request>();
-            let long = Argument::Bytes(vec![b'm'; 65]);
-            let start = [words("ZADD z1 1"), vec![long], pairs].concat();
-            Step::ScanElements {
-                connection: 0,
-                fill: vec![words("DEL z1"), start],
-                command: "ZSCAN",
-                key: KEY,
-                options,
-                between,
-            }
-        })
-        .boxed()
+    let options = element_scan_choices();
+    element_walk("ZSCAN", KEY, "ZADD z1 1", many(), options, changes(KEY))
 }
 
 /// Simple changes of one set, to run between the pages of its ZSCAN.

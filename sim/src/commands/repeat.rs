@@ -120,14 +120,7 @@ pub fn run(seed: Seed, planted: Planted) -> Result<Coverage, Box<Failure>> {
         Ok(Ok(())) => violation(&first, &life::watcher(&shape)),
     };
     match broken {
-        Some(broken) => Err(Box::new(Failure {
-            scenario: "repeated commands".to_owned(),
-            broken,
-            steps: Vec::new(),
-            io: first.ios(),
-            tick_us: first.clock().mono_us(),
-            trace: first.trace_text(),
-        })),
+        Some(broken) => Err(Failure::new("repeated commands", broken, &[], &first)),
         None => Ok(Coverage {
             points: 1,
             hash: first.trace_hash() ^ second.trace_hash(),

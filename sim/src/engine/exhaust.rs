@@ -21,7 +21,6 @@ use crate::seed::Seed;
 use crate::trace::Digest;
 use crate::watch::{self, standard};
 use redkeep::storage::Plan as TxnPlan;
-use redkeep::vfs::Clock;
 
 pub use failing::fail_calls;
 
@@ -308,14 +307,7 @@ impl<'a, X: Subject> Search<'a, X> {
     }
 
     fn failure(&self, broken: Broken, vfs: &SimVfs) -> Box<Failure> {
-        Box::new(Failure {
-            scenario: self.scenario.name().to_owned(),
-            broken,
-            steps: self.steps.clone(),
-            io: vfs.ios(),
-            tick_us: vfs.clock().mono_us(),
-            trace: vfs.trace_text(),
-        })
+        Failure::new(self.scenario.name(), broken, &self.steps, vfs)
     }
 
     fn boot(&self, disk: Disk, life: u64) -> (SimVfs, Watcher) {

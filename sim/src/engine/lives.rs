@@ -75,14 +75,7 @@ impl<S: Clone + Default> Lives<S> {
     }
 
     fn failure(&self, broken: Broken) -> Box<Failure> {
-        Box::new(Failure {
-            scenario: self.scenario.clone(),
-            broken,
-            steps: self.steps.clone(),
-            io: self.vfs.ios(),
-            tick_us: redkeep::vfs::Clock::mono_us(&self.vfs.clock()),
-            trace: self.vfs.trace_text(),
-        })
+        Failure::new(&self.scenario, broken, &self.steps, &self.vfs)
     }
 
     /// One life, in which `act` happens, and its end.
