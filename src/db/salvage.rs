@@ -80,7 +80,7 @@ pub struct MissingKeys {
     pub page: u64,
 }
 
-/// Keys that were found by reading all pages: from one to another.
+/// Keys that may be older, from one to another: they were found by reading all pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scanned {
     pub db: u32,
@@ -118,6 +118,7 @@ impl Salvaged {
             && self.gone.is_empty()
             && self.missing.is_empty()
             && self.scanned_keys == 0
+            && self.scanned.is_empty()
             && self.libraries_gone.is_empty()
             && self.records_missing == 0
             && !self.was_seeding
@@ -259,7 +260,7 @@ impl Mender<'_> {
             Root::Keys(db) => db,
             Root::Own => {
                 // The others tell of what was, and are made anew.
-                if let Some(name) = library_of(&key) {
+                if let Some(name) = library_of(&key).filter(|_| loss.gone.is_some()) {
                     self.salvaged.libraries_gone.push(name.to_vec());
                 }
                 return Ok(());
@@ -274,9 +275,21 @@ impl Mender<'_> {
         let found = keyspace.read_key(db, |engine, keys| {
             use storage::Read;
             let cell = engine.get(keys, &key)?;
-            Ok(cell.and_then(|cell| Header::read(cell.head())))
+            Ok(cell.and_then(|cell| Some((Header::read(cell.head())?, cell.slots()))))
         })?;
-        let Some(header) = found else { return Ok(()) };
+        let Some((header, slots)) = found else {
+            return Ok(());
+        };
+        if slots == 0 {
+            // It is whole, and later changes do not fit it.
+            self.salvaged.scanned.push(Scanned {
+                db,
+                first: key.clone(),
+                last: key,
+                is_guessed: false,
+            });
+            return Ok(());
+        }
         let bytes_max = self.bytes_max;
         let value = keyspace.read_key(db, |engine, keys| {
             remains::read(engine, keys, &key, bytes_max)

@@ -1,11 +1,12 @@
 //! Every page damaged in turn: the rest is there, and what is missing is named.
 
 use redkeep::db::Db;
-use redkeep::db::salvage::Salvaged;
+use redkeep::db::salvage::{Salvaged, Scanned};
 use redkeep::interchange::rdb::Value;
+use redkeep::storage::page::{self, Kind};
 use redkeep::storage::salvage::LogFate;
 
-use crate::{Contents, change, contents, database, fill, options, taken};
+use crate::{Contents, call, change, contents, database, fill, options, taken};
 
 const PAGE: usize = 4096;
 const META: usize = 4 * 4096;
@@ -25,7 +26,7 @@ fn is_named(salvaged: &Salvaged, db: u64, key: &[u8]) -> bool {
 }
 
 fn may_be_older(salvaged: &Salvaged, db: u64, key: &[u8]) -> bool {
-    let is_scanned = |it: &redkeep::db::salvage::Scanned| {
+    let is_scanned = |it: &Scanned| {
         let range = it.first.as_slice()..=it.last.as_slice();
         u64::from(it.db) == db && range.contains(&key)
     };
@@ -91,6 +92,10 @@ fn differences_are_named(was: &Contents, is: &Contents, salvaged: &Salvaged, wha
         let is_known = was.contains_key(&(*db, key.clone())) || may_be_older(salvaged, *db, key);
         assert!(is_known, "{what}: a key that never was");
     }
+    for gone in &salvaged.gone {
+        let key = (u64::from(gone.db), gone.key.clone());
+        assert!(!is.contains_key(&key), "{what}: {gone:?} is there");
+    }
     assert!(was == is || !salvaged.is_whole(), "{what}");
 }
 
@@ -148,6 +153,42 @@ fn all_metas_may_be_damaged() {
     let (is, salvaged) = taken(&path);
     differences_are_named(&was, &is, &salvaged, "no meta, no log");
     assert!(is.len() + 2 >= was.len());
+}
+
+/// A list that is there only as it was before it became large, which the log's changes do not fit, was once called missing.
+#[test]
+fn a_key_of_which_an_older_value_is_found_is_named_as_older() {
+    const KEY: &[u8] = b"the list";
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("data.keep");
+    let db = Db::open(&path, options()).expect("a new file");
+    let push = |element: &str| call(&mut db.connect(), &["RPUSH", "the list", element]);
+    push("before");
+    db.checkpoint().expect("a checkpoint");
+    for n in 0..2000 {
+        push(&format!("element {n}"));
+    }
+    db.checkpoint().expect("a checkpoint");
+    push("in the log");
+    db.sync().expect("a sync");
+    let was = contents(&db);
+    drop(db);
+
+    let mut bytes = std::fs::read(&path).expect("a file");
+    bytes[..META].fill(0x33);
+    let leaves = bytes.chunks_exact_mut(PAGE).filter(|page| {
+        Kind::of(page) == Some(Kind::Leaf) && page.windows(KEY.len()).any(|text| text == KEY)
+    });
+    let newest = leaves.max_by_key(|page| page::ptr_of(page).stamp);
+    newest.expect("the leaf of the keys")[1234] ^= 0x20;
+    std::fs::write(&path, &bytes).expect("a file");
+    let (is, salvaged) = taken(&path);
+    differences_are_named(&was, &is, &salvaged, "an older list");
+    let (value, _) = &is[&(0, KEY.to_vec())];
+    assert_eq!(*value, Value::List(vec![b"before".to_vec()]));
+    assert_eq!((salvaged.gone.len(), salvaged.keys), (0, 1));
+    let is_older = |it: &Scanned| it.first == KEY && it.last == KEY;
+    assert!(salvaged.scanned.iter().any(is_older) && !salvaged.is_whole());
 }
 
 #[test]

@@ -192,6 +192,7 @@ impl Salvage<'_> {
         walk.orphans(&base)?;
         walk.settle();
         walk.replay(&base, log)?;
+        walk.find_older()?;
         Ok(walk.end())
     }
 

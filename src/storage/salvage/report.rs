@@ -42,9 +42,11 @@ impl Gap {
 pub struct KeyLoss {
     /// The key is not in the new file, and this is why.
     pub gone: Option<&'static str>,
+    /// Only the beginning of a key that is gone can be read.
+    pub is_cut: bool,
     /// Entries missing in each of its trees, what hangs deeper counted in the tree on the way there.
     pub entries: [u64; SLOTS_MAX],
-    /// Some of its entries were found by reading all pages.
+    /// It may be older: some of its entries were found by reading all pages, or later changes did not fit what was found.
     pub is_scanned: bool,
 }
 

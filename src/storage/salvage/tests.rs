@@ -14,7 +14,7 @@ use crate::storage::meta::META_BYTES;
 use crate::storage::node::Node;
 use crate::storage::open::OpenOptions;
 use crate::storage::page::{Kind, level_of};
-use crate::storage::read::RootId;
+use crate::storage::read::{Read, RootId};
 use crate::vfs::{Clock, OpenMode, OsClock, Vfs, read_exact_at, write_all_at};
 
 /// Keys of roots have heads, but for one, and what hangs at them has none.
@@ -90,7 +90,7 @@ fn is_whole(report: &Report) -> bool {
         && !matches!(report.log, LogFate::Lost { .. })
 }
 
-/// Everything that differs from how it was is named.
+/// Everything that differs from how it was is named, and what is named as gone is not there.
 #[track_caller]
 fn differences_are_named(was: &Contents, is: &Contents, report: &Report, what: &str) {
     let is_scanned = |root: u32, key: &[u8]| {
@@ -121,8 +121,9 @@ fn differences_are_named(was: &Contents, is: &Contents, report: &Report, what: &
                 let is_part = (now.head == value.head && now.body == value.body)
                     && now.inner.iter().all(|entry| value.inner.contains(entry))
                     && (value.inner.len() - now.inner.len()) as u64 <= missing;
+                let is_older = is_scanned(*root, key) || noted.is_some_and(|it| it.is_scanned);
                 assert!(
-                    is_part || is_scanned(*root, key),
+                    is_part || is_older,
                     "{what}: {root} {shown} differs: {noted:?}"
                 );
             }
@@ -131,6 +132,13 @@ fn differences_are_named(was: &Contents, is: &Contents, report: &Report, what: &
     for (root, key) in is.keys() {
         let is_known = was.contains_key(&(*root, key.clone())) || is_scanned(*root, key);
         assert!(is_known, "{what}: a key that never was");
+    }
+    for (key, loss) in &report.keys {
+        let is_gone = loss.gone.is_some() && !loss.is_cut;
+        assert!(
+            !is_gone || !is.contains_key(key),
+            "{what}: {key:?}: {loss:?}"
+        );
     }
 }
 
@@ -326,7 +334,6 @@ fn the_log_makes_up_for_what_is_missing() {
         rig.put(0, format!("key{n:03}").as_bytes(), b"from the log");
     }
     rig.change(|engine| {
-        use crate::storage::read::Read;
         let tree = engine.root(RootId(0))?;
         for n in (1..200_u32).step_by(4) {
             engine.delete(tree, format!("key{n:03}").as_bytes())?;
@@ -356,6 +363,90 @@ fn the_log_makes_up_for_what_is_missing() {
     for key in missing {
         // Only their changes are in the log, so they are known by name.
         assert!(report.keys[key].gone.is_some(), "{key:?}");
+    }
+}
+
+/// The page with the only leaf of a root tree.
+fn only_leaf(rig: &Rig, root: u32) -> u64 {
+    let image = Image::of(&rig.vfs);
+    let owner = format!("root {root}");
+    let mut leaves = in_use(&rig.vfs).into_iter().filter(|(no, of)| {
+        of.starts_with(&owner) && !of.contains('>') && Kind::of(image.page(*no)) == Some(Kind::Leaf)
+    });
+    let (leaf, _) = leaves.next().expect("a leaf");
+    assert!(leaves.next().is_none());
+    leaf
+}
+
+/// Where a tree is only there as it was before, changes of the log do not fit its keys. Those were once named as gone.
+#[test]
+fn a_key_whose_value_is_older_than_the_changes_to_it_is_not_gone() {
+    let mut rig = Rig::new();
+    for key in [&b"tree"[..], b"text", b"same"] {
+        rig.put(0, key, b"before");
+    }
+    rig.checkpoint();
+    let below = |engine: &mut Engine, name: &[u8]| {
+        let tree = engine.root(RootId(0))?;
+        let nested = engine.nested(tree, b"tree", 0)?.expect("it is there");
+        engine.put(nested, name, b"", b"value")
+    };
+    rig.put(0, b"text", b"a longer text");
+    rig.change(|engine| {
+        let tree = engine.root(RootId(0))?;
+        engine.put_nested(tree, b"tree", b"h", 1)?;
+        below(engine, b"one")
+    });
+    rig.checkpoint();
+    rig.change(|engine| {
+        below(engine, b"other")?;
+        let tree = engine.root(RootId(0))?;
+        engine.splice_body(tree, b"text", 9, 4, b"words")
+    });
+    let was = rig.contents().expect("it can be read");
+    rig.kill();
+    let leaf = only_leaf(&rig, 0) as usize;
+    let mut bytes = Image::of(&rig.vfs).bytes;
+    bytes[..4 * META_BYTES].fill(0);
+    bytes[leaf * PAGE + 99] ^= 1;
+    rig.vfs.set(&path(), bytes);
+    let (is, report) = salvaged(&rig.vfs);
+    differences_are_named(&was, &is, &report, "an older tree");
+    for key in [&b"tree"[..], b"text"] {
+        let key = (0, key.to_vec());
+        assert_eq!(is[&key].body, b"before");
+        let loss = &report.keys[&key];
+        assert!(loss.gone.is_none() && loss.is_scanned, "{key:?}: {loss:?}");
+    }
+}
+
+/// The same of a key to whose place another would have been moved that is missing.
+#[test]
+fn a_key_that_a_missing_one_replaces_is_not_gone() {
+    for moves in [true, false] {
+        let mut rig = Rig::new();
+        rig.put(0, b"from", b"value");
+        rig.put(5, b"to", b"before");
+        rig.checkpoint();
+        rig.change(|engine| {
+            let (from, to) = (engine.root(RootId(0))?, engine.root(RootId(5))?);
+            match moves {
+                true => engine.move_cell(from, b"from", to, b"to"),
+                false => engine.copy_cell(from, b"from", to, b"to"),
+            }
+        });
+        let was = rig.contents().expect("it can be read");
+        rig.kill();
+        let leaf = only_leaf(&rig, 0) as usize;
+        let mut bytes = Image::of(&rig.vfs).bytes;
+        bytes[leaf * PAGE + 99] ^= 1;
+        rig.vfs.set(&path(), bytes);
+        let (is, report) = salvaged(&rig.vfs);
+        differences_are_named(&was, &is, &report, "a moved key");
+        let key = (5, b"to".to_vec());
+        assert_eq!(is[&key].body, b"before");
+        let loss = &report.keys[&key];
+        assert!(loss.gone.is_none() && loss.is_scanned, "{loss:?}");
     }
 }
 

@@ -13,7 +13,8 @@ use crate::storage::blob;
 use crate::storage::cell::{self, Body, Cell};
 use crate::storage::node::Node;
 use crate::storage::page::{Desc, HEADER_BYTES, Kind, PagePtr};
-use crate::storage::read::RootId;
+use crate::storage::pager::OnMiss;
+use crate::storage::read::{Read, RootId};
 use crate::storage::record::DEPTH_MAX;
 use crate::storage::tree::{CHILD_BYTES, Child, HEIGHT_MAX};
 
@@ -360,6 +361,11 @@ impl<'a, 'f> Walk<'a, 'f> {
         if !is_whole {
             key.truncate(start as usize);
             self.entry_lost(task, &key, KEY_DAMAGED);
+            let way = &task.branch.way;
+            let loss = self.report.keys.get_mut(&(way.root.0, key));
+            if let Some(loss) = loss.filter(|_| way.steps.is_empty()) {
+                loss.is_cut = true;
+            }
             return Ok(None);
         }
         key.resize((start + rest.count) as usize, 0);
@@ -535,6 +541,24 @@ impl<'a, 'f> Walk<'a, 'f> {
                 Some((key, slot)) => self.part_lost(way.root.0, key, *slot, entries),
             }
         }
+    }
+
+    /// A key whose last value is missing is not gone if one from before was found: by reading all pages, or where it would
+    /// have been replaced.
+    pub fn find_older(&mut self) -> Result<(), SalvageError> {
+        let engine = &mut self.target.engine;
+        for ((root, key), loss) in &mut self.report.keys {
+            if loss.gone.is_none() || loss.is_cut {
+                continue;
+            }
+            engine.begin_command(OnMiss::Read);
+            let tree = engine.root(RootId(*root))?;
+            if engine.get(tree, key)?.is_some() {
+                loss.gone = None;
+                loss.is_scanned = true;
+            }
+        }
+        Ok(())
     }
 }
 
