@@ -6,7 +6,7 @@
 //! oracle    what a database holds according to the model; what one shows; the two compared
 //! waiters   clients that block until another one's command gives them something
 //! held      snapshots that are held while commands go on
-//! life      one process: opens the files, does a script, keeps the oracle beside it
+//! life      one process: opens the files, does a script, keeps the oracle beside it; life/waits: its clients that block
 //! scripts   the scripted scenarios, by type
 //! workload  commands that a seed draws
 //! random    runs that one seed decides
