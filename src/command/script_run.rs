@@ -466,6 +466,17 @@ impl Supervisor for ScriptRun<'_> {
     }
 }
 
+#[cfg(test)]
+impl ScriptRun<'_> {
+    /// What the script is answered that calls a command.
+    pub fn answer(&mut self, words: &[&[u8]]) -> Vec<u8> {
+        let mut reply = Reply::default();
+        let called = self.call(words, &mut reply);
+        assert!(matches!(called, Called::Answered));
+        reply.bytes().to_vec()
+    }
+}
+
 impl Host for ScriptRun<'_> {
     fn call(&mut self, words: &[&[u8]], out: &mut Reply) -> Called {
         let Resolved::Command(command) = self.server.renames.resolve(words) else {

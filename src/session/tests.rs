@@ -5,6 +5,7 @@ mod eviction;
 mod expiry;
 mod freeing;
 mod memory;
+mod scripts;
 mod transactions;
 
 use std::path::Path;
@@ -19,7 +20,7 @@ use crate::command::{Call, Failure, Outcome};
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::resp::{Stream, StreamError};
-use crate::storage;
+use crate::storage::{self, OnMiss};
 use crate::vfs::{Clock, MemVfs};
 
 const FILE: &str = "data.keep";
@@ -121,9 +122,54 @@ impl World {
         reply(session)
     }
 
+    /// The same, reading pages under the lock.
+    fn ask_reading(&mut self, session: &mut Session, bytes: &str) -> String {
+        self.keyspace.engine.begin_command(OnMiss::Read);
+        self.ask(session, bytes)
+    }
+
+    /// A set with a tree of its own, and a pool that is full of pages which are not written, those of the set among them. So a
+    /// change of the set is complete only when a page has been written.
+    fn with_full_pool(vfs: &MemVfs, bindings: &'static Bindings) -> (Self, Session) {
+        let options = storage::OpenOptions {
+            page_bytes: 512,
+            cache_bytes: 64 * 512,
+            ..storage::OpenOptions::new([1; 16])
+        };
+        let mut world = Self::over(vfs, &options);
+        let mut session = world.session(bindings);
+        let mut ask = |bytes: &str| world.ask_reading(&mut session, bytes);
+        for n in 1..200 {
+            assert_eq!(ask(&format!("SADD set m{n}\r\n")), ":1\r\n");
+        }
+        let value = "v".repeat(100);
+        for n in 0..500 {
+            assert_eq!(ask(&format!("SET other{n} {value}\r\n")), "+OK\r\n");
+        }
+        assert_eq!(ask("SADD set m0\r\n"), ":1\r\n");
+        (world, session)
+    }
+
+    /// The set of [`Self::with_full_pool`] has its members and no `new` one.
+    fn assert_set_is_as_before(&mut self, session: &mut Session) {
+        assert_eq!(self.ask_reading(session, "SCARD set\r\n"), ":200\r\n");
+        assert_eq!(self.ask_reading(session, "SISMEMBER set new\r\n"), ":0\r\n");
+    }
+
     fn wait_ms(&self, ms: u64) {
         self.clock.0.fetch_add(ms * 1000, Ordering::Relaxed);
     }
+}
+
+/// How often a command was carried out.
+fn calls(world: &World, command: &str) -> u64 {
+    let command = crate::command::table::lookup(command.as_bytes()).expect("a command");
+    world
+        .server
+        .stats
+        .command(command.id)
+        .calls
+        .load(Ordering::Relaxed)
 }
 
 fn reply(session: &mut Session) -> String {
