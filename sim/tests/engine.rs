@@ -26,6 +26,13 @@ fn calls_that_fail_in_one_life_after_the_other_cost_nothing_acknowledged() {
     sweep::failing_calls(&scripts::all(), has_room, &Effort::usual(Seed(1)));
 }
 
+/// `SIM_ONLY` names one scenario.
+#[test]
+fn failures_that_a_later_call_tells_of_cost_at_most_what_no_call_has_told_of() {
+    let has_room = |name: &str| name != "full-disk";
+    sweep::failures_told_later(&scripts::all(), has_room, &Effort::usual(Seed(1)));
+}
+
 /// `SIM_SEEDS` is how many, `SIM_FIRST` the first one.
 #[test]
 fn random_runs_keep_what_was_acknowledged_and_repeat_exactly() {

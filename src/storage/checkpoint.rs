@@ -7,7 +7,8 @@
 //! 2. *Sync the log* up to the freeze: a checkpoint never has what the log could still lose.
 //! 3. *Write the dirty pages*, in file order, many at a time, and the free map. Nothing durable refers to them yet. Every few
 //!    MiB are synced, so that the log's own syncs do not wait for all of them.
-//! 4. *Sync the data file*: every page, and the file's length, before a meta slot names them.
+//! 4. *Sync the data file*, twice ([`crate::vfs::sync_twice`]): every page, and the file's length, before a meta slot names
+//!    them.
 //! 5. *Write the first copy* of the older slot, *sync*, *write the second copy*, *sync*: the newest slot stays as it
 //!    is until the other one is whole.
 //! 6. *Adopt* (engine lock): the new checkpoint is the durable one; frames of the log name it from now on.
@@ -167,6 +168,7 @@ enum Step {
     WritePages,
     WriteMap,
     SyncData,
+    SyncDataAgain,
     WriteMeta(usize),
     SyncMeta(usize),
     Adopt,
@@ -344,6 +346,10 @@ impl Checkpoint {
                 }
             }
             Step::SyncData => {
+                self.sync_data()?;
+                Step::SyncDataAgain
+            }
+            Step::SyncDataAgain => {
                 self.sync_data()?;
                 Step::WriteMeta(0)
             }

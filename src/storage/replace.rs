@@ -8,7 +8,7 @@ use super::open::with_suffix;
 use super::planted::{Bug, Planted};
 use crate::vfs::{
     OpenMode, Vfs, VfsError, VfsErrorKind, VfsFile, VfsResult, folder_of, read_exact_at,
-    write_all_at,
+    sync_twice, write_all_at,
 };
 
 /// Bytes of a file that is being filled which may not be on the disk yet. Were all synced at its end, the log's own syncs and
@@ -104,7 +104,7 @@ pub fn replace_file<E>(
     let file = &new.file;
     let name = || {
         if !planted.has(Bug::M26NotSyncedBeforeRename) {
-            file.sync_data()?;
+            sync_twice(&**file)?;
         }
         vfs.rename(&beside, path)?;
         if planted.has(Bug::M07NoDirSyncAtRename) {

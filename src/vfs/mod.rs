@@ -212,6 +212,14 @@ pub fn read_up_to(file: &dyn VfsFile, buf: &mut [u8], offset: u64) -> VfsResult<
     Ok(done)
 }
 
+/// Syncs a file of which something is about to be relied on instead of what was there before. It does so twice: where data
+/// goes through the file system's journal (ext4 with `data=journal`), what a sync has covered can be lost after it returned,
+/// and the next sync says so. The second has nothing to write.
+pub fn sync_twice(file: &dyn VfsFile) -> VfsResult<()> {
+    file.sync_data()?;
+    file.sync_data()
+}
+
 /// How often in a row [`write_all_at`] accepts that the system takes no byte at all.
 const WRITE_STALLS_MAX: u32 = 16;
 

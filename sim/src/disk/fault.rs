@@ -1,6 +1,6 @@
 //! Errors and silent faults injected into single calls.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::profile::Files;
 use crate::seed::Stream;
@@ -165,6 +165,8 @@ impl Injection {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Injector {
     waiting: Vec<(Injection, u64, u64)>,
+    /// The file of the call that was struck last.
+    struck: Option<PathBuf>,
 }
 
 impl Injector {
@@ -175,6 +177,11 @@ impl Injector {
     /// How often any fault struck.
     pub(super) fn fired(&self) -> u64 {
         self.waiting.iter().map(|(_, _, fired)| fired).sum()
+    }
+
+    /// The file of the call that was struck last.
+    pub(super) fn struck(&self) -> Option<&Path> {
+        self.struck.as_deref()
     }
 
     /// The fault of a call: that of the first injection that wants it.
@@ -203,6 +210,9 @@ impl Injector {
                 *fired += 1;
                 struck = Some(injection.fault);
             }
+        }
+        if struck.is_some() {
+            self.struck = Some(path.to_path_buf());
         }
         struck
     }

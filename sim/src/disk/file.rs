@@ -365,7 +365,7 @@ impl World {
             fault => {
                 self.disk.write(id, offset, bytes);
                 if fault == Some(Fault::WritebackFails) {
-                    self.writeback_fails(id, VfsErrorKind::Io, false);
+                    self.writeback_fails(id, VfsErrorKind::Io);
                 }
                 Ok(Answer::new(all, all as u64))
             }

@@ -292,6 +292,22 @@ impl SimVfs {
         self.lock().injector.fired()
     }
 
+    /// The file of the call that a fault struck last in this life.
+    pub fn struck(&self) -> Option<PathBuf> {
+        self.lock().injector.struck().map(Path::to_path_buf)
+    }
+
+    /// F18: writeback of a file fails outside any call. Whoever syncs the file next is told, or whoever opens it next if nobody
+    /// has it open. False: there is no such file.
+    pub fn fail_writeback(&self, path: &Path) -> bool {
+        let mut world = self.lock();
+        let inode = world.disk.lookup(path);
+        if let Some(inode) = inode {
+            world.writeback_fails(inode, VfsErrorKind::Io);
+        }
+        inode.is_some()
+    }
+
     /// Adds an observer.
     pub fn observe(&self, observer: Box<dyn Observer>) {
         self.lock().watch.add(observer);
@@ -508,7 +524,7 @@ impl World {
         self.handles.insert(handle, inode);
         // A new description is told of a failure only if nobody was told of it.
         let writeback = &self.disk.inode(inode).expect("it was looked up").writeback;
-        let told = writeback.failures - u64::from(writeback.failures > 0 && !writeback.reported);
+        let told = writeback.failures - u64::from(writeback.is_untold());
         (handle, told)
     }
 

@@ -105,6 +105,13 @@ pub struct Writeback {
     pub kind: Option<VfsErrorKind>,
 }
 
+impl Writeback {
+    /// Whether the next opener is told of a failure.
+    pub fn is_untold(&self) -> bool {
+        self.failures > 0 && !self.reported
+    }
+}
+
 /// A file.
 #[derive(Clone, Debug, Default)]
 pub struct Inode {
@@ -538,6 +545,13 @@ impl Disk {
     pub fn lie_about(&self, path: &Path) -> Option<&Lie> {
         let lie = self.profile.lie.as_ref()?;
         lie.files.matches(path).then_some(lie)
+    }
+
+    /// Whether calls of the next life may fail for what has happened in this one: a failure of writeback that nobody was told of,
+    /// or content that the cache will not show for long (F18, F19).
+    pub fn has_failures_to_come(&self) -> bool {
+        let mut inodes = self.inodes.values();
+        inodes.any(|inode| inode.writeback.is_untold() || !inode.fading.is_empty())
     }
 
     /// A hash of everything that a next life can tell apart: names, contents, and what is still pending.

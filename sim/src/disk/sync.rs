@@ -86,17 +86,17 @@ impl World {
         }
     }
 
-    /// Writeback of a file fails outside any sync. `evict`: the cache gives the lost pages up after one more read.
-    pub(super) fn writeback_fails(&mut self, id: InodeId, kind: VfsErrorKind, evict: bool) {
+    /// Writeback of a file fails outside any sync.
+    pub(super) fn writeback_fails(&mut self, id: InodeId, kind: VfsErrorKind) {
         let conditions = Conditions {
             fault: None,
             cutoff: self.disk.seq,
         };
-        self.fail(id, kind, &conditions, evict);
+        self.fail(id, kind, &conditions, false);
     }
 
     /// Loses some of a file's pending writes, at least one if there is any, makes its other operations durable, and
-    /// counts the failure.
+    /// counts the failure. `evict`: the cache gives the lost ones up after one more read.
     fn fail(&mut self, id: InodeId, kind: VfsErrorKind, conditions: &Conditions, evict: bool) {
         let cutoff = conditions.cutoff;
         let of_file = |op: &Op| matches!(op, Op::Write { inode, .. } if *inode == id);

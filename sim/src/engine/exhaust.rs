@@ -22,7 +22,7 @@ use crate::trace::Digest;
 use crate::watch::{self, standard};
 use redkeep::storage::Plan as TxnPlan;
 
-pub use failing::fail_calls;
+pub use failing::{fail_calls, fail_unnoticed};
 
 /// What is explored: work on the disk, and the processes that open what a crash leaves of it.
 pub trait Subject {
@@ -524,6 +524,16 @@ impl<'a, X: Subject> Search<'a, X> {
         history: &History<X::State>,
     ) -> Result<X::Life, Box<Failure>> {
         let opened = unpanicked(|| self.scenario.open(vfs, watcher, history.clone()));
+        self.opened_by(opened, vfs, watcher)
+    }
+
+    /// The life of an opening that must have worked, or what is wrong.
+    fn opened_by(
+        &self,
+        opened: Result<Result<X::Life, Stop>, Broken>,
+        vfs: &SimVfs,
+        watcher: &Watcher,
+    ) -> Result<X::Life, Box<Failure>> {
         let broken = match opened {
             Err(panic) => panic,
             Ok(Err(Stop::Broken(broken))) => broken,

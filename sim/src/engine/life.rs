@@ -497,6 +497,16 @@ impl Life {
         Ok(())
     }
 
+    /// O13: a call has failed, and what is read, whenever that is, is right or refused.
+    fn reads_on(&self) -> Result<(), Stop> {
+        for _ in 0..2 {
+            if let Err(Stop::Broken(broken)) = self.read() {
+                return Err(broken.into());
+            }
+        }
+        Ok(())
+    }
+
     /// Reads what can be read: how many reads failed, and whether all others were right (O10).
     pub fn read_around_damage(&self) -> Result<u64, Broken> {
         let expected = peek(&self.process.history).last().clone();
@@ -613,7 +623,12 @@ pub fn run_script(
             act => life.act(act),
         };
         *history = life.history();
-        done?;
+        if let Err(stop) = done {
+            if vfs.faults_fired() > 0 && !vfs.crashed() {
+                life.reads_on()?;
+            }
+            return Err(stop);
+        }
     }
     life.read()?;
     Ok(())

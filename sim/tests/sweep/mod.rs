@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use redkeep::storage::planted::Planted;
-use redkeep_sim::engine::exhaust::{Effort, Subject, explore, fail_calls};
+use redkeep_sim::engine::exhaust::{Effort, Subject, explore, fail_calls, fail_unnoticed};
 use redkeep_sim::explore::{Coverage, Failure};
 use redkeep_sim::seed::Seed;
 
@@ -21,6 +21,11 @@ pub fn scenarios<X: Subject>(all: &[X], usual: impl Fn(&str) -> bool, usual_effo
 /// recoveries.
 pub fn failing_calls<X: Subject>(all: &[X], usual: impl Fn(&str) -> bool, effort: &Effort) {
     each(all, usual, |scenario| fail_calls(scenario, effort));
+}
+
+/// The same with failures that a later call tells of.
+pub fn failures_told_later<X: Subject>(all: &[X], usual: impl Fn(&str) -> bool, effort: &Effort) {
+    each(all, usual, |scenario| fail_unnoticed(scenario, effort));
 }
 
 fn each<X: Subject>(

@@ -82,8 +82,8 @@ impl Log {
     /// 2. The newest opening header, if nothing but itself proves it, is written again where it stands: where an
     ///    earlier sync failed, the kernel may show bytes that it will never write, and no later sync says so.
     /// 3. For the same reason transactions that nothing proves to be synced are written again, into new segments.
-    /// 4. Sync, so that they are durable before anything leads to them.
-    /// 5. The header of the first new segment, which names the end of its predecessor, and a sync. From here on, and
+    /// 4. Sync, twice ([`crate::vfs::sync_twice`]), so that they are durable before anything leads to them.
+    /// 5. The header of the first new segment, which names the end of its predecessor, and two syncs. From here on, and
     ///    not before, the new segments are the log. A crash before this leaves the old log as it was.
     ///
     /// # Panics
@@ -152,6 +152,7 @@ impl Log {
         }
         if copies {
             log.copy_unproved(&*file, scan, end.lsn)?;
+            log.sync_again()?;
         }
         write_all_at(&*file, &header, header_offset).map_err(LogError::Io)?;
         if !has(Bug::M17RecoveryDoesNotSync) {
@@ -201,6 +202,12 @@ impl Log {
 
     /// Syncs the header with which this life begins.
     fn sync_opening(&self) -> Result<(), LogError> {
+        self.sync_again()?;
+        self.sync_again()
+    }
+
+    /// Hears of what the sync before has lost without saying so.
+    fn sync_again(&self) -> Result<(), LogError> {
         use super::group::Medium;
         self.group.medium().sync().map_err(LogError::Io)
     }

@@ -264,7 +264,7 @@ fn a_recovery_after_one_whose_sync_failed_relies_on_nothing_that_was_not_synced(
         let scan = world.check(&disk, world.written);
         disk.fail_sync_after(syncs);
         if world.clone().open(&disk, &scan).is_ok() {
-            assert_eq!(syncs, 3, "syncs of a recovery");
+            assert_eq!(syncs, 5, "syncs of a recovery");
             return;
         }
         let disk = disk.after_kill();
