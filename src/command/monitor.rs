@@ -48,7 +48,7 @@ pub fn show(client: &mut Client, words: &[&[u8]], now_us: u64) {
     write_line(&mut lines.bytes, words, client, now_us, |at| {
         is_secret(words, at)
     });
-    if client.monitor && client.reply_mode.is_mute() {
+    if client.monitor && (client.reply_mode.is_mute() || client.close) {
         lines.unheard.push(start..lines.bytes.len());
     }
     client.feed = lines;
@@ -58,7 +58,8 @@ pub fn show(client: &mut Client, words: &[&[u8]], now_us: u64) {
 #[derive(Debug, Default)]
 pub struct Lines {
     bytes: Vec<u8>,
-    /// What the connection itself, if it is a monitor, does not get to see because its replies were off; in order.
+    /// What the connection itself, if it is a monitor, does not get to see because its replies were off, or because it
+    /// was its last command; in order.
     unheard: Vec<Range<usize>>,
 }
 

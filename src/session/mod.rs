@@ -180,7 +180,13 @@ impl Session {
                     self.pending = true;
                     return Ok(true);
                 }
-                Progress::Nothing => self.input.consume(self.parser.consumed()),
+                Progress::Nothing => {
+                    self.input.consume(self.parser.consumed());
+                    // It is the next request, whose reply CLIENT REPLY SKIP takes away, though it has none.
+                    if self.client.reply_mode == ReplyMode::SkipNext {
+                        self.client.set_reply_mode(ReplyMode::On);
+                    }
+                }
                 Progress::Incomplete(missing) => {
                     self.input.expect(missing);
                     return Ok(false);

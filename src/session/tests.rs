@@ -376,6 +376,25 @@ fn the_reply_of_a_command_that_waited_is_skipped_too() {
 }
 
 #[test]
+fn a_request_of_no_words_is_one_whose_reply_is_skipped() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    let mut check = |requests: &str, expect: &str| {
+        assert_eq!(world.ask(&mut session, requests), expect, "{requests:?}");
+    };
+    for nothing in ["\r\n", "\n", "  \r\n", "*0\r\n", "*-1\r\n", "\r\n\r\n"] {
+        let skipped = format!("CLIENT REPLY SKIP\r\n{nothing}ECHO a\r\n");
+        check(&skipped, "$1\r\na\r\n");
+    }
+    check("CLIENT REPLY SKIP\r\n", "");
+    check("\r\n", "");
+    check("ECHO b\r\n", "$1\r\nb\r\n");
+    check("CLIENT REPLY OFF\r\n\r\nECHO c\r\n", "");
+    check("CLIENT REPLY SKIP\r\n\r\nECHO d\r\n", "");
+    check("CLIENT REPLY ON\r\n", "+OK\r\n");
+}
+
+#[test]
 fn a_monitor_without_replies_hears_nothing() {
     let mut world = World::new();
     let (mut monitor, mut other) = (world.session(&BOUND), world.session(&BOUND));
@@ -419,6 +438,7 @@ fn a_monitor_without_replies_hears_nothing() {
         "PING f\r\n",
         "\"PING\" \"f\"",
     );
+    check("ECHO 6\r\nQUIT\r\n", "", "\"ECHO\" \"6\"");
 }
 
 #[test]
