@@ -152,7 +152,6 @@ directives! {
     Later {
         ActiveExpireEffort, "active-expire-effort", number(1, 1, 10), NONE;
         BindSourceAddr, "bind-source-addr", optional(""), NONE;
-        ClientDefaultResp, "client-default-resp", number(2, 2, 3), IMMUTABLE | HIDDEN;
         CrashLogEnabled, "crash-log-enabled", yes_no(true), NONE;
         HideUserDataFromLog, "hide-user-data-from-log", yes_no(false), NONE;
         IgnoreWarnings, "ignore-warnings", text(""), NONE;
@@ -162,7 +161,6 @@ directives! {
         OomScoreAdj, "oom-score-adj", choice(OOM_SCORE_MODES, 0), NONE;
         OomScoreAdjValues, "oom-score-adj-values", OOM_SCORES, SEVERAL;
         ProcTitleTemplate, "proc-title-template", ruled("{title} {listen-addr} {server-mode}", TextRule::ProcTitle, false), NONE;
-        ReqResLogfile, "req-res-logfile", optional(""), IMMUTABLE | HIDDEN;
         SanitizeDumpPayload, "sanitize-dump-payload", choice(SANITIZE_MODES, 0), DEBUG;
         SetProcTitle, "set-proc-title", yes_no(true), IMMUTABLE;
         ShutdownOnSigint, "shutdown-on-sigint", choices(SHUTDOWN_OPTIONS), SEVERAL;
