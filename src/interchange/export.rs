@@ -7,7 +7,9 @@ use std::ops::ControlFlow;
 
 use super::rdb::encode::Output;
 use super::rdb::file::{Key, Writer};
-use super::rdb::{Consumer, Group, Pending, Stream, StreamEntry, encode_stream, kind, payload};
+use super::rdb::{
+    Consumer, Group, LastNode, Pending, Stream, StreamEntry, encode_stream, kind, payload,
+};
 use crate::keyspace::hash::small::Small;
 use crate::keyspace::header::{Header, Kind};
 use crate::keyspace::packed::Packed;
@@ -15,6 +17,7 @@ use crate::keyspace::sorted_set::{Members, Span};
 use crate::keyspace::stream::entries::Direction;
 use crate::keyspace::stream::group as stored_group;
 use crate::keyspace::stream::id::StreamId;
+use crate::keyspace::stream::node::Node;
 use crate::keyspace::{hash, library, root_ids, set, stream};
 use crate::storage::{Body, Cell, Error, Read, Reader, Seek, Snapshot, TreeId};
 
@@ -496,6 +499,7 @@ fn read_stream<R: Read>(reader: &mut R, keys: TreeId, key: &[u8]) -> Result<Stre
             });
             ControlFlow::Continue(())
         })?;
+    out.last_node = last_node(&out.entries, stored.head.node);
     let Some(groups) = stored.groups else {
         return Ok(out);
     };
@@ -505,6 +509,17 @@ fn read_stream<R: Read>(reader: &mut R, keys: TreeId, key: &[u8]) -> Result<Stre
         }
     }
     Ok(out)
+}
+
+/// What the last node had, if that is more than the entries tell.
+fn last_node(entries: &[StreamEntry], node: Node) -> Option<LastNode> {
+    let begins = entries.iter().rposition(|entry| entry.begins_node)?;
+    let (had, bytes) = node.ever();
+    let is_more = had > (entries.len() - begins) as u64;
+    is_more.then_some(LastNode {
+        entries: had,
+        bytes,
+    })
 }
 
 fn read_group<R: Read>(

@@ -217,6 +217,11 @@ fn instance() {
 }
 
 #[test]
+fn stream() {
+    check("stream.txt", "", "REDKEEP_COMPARE_WITH");
+}
+
+#[test]
 fn auth() {
     check("auth.txt", "secret", "REDKEEP_COMPARE_WITH_PASSWORD");
 }

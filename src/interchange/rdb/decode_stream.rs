@@ -16,7 +16,7 @@ use super::{
     listpack,
 };
 
-const FLAG_DELETED: u64 = 1;
+pub(super) const FLAG_DELETED: u64 = 1;
 pub(super) const FLAG_SAME_FIELDS: u64 = 2;
 
 /// Reads a stream of this kind.

@@ -2,9 +2,9 @@
 
 use std::io;
 
-use super::decode_stream::FLAG_SAME_FIELDS;
+use super::decode_stream::{FLAG_DELETED, FLAG_SAME_FIELDS};
 use super::encode::Output;
-use super::{Group, Stream, StreamEntry, StreamId, kind, listpack};
+use super::{Group, LastNode, Stream, StreamEntry, StreamId, kind, listpack};
 
 /// Entries of a node, where it is not known which stand together.
 const NODE_ENTRIES_MAX: usize = 100;
@@ -22,9 +22,10 @@ pub fn stream(out: &mut Output<'_>, stream: &Stream, kind: u8) -> io::Result<()>
         filled_nodes(&stream.entries)
     };
     out.length(nodes.len() as u64)?;
-    for node in nodes {
+    for (at, node) in nodes.iter().enumerate() {
+        let last = stream.last_node.filter(|_| at + 1 == nodes.len());
         out.string(&node[0].id.to_bytes())?;
-        out.string(&listpack(node))?;
+        out.string(&listpack(node, last))?;
     }
     out.length(stream.entries.len() as u64)?;
     id(out, stream.last_id)?;
@@ -67,10 +68,12 @@ fn names(entry: &StreamEntry) -> impl Iterator<Item = &Vec<u8>> {
     entry.items.iter().step_by(2)
 }
 
-fn listpack(node: &[StreamEntry]) -> Vec<u8> {
+/// A node that once was as `had` says is that again: deleted entries stand for those that are gone.
+fn listpack(node: &[StreamEntry], had: Option<LastNode>) -> Vec<u8> {
     let (first, mut list) = (&node[0], listpack::Writer::default());
+    let gone = had.map_or(0, |had| had.entries.saturating_sub(node.len() as u64));
     list.push_integer(node.len() as i64);
-    list.push_integer(0);
+    list.push_integer(gone as i64);
     list.push_integer((first.items.len() / 2) as i64);
     names(first).for_each(|name| list.push(name));
     list.push_integer(0);
@@ -94,7 +97,46 @@ fn listpack(node: &[StreamEntry]) -> Vec<u8> {
         };
         list.push_integer((elements + ELEMENTS_FIXED) as i64);
     }
+    if let Some(had) = had {
+        let last = node[node.len() - 1].id;
+        for left in (0..gone).rev() {
+            let room = had.bytes.saturating_sub(list.at());
+            deleted_entry(&mut list, first.id, last, if left == 0 { room } else { 0 });
+        }
+    }
     list.finish()
+}
+
+/// Appends a deleted entry with this number. It takes `room` bytes if that is more than it needs.
+fn deleted_entry(list: &mut listpack::Writer, first: StreamId, id: StreamId, room: u64) {
+    let from = list.at();
+    list.push_integer(FLAG_DELETED as i64);
+    list.push_integer(id.ms.wrapping_sub(first.ms).cast_signed());
+    list.push_integer(id.seq.wrapping_sub(first.seq).cast_signed());
+    // The number of fields, an empty name, the number of elements.
+    let used = list.at() - from + 2 + 2 + 2;
+    let filler = room.saturating_sub(used);
+    let Some(len) = text_len(filler) else {
+        list.push_integer(0);
+        return list.push_integer((ELEMENTS_FIXED + 1) as i64);
+    };
+    list.push_integer(1);
+    list.push(b"");
+    list.push(&vec![0; len as usize]);
+    list.push_integer((ELEMENTS_FIXED + 3) as i64);
+}
+
+/// The length of a text that takes so many bytes of a listpack, or up to three less where none does.
+fn text_len(bytes: u64) -> Option<u64> {
+    let around = match bytes {
+        0..=65 => 2,
+        66..=128 => 3,
+        129..=4099 => 4,
+        4100..=16_385 => 7,
+        16_386..=2_097_154 => 8,
+        _ => 9,
+    };
+    bytes.checked_sub(around)
 }
 
 fn group(out: &mut Output<'_>, group: &Group, kind: u8) -> io::Result<()> {

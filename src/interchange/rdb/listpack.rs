@@ -171,6 +171,11 @@ impl Writer {
         self.count += 1;
     }
 
+    /// Bytes of the listpack as it is.
+    pub fn at(&self) -> u64 {
+        self.bytes.len() as u64 + 1
+    }
+
     /// The whole listpack.
     pub fn finish(mut self) -> Vec<u8> {
         self.bytes.push(END);

@@ -76,7 +76,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::StreamId;
-    use super::super::value::{Consumer, Field, Group, Pending, Stream, StreamEntry};
+    use super::super::value::{Consumer, Field, Group, LastNode, Pending, Stream, StreamEntry};
     use super::*;
 
     fn text() -> impl Strategy<Value = Vec<u8>> {
@@ -206,6 +206,35 @@ mod tests {
             }
             let _ = read(&body);
             let _ = read(&body[..cut.index(body.len())]);
+        }
+    }
+
+    #[test]
+    fn the_last_node_of_a_stream_comes_back_with_what_it_had() {
+        let entry = |at: u64, begins_node| StreamEntry {
+            id: StreamId::new(1 << 40, at),
+            items: vec![b"f".to_vec(), b"v".to_vec()],
+            begins_node,
+        };
+        for bytes in (0..40_000).step_by(7) {
+            let had = LastNode { entries: 5, bytes };
+            let stream = Stream {
+                entries: vec![entry(1, true), entry(2, true), entry(9, false)],
+                last_node: Some(had),
+                ..Stream::default()
+            };
+            let payload = write(&Value::Stream(Box::new(stream.clone())), 12, true);
+            let Ok(decode::Decoded::Value(Value::Stream(read))) = read(open(&payload).unwrap())
+            else {
+                panic!("no stream");
+            };
+            assert_eq!(read.entries, stream.entries);
+            let last = read.last_node.expect("entries are gone");
+            assert_eq!(last.entries, had.entries);
+            assert!(
+                bytes < 100 || (bytes - 3..=bytes).contains(&last.bytes),
+                "{bytes} {last:?}"
+            );
         }
     }
 

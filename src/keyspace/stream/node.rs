@@ -174,6 +174,11 @@ impl Node {
         self.bytes = bytes.min(THREE_BYTES_MAX) as u32;
     }
 
+    /// How many entries were added, those included that are gone, and how many bytes Redis takes for them.
+    pub fn ever(self) -> (u64, u64) {
+        (u64::from(self.entries), u64::from(self.bytes))
+    }
+
     /// The next entry goes to another node.
     pub fn close(&mut self) {
         self.entries = 0;
