@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::commands;
+use crate::errors;
 use crate::glob;
 use crate::reply::{Protocol, Reply};
 use crate::state::{Call, ConnectionId, Outcome};
@@ -71,6 +72,10 @@ pub fn psubscribe(call: &mut Call) -> Outcome {
 }
 
 pub fn ssubscribe(call: &mut Call) -> Outcome {
+    if call.connection().executing.is_some() {
+        let text = "SSUBSCRIBE isn't allowed for a DENY BLOCKING client";
+        return Err(errors::err(text));
+    }
     join(call, Kind::ShardChannel)
 }
 

@@ -3,7 +3,7 @@
 use super::subscriptions::{Counts, Kind};
 use super::table::{Command, Flag};
 use super::{Call, Outcome, errors, help};
-use crate::resp::Proto;
+use crate::resp::{ErrorReply, Proto};
 
 /// Whether the command's replies are push messages: those that change subscriptions.
 pub fn answers_with_pushes(command: &Command) -> bool {
@@ -25,8 +25,13 @@ pub fn psubscribe(call: &mut Call<'_>) -> Outcome {
     join(call, Kind::Pattern, b"psubscribe")
 }
 
-/// SSUBSCRIBE shardchannel ...
+/// SSUBSCRIBE shardchannel ...; not in a transaction, which the other two may be in.
 pub fn ssubscribe(call: &mut Call<'_>) -> Outcome {
+    const NOT_HERE: ErrorReply =
+        ErrorReply::new("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+    if call.client.deny_blocking {
+        return Err(NOT_HERE.into());
+    }
     join(call, Kind::Shard, b"ssubscribe")
 }
 

@@ -217,6 +217,11 @@ fn instance() {
 }
 
 #[test]
+fn pubsub() {
+    check("pubsub.txt", "", "REDKEEP_COMPARE_WITH");
+}
+
+#[test]
 fn stream() {
     check("stream.txt", "", "REDKEEP_COMPARE_WITH");
 }
