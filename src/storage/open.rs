@@ -94,7 +94,7 @@ impl OpenOptions {
 /// Why a file was not opened. Nothing in it has been changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("{} is in use by another process", .0.display())]
+    #[error("{} is in use already, by this process or another", .0.display())]
     InUse(PathBuf),
     #[error(
         "{} has format version {found}, and this program reads version {expected}: \

@@ -233,7 +233,7 @@ impl VfsFile for OsFile {
                 path: self.path.clone(),
                 offset: None,
                 effect_unknown: false,
-                message: "another process has it open".to_owned(),
+                message: "it is open already".to_owned(),
             }),
             Err(TryLockError::Error(e)) => Err(error("lock", &self.path, None, false, &e)),
         }

@@ -108,7 +108,7 @@ impl Announcer {
             path: path.to_path_buf(),
             offset: None,
             effect_unknown: false,
-            message: "another process announces what it writes".to_owned(),
+            message: "somebody else announces what it writes".to_owned(),
         };
         Ok(Some(Self::over(board, uuid)?.ok_or_else(locked)?))
     }

@@ -32,7 +32,7 @@ pub enum BesideError {
         path.display(), shm_path(path).display()
     )]
     Denied { path: PathBuf, why: String },
-    #[error("{} is in use by another process, and there cannot be readers beside it", .0.display())]
+    #[error("{} is in use, by this process or another, and there cannot be readers beside it", .0.display())]
     InUse(PathBuf),
     #[error("{0} processes read the file already, and there is no place for more")]
     Full(usize),

@@ -90,7 +90,7 @@ pub trait Rules {
 /// Why there is no new file.
 #[derive(Debug, thiserror::Error)]
 pub enum SalvageError {
-    #[error("{} is in use by another process: stop the server first", .0.display())]
+    #[error("{} is in use, by this process or another: stop the server first", .0.display())]
     InUse(PathBuf),
     #[error("{} is no database, or nothing of it can be read", .0.display())]
     Nothing(PathBuf),
