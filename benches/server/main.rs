@@ -2,19 +2,21 @@
 //! work in the background, beside Redis where there is a like.
 //!
 //! ```text
-//! cargo bench --bench server -- [OPTIONS] [size|complexity|background|bound ...]
+//! cargo bench --bench server -- [OPTIONS] [size|complexity|background|beyond|bound ...]
 //! ```
 //!
 //! - `size`: resident memory with a small cache and much data; the start on a large file; DEL and FLUSHALL of much.
 //! - `complexity`: time and pages of operations on one element, in collections of a thousand elements and more.
 //! - `background`: the latency of SET, in an open loop of half the rate that the server can do, while it saves, rewrites
 //!   its append-only file and is backed up; and the memory that takes. Redis does the same in the same run.
+//! - `beyond`: GET and SET on data that is much larger than the cache, beside Redis, which has it in memory.
 //! - `bound`: PING in pipelines, beside Redis and beside a server that does nothing: what the program that measures can do.
 //!
-//! Figures are printed as `name=value`, a line each. `redis-server` has to be on the PATH for `background` and `bound`,
-//! `redis-benchmark` for `bound`.
+//! Figures are printed as `name=value`, a line each. `redis-server` has to be on the PATH for `background`, `beyond` and
+//! `bound`, `redis-benchmark` for `bound`.
 
 mod background;
+mod beyond;
 mod bound;
 mod complexity;
 mod server;
@@ -25,7 +27,7 @@ use std::path::PathBuf;
 /// What is to be measured, and with how much.
 #[derive(clap::Parser)]
 struct Options {
-    /// GiB of data of `size` and `background`.
+    /// GiB of data of `size`, `background` and `beyond`.
     #[arg(long, default_value_t = 2.0)]
     gigabytes: f64,
     /// Elements of the largest collections of `complexity`.
@@ -44,7 +46,7 @@ struct Options {
     #[arg(long, hide = true)]
     bench: bool,
     /// All, if none is named.
-    #[arg(value_parser = ["size", "complexity", "background", "bound"])]
+    #[arg(value_parser = ["size", "complexity", "background", "beyond", "bound"])]
     work: Vec<String>,
 }
 
@@ -75,6 +77,9 @@ fn main() {
     }
     if does("background") {
         background::measure(&options);
+    }
+    if does("beyond") {
+        beyond::measure(&options);
     }
     if does("bound") {
         bound::measure(&options);

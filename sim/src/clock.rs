@@ -193,6 +193,7 @@ impl Latency {
     /// How long one I/O takes.
     pub fn draw_us(&self, kind: IoKind, stream: &mut Stream) -> u64 {
         let (low, high) = match kind {
+            IoKind::ReadNow => return 0,
             IoKind::Read => self.read_us,
             IoKind::Write | IoKind::SetLen | IoKind::Allocate => self.write_us,
             IoKind::Sync | IoKind::SyncDir => self.sync_us,

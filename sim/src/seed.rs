@@ -37,11 +37,13 @@ pub enum Purpose {
     Knobs,
     /// What the random draws of a process depend on.
     Draws,
+    /// What the kernel has in its memory.
+    Residence,
 }
 
 impl Purpose {
     /// Every purpose, in the order of their numbers.
-    pub const ALL: [Purpose; 8] = [
+    pub const ALL: [Purpose; 9] = [
         Purpose::Workload,
         Purpose::Schedule,
         Purpose::Latency,
@@ -50,6 +52,7 @@ impl Purpose {
         Purpose::Clock,
         Purpose::Knobs,
         Purpose::Draws,
+        Purpose::Residence,
     ];
 }
 

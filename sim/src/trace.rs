@@ -59,6 +59,8 @@ pub enum IoKind {
     /// An open that makes the file.
     Create,
     Read,
+    /// A read that did not have to wait for the disk.
+    ReadNow,
     Write,
     Len,
     SetLen,
@@ -73,10 +75,11 @@ pub enum IoKind {
 
 impl IoKind {
     /// Every kind.
-    pub const ALL: [IoKind; 13] = [
+    pub const ALL: [IoKind; 14] = [
         IoKind::Open,
         IoKind::Create,
         IoKind::Read,
+        IoKind::ReadNow,
         IoKind::Write,
         IoKind::Len,
         IoKind::SetLen,

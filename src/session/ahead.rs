@@ -48,6 +48,13 @@ impl Session {
         look_up(keyspace, self.client.db, &wishes);
     }
 
+    /// What the requests from number `number` on ask for is to be read with the pages that the first of them has missed.
+    pub(super) fn miss_ahead(&self, keyspace: &mut Keyspace, number: usize) {
+        keyspace.engine.forget_ahead();
+        self.look_ahead(keyspace, number);
+        keyspace.engine.miss_ahead();
+    }
+
     /// What the only complete request asks for; None where there are more, for which the session looks itself.
     fn only_wish(&self) -> Option<Wish<'_>> {
         if !self.pending || !self.ahead.is_empty() {

@@ -199,6 +199,7 @@ impl Session {
                 Verdict::Done => self.finish_request(),
                 Verdict::Miss => {
                     self.parks += 1;
+                    self.miss_ahead(keyspace, number);
                     return Step::Park(hold.store.take_misses(keyspace));
                 }
                 Verdict::Slow => return Step::Move,

@@ -64,6 +64,11 @@ struct PageReads {
 
 impl Fetch for PageReads {
     fn fetch(&mut self) {
+        if let [_, others @ ..] = &self.pages[..] {
+            for (page, _) in others {
+                self.source.will_need(page.page);
+            }
+        }
         for (page, bytes) in &mut self.pages {
             let mut read = vec![0; self.source.page_bytes()];
             // A page that cannot be read is met again, with its error, when the command reads under the lock.

@@ -5,6 +5,7 @@ mod eviction;
 mod expiry;
 mod freeing;
 mod memory;
+mod missing;
 mod scripts;
 mod transactions;
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
@@ -17,6 +18,7 @@ type Bytes = Arc<Mutex<Vec<u8>>>;
 pub struct MemVfs {
     files: Arc<Mutex<BTreeMap<PathBuf, Bytes>>>,
     failing: Arc<Mutex<BTreeSet<PathBuf>>>,
+    reads_now: Arc<AtomicBool>,
 }
 
 impl MemVfs {
@@ -42,6 +44,19 @@ impl MemVfs {
         } else {
             failing.remove(path);
         }
+    }
+
+    /// Whether files say from now on that they are read without a wait. At first they do not say.
+    pub fn read_now(&self, says: bool) {
+        self.reads_now.store(says, Ordering::Relaxed);
+    }
+
+    /// Writes over what a file has, for those that have it open, too.
+    ///
+    /// # Panics
+    /// If there is no such file.
+    pub fn overwrite(&self, path: &Path, bytes: &[u8]) {
+        *self.files.lock()[path].lock() = bytes.to_vec();
     }
 
     /// Files that share nothing with these.
@@ -87,6 +102,7 @@ impl Vfs for MemVfs {
             is_for_reading: mode == OpenMode::Read,
             capacity: None,
             failing: Arc::clone(&self.failing),
+            reads_now: Arc::clone(&self.reads_now),
         }))
     }
 
@@ -125,6 +141,8 @@ pub struct MemFile {
     capacity: Option<u64>,
     /// The files of which every write fails.
     failing: Arc<Mutex<BTreeSet<PathBuf>>>,
+    /// Relaxed: it is a switch of a test.
+    reads_now: Arc<AtomicBool>,
 }
 
 impl MemFile {
@@ -148,6 +166,13 @@ impl VfsFile for MemFile {
         let n = buf.len().min(bytes.len() - start);
         buf[..n].copy_from_slice(&bytes[start..start + n]);
         Ok(n)
+    }
+
+    fn read_now_at(&self, buf: &mut [u8], offset: u64) -> VfsResult<Option<usize>> {
+        if !self.reads_now.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        self.read_at(buf, offset).map(Some)
     }
 
     fn write_at(&self, buf: &[u8], offset: u64) -> VfsResult<usize> {

@@ -132,6 +132,15 @@ pub trait VfsFile: Send + Sync + fmt::Debug {
     /// Reads into `buf` from `offset`; returns how many bytes, 0 only at the end of the file (or for an empty `buf`).
     fn read_at(&self, buf: &mut [u8], offset: u64) -> VfsResult<usize>;
 
+    /// As [`VfsFile::read_at`], if that needs no wait for the disk. None: it does, or the system does not say; whether bytes
+    /// are on their way then is for the system to decide.
+    fn read_now_at(&self, _buf: &mut [u8], _offset: u64) -> VfsResult<Option<usize>> {
+        Ok(None)
+    }
+
+    /// The range will be read soon: what is not in memory may be brought there meanwhile.
+    fn will_need(&self, _offset: u64, _len: u64) {}
+
     /// Writes from `buf` at `offset`; returns how many bytes were taken, which may be fewer than given.
     fn write_at(&self, buf: &[u8], offset: u64) -> VfsResult<usize>;
 

@@ -1,11 +1,13 @@
 //! The operating system's files and clock.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, IoSliceMut};
+use std::num::NonZeroU64;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::shared::{MappedFile, SharedWords};
@@ -24,6 +26,8 @@ pub struct OsVfs;
 struct OsFile {
     file: File,
     path: PathBuf,
+    /// The file system has refused to say whether a read waits. Relaxed: each thread may find out by itself.
+    always_waits: AtomicBool,
 }
 
 fn kind_of(error: &io::Error) -> VfsErrorKind {
@@ -109,6 +113,7 @@ impl Vfs for OsVfs {
         Ok(Arc::new(OsFile {
             file,
             path: path.to_path_buf(),
+            always_waits: AtomicBool::new(false),
         }))
     }
 
@@ -163,6 +168,35 @@ impl VfsFile for OsFile {
         self.file
             .read_at(buf, offset)
             .map_err(|e| error("read", &self.path, Some(offset), false, &e))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn read_now_at(&self, buf: &mut [u8], offset: u64) -> VfsResult<Option<usize>> {
+        use rustix::io::{Errno, ReadWriteFlags, preadv2};
+        if self.always_waits.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let bufs = &mut [IoSliceMut::new(buf)];
+        match preadv2(&self.file, bufs, offset, ReadWriteFlags::NOWAIT) {
+            Ok(count) => Ok(Some(count)),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+                self.always_waits.store(true, Ordering::Relaxed);
+                Ok(None)
+            }
+            Err(e) => Err(error("read", &self.path, Some(offset), false, &e.into())),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn will_need(&self, offset: u64, len: u64) {
+        // A system that takes no advice reads when it is asked to.
+        let _ = rustix::fs::fadvise(
+            &self.file,
+            offset,
+            NonZeroU64::new(len),
+            rustix::fs::Advice::WillNeed,
+        );
     }
 
     fn write_at(&self, buf: &[u8], offset: u64) -> VfsResult<usize> {

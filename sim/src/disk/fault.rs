@@ -89,7 +89,7 @@ impl Fault {
             | Fault::SyncEvicts
             | Fault::SyncNoSpace => kind == IoKind::Sync,
             Fault::DirSyncFails | Fault::DirSyncUnsupported => kind == IoKind::SyncDir,
-            Fault::Slow(_) => true,
+            Fault::Slow(_) => kind != IoKind::ReadNow,
             Fault::Interrupted => !matches!(kind, IoKind::Len | IoKind::List),
             Fault::NoSpace(_) => kind.alters() || kind == IoKind::SyncDir,
             Fault::WritebackFails
@@ -103,7 +103,7 @@ impl Fault {
             | Fault::BadSector
             | Fault::FlipOnRead
             | Fault::MisdirectedRead
-            | Fault::StaleRead => kind == IoKind::Read,
+            | Fault::StaleRead => matches!(kind, IoKind::Read | IoKind::ReadNow),
             Fault::TooManyFiles => matches!(kind, IoKind::Open | IoKind::Create),
             Fault::Denied => kind.alters() || kind == IoKind::Open,
         }

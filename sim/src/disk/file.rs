@@ -11,7 +11,7 @@ use super::content::CHUNK;
 use super::fault::{Done, Fault, Short};
 use super::state::{Call, InodeId, chunk_ceil, chunk_floor};
 use super::tear::garbage;
-use super::{Answer, Conditions, Request, SimVfs, World};
+use super::{Answer, Conditions, RESIDENT_PER_MILLION, Request, SimVfs, World};
 use crate::seed::Stream;
 use crate::trace::{IoKind, hash_of};
 
@@ -89,6 +89,15 @@ impl SimFile {
         ))
     }
 
+    fn read(&self, kind: IoKind, buf: &mut [u8], offset: u64) -> VfsResult<usize> {
+        let mut request = self.request(kind, "read");
+        request.offset = Some(offset);
+        request.len = buf.len() as u64;
+        self.io(request, |world, request, conditions| {
+            world.read(self.inode, buf, offset, request, conditions)
+        })
+    }
+
     fn sync(&self) -> VfsResult<()> {
         let request = self.request(IoKind::Sync, "sync");
         self.io(request, |world, request, conditions| {
@@ -103,12 +112,14 @@ impl SimFile {
 
 impl VfsFile for SimFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> VfsResult<usize> {
-        let mut request = self.request(IoKind::Read, "read");
-        request.offset = Some(offset);
-        request.len = buf.len() as u64;
-        self.io(request, |world, request, conditions| {
-            world.read(self.inode, buf, offset, request, conditions)
-        })
+        self.read(IoKind::Read, buf, offset)
+    }
+
+    fn read_now_at(&self, buf: &mut [u8], offset: u64) -> VfsResult<Option<usize>> {
+        if !self.vfs.lock().residence.chance(RESIDENT_PER_MILLION) {
+            return Ok(None);
+        }
+        self.read(IoKind::ReadNow, buf, offset).map(Some)
     }
 
     fn write_at(&self, buf: &[u8], offset: u64) -> VfsResult<usize> {

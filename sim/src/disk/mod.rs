@@ -38,6 +38,9 @@ use crate::watch::{Event, Io, Note, Observer, Outcome, Violation, Watch};
 use fault::Injector;
 use file::SimFile;
 
+/// How often in a million the kernel has what is read in its memory.
+const RESIDENT_PER_MILLION: u32 = 500_000;
+
 /// How many I/Os a trace keeps for people.
 const TRACE_KEPT: usize = 2000;
 
@@ -98,6 +101,7 @@ struct World {
     faults: Stream,
     latencies: Stream,
     draws: Stream,
+    residence: Stream,
     latency: Latency,
     clock: SimClock,
     trace: Trace,
@@ -226,6 +230,7 @@ impl SimVfs {
             faults: setup.seed.stream(Purpose::Faults),
             latencies: setup.seed.stream(Purpose::Latency),
             draws: setup.seed.stream(Purpose::Draws),
+            residence: setup.seed.stream(Purpose::Residence),
             latency: setup.latency,
             clock: setup.clock.clone(),
             trace: Trace::keeping(TRACE_KEPT),

@@ -96,6 +96,10 @@ impl VfsFile for TapFile {
         self.file.read_at(buf, offset)
     }
 
+    fn read_now_at(&self, buf: &mut [u8], offset: u64) -> VfsResult<Option<usize>> {
+        self.file.read_now_at(buf, offset)
+    }
+
     fn write_at(&self, buf: &[u8], offset: u64) -> VfsResult<usize> {
         self.before(|m| m.write_begins(self.role, offset, buf));
         let done = self.file.write_at(buf, offset);

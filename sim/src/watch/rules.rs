@@ -234,7 +234,7 @@ pub struct NoOverlap {
 fn touched(io: &Io<'_>) -> Option<(u64, u64, u64, bool)> {
     let inode = io.inode?;
     match io.kind {
-        IoKind::Read => Some((inode, io.offset, io.offset + io.len, false)),
+        IoKind::Read | IoKind::ReadNow => Some((inode, io.offset, io.offset + io.len, false)),
         IoKind::Write => Some((inode, io.offset, io.offset + io.len, true)),
         // A cut or a growth touches everything behind the new end; an allocation alters no byte that is there.
         IoKind::SetLen => Some((inode, io.offset, u64::MAX, true)),

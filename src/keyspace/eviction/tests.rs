@@ -1,28 +1,27 @@
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
 use crate::keyspace::change::{Change, Listener};
 use crate::keyspace::header::Encoding;
 use crate::storage::{OnMiss, OpenOptions, open};
-use crate::vfs::{OsClock, OsVfs};
+use crate::vfs::{MemVfs, OsClock};
 
 const NOW_MS: u64 = 1_000_000;
 
 struct Rig {
     keyspace: Keyspace,
-    _dir: tempfile::TempDir,
 }
 
 impl Rig {
     fn new(seed: u64) -> Self {
-        let dir = tempfile::tempdir().expect("a directory for the test");
         let options = OpenOptions::new([7; 16]);
-        let (clock, path) = (Arc::new(OsClock::default()), dir.path().join("data.keep"));
-        let (engine, _) = open(&OsVfs, clock, &path, &options, &mut |_, _| {}).expect("a database");
+        let (clock, path) = (Arc::new(OsClock::default()), Path::new("data.keep"));
+        let opened = open(&MemVfs::default(), clock, path, &options, &mut |_, _| {});
+        let (engine, _) = opened.expect("a database");
         Self {
             keyspace: Keyspace::new(engine, 16, seed, 0).expect("a keyspace"),
-            _dir: dir,
         }
     }
 

@@ -147,7 +147,7 @@ impl LookAhead {
     /// Looks up keys of a tree, the first [`tree::TOGETHER_MAX`] of them.
     pub(super) fn look(&mut self, pager: &Pager, desc: &Desc, keys: &[&[u8]]) {
         let keys = &keys[..keys.len().min(tree::TOGETHER_MAX)];
-        (self.len, self.next) = (0, 0);
+        self.forget();
         if desc.root.is_null() {
             return;
         }
@@ -165,6 +165,18 @@ impl LookAhead {
         }
         let ways = &mut self.ways[..keys.len()];
         tree::descend_together(pager, desc, keys.iter().copied(), ways);
+    }
+
+    /// There is nothing that was looked up.
+    pub(super) fn forget(&mut self) {
+        (self.len, self.next) = (0, 0);
+    }
+
+    /// The pages at which ways ended, because they were not in the pool.
+    pub(super) fn missing(&self) -> impl Iterator<Item = PagePtr> {
+        self.ways[..self.len]
+            .iter()
+            .filter_map(tree::Ahead::missing)
     }
 
     /// What was looked up is going to be removed.

@@ -262,7 +262,20 @@ impl Engine {
         self.pager.begin_operation(on_miss);
     }
 
-    /// The pages that the command missed.
+    /// What was looked up ahead is not asked for.
+    pub fn forget_ahead(&mut self) {
+        self.ahead.forget();
+    }
+
+    /// The pages at which look-ups ahead ended, because they are not in memory, are missed as well. Nothing may have changed
+    /// since.
+    pub fn miss_ahead(&mut self) {
+        for ptr in self.ahead.missing() {
+            self.pager.note_missed(ptr);
+        }
+    }
+
+    /// The pages that the command missed, and those that the next ones will miss.
     pub fn missed(&self) -> &[PagePtr] {
         self.pager.missed()
     }

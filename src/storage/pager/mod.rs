@@ -50,7 +50,7 @@ pub const RESERVE_PAGES: u64 = 64;
 pub enum OnMiss {
     /// Read it now, under the lock.
     Read,
-    /// Note it and fail with [`Error::Miss`].
+    /// Read it now if that needs no wait for the disk; otherwise note it and fail with [`Error::Miss`].
     Note,
 }
 
@@ -303,6 +303,14 @@ impl Pager {
         self.stats.hits += 1;
     }
 
+    /// A page that is not in the pool and that a command will ask for is read together with those that the running operation
+    /// missed.
+    pub fn note_missed(&mut self, ptr: PagePtr) {
+        if self.source.pool().lookup(ptr.page).is_none() && !self.missed.contains(&ptr) {
+            self.missed.push(ptr);
+        }
+    }
+
     /// The pages that the running operation missed.
     pub fn missed(&self) -> &[PagePtr] {
         &self.missed
@@ -345,19 +353,31 @@ impl Pager {
             }
             return Ok(frame);
         }
-        if self.on_miss == OnMiss::Note {
-            self.missed.push(ptr);
-            return Err(Error::Miss);
-        }
-        self.stats.misses += 1;
         let mut buffer = std::mem::take(&mut self.read_buffer);
-        let read = self.source.read(ptr, &mut buffer);
-        let result = match read {
-            Ok(()) => self.place(ptr, &buffer),
-            Err(e) => Err(e),
+        let result = match self.on_miss {
+            OnMiss::Read => self.read_into_pool(ptr, &mut buffer),
+            OnMiss::Note => self.read_now_into_pool(ptr, &mut buffer),
         };
         self.read_buffer = buffer;
         result
+    }
+
+    fn read_into_pool(&mut self, ptr: PagePtr, buffer: &mut [u8]) -> Result<FrameNo, Error> {
+        self.stats.misses += 1;
+        self.source.read(ptr, buffer)?;
+        self.place(ptr, buffer)
+    }
+
+    /// Most pages that are not in the pool are in the kernel's memory: to read them takes less time than to hand them over.
+    fn read_now_into_pool(&mut self, ptr: PagePtr, buffer: &mut [u8]) -> Result<FrameNo, Error> {
+        if self.source.read_now(ptr, buffer)
+            && let Ok(frame) = self.place(ptr, buffer)
+        {
+            self.stats.misses += 1;
+            return Ok(frame);
+        }
+        self.missed.push(ptr);
+        Err(Error::Miss)
     }
 
     /// Puts a page that was read and verified into a frame.

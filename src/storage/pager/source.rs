@@ -81,7 +81,22 @@ impl PageSource {
         self.read_verified(ptr.page, out, |page| self.verify(page, ptr))
     }
 
-    /// The same of whatever page has this number.
+    /// As [`PageSource::read`], if that needs no wait for the disk. False: it does, or the page cannot be read; [`PageSource::read`] says
+    /// which.
+    pub fn read_now(&self, ptr: PagePtr, out: &mut [u8]) -> bool {
+        assert_eq!(out.len(), self.page_bytes(), "a buffer for one page");
+        let offset = ptr.page.0 * self.page_bytes() as u64;
+        let read = self.file.read_now_at(out, offset);
+        read.is_ok_and(|done| done == Some(out.len())) && self.verify(out, ptr).is_ok()
+    }
+
+    /// A page will be read soon.
+    pub fn will_need(&self, page: PageNo) {
+        let page_bytes = self.page_bytes() as u64;
+        self.file.will_need(page.0 * page_bytes, page_bytes);
+    }
+
+    /// As [`PageSource::read`], of whatever page has this number.
     pub fn read_numbered(&self, number: PageNo, out: &mut [u8]) -> Result<(), Error> {
         self.read_verified(number, out, |page| self.verify_numbered(page, number))
     }

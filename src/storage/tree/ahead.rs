@@ -80,6 +80,11 @@ pub fn descend_together<'k>(
 }
 
 impl Ahead {
+    /// The page at which the way ends because it is not in the pool.
+    pub fn missing(&self) -> Option<PagePtr> {
+        (!self.is_whole && !self.next.is_null()).then_some(self.next)
+    }
+
     /// Asks the processor for what moves in the leaf when the cell that was found goes.
     pub fn prepare_removal(&self, pager: &Pager) {
         if let Some(leaf) = self.path.last().filter(|_| self.is_whole && self.found) {

@@ -1,6 +1,7 @@
 //! The ways to keys that look-ups leave behind, and those that were looked up ahead.
 
 use super::*;
+use crate::vfs::MemVfs;
 
 /// Looking ahead changes no answer, whatever is changed between looking ahead and asking.
 #[test]
@@ -86,7 +87,7 @@ fn check_looking_ahead(nested: bool) {
 /// is missed.
 #[test]
 fn a_key_that_is_missed_at_the_edge_leaves_no_wrong_way() {
-    let rig = Rig::new(512, 64 << 10);
+    let rig = Rig::over(Arc::new(MemVfs::default()), 512, 64 << 10);
     let long = vec![b'a'; 600];
     rig.change(Plan::Savepoint, |engine| {
         let tree = engine.root(RootId(1))?;
@@ -110,6 +111,44 @@ fn a_key_that_is_missed_at_the_edge_leaves_no_wrong_way() {
             crate::storage::Body::Inline(b"of the short one")
         ));
     });
+}
+
+/// What the kernel has in its memory is not missed; what it has not, or cannot say, is.
+#[test]
+fn a_page_that_need_not_be_waited_for_is_read_at_once() {
+    let vfs = MemVfs::default();
+    let rig = Rig::over(Arc::new(vfs.clone()), 512, 64 << 10);
+    let key = |number: u32| number.to_be_bytes();
+    rig.change(Plan::Savepoint, |engine| {
+        let tree = engine.root(RootId(0))?;
+        (0..500).try_for_each(|number| engine.put(tree, &key(number), b"", b"value"))
+    });
+    rig.checkpoint();
+    let has = || {
+        rig.with(|engine| {
+            engine.forget_cache();
+            engine.begin_command(OnMiss::Note);
+            let tree = engine.root(RootId(0)).expect("a root");
+            let found = engine.get(tree, &key(7)).map(|cell| cell.is_some());
+            (found, engine.missed().len())
+        })
+    };
+    let missed = has();
+    assert!(matches!(missed, (Err(Error::Miss), 1)), "{missed:?}");
+    vfs.read_now(true);
+    let found = has();
+    assert!(matches!(found, (Ok(true), 0)), "{found:?}");
+    // What is damaged is for the read that says so.
+    let root = rig.with(|engine| {
+        let tree = engine.root(RootId(0)).expect("a root");
+        engine.desc(tree).root
+    });
+    let reads_now = || rig.with(|engine| engine.source().read_now(root, &mut [0; 512]));
+    assert!(reads_now());
+    let mut bytes = vfs.bytes(&rig.path());
+    bytes[root.page.0 as usize * 512 + 100] ^= 1;
+    vfs.overwrite(&rig.path(), &bytes);
+    assert!(!reads_now());
 }
 
 /// Pushes and pops at the ends of two nested trees of each of two cells, beside look-ups, deletes in the middle,

@@ -17,7 +17,7 @@ use crate::storage::check::{CheckOptions, Severity, check};
 use crate::storage::checkpoint::{Checkpoint, EngineLock};
 use crate::storage::open::{OpenOptions, open};
 use crate::storage::tree::Seek;
-use crate::vfs::{OsClock, OsVfs};
+use crate::vfs::{OsClock, OsVfs, Vfs};
 
 type Bytes = Vec<u8>;
 
@@ -41,6 +41,7 @@ impl EngineLock for Locked {
 }
 
 struct Rig {
+    vfs: Arc<dyn Vfs>,
     dir: tempfile::TempDir,
     clock: Arc<OsClock>,
     options: OpenOptions,
@@ -49,6 +50,10 @@ struct Rig {
 
 impl Rig {
     fn new(page_bytes: usize, cache_bytes: u64) -> Self {
+        Self::over(Arc::new(OsVfs), page_bytes, cache_bytes)
+    }
+
+    fn over(vfs: Arc<dyn Vfs>, page_bytes: usize, cache_bytes: u64) -> Self {
         let options = OpenOptions {
             page_bytes,
             cache_bytes,
@@ -57,6 +62,7 @@ impl Rig {
         };
         let dir = tempfile::tempdir().expect("a directory for the test");
         let mut rig = Self {
+            vfs,
             dir,
             clock: Arc::new(OsClock::default()),
             options,
@@ -73,7 +79,7 @@ impl Rig {
     fn open(&mut self) {
         self.engine = None;
         let (engine, _) = open(
-            &OsVfs,
+            &*self.vfs,
             self.clock.clone(),
             &self.path(),
             &self.options,
@@ -91,7 +97,8 @@ impl Rig {
         });
         self.engine = None;
         let options = CheckOptions::default();
-        let report = check(&OsVfs, &self.path(), &options, &mut |_| {}).expect("it can be checked");
+        let report =
+            check(&*self.vfs, &self.path(), &options, &mut |_| {}).expect("it can be checked");
         let mut findings = report.findings.iter();
         let broken = findings.find(|f| f.severity > Severity::Note);
         assert_eq!(broken, None, "a kill leaves a file that is whole");
