@@ -82,6 +82,9 @@ impl Keep {
         engine.pager_mut().begin_load(&pages);
         let source = engine.source().clone();
         drop(engine);
+        if pages.len() > 1 {
+            pages.iter().for_each(|page| source.will_need(page.page));
+        }
         for page in pages {
             let mut bytes = vec![0; source.page_bytes()];
             source.read(page, &mut bytes).expect("a page");
@@ -154,6 +157,20 @@ impl Store for Keep {
             found += u64::from(cell.is_some());
         }
         found
+    }
+
+    fn will_put(&self, keys: &[[u8; KEY_BYTES]]) {
+        let keys: Vec<&[u8]> = keys.iter().map(|key| &key[..]).collect();
+        for _ in 0..READS_OFF_THE_LOCK {
+            let mut engine = self.engine.0.lock();
+            engine.begin_command(OnMiss::Note);
+            engine.look_ahead(self.tree, &keys);
+            engine.miss_ahead();
+            if engine.missed().is_empty() {
+                return;
+            }
+            self.read_missed(engine);
+        }
     }
 
     fn put(&self, key: &[u8; KEY_BYTES], value: &[u8; VALUE_BYTES]) {

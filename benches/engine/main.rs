@@ -1,14 +1,15 @@
 //! The storage engine alone beside LMDB and redb: the same data and the same work, in alternating rounds of one run.
 //!
 //! ```text
-//! cargo bench --bench engine -- [--keys N] [--seconds S] [--rounds N] [--cache-mb N] [--threads N] [--dir DIR] [get|put|log ...]
+//! cargo bench --bench engine -- [--keys N] [--seconds S] [--rounds N] [--cache-mb N] [--threads N] [--ahead N] [--dir DIR] [get|put|log ...]
 //! ```
 //!
 //! - `get`: one key at random after the other.
 //! - `put`: one key at random a transaction, and a sync once a second. Redkeep: each commit is written to the log, so
 //!   that the end of the process loses nothing; LMDB: NOSYNC, and `env_sync` each second; redb: commits without
 //!   durability, and one immediate commit each second. With `--threads` so many threads put at once; LMDB and redb let one
-//!   of them write at a time.
+//!   of them write at a time. With `--ahead` each thread says the keys of its next puts, as a server does that has read several
+//!   requests: Redkeep reads what it misses of them together.
 //! - `log`: bytes that Redkeep's log takes for the same SETs beside those of Redis's append-only file, and what the
 //!   checkpoints add.
 //!
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use self::redb::Redb;
+use ::redkeep::storage::TOGETHER_MAX;
 use keep::Keep;
 use lmdb::Lmdb;
 use store::{Draw, Store, VALUE_BYTES, key};
@@ -44,6 +46,9 @@ struct Options {
     /// Threads that put.
     #[arg(long, default_value_t = 1)]
     threads: u64,
+    /// Keys that a thread says before it puts them.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=TOGETHER_MAX as u64))]
+    ahead: u64,
     /// Where the files are made.
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -159,9 +164,17 @@ fn puts_of_one(store: &dyn Store, options: &Options, seed: u64, syncs: bool) -> 
     let mut done = 0_u64;
     let mut value = [b'v'; VALUE_BYTES];
     while begun.elapsed().as_secs_f64() < options.seconds {
-        value[..8].copy_from_slice(&done.to_le_bytes());
-        store.put(&key(draw.below(options.keys)), &value);
-        done += 1;
+        let keys: Vec<_> = (0..options.ahead)
+            .map(|_| key(draw.below(options.keys)))
+            .collect();
+        if keys.len() > 1 {
+            store.will_put(&keys);
+        }
+        for key in &keys {
+            value[..8].copy_from_slice(&done.to_le_bytes());
+            store.put(key, &value);
+            done += 1;
+        }
         if syncs && synced.elapsed() >= Duration::from_secs(1) {
             store.sync();
             synced = Instant::now();

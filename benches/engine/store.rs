@@ -15,6 +15,9 @@ pub trait Store: Sync {
     /// Looks keys up; how many are there.
     fn get_all(&mut self, keys: &mut dyn Iterator<Item = [u8; KEY_BYTES]>) -> u64;
 
+    /// The keys of the next puts, for an engine that can look several up at once.
+    fn will_put(&self, _keys: &[[u8; KEY_BYTES]]) {}
+
     /// One transaction with one change, which the next [`Store::sync`] makes durable.
     fn put(&self, key: &[u8; KEY_BYTES], value: &[u8; VALUE_BYTES]);
 
