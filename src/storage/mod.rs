@@ -29,14 +29,21 @@ mod varint;
 #[cfg(test)]
 mod format_snapshot;
 
-/// How generated tests run: with so many cases, unless `PROPTEST_CASES` says how many.
+/// How generated tests run: with so many cases, unless `PROPTEST_CASES` says how many, after those that have failed before,
+/// which are in `tests/regressions`.
 #[cfg(test)]
 fn generated(cases: u32) -> proptest::test_runner::Config {
-    let given = proptest::test_runner::Config::default();
+    use proptest::test_runner::{Config, FileFailurePersistence};
+    let given = Config {
+        failure_persistence: Some(Box::new(FileFailurePersistence::SourceParallel(
+            "tests/regressions",
+        ))),
+        ..Config::default()
+    };
     if std::env::var_os("PROPTEST_CASES").is_some() {
         return given;
     }
-    proptest::test_runner::Config { cases, ..given }
+    Config { cases, ..given }
 }
 
 use crate::vfs::VfsError;
