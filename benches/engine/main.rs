@@ -209,10 +209,13 @@ fn log_bytes(options: &Options, dir: &std::path::Path) {
     println!("write_amplification={:.2}", per_set(all) / user);
 }
 
-/// Bytes that this process has given to the kernel so far.
+/// Bytes that this process has had the kernel write to the disk so far: a page that changes several times before it is
+/// written counts once.
 fn written_bytes() -> u64 {
     let io = std::fs::read_to_string("/proc/self/io").expect("Linux tells what was written");
-    let line = io.lines().find_map(|line| line.strip_prefix("wchar: "));
+    let line = io
+        .lines()
+        .find_map(|line| line.strip_prefix("write_bytes: "));
     line.and_then(|bytes| bytes.parse().ok())
         .expect("a number of bytes")
 }
