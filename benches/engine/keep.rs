@@ -82,8 +82,9 @@ impl Keep {
         engine.pager_mut().begin_load(&pages);
         let source = engine.source().clone();
         drop(engine);
-        if pages.len() > 1 {
-            pages.iter().for_each(|page| source.will_need(page.page));
+        // The first is asked for at once.
+        for page in pages.iter().skip(1) {
+            source.will_need(page.page);
         }
         for page in pages {
             let mut bytes = vec![0; source.page_bytes()];

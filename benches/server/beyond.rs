@@ -1,7 +1,7 @@
 //! How fast data is that is much larger than the cache, while the kernel has the file in its memory.
 
 use crate::server::Server;
-use crate::{Options, say};
+use crate::{Options, median, say};
 
 const CACHE: &str = "64mb";
 /// Clients and length of pipelines.
@@ -28,10 +28,7 @@ pub fn measure(options: &Options) {
                     rates.push(per_s(server, options.keys(), command, clients, pipeline));
                 }
             }
-            let [own, redis] = rates.map(|mut rates| {
-                rates.sort_by(f64::total_cmp);
-                rates[ROUNDS / 2]
-            });
+            let [own, redis] = rates.map(median);
             let name = format!("beyond_{command}_{clients}x{pipeline}");
             say(&format!("{name}_per_s"), format!("{own:.0}"));
             say(&format!("{name}_to_redis"), format!("{:.2}", own / redis));

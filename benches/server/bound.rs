@@ -7,7 +7,7 @@ use std::process::Command;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::server::Server;
-use crate::{Options, say};
+use crate::{Options, median, say};
 
 const ROUNDS: usize = 5;
 const PINGS: &str = "2000000";
@@ -32,10 +32,7 @@ pub fn measure(options: &Options) {
             rates.push(pings_per_s(*address));
         }
     }
-    let medians = rates.map(|mut rates| {
-        rates.sort_by(f64::total_cmp);
-        rates[ROUNDS / 2]
-    });
+    let medians = rates.map(median);
     for ((name, _), median) in servers.iter().zip(medians) {
         say(&format!("bound_ping_{name}_per_s"), format!("{median:.0}"));
         let ratio = median / medians[1];

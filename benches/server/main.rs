@@ -86,6 +86,12 @@ fn main() {
     }
 }
 
+/// The one in the middle; of an even number the higher of two.
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}
+
 /// A figure for whoever reads the output.
 fn say(name: &str, value: impl std::fmt::Display) {
     println!("{name}={value}");

@@ -64,10 +64,9 @@ struct PageReads {
 
 impl Fetch for PageReads {
     fn fetch(&mut self) {
-        if let [_, others @ ..] = &self.pages[..] {
-            for (page, _) in others {
-                self.source.will_need(page.page);
-            }
+        // The first is asked for at once.
+        for (page, _) in self.pages.iter().skip(1) {
+            self.source.will_need(page.page);
         }
         for (page, bytes) in &mut self.pages {
             let mut read = vec![0; self.source.page_bytes()];

@@ -152,7 +152,7 @@ impl Log {
         }
         if copies {
             log.copy_unproved(&*file, scan, end.lsn)?;
-            log.sync_again()?;
+            log.sync_medium()?;
         }
         write_all_at(&*file, &header, header_offset).map_err(LogError::Io)?;
         if !has(Bug::M17RecoveryDoesNotSync) {
@@ -202,12 +202,12 @@ impl Log {
 
     /// Syncs the header with which this life begins.
     fn sync_opening(&self) -> Result<(), LogError> {
-        self.sync_again()?;
-        self.sync_again()
+        self.sync_medium()?;
+        self.sync_medium()
     }
 
-    /// Hears of what the sync before has lost without saying so.
-    fn sync_again(&self) -> Result<(), LogError> {
+    /// Syncs what has been written, and hears of what the sync before has lost without saying so.
+    fn sync_medium(&self) -> Result<(), LogError> {
         use super::group::Medium;
         self.group.medium().sync().map_err(LogError::Io)
     }

@@ -81,19 +81,23 @@ impl PageSource {
         self.read_verified(ptr.page, out, |page| self.verify(page, ptr))
     }
 
-    /// As [`PageSource::read`], if that needs no wait for the disk. False: it does, or the page cannot be read; [`PageSource::read`] says
-    /// which.
+    /// As [`PageSource::read`], if that needs no wait for the disk. False: it does, or the page cannot be read;
+    /// [`PageSource::read`] says which.
     pub fn read_now(&self, ptr: PagePtr, out: &mut [u8]) -> bool {
         assert_eq!(out.len(), self.page_bytes(), "a buffer for one page");
-        let offset = ptr.page.0 * self.page_bytes() as u64;
-        let read = self.file.read_now_at(out, offset);
+        let read = self.file.read_now_at(out, self.offset(ptr.page));
         read.is_ok_and(|done| done == Some(out.len())) && self.verify(out, ptr).is_ok()
     }
 
     /// A page will be read soon.
     pub fn will_need(&self, page: PageNo) {
-        let page_bytes = self.page_bytes() as u64;
-        self.file.will_need(page.0 * page_bytes, page_bytes);
+        self.file
+            .will_need(self.offset(page), self.page_bytes() as u64);
+    }
+
+    /// Where a page lies in the file, in bytes.
+    fn offset(&self, page: PageNo) -> u64 {
+        page.0 * self.page_bytes() as u64
     }
 
     /// As [`PageSource::read`], of whatever page has this number.
@@ -147,7 +151,7 @@ impl PageSource {
         verify: impl Fn(&[u8]) -> Result<(), PageFault>,
     ) -> Result<Result<(), PageFault>, VfsError> {
         assert_eq!(out.len(), self.page_bytes(), "a buffer for one page");
-        let done = read_up_to(&*self.file, out, number.0 * self.page_bytes() as u64)?;
+        let done = read_up_to(&*self.file, out, self.offset(number))?;
         if done < out.len() {
             return Ok(Err(PageFault::BehindEnd));
         }
@@ -162,7 +166,7 @@ impl PageSource {
     fn damage(&self, number: PageNo, fault: PageFault) -> Corruption {
         Corruption {
             path: self.file.path().to_path_buf(),
-            offset: number.0 * self.page_bytes() as u64,
+            offset: self.offset(number),
             page: number,
             fault,
         }
