@@ -293,6 +293,14 @@ pub fn explore<X: Subject>(scenario: &X, effort: &Effort) -> Result<Coverage, Bo
     Ok(search.coverage)
 }
 
+/// What a run of a script leaves: the machine, what was issued and acknowledged, and how it ended.
+struct Run<S> {
+    vfs: SimVfs,
+    watcher: Watcher,
+    history: History<S>,
+    done: Result<Result<(), Stop>, Broken>,
+}
+
 impl<'a, X: Subject> Search<'a, X> {
     fn new(scenario: &'a X, effort: &'a Effort) -> Self {
         Self {
@@ -359,6 +367,25 @@ impl<'a, X: Subject> Search<'a, X> {
         }
     }
 
+    /// Runs the script on a machine that is made ready by `prepare` for what is to befall it.
+    fn run(
+        &self,
+        disk: &Disk,
+        base: &History<X::State>,
+        prepare: impl FnOnce(&SimVfs),
+    ) -> Run<X::State> {
+        let (vfs, watcher) = self.boot(disk.clone(), 1);
+        prepare(&vfs);
+        let mut history = base.clone();
+        let done = unpanicked(|| self.scenario.run(&vfs, &watcher, &mut history));
+        Run {
+            vfs,
+            watcher,
+            history,
+            done,
+        }
+    }
+
     /// Runs the script up to the crash in the middle of a change and judges all that it can leave.
     /// False if the script ended before.
     fn life(
@@ -367,14 +394,16 @@ impl<'a, X: Subject> Search<'a, X> {
         base: &History<X::State>,
         change: u64,
     ) -> Result<bool, Box<Failure>> {
-        let (vfs, watcher) = self.boot(disk.clone(), 1);
         let point = CrashPoint {
             change,
             phase: Phase::Middle,
         };
-        vfs.crash_at(point);
-        let mut history = base.clone();
-        let done = unpanicked(|| self.scenario.run(&vfs, &watcher, &mut history));
+        let Run {
+            vfs,
+            watcher,
+            history,
+            done,
+        } = self.run(disk, base, |vfs| vfs.crash_at(point));
         self.coverage.points += 1;
         self.mark(&vfs);
         let crashed = vfs.crashed();

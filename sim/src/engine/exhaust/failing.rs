@@ -79,29 +79,31 @@ const FAILED_OPENINGS_MAX: usize = 8;
 /// Fails every sync and every write of a scenario and of the recoveries behind it, in every combination, so that the call says
 /// so. Ends with the first finding.
 pub fn fail_calls<X: Subject>(scenario: &X, effort: &Effort) -> Result<Coverage, Box<Failure>> {
-    fail_in_ways(Search::new(scenario, effort), SAYING_SO)
+    let mut search = Search::new(scenario, effort);
+    let base = search.base()?;
+    fail_in_ways(search, &base, SAYING_SO)
 }
 
 /// The same for failures that later calls tell of, those of files that nobody has open among them.
 pub fn fail_unnoticed<X: Subject>(scenario: &X, effort: &Effort) -> Result<Coverage, Box<Failure>> {
     let mut search = Search::new(scenario, effort);
-    let (disk, history) = search.base()?;
+    let base = search.base()?;
     for change in 0.. {
-        if !search.fail_after_kill(&disk, &history, change)? {
+        if !search.fail_after_kill(&base.0, &base.1, change)? {
             break;
         }
     }
-    fail_in_ways(search, LATER)
+    fail_in_ways(search, &base, LATER)
 }
 
 fn fail_in_ways<X: Subject>(
     mut search: Search<'_, X>,
+    (disk, history): &(Disk, History<X::State>),
     ways: &[Way],
 ) -> Result<Coverage, Box<Failure>> {
-    let (disk, history) = search.base()?;
     for way in ways {
         for n in 0.. {
-            if !search.fail_in_script(&disk, &history, way, n)? {
+            if !search.fail_in_script(disk, history, way, n)? {
                 break;
             }
         }
@@ -118,7 +120,12 @@ impl<X: Subject> Search<'_, X> {
         way: &Way,
         n: u64,
     ) -> Result<bool, Box<Failure>> {
-        let (vfs, watcher, history, done) = self.run_with(disk, base, way.at(n));
+        let Run {
+            vfs,
+            watcher,
+            history,
+            done,
+        } = self.run(disk, base, |vfs| vfs.inject(way.at(n)));
         if vfs.faults_fired() == 0 {
             self.finished(done, &vfs, &watcher)?;
             return Ok(false);
@@ -137,34 +144,14 @@ impl<X: Subject> Search<'_, X> {
                 fault: Fault::SyncLosesPages,
                 ..*way
             };
-            let (_, _, before, _) = self.run_with(disk, base, says_so.at(n));
+            let before = self.run(disk, base, |vfs| vfs.inject(says_so.at(n)));
             due = Due {
-                low: before.acked_durable,
+                low: before.history.acked_durable,
                 has_hole: true,
             };
         }
         self.after_failure(&vfs, (way, n), &history, due, way.recoveries)?;
         Ok(true)
-    }
-
-    /// A run of the script with a fault: the machine, what was issued and acknowledged, and how it ended.
-    #[expect(clippy::type_complexity, reason = "all that a run leaves")]
-    fn run_with(
-        &self,
-        disk: &Disk,
-        base: &History<X::State>,
-        fault: Injection,
-    ) -> (
-        SimVfs,
-        Watcher,
-        History<X::State>,
-        Result<Result<(), Stop>, Broken>,
-    ) {
-        let (vfs, watcher) = self.boot(disk.clone(), 1);
-        vfs.inject(fault);
-        let mut history = base.clone();
-        let done = unpanicked(|| self.scenario.run(&vfs, &watcher, &mut history));
-        (vfs, watcher, history, done)
     }
 
     /// F18: the process is killed before this change, and then writeback of each file of the database fails. False if the
@@ -177,14 +164,16 @@ impl<X: Subject> Search<'_, X> {
     ) -> Result<bool, Box<Failure>> {
         let (mut has_crashed, mut point) = (false, None);
         for path in [life::DATA, life::LOG] {
-            let (vfs, watcher) = self.boot(disk.clone(), 1);
             let at = CrashPoint {
                 change,
                 phase: Phase::Before,
             };
-            vfs.crash_at(at);
-            let mut history = base.clone();
-            let done = unpanicked(|| self.scenario.run(&vfs, &watcher, &mut history));
+            let Run {
+                vfs,
+                watcher,
+                history,
+                done,
+            } = self.run(disk, base, |vfs| vfs.crash_at(at));
             has_crashed = vfs.crashed();
             if has_crashed {
                 self.told(done, &vfs, &watcher)?;
