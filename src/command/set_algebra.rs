@@ -12,7 +12,7 @@ use crate::keyspace::set::algebra::{
 use crate::keyspace::set::sources::Source;
 use crate::storage::Plan;
 
-/// Sets with more members together are read from a snapshot, off the engine lock.
+/// What looks at more members is read from a snapshot, off the engine lock.
 const MEMBERS_AT_ONCE: u64 = 1024;
 
 /// SINTER key [key ...]
@@ -124,10 +124,9 @@ fn reply(call: &mut Call, operation: Operation) -> Outcome {
             None => sources_of(call, keys)?,
         },
     };
-    let work: u64 = sources.iter().map(|source| source.len).sum();
     let mut algebra = Algebra::new(operation, sources);
     let engine = &mut call.keyspace.engine;
-    if work > MEMBERS_AT_ONCE && !engine.in_transaction() {
+    if algebra.members_looked_at() > MEMBERS_AT_ONCE && !engine.in_transaction() {
         let snapshot = engine.snapshot();
         let stream = AlgebraStream::new(snapshot, algebra, call.out.is_resp3());
         call.out.stream(Box::new(stream));
@@ -148,13 +147,16 @@ fn store(call: &mut Call, operation: Operation, event: &'static str) -> Outcome 
     let (db, now_ms) = (call.client.db, call.now_ms);
     let (key, keys) = (call.args[1], &call.args[2..]);
     let limits = settings::set_limits(call.server);
-    let (result, sources) = match operands(call, keys)? {
+    let (lists, mut sources) = match operands(call, keys)? {
         Operands::Sources(sources) => (None, sources),
-        Operands::Listed(lists) => match listed(operation, &lists, limits) {
-            None => (None, sources_of(call, keys)?),
-            result => (result, Vec::new()),
-        },
+        Operands::Listed(lists) => (Some(lists), Vec::new()),
     };
+    let result = lists
+        .as_deref()
+        .and_then(|lists| listed(operation, lists, limits));
+    if lists.is_some() && result.is_none() {
+        sources = sources_of(call, keys)?;
+    }
     let stored = call.keyspace.write(Plan::Savepoint, |txn| {
         let stored = match result {
             None => {
@@ -201,10 +203,9 @@ pub fn sintercard(call: &mut Call) -> Outcome {
     }
     operands(call, keys)?;
     let sources = sources_of(call, keys)?;
-    let smallest = sources.iter().map(|source| source.len).min();
     let mut algebra = Algebra::new(Operation::Intersection, sources);
     let engine = &mut call.keyspace.engine;
-    if smallest > Some(MEMBERS_AT_ONCE) && !engine.in_transaction() {
+    if algebra.members_looked_at() > MEMBERS_AT_ONCE && !engine.in_transaction() {
         let snapshot = engine.snapshot();
         let stream = AlgebraCount::new(snapshot, algebra, limit);
         call.out.stream(Box::new(stream));

@@ -122,12 +122,12 @@ pub(super) fn popped_whole(call: &mut Call, key: &[u8]) -> Outcome {
     if entry.is_none_or(|entry| entry.header.encoding == Encoding::Table) {
         return all(call, key, true);
     }
-    let members = call
-        .keyspace
-        .members(db, key, LISTED_MAX, LISTED_BYTES_MAX)?;
-    let limits = settings::set_limits(call.server);
-    let listed = members.and_then(|members| listed(Operation::Union, &[members], limits));
-    let Some(listed) = listed else {
+    let keyspace = &mut *call.keyspace;
+    let Some(members) = keyspace.members(db, key, LISTED_MAX, LISTED_BYTES_MAX)? else {
+        return all(call, key, true);
+    };
+    let (sets, limits) = ([members], settings::set_limits(call.server));
+    let Some(listed) = listed(Operation::Union, &sets, limits) else {
         return all(call, key, true);
     };
     call.out.set(listed.members.len());

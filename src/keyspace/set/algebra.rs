@@ -27,35 +27,28 @@ pub enum Operation {
 
 /// Members of a set in the order in which Redis keeps them, and what it calls the set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    pub members: Vec<Vec<u8>>,
+pub struct Listed<'a> {
+    pub members: Vec<&'a [u8]>,
     pub encoding: Encoding,
 }
 
 /// A set as Redis puts it together, member by member.
-struct Builder {
+struct Builder<'a> {
     limits: Limits,
-    listed: Listed,
-    seen: BTreeSet<Vec<u8>>,
+    listed: Listed<'a>,
 }
 
-impl Builder {
+impl<'a> Builder<'a> {
     fn new(limits: Limits) -> Self {
         let listed = Listed {
             members: Vec::new(),
             encoding: Encoding::Integers,
         };
-        Self {
-            limits,
-            listed,
-            seen: BTreeSet::new(),
-        }
+        Self { limits, listed }
     }
 
-    fn add(&mut self, member: &[u8]) {
-        if !self.seen.insert(member.to_vec()) {
-            return;
-        }
+    /// Adds a member that it does not have.
+    fn add(&mut self, member: &'a [u8]) {
         let Listed { members, encoding } = &mut self.listed;
         let longest = || {
             let lens = members.iter().map(|member| member.len() as u64);
@@ -67,10 +60,10 @@ impl Builder {
             sort_integers(members);
         }
         *encoding = renamed;
-        members.push(member.to_vec());
+        members.push(member);
     }
 
-    fn finish(mut self) -> Listed {
+    fn finish(mut self) -> Listed<'a> {
         if self.listed.encoding == Encoding::Integers {
             sort_integers(&mut self.listed.members);
         }
@@ -80,14 +73,15 @@ impl Builder {
 
 /// The result of an operation on sets that Redis lists in a known order, given in that order; None if it calls the
 /// result a hash table, whose order nobody knows.
-pub fn listed(operation: Operation, sets: &[Vec<Vec<u8>>], limits: Limits) -> Option<Listed> {
-    let has = |set: &BTreeSet<&Vec<u8>>, member: &Vec<u8>| set.contains(member);
-    let sorted: Vec<BTreeSet<&Vec<u8>>> = sets.iter().map(|set| set.iter().collect()).collect();
+pub fn listed(operation: Operation, sets: &[Vec<Vec<u8>>], limits: Limits) -> Option<Listed<'_>> {
     match operation {
         Operation::Union => {
             let mut builder = Builder::new(limits);
+            let mut seen = BTreeSet::new();
             for member in sets.iter().flatten() {
-                builder.add(member);
+                if sets.len() == 1 || seen.insert(member) {
+                    builder.add(member);
+                }
                 if builder.listed.encoding == Encoding::Table {
                     return None;
                 }
@@ -95,21 +89,23 @@ pub fn listed(operation: Operation, sets: &[Vec<Vec<u8>>], limits: Limits) -> Op
             Some(builder.finish())
         }
         Operation::Intersection => {
-            let smallest = sets.iter().min_by_key(|set| set.len())?;
+            let (base, smallest) = sets.iter().enumerate().min_by_key(|(_, set)| set.len())?;
+            let others = sets.iter().enumerate().filter(|(at, _)| *at != base);
+            let others: Vec<_> = others.map(|(_, set)| Searchable::new(set)).collect();
             let mut census = Census::default();
-            let mut members = Vec::new();
+            let mut members: Vec<&[u8]> = Vec::with_capacity(smallest.len());
             for member in smallest {
-                if sorted.iter().all(|set| has(set, member)) {
+                if others.iter().all(|set| set.has(member)) {
                     census.add(member);
-                    members.push(member.clone());
+                    members.push(member);
                 }
             }
             let encoding = census.encoding(limits);
             Some(Listed { members, encoding })
         }
         Operation::Difference => {
-            let others = &sorted[1..];
-            let is_left = |member: &Vec<u8>| !others.iter().any(|set| has(set, member));
+            let others: Vec<_> = sets[1..].iter().map(|set| Searchable::new(set)).collect();
+            let is_left = |member: &[u8]| !others.iter().any(|set| set.has(member));
             let subtracts = subtracts_from_copy(sets.iter().map(|set| set.len() as u64));
             let mut builder = Builder::new(limits);
             for member in &sets[0] {
@@ -118,9 +114,26 @@ pub fn listed(operation: Operation, sets: &[Vec<Vec<u8>>], limits: Limits) -> Op
                 }
             }
             let mut result = builder.finish();
-            result.members.retain(is_left);
+            if subtracts {
+                result.members.retain(|member| is_left(member));
+            }
             Some(result)
         }
+    }
+}
+
+/// Members of a set, sorted.
+struct Searchable<'a>(Vec<&'a [u8]>);
+
+impl<'a> Searchable<'a> {
+    fn new(members: &'a [Vec<u8>]) -> Self {
+        let mut sorted: Vec<&[u8]> = members.iter().map(Vec::as_slice).collect();
+        sorted.sort_unstable();
+        Self(sorted)
+    }
+
+    fn has(&self, member: &[u8]) -> bool {
+        self.0.binary_search(&member).is_ok()
     }
 }
 
@@ -168,6 +181,17 @@ impl Algebra {
         };
         this.start();
         this
+    }
+
+    /// How many members are looked at, at most, those included that a set is asked for.
+    pub fn members_looked_at(&self) -> u64 {
+        match self.state {
+            State::Filter { base, .. } => {
+                let sets = self.sources.len() as u64;
+                self.sources[base].len.saturating_mul(sets)
+            }
+            State::Merge { .. } => self.sources.iter().map(|source| source.len).sum(),
+        }
     }
 
     /// Begins again from the first member.

@@ -50,8 +50,8 @@ pub fn small<'a>(entry: &Entry<'a>) -> Option<Packed<'a>> {
 }
 
 /// Puts members in numeric order, if all of them are integers.
-pub fn sort_integers(members: &mut [Vec<u8>]) {
-    members.sort_by_cached_key(|member| parse_i64(member));
+pub fn sort_integers<M: AsRef<[u8]>>(members: &mut [M]) {
+    members.sort_by_cached_key(|member| parse_i64(member.as_ref()));
 }
 
 impl Keyspace {

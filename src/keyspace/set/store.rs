@@ -21,7 +21,7 @@ impl Txn<'_> {
         db: u32,
         key: &[u8],
         now_ms: u64,
-        mut listed: Listed,
+        mut listed: Listed<'_>,
     ) -> Result<(), Error> {
         if listed.encoding == Encoding::Integers {
             sort_integers(&mut listed.members);
@@ -70,6 +70,7 @@ impl Txn<'_> {
         }
         let encoding = algebra.encoding(&census, limits);
         if census.len > 0 {
+            let members = members.iter().map(Vec::as_slice).collect();
             self.put_set(db, key, now_ms, Listed { members, encoding })?;
         }
         Ok(census.len)
