@@ -102,7 +102,10 @@ fn unit(word: &[u8]) -> Result<Unit, ErrorReply> {
     }
 }
 
-/// Reads the bytes of `span` piece by piece, with what lies outside the span set to `fill`. `see` gets the offset of
+/// Bytes of the first piece that is read of a range: often what is looked for is there.
+const FIRST_PIECE_BYTES: u64 = 256;
+
+/// Reads the bytes of `span` in pieces that grow, with what lies outside the span set to `fill`. `see` gets the offset of
 /// each piece.
 fn for_each_piece(
     call: &mut Call,
@@ -115,9 +118,11 @@ fn for_each_piece(
     let (mut offset, count) = span.bytes();
     let end = offset + count;
     let mut piece = Vec::new();
+    let mut piece_bytes = FIRST_PIECE_BYTES;
     while offset < end {
         piece.clear();
-        let len = CHUNK.min(end - offset);
+        let len = piece_bytes.min(end - offset);
+        piece_bytes = CHUNK.min(piece_bytes * 8);
         call.keyspace.read_value(db, key, offset, len, &mut piece)?;
         assert_eq!(piece.len() as u64, len, "the span lies in the value");
         span.mask(&mut piece, offset, fill);

@@ -18,7 +18,7 @@ use crate::keyspace::stream::entries::Direction;
 use crate::keyspace::stream::group as stored_group;
 use crate::keyspace::stream::id::StreamId;
 use crate::keyspace::stream::node::Node;
-use crate::keyspace::{hash, library, root_ids, set, stream};
+use crate::keyspace::{glob, hash, library, root_ids, set, stream};
 use crate::storage::{Body, Cell, Error, Read, Reader, Seek, Snapshot, TreeId};
 
 /// Keys that are looked at before what was read of them is forgotten.
@@ -212,7 +212,7 @@ pub fn each_name(
     reader.scan(keys, Seek::AtLeast(prefix), &mut |name, cell| {
         let header = Header::parse(cell.head());
         let goes_on =
-            name.starts_with(prefix) && (header.is_due(now_ms) || visit(name, header.kind));
+            glob::begins_with(name, prefix) && (header.is_due(now_ms) || visit(name, header.kind));
         if goes_on {
             ControlFlow::Continue(())
         } else {

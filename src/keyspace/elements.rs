@@ -252,7 +252,7 @@ impl Keyspace {
         let (mut visits, mut bytes, mut more) = (0, 0, false);
         let mut last = Vec::new();
         self.engine.scan(tree, from, &mut |element, cell| {
-            if !element.starts_with(prefix) {
+            if !glob::begins_with(element, prefix) {
                 return ControlFlow::Break(());
             }
             if visits == limit || bytes >= PAGE_BYTES_MAX {

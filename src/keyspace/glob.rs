@@ -64,6 +64,12 @@ pub fn literal_prefix(pattern: &[u8]) -> &[u8] {
     &pattern[..end]
 }
 
+/// Whether `text` begins with `prefix`. An empty one, which may point nowhere, is not compared: the masked loads of some
+/// `memcmp` take a hundred times as long where nothing is mapped.
+pub fn begins_with(text: &[u8], prefix: &[u8]) -> bool {
+    prefix.is_empty() || text.starts_with(prefix)
+}
+
 fn run_of_stars(pattern: &[u8]) -> usize {
     pattern.iter().take_while(|&&byte| byte == b'*').count()
 }

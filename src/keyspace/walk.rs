@@ -102,7 +102,7 @@ impl Keyspace {
         let removes_due = self.changes.removes_due();
         let limit = count.min(SCAN_VISITS_MAX);
         self.engine.scan(trees.keys, from, &mut |key, cell| {
-            if !key.starts_with(prefix) {
+            if !glob::begins_with(key, prefix) {
                 return ControlFlow::Break(());
             }
             if visits == limit || bytes >= SCAN_BYTES_MAX {
@@ -235,7 +235,7 @@ fn visit(
     };
     let mut stopped = false;
     source.scan(tree, from, &mut |key, cell| {
-        if !key.starts_with(prefix) {
+        if !glob::begins_with(key, prefix) {
             return ControlFlow::Break(());
         }
         if filter.wants(key, cell.head()) && !take(key) {

@@ -145,8 +145,10 @@ impl Entries {
     }
 }
 
-/// Entries that are looked at to count nodes.
-const COUNTED_ENTRIES: u64 = 4096;
+/// Nodes of streams with at most so many entries are counted.
+const COUNTED_ENTRIES_MAX: u64 = 4096;
+/// Entries of longer streams that are looked at.
+const SAMPLED_ENTRIES: u64 = 1024;
 
 /// How Redis would keep the entries: see [`super::node`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,6 +162,12 @@ impl Entries {
     /// Counts nodes: exactly in short streams; in long ones from the front, for as many as there are entries.
     pub fn nodes<R: Read>(&self, reader: &mut R) -> Result<Nodes, Error> {
         let (mut firsts, mut last, mut seen) = (Vec::new(), None, 0);
+        let len = self.len(reader);
+        let sampled = if len <= COUNTED_ENTRIES_MAX {
+            len
+        } else {
+            SAMPLED_ENTRIES
+        };
         let all = StreamId::MIN..=StreamId::MAX;
         self.scan(reader, all, Direction::Forward, &mut |record| {
             if last != Some(record.node) {
@@ -167,14 +175,13 @@ impl Entries {
                 last = Some(record.node);
             }
             seen += 1;
-            if seen == COUNTED_ENTRIES {
+            if seen == sampled {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
             }
         })?;
         let (count, radix_nodes) = (firsts.len() as u64, radix_nodes(&firsts));
-        let len = self.len(reader);
         if len <= seen {
             return Ok(Nodes { count, radix_nodes });
         }

@@ -58,8 +58,9 @@ impl Trim {
     }
 }
 
-/// The number of the first entry of the node in which `place`, number `at`, is. Searches in steps that double, so
-/// that it costs the logarithm of the node's size.
+/// The number of the first entry of the node in which `place`, number `at`, is. Looks at the first entry of all, which
+/// mostly is of that node where a stream is trimmed again and again, and then searches in steps that double, so that it
+/// costs the logarithm of the node's size.
 fn node_start<R: Read>(
     entries: &Entries,
     reader: &mut R,
@@ -71,6 +72,10 @@ fn node_start<R: Read>(
             .nth(reader, n)?
             .is_some_and(|other| other.node == place.node))
     };
+    // So many entries are of no more nodes than there are numbers.
+    if at <= u64::from(u16::MAX) && is_of_node(0, reader)? {
+        return Ok(0);
+    }
     // Entry `high` is of the node; entry `low - 1` is not, once it is known.
     let (mut high, mut step) = (at, 1);
     let mut low = loop {
