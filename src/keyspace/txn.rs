@@ -620,7 +620,8 @@ fn locate_time(
     if old_ms == new_ms {
         return Ok(());
     }
-    for time_ms in [old_ms, new_ms].into_iter().flatten() {
+    // What goes first is found last: the way there is not gone again.
+    for time_ms in [new_ms, old_ms].into_iter().flatten() {
         engine.locate(index, &index_key(time_ms, key))?;
     }
     Ok(())

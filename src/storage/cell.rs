@@ -15,6 +15,9 @@ use super::page::{DESC_BYTES, Desc};
 /// The longest head, in bytes.
 pub const HEAD_BYTES_MAX: usize = 64;
 
+/// Where in a value its head stands.
+pub(crate) const HEAD_OFFSET: usize = 2;
+
 /// The most nested trees that one cell has.
 pub const SLOTS_MAX: usize = 3;
 
@@ -51,13 +54,13 @@ impl<'a> Cell<'a> {
 
     #[inline]
     fn head_end(&self) -> usize {
-        2 + usize::from(self.bytes[1])
+        HEAD_OFFSET + usize::from(self.bytes[1])
     }
 
     /// The small part that always stands in the page.
     #[inline]
     pub fn head(&self) -> &'a [u8] {
-        &self.bytes[2..self.head_end()]
+        &self.bytes[HEAD_OFFSET..self.head_end()]
     }
 
     #[inline]
@@ -190,7 +193,7 @@ pub fn encode(out: &mut Vec<u8>, head: &[u8], blob: Option<Desc>, slots: &[Desc]
 
 /// Bytes of a value with these parts.
 pub fn encoded_bytes(head: usize, has_blob: bool, slots: usize, inline: usize) -> usize {
-    2 + head + DESC_BYTES * (usize::from(has_blob) + slots) + inline
+    HEAD_OFFSET + head + DESC_BYTES * (usize::from(has_blob) + slots) + inline
 }
 
 #[cfg(test)]

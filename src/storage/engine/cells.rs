@@ -82,6 +82,15 @@ impl Engine {
     pub fn set_head(&mut self, tree: TreeId, key: &[u8], head: &[u8]) -> Result<(), Error> {
         self.before_change(tree, key.len() as u64)?;
         self.write_nested_of(tree)?;
+        let found = self.find(tree, key)?;
+        assert!(found, "the caller has seen the key");
+        if Cell::new(self.value_at_finger(tree)).head().len() == head.len() {
+            self.change_value(tree, |value| {
+                value[cell::HEAD_OFFSET..][..head.len()].copy_from_slice(head);
+            })?;
+            self.note(tree, &Change::SetHead { key, head });
+            return Ok(());
+        }
         let old = self.value_of(tree, key)?;
         let cell = Cell::new(&old);
         let slots = slots_of(&cell);
@@ -130,7 +139,7 @@ impl Engine {
     ) -> Result<(), Error> {
         self.mark_changed();
         let mut desc = self.desc(tree);
-        let finger = &mut self.fingers[finger_of(&self.nested, tree)];
+        let finger = &mut self.fingers[finger_of(&self.roots, &self.nested, tree)];
         finger.found = false;
         tree::delete_along(&mut self.pager, &mut desc, &mut finger.path, removed)?;
         finger.rest(&self.pager);
@@ -152,7 +161,7 @@ impl Engine {
         self.mark_changed();
         self.close_nested(tree, None);
         let mut desc = self.desc(tree);
-        self.fingers[finger_of(&self.nested, tree)].forget(desc.root);
+        self.fingers[finger_of(&self.roots, &self.nested, tree)].forget(desc.root);
         let mut gone = Vec::new();
         let count = tree::delete_range(&mut self.pager, &mut desc, from, to, &mut |value| {
             gone.extend(Cell::new(value).attachments());
@@ -421,7 +430,7 @@ impl Engine {
         };
         let mut replaced = |old: &[u8]| gone.extend(Cell::new(old).attachments());
         let pager = &mut self.pager;
-        let finger = &mut self.fingers[finger_of(&self.nested, tree)];
+        let finger = &mut self.fingers[finger_of(&self.roots, &self.nested, tree)];
         let is_there = finger.is_in(pager, desc.root)
             && (finger.key == key || finger.reach_beyond(pager, key));
         let done = if is_there {
@@ -462,7 +471,7 @@ impl Engine {
             overflow: None,
             value,
         };
-        let finger = &mut self.fingers[finger_of(&self.nested, tree)];
+        let finger = &mut self.fingers[finger_of(&self.roots, &self.nested, tree)];
         let path = &mut finger.path;
         tree::insert_along(&mut self.pager, &mut desc, &entry, path, true, &mut |_| {})?;
         finger.rest(&self.pager);
@@ -480,19 +489,32 @@ impl Engine {
     ) -> Result<(), Error> {
         let found = self.find(parent, key)?;
         assert!(found, "the caller has seen the key");
-        self.mark_changed();
-        let mut desc = self.desc(parent);
         let cell = Cell::new(self.value_at_finger(parent));
         let (at, old_bytes) = (cell.slot_offset(slot), cell.slot(slot).bytes);
-        let finger = &mut self.fingers[finger_of(&self.nested, parent)];
-        let value = tree::value_along(&mut self.pager, &mut desc, &mut finger.path)?;
-        value[at..at + DESC_BYTES].copy_from_slice(&nested.encode());
+        self.change_value(parent, |value| {
+            value[at..at + DESC_BYTES].copy_from_slice(&nested.encode());
+        })?;
+        let mut desc = self.desc(parent);
         desc.bytes = desc
             .bytes
             .saturating_add(nested.bytes)
             .saturating_sub(old_bytes);
-        finger.rest(&self.pager);
         self.set_desc(parent, desc);
+        Ok(())
+    }
+
+    /// Changes the value under the finger, which has found it, and not its length.
+    fn change_value(&mut self, tree: TreeId, change: impl FnOnce(&mut [u8])) -> Result<(), Error> {
+        self.mark_changed();
+        let mut desc = self.desc(tree);
+        let finger = &mut self.fingers[finger_of(&self.roots, &self.nested, tree)];
+        change(tree::value_along(
+            &mut self.pager,
+            &mut desc,
+            &mut finger.path,
+        )?);
+        finger.rest(&self.pager);
+        self.set_desc(tree, desc);
         Ok(())
     }
 

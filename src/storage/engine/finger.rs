@@ -1,6 +1,6 @@
 //! Where look-ups ended, and look-ups made beforehand: ways that need not be gone again.
 
-use super::Error;
+use super::{Error, Root};
 use crate::storage::node::Node;
 use crate::storage::page::{Desc, PagePtr};
 use crate::storage::pager::{FrameNo, Pager};
@@ -23,16 +23,18 @@ pub(super) struct Finger {
     pub(super) found: bool,
 }
 
-/// How many fingers there are: one for the root trees, and two for nested ones, so that what keeps its elements in two
-/// orders has one in each.
-pub(super) const FINGERS: usize = 3;
+/// Fingers for root trees: those with numbers next to each other, which are changed together, have one each.
+const ROOT_FINGERS: usize = 3;
+/// How many fingers there are. Nested trees have two, so that what keeps its elements in two orders has one in each.
+pub(super) const FINGERS: usize = ROOT_FINGERS + 2;
 
 /// Which of the fingers is for this tree.
-pub(super) fn finger_of(nested: &[Nested], tree: TreeId) -> usize {
+#[inline]
+pub(super) fn finger_of(roots: &[Root], nested: &[Nested], tree: TreeId) -> usize {
     if tree.is_nested() {
-        1 + (nested[tree.index()].slot & 1)
+        ROOT_FINGERS + (nested[tree.index()].slot & 1)
     } else {
-        0
+        roots[tree.index()].id.0 as usize % ROOT_FINGERS
     }
 }
 

@@ -592,7 +592,7 @@ impl Engine {
     #[inline]
     fn find(&mut self, tree: TreeId, key: &[u8]) -> Result<bool, Error> {
         let desc = self.desc(tree);
-        let finger = &mut self.fingers[finger_of(&self.nested, tree)];
+        let finger = &mut self.fingers[finger_of(&self.roots, &self.nested, tree)];
         if finger.is_at(&mut self.pager, desc.root, key) {
             return Ok(finger.found);
         }
@@ -625,7 +625,7 @@ impl Engine {
     /// The value under the finger, which has found it.
     #[inline]
     fn value_at_finger(&self, tree: TreeId) -> &[u8] {
-        let finger = &self.fingers[finger_of(&self.nested, tree)];
+        let finger = &self.fingers[finger_of(&self.roots, &self.nested, tree)];
         let leaf = finger.path.last().expect("a path ends in a leaf");
         Node::new(self.pager.bytes(leaf.slot)).value(leaf.index)
     }
@@ -814,7 +814,7 @@ impl Read for Engine {
         key_out: &mut Vec<u8>,
     ) -> Result<Option<Cell<'_>>, Error> {
         let desc = self.desc(tree);
-        let finger = &mut self.fingers[finger_of(&self.nested, tree)];
+        let finger = &mut self.fingers[finger_of(&self.roots, &self.nested, tree)];
         let is_there = match from {
             Seek::First | Seek::Last => {
                 finger.is_in(&mut self.pager, desc.root)
