@@ -121,6 +121,8 @@ impl Change {
             return Ok(REFUSED);
         }
         if self.expires_ms <= self.now_ms {
+            // The name of the hash may change, too.
+            hash.need_savepoint();
             hash.remove(field)?;
             return Ok(DELETED);
         }
@@ -146,7 +148,7 @@ fn set(call: &mut Call, scale: i64, relative: bool, command: &str) -> Outcome {
         now_ms,
     };
     let limits = settings::hash_limits(call.server);
-    let answers = call.keyspace.write(Plan::Savepoint, |txn| {
+    let answers = call.keyspace.write(Plan::Simple, |txn| {
         let mut hash = txn
             .hash(db, key, now_ms, limits, fields.len())?
             .ok_or(errors::WRONG_TYPE)?;
@@ -216,7 +218,7 @@ pub fn hpersist(call: &mut Call) -> Outcome {
     }
     let fields = fields(&call.args[2..], errors::FIELDS_NOT_POSITIVE)?;
     let limits = settings::hash_limits(call.server);
-    let answers = call.keyspace.write(Plan::Savepoint, |txn| {
+    let answers = call.keyspace.write(Plan::Simple, |txn| {
         let mut hash = txn
             .hash(db, key, now_ms, limits, fields.len())?
             .ok_or(errors::WRONG_TYPE)?;

@@ -57,7 +57,7 @@ pub fn pfadd(call: &mut Call) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     let elements = &call.args[2..];
     let sparse_max = settings::hll_sparse_max_bytes(call);
-    let updated = call.keyspace.write(Plan::Savepoint, |txn| {
+    let updated = call.keyspace.write(Plan::Simple, |txn| {
         let slot = string_value::slot(txn, db, key, now_ms)?;
         let updated = if !slot.exists() {
             let mut value = hll::empty();
@@ -113,6 +113,7 @@ fn add_dense(
         txn.keyspace().read_value(db, key, offset, 2, &mut bytes)?;
         if hll::dense_get(&bytes, seen.register) < seen.rank {
             hll::dense_put(&mut bytes, seen.register, seen.rank);
+            txn.engine().need_savepoint();
             txn.write_into(slot, key, offset, &bytes)?;
             raised += 1;
         }

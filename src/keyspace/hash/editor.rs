@@ -272,7 +272,7 @@ impl<'t, 'k> HashEditor<'t, 'k, '_> {
         Ok(Some(expires_ms))
     }
 
-    /// Changes when a field, which is there, expires; None: never. Needs a savepoint.
+    /// Changes when a field, which is there, expires; None: never.
     pub fn expire_at(&mut self, field: &[u8], expires_ms: Option<u64>) -> Result<(), Error> {
         self.times_changed = true;
         match &mut self.form {
@@ -290,6 +290,7 @@ impl<'t, 'k> HashEditor<'t, 'k, '_> {
                 let engine = self.txn.engine();
                 let cell = engine.get(fields, field)?.expect("a field that is there");
                 let old_ms = read_expiry(cell.head());
+                engine.need_savepoint();
                 engine.set_head(fields, field, &expiry_bytes(expires_ms))?;
                 if let Some(ms) = old_ms {
                     engine.delete(times, &index_key(ms, field))?;
