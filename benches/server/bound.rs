@@ -2,15 +2,14 @@
 //! does not even read what it is asked.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::Command;
 
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::server::Server;
-use crate::{Options, median, say};
+use crate::{Options, median, redis_benchmark, say};
 
 const ROUNDS: usize = 5;
-const PINGS: &str = "2000000";
+const PINGS: u64 = 2_000_000;
 const REQUEST: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 const REPLY: &[u8] = b"+PONG\r\n";
 /// Requests that are answered at once at most.
@@ -29,7 +28,12 @@ pub fn measure(options: &Options) {
     for round in 1..=ROUNDS {
         eprintln!("bound: round {round} of {ROUNDS}");
         for ((_, address), rates) in servers.iter().zip(&mut rates) {
-            rates.push(pings_per_s(*address));
+            rates.push(redis_benchmark::per_s(
+                *address,
+                PINGS,
+                1,
+                &["-t", "ping_mbulk"],
+            ));
         }
     }
     let medians = rates.map(median);
@@ -41,21 +45,6 @@ pub fn measure(options: &Options) {
             format!("{ratio:.2}"),
         );
     }
-}
-
-/// PINGs a second of fifty clients, as `redis-benchmark` counts them.
-fn pings_per_s(address: SocketAddr) -> f64 {
-    let port = address.port().to_string();
-    let out = Command::new("redis-benchmark")
-        .args(["-p", &port, "-t", "ping_mbulk", "-n", PINGS])
-        .args(["-c", "50", "-P", "16", "--csv"])
-        .output()
-        .expect("redis-benchmark is on the PATH");
-    let text = String::from_utf8(out.stdout).expect("it prints text");
-    let line = text.lines().find(|line| line.contains("PING_MBULK"));
-    let rate = line.and_then(|line| line.split(',').nth(1));
-    let rate = rate.and_then(|rate| rate.trim_matches('"').parse().ok());
-    rate.expect("it prints a rate")
 }
 
 /// A server that answers PONG to every so many bytes, on a thread that ends with the program.

@@ -2,7 +2,7 @@
 //! work in the background, beside Redis where there is a like.
 //!
 //! ```text
-//! cargo bench --bench server -- [OPTIONS] [size|complexity|background|beyond|bound ...]
+//! cargo bench --bench server -- [OPTIONS] [size|complexity|background|beyond|bound|commands ...]
 //! ```
 //!
 //! - `size`: resident memory with a small cache and much data; the start on a large file; DEL and FLUSHALL of much.
@@ -11,14 +11,17 @@
 //!   its append-only file and is backed up; and the memory that takes. Redis does the same in the same run.
 //! - `beyond`: GET and SET on data that is much larger than the cache, beside Redis, which has it in memory.
 //! - `bound`: PING in pipelines, beside Redis and beside a server that does nothing: what the program that measures can do.
+//! - `commands`: many commands in pipelines, beside Redis.
 //!
-//! Figures are printed as `name=value`, a line each. `redis-server` has to be on the PATH for `background`, `beyond` and
-//! `bound`, `redis-benchmark` for `bound`.
+//! Figures are printed as `name=value`, a line each. `redis-server` has to be on the PATH for `background`, `beyond`,
+//! `bound` and `commands`, `redis-benchmark` for the last two.
 
 mod background;
 mod beyond;
 mod bound;
+mod commands;
 mod complexity;
+mod redis_benchmark;
 mod server;
 mod size;
 
@@ -46,7 +49,7 @@ struct Options {
     #[arg(long, hide = true)]
     bench: bool,
     /// All, if none is named.
-    #[arg(value_parser = ["size", "complexity", "background", "beyond", "bound"])]
+    #[arg(value_parser = ["size", "complexity", "background", "beyond", "bound", "commands"])]
     work: Vec<String>,
 }
 
@@ -83,6 +86,9 @@ fn main() {
     }
     if does("bound") {
         bound::measure(&options);
+    }
+    if does("commands") {
+        commands::measure(&options);
     }
 }
 
