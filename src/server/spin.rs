@@ -12,7 +12,7 @@ use std::task::Poll;
 use tokio::sync::Notify;
 
 /// How long a worker looks out before it sleeps, in microseconds.
-const SPIN_US: u64 = 20;
+const SPIN_US: u64 = 50;
 /// After a wait that took longer, in microseconds, the next one is not expected to be short.
 const SHORT_WAIT_US: u64 = 2 * SPIN_US;
 
