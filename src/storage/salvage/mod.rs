@@ -20,7 +20,9 @@
 //! visited stands on a stack. Memory is bounded by the cache of the new file, a bit for each page, what the catalog
 //! holds, and what is missing.
 
+mod doubt;
 mod orphans;
+mod ranges;
 mod replay;
 mod report;
 mod roots;
@@ -72,6 +74,17 @@ pub struct Spot<'a> {
     pub slots: &'a [usize],
     /// Head of the root's cell that the tree hangs at; empty in a root tree.
     pub head: &'a [u8],
+}
+
+impl Spot<'static> {
+    /// In this root tree.
+    fn of_root(root: RootId) -> Self {
+        Self {
+            root: Some(root),
+            slots: &[],
+            head: &[],
+        }
+    }
 }
 
 /// What the trees mean, as far as salvaging depends on it.

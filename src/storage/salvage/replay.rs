@@ -38,6 +38,8 @@ enum Context {
         slot: usize,
         is_nested_deep: bool,
     },
+    /// The tree of a key that is in doubt.
+    Doubtful { root: u32, owner: Vec<u8> },
     /// It follows from others.
     Derived,
 }
@@ -143,6 +145,12 @@ impl Walk<'_, '_> {
         }
         let root = place.root;
         let owner = place.steps.first().map(|(key, slot)| (key.to_vec(), *slot));
+        if let Some((owner, _)) = &owner
+            && self.doubt.has(root, owner)
+        {
+            let owner = owner.clone();
+            return Ok(Context::Doubtful { root, owner });
+        }
         if let Some(tree) = self.target.engine.tree_at(place)? {
             return Ok(Context::Tree { tree, root, owner });
         }
@@ -163,8 +171,14 @@ impl Walk<'_, '_> {
                 let mut tree = self.target.engine.root(RootId(0))?;
                 apply_change(&mut self.target.engine, &mut tree, change)?;
                 match *change {
-                    Change::DropRoot(root) => self.report.forget_root(root),
-                    Change::SwapRoots(a, b) => self.report.swap_roots(a, b),
+                    Change::DropRoot(root) => {
+                        self.report.forget_root(root);
+                        self.doubt.forget_root(root);
+                    }
+                    Change::SwapRoots(a, b) => {
+                        self.report.swap_roots(a, b);
+                        self.doubt.swap_roots(a, b);
+                    }
                     _ => {}
                 }
                 return Ok(());
@@ -173,6 +187,11 @@ impl Walk<'_, '_> {
         }
         match context {
             Context::Derived => Ok(()),
+            Context::Doubtful { root, owner } => {
+                self.report.skipped += 1;
+                self.report.gone_in_log(*root, owner, IN_LOG_ONLY);
+                Ok(())
+            }
             Context::Missing {
                 root,
                 owner,
@@ -192,8 +211,10 @@ impl Walk<'_, '_> {
             }
             Context::Tree { tree, root, owner } => {
                 let crosses = matches!(change, Change::Move { .. } | Change::Copy { .. });
-                let is_done = !(crosses && owner.is_some())
-                    && apply_change(&mut self.target.engine, tree, change)?.is_none();
+                let is_doubtful = owner.is_none() && self.is_doubtful(*root, change);
+                let is_left_out = is_doubtful || crosses && owner.is_some();
+                let is_done =
+                    !is_left_out && apply_change(&mut self.target.engine, tree, change)?.is_none();
                 self.report.skipped += u64::from(!is_done);
                 match owner {
                     None => self.note(*root, change, is_done),
@@ -204,16 +225,33 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// Whether a change to a root tree says only a part of what its key has then, and the rest may not be what it was.
+    fn is_doubtful(&self, root: u32, change: &Change<'_>) -> bool {
+        match *change {
+            Change::SetHead { key, .. }
+            | Change::WriteBody { key, .. }
+            | Change::TruncateBody { key, .. }
+            | Change::SpliceBody { key, .. }
+            | Change::Move { key, .. }
+            | Change::Copy { key, .. } => self.doubt.has(root, key),
+            _ => false,
+        }
+    }
+
     /// What a change to a root tree says of what is missing.
     fn note(&mut self, root: u32, change: &Change<'_>, is_done: bool) {
-        let report = &mut self.report;
+        let (report, doubt) = (&mut self.report, &mut self.doubt);
         match *change {
-            Change::Put { key, .. } | Change::PutNested { key, .. } => report.forget(root, key),
+            Change::Put { key, .. } | Change::PutNested { key, .. } => {
+                report.forget(root, key);
+                doubt.renew(root, key);
+            }
             Change::Delete { key } => {
                 if !is_done && !report.keys.contains_key(&(root, key.to_vec())) {
                     report.leave_gap(root, key);
                 }
                 report.forget(root, key);
+                doubt.renew(root, key);
             }
             Change::DeleteRange { from, to } => report.forget_range(root, from, to),
             Change::SetHead { key, .. }
@@ -248,6 +286,9 @@ impl Walk<'_, '_> {
                     });
                 }
                 report.forget(to.root, to_key);
+                if is_done {
+                    doubt.renew(to.root, to_key);
+                }
                 if let Some(loss) = loss {
                     report.keys.insert((to.root, to_key.to_vec()), loss);
                 }

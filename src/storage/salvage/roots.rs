@@ -381,6 +381,8 @@ pub(super) struct Roots {
     /// Roots of which older descriptors are known, and whose trees are not there any more; with their last known numbers
     /// of entries.
     pub missing: Vec<(RootId, u64)>,
+    /// Those of the found ones that may be of an earlier state: a newer catalog tells of others, or is damaged.
+    pub earlier: Vec<RootId>,
     /// The catalog has them all.
     pub is_whole: bool,
 }
@@ -519,7 +521,7 @@ impl Roots {
                 continue;
             }
             let (mut taken, count) = (None, versions.first().map_or(0, |(_, desc)| desc.count));
-            for (_, desc) in versions {
+            for (version, (_, desc)) in versions.into_iter().enumerate() {
                 let is_free = || free.is_some_and(|free| is_in(free, desc.root.page.0));
                 let kind = if desc.height == 0 {
                     Kind::Leaf
@@ -531,6 +533,9 @@ impl Roots {
                         && !is_free()
                         && source.is(desc.root, kind, desc.height, &mut page)?);
                 if is_there {
+                    if version > 0 || (base.catalog.is_some() && free.is_none()) {
+                        self.earlier.push(id);
+                    }
                     taken = Some(desc);
                     break;
                 }
@@ -545,7 +550,7 @@ impl Roots {
 }
 
 /// Whether all entries are those of a catalog.
-fn is_catalog(node: &Node<'_>) -> bool {
+pub(super) fn is_catalog(node: &Node<'_>) -> bool {
     let mut key = Vec::new();
     (0..node.len()).all(|i| {
         node.key_over(i, &mut key);

@@ -40,7 +40,7 @@ impl Way {
         below
     }
 
-    fn place(&self) -> Place<'_> {
+    pub fn place(&self) -> Place<'_> {
         let steps: SmallVec<[(&[u8], usize); 2]> = self
             .steps
             .iter()

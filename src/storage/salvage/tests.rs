@@ -1,5 +1,9 @@
 //! A database damaged at every page, and what is salvaged of it.
 
+mod histories;
+mod live;
+mod superseded;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;

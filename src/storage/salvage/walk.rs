@@ -1,9 +1,13 @@
 //! From the roots to every entry that can be read.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::doubt::Doubt;
+use super::orphans::Strainer;
+use super::ranges::Ranges;
 use super::report::{Gap, RANGES_NAMED, Report, TreeKind};
 use super::roots::{Base, Roots};
 use super::source::{Entered, Source};
@@ -45,6 +49,20 @@ pub(super) struct Branch {
     pub copies: bool,
     /// Head of the root's cell that it hangs at.
     pub head: Vec<u8>,
+    /// Keys of which pages that no page leads to have told: what older ones have of them is superseded.
+    pub told: RefCell<Ranges>,
+}
+
+impl Branch {
+    pub fn new(way: Way, copies: bool, head: Vec<u8>) -> Rc<Self> {
+        let told = RefCell::default();
+        Rc::new(Self {
+            way,
+            copies,
+            head,
+            told,
+        })
+    }
 }
 
 /// A page of a tree to visit, and what the one who points says of it.
@@ -55,6 +73,8 @@ pub(super) struct Task {
     pub count: u64,
     pub low: Option<Rc<[u8]>>,
     pub high: Option<Rc<[u8]>>,
+    /// Of a bound only the first bytes are known.
+    pub is_cut: bool,
     pub branch: Rc<Branch>,
     pub is_scanned: bool,
     /// Which tree it belongs to is a guess.
@@ -70,6 +90,7 @@ impl Task {
             count: desc.count,
             low: None,
             high: None,
+            is_cut: false,
             branch,
             is_scanned: false,
             is_guessed: false,
@@ -90,6 +111,18 @@ pub(super) struct Lost {
     pub found: u64,
 }
 
+impl Lost {
+    /// At how many cells below a root its tree hangs.
+    pub fn depth(&self) -> usize {
+        self.task.branch.way.steps.len()
+    }
+
+    /// Whether pages may have hung below it, in a tree at so many cells below a root.
+    pub fn is_at(&self, depth: usize) -> bool {
+        self.task.level > 0 && self.depth() == depth
+    }
+}
+
 pub(super) struct Walk<'a, 'f> {
     pub source: Source<'f>,
     pub target: Target,
@@ -107,6 +140,12 @@ pub(super) struct Walk<'a, 'f> {
     pub known_roots: BTreeSet<RootId>,
     /// What is found next goes on with the last range of keys found by reading all pages.
     pub is_range_open: bool,
+    /// What is taken of the pages to which no page leads, while they are walked.
+    pub strainer: Option<Strainer>,
+    /// Damaged pages of which not all that would do in their places belongs there.
+    pub unsure: BTreeSet<usize>,
+    /// What the log's changes may not have been made to.
+    pub doubt: Doubt,
 }
 
 impl<'a, 'f> Walk<'a, 'f> {
@@ -130,6 +169,9 @@ impl<'a, 'f> Walk<'a, 'f> {
             is_catalog_whole: true,
             known_roots: BTreeSet::new(),
             is_range_open: false,
+            strainer: None,
+            unsure: BTreeSet::new(),
+            doubt: Doubt::default(),
         }
     }
 
@@ -148,21 +190,16 @@ impl<'a, 'f> Walk<'a, 'f> {
             .map(|(root, _)| *root)
             .chain(missing)
             .collect();
+        for root in roots.earlier {
+            self.doubt.add(root.0, None, None);
+        }
         for (root, desc) in roots.found {
-            let branch = Rc::new(Branch {
-                way: Way::of(root),
-                copies: !self.rules.is_derived(root),
-                head: Vec::new(),
-            });
+            let branch = Branch::new(Way::of(root), !self.rules.is_derived(root), Vec::new());
             self.is_range_open = false;
             self.push_tree(&desc, branch, !roots.is_whole);
             self.run()?;
         }
-        let dropped = Rc::new(Branch {
-            way: Way::of(DROPPED),
-            copies: false,
-            head: Vec::new(),
-        });
+        let dropped = Branch::new(Way::of(DROPPED), false, Vec::new());
         for desc in roots.dropped {
             self.push_tree(&desc, Rc::clone(&dropped), false);
             self.run()?;
@@ -206,11 +243,7 @@ impl<'a, 'f> Walk<'a, 'f> {
             match self.source.enter(task.ptr, kind, task.level, &mut page)? {
                 Entered::Read if task.level == 0 => self.leaf(&task, &page)?,
                 Entered::Read => self.children(&task, &page),
-                Entered::Damaged => {
-                    self.report.damaged_page(task.ptr.page.0);
-                    self.miss(task);
-                }
-                Entered::Astray => self.miss(task),
+                entered => self.not_entered(task, entered)?,
             }
             self.report.pages_read += 1;
             if self.report.pages_read.is_multiple_of(PROGRESS_PAGES) {
@@ -223,6 +256,29 @@ impl<'a, 'f> Walk<'a, 'f> {
         Ok(())
     }
 
+    fn not_entered(&mut self, mut task: Task, entered: Entered) -> Result<(), SalvageError> {
+        let is_strained = self.is_strained(&task);
+        if is_strained && self.free.is_none() {
+            // An earlier page leads to it, and it was used again, or was taken already.
+            return self.superseded(&task, entered);
+        }
+        if entered == Entered::Damaged {
+            self.damaged_page(task.ptr.page.0);
+        }
+        if is_strained {
+            self.counted_apart(&mut task);
+        }
+        self.miss(task);
+        Ok(())
+    }
+
+    /// Takes note of a damaged page. One to which only an earlier page leads may have been used again.
+    fn damaged_page(&mut self, page: u64) {
+        if self.strainer.is_none() || self.free.is_some() {
+            self.report.damaged_page(page);
+        }
+    }
+
     fn miss(&mut self, task: Task) {
         self.lost.push(Lost { task, found: 0 });
     }
@@ -230,6 +286,7 @@ impl<'a, 'f> Walk<'a, 'f> {
     fn children(&mut self, task: &Task, page: &[u8]) {
         let node = Node::new(page);
         let mut high = task.high.clone();
+        let is_cut = |i: usize| i < node.len() && node.has_overflow(i);
         for i in (0..node.len()).rev() {
             let mut bound = None;
             let low = match i {
@@ -250,6 +307,7 @@ impl<'a, 'f> Walk<'a, 'f> {
                     count: child.count,
                     low: low.clone(),
                     high,
+                    is_cut: task.is_cut || is_cut(i) || is_cut(i + 1),
                     branch: Rc::clone(&task.branch),
                     is_scanned: task.is_scanned,
                     is_guessed: task.is_guessed,
@@ -269,6 +327,9 @@ impl<'a, 'f> Walk<'a, 'f> {
         let mut keys = Vec::with_capacity(node.len());
         for i in 0..node.len() {
             keys.push(self.key(task, &node, i)?);
+        }
+        if self.is_strained(task) {
+            self.strain(task, &mut keys)?;
         }
         let is_whole = |cell: &Cell<'_>| cell.slots() == 0 && cell.blob().is_none();
         let entries = || {
@@ -430,11 +491,7 @@ impl<'a, 'f> Walk<'a, 'f> {
             } else {
                 task.branch.head.clone()
             };
-            let branch = Rc::new(Branch {
-                way: way.below(key, slot),
-                copies: true,
-                head,
-            });
+            let branch = Branch::new(way.below(key, slot), true, head);
             let task = Task {
                 is_scanned: task.is_scanned,
                 is_guessed: task.is_guessed,
@@ -497,7 +554,7 @@ impl<'a, 'f> Walk<'a, 'f> {
                 Entered::Read => {}
                 entered => {
                     if entered == Entered::Damaged {
-                        self.report.damaged_page(ptr.page.0);
+                        self.damaged_page(ptr.page.0);
                     }
                     // The others are entered all the same, so that all damaged pages are named.
                     is_whole = false;
@@ -528,6 +585,12 @@ impl<'a, 'f> Walk<'a, 'f> {
                 continue;
             }
             let way = &task.branch.way;
+            if self.free.is_none() && task.level > 0 && way.steps.is_empty() {
+                let (low, high) = (task.low.clone(), task.high.clone());
+                self.doubt.add(way.root.0, low, high);
+            }
+            // Where superseded pages are found too, what was found need not be what is missing.
+            let found = if self.free.is_some() { found } else { 0 };
             let entries = task.count.saturating_sub(found);
             match way.steps.first() {
                 _ if entries == 0 && found > 0 => {}
