@@ -104,20 +104,13 @@ pub fn bitop(call: &mut Call) -> Outcome {
     };
     call.keyspace.write(plan, |txn| {
         if operands.len == 0 {
-            remove(txn, operands.db, target, now_ms)
+            txn.put_nothing(operands.db, target, now_ms)?;
+            Ok(())
         } else {
             store(txn, &operands, target, now_ms)
         }
     })?;
     call.out.int(operands.len as i64);
-    Ok(())
-}
-
-fn remove(txn: &mut Txn<'_>, db: u32, target: &[u8], now_ms: u64) -> Outcome {
-    let slot = txn.slot(db, target, now_ms)?;
-    if txn.delete(&slot, target)? {
-        txn.touched(db, target, 1, Some((Class::Generic, "del")));
-    }
     Ok(())
 }
 

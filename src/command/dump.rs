@@ -5,7 +5,6 @@ use super::settings::UsePolicy;
 use super::{Call, Failure, Outcome, errors, settings};
 use crate::interchange::rdb::decode::Decoded;
 use crate::interchange::rdb::payload;
-use crate::interchange::rdb::value::Value;
 use crate::interchange::{export, import};
 use crate::keyspace::Look;
 use crate::keyspace::change::Class;
@@ -88,8 +87,12 @@ impl Options {
 pub fn restore(call: &mut Call<'_>) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     let options = Options::parse(&call.args[4..])?;
-    let look = call.keyspace.lookup(db, key, now_ms, Look::UNSEEN)?;
-    if look.is_some() && !options.replace {
+    if !options.replace
+        && call
+            .keyspace
+            .lookup(db, key, now_ms, Look::UNSEEN)?
+            .is_some()
+    {
         return Err(BUSY_KEY.into());
     }
     let ttl = u64::try_from(integer(call.args[2])?).map_err(|_| BAD_TTL)?;
@@ -111,25 +114,19 @@ pub fn restore(call: &mut Call<'_>) -> Outcome {
     let is_past = |moment: u64| moment <= now_ms || moment > i64::MAX.cast_unsigned();
     let is_over = expires_ms.is_some_and(is_past);
     let limits = settings::import_limits(call.server);
-    call.keyspace.write(Plan::Savepoint, |txn| {
-        let slot = txn.slot(db, key, now_ms)?;
+    let has_deleted = call.keyspace.write(Plan::Savepoint, |txn| {
         if is_over {
-            if txn.delete(&slot, key)? {
-                txn.touched(db, key, 1, Some((Class::Generic, "del")));
-            }
-            return Ok::<_, super::Failure>(());
+            return Ok::<_, super::Failure>(txn.put_nothing(db, key, now_ms)?);
         }
+        txn.discard(db, key, now_ms)?;
         import::put(txn, db, key, &value, expires_ms, now_ms, &limits)?;
-        // Other values are made anew, and that is told.
-        if slot.exists() && matches!(value, Value::String(_)) {
-            txn.made_again(db, key);
-        }
         txn.touched(db, key, 1, Some((Class::Generic, "restore")));
-        Ok(())
+        Ok(false)
     })?;
-    if is_over {
+    if has_deleted {
         call.deletes(key);
     } else if let Some(expires_ms) = expires_ms
+        && !is_over
         && !options.absolute
     {
         let moment = expires_ms.to_string();

@@ -101,7 +101,9 @@ pub fn swapdb(call: &mut Call) -> Outcome {
 
 /// DBSIZE
 pub fn dbsize(call: &mut Call) -> Outcome {
-    let len = call.keyspace.len(call.client.db)?;
+    let db = call.client.db;
+    let met = call.keyspace.count_met_due(db, call.now_ms)?;
+    let len = call.keyspace.len(db)? - met;
     call.out.int(len as i64);
     Ok(())
 }
@@ -135,8 +137,11 @@ fn flush(call: &mut Call, databases: std::ops::Range<u32>) -> Outcome {
         _ => call.server.config.is_on(Key::LazyfreeLazyUserFlush),
     };
     let is_waited_for = !is_async && !call.client.deny_blocking;
+    let now_ms = call.now_ms;
     call.keyspace.write(Plan::Savepoint, |txn| {
         for db in databases {
+            let met = txn.keyspace().count_met_due(db, now_ms)?;
+            txn.keyspace().stats.expired_keys += met;
             // What nobody can wait for, and is not to be left for later, Redis frees at once.
             txn.flush(db, is_async || is_waited_for)?;
         }

@@ -175,10 +175,7 @@ fn store(call: &mut Call, operation: Operation, event: &'static str) -> Outcome 
             txn.touched(db, key, 1, Some((Class::Set, event)));
             return Ok(stored);
         }
-        let slot = txn.slot(db, key, now_ms)?;
-        if txn.delete(&slot, key)? {
-            txn.touched(db, key, 1, Some((Class::Generic, "del")));
-        }
+        txn.put_nothing(db, key, now_ms)?;
         Ok::<_, Failure>(0)
     })?;
     call.out.int(stored.cast_signed());

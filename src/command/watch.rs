@@ -155,18 +155,14 @@ impl WatchTable {
         let mut table = self.table.lock();
         for change in changes {
             match change {
-                Change::Touched { db, key, expired } => table.touched(*db, key, *expired),
+                Change::Touched { db, key, expired } => table.touched(*db, key, || {
+                    *expired || presence(keyspace, *db, key, now_ms) == Presence::Absent
+                }),
                 Change::Flushed { db } => table.replaced(*db, |_| Presence::Absent),
                 Change::Swapped { a, b } => {
-                    let before = keyspace.engine.pager_mut().set_on_miss(OnMiss::Read);
                     for db in [*a, *b] {
-                        // What cannot be read counts as changed.
-                        table.replaced(db, |key| {
-                            let found = keyspace.presence(db, key, now_ms);
-                            found.unwrap_or(Presence::Live)
-                        });
+                        table.replaced(db, |key| presence(keyspace, db, key, now_ms));
                     }
-                    keyspace.engine.pager_mut().set_on_miss(before);
                 }
                 Change::Event { .. }
                 | Change::Ready { .. }
@@ -176,6 +172,14 @@ impl WatchTable {
         }
         self.watchers.store(table.watchers.len(), Ordering::Relaxed);
     }
+}
+
+/// What is at a key now. What cannot be read counts as changed.
+fn presence(keyspace: &mut Keyspace, db: u32, key: &[u8], now_ms: u64) -> Presence {
+    let before = keyspace.engine.pager_mut().set_on_miss(OnMiss::Read);
+    let found = keyspace.presence(db, key, now_ms);
+    keyspace.engine.pager_mut().set_on_miss(before);
+    found.unwrap_or(Presence::Live)
 }
 
 impl Table {
@@ -205,15 +209,16 @@ impl Table {
         }
     }
 
-    /// A key changed, or was removed as `expired`, which is no change to who found it due.
-    fn touched(&mut self, db: u32, key: &[u8], expired: bool) {
+    /// A key changed. That it `is_gone` is no change to who found it due.
+    fn touched(&mut self, db: u32, key: &[u8], is_gone: impl FnOnce() -> bool) {
         let watches = self.watches.get_mut(&db).and_then(|keys| keys.get_mut(key));
         let Some(watches) = watches else {
             return;
         };
         let mut changed = Vec::new();
+        let is_gone = watches.values().any(|found| *found == Presence::Due) && is_gone();
         for (&id, found) in watches {
-            if expired && *found == Presence::Due {
+            if is_gone && *found == Presence::Due {
                 *found = Presence::Absent;
             } else {
                 changed.push(id);

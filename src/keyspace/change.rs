@@ -173,6 +173,13 @@ impl Changes {
         self.due.iter().flat_map(of_one).collect()
     }
 
+    /// Two databases change places, and what was met in them.
+    pub(super) fn swap_due(&mut self, a: u32, b: u32) {
+        let (of_a, of_b) = (self.due.remove(&a), self.due.remove(&b));
+        self.due.extend(of_a.map(|keys| (b, keys)));
+        self.due.extend(of_b.map(|keys| (a, keys)));
+    }
+
     /// They are removed.
     pub(super) fn forget_due(&mut self) {
         self.due.clear();

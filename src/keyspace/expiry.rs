@@ -132,6 +132,18 @@ impl Keyspace {
         Ok(done)
     }
 
+    /// How many keys of a database are still there although the running command met them when they were due.
+    pub fn count_met_due(&mut self, db: u32, now_ms: u64) -> Result<u64, Error> {
+        let keys = self.trees(db)?.keys;
+        let mut count = 0;
+        for (_, key) in self.changes.due().iter().filter(|(of, _)| *of == db) {
+            let cell = self.engine.current(keys, key)?;
+            let is_due = cell.is_some_and(|cell| Header::parse(cell.head()).is_due(now_ms));
+            count += u64::from(is_due);
+        }
+        Ok(count)
+    }
+
     /// Removes the keys that the command, which is over, met when they were due; that they expired was told already.
     pub fn remove_met_due(&mut self, now_ms: u64) -> Result<(), Error> {
         let keys = self.changes.due();

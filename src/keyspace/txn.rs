@@ -210,7 +210,7 @@ impl<'a> Txn<'a> {
         let bytes_max = self.keyspace().packed_bytes_max();
         let mut bytes = 0;
         for [key, value] in pairs {
-            let (slot, ()) = self.inspect(db, key, now_ms, Look::UNSEEN, |_| ())?;
+            let (slot, ()) = self.inspect(db, key, now_ms, Look::ASIDE, |_| ())?;
             let is_plain = !slot.is_blob
                 && slot.tree_count == 0
                 && slot.stored_times() == Times::default()
@@ -405,6 +405,23 @@ impl<'a> Txn<'a> {
         Ok(slot.live)
     }
 
+    /// Removes what is at a key that nobody looks at; what is due and was not met goes as if it were not due. False if
+    /// nothing was there.
+    pub fn discard(&mut self, db: u32, key: &[u8], now_ms: u64) -> Result<bool, Error> {
+        let (mut slot, ()) = self.inspect(db, key, now_ms, Look::ASIDE, |_| ())?;
+        slot.live |= slot.stored.is_some() && !self.keyspace.changes.has_met(db, key);
+        self.delete(&slot, key)
+    }
+
+    /// Stores a result without elements: whatever was at the key is gone. False if nothing was.
+    pub fn put_nothing(&mut self, db: u32, key: &[u8], now_ms: u64) -> Result<bool, Error> {
+        let was_there = self.discard(db, key, now_ms)?;
+        if was_there {
+            self.touched(db, key, 1, Some((Class::Generic, "del")));
+        }
+        Ok(was_there)
+    }
+
     /// Does as [`Txn::delete`], and counts the key as an object that is freed later.
     pub fn unlink(&mut self, slot: &Slot, key: &[u8]) -> Result<bool, Error> {
         let from = self.keyspace.engine.dropped();
@@ -514,6 +531,7 @@ impl<'a> Txn<'a> {
         }
         self.keyspace.forget_trees();
         self.keyspace.changes.whole(Change::Swapped { a, b });
+        self.keyspace.changes.swap_due(a, b);
         Ok(())
     }
 
@@ -550,11 +568,6 @@ impl<'a> Txn<'a> {
     /// Who is blocked on the key looks at it again.
     pub fn ready(&mut self, db: u32, key: &[u8]) {
         self.keyspace.changes.ready(db, key);
-    }
-
-    /// A key was replaced as if it had been removed first.
-    pub fn made_again(&mut self, db: u32, key: &[u8]) {
-        self.keyspace.changes.made(db, key);
     }
 
     /// A further event of a change that was told already.

@@ -236,13 +236,11 @@ fn store(call: &mut Call, key: &[u8], values: Vec<Option<Vec<u8>>>) -> Outcome {
         .map(|value| value.as_deref().unwrap_or_default())
         .collect();
     call.keyspace.write(Plan::Savepoint, |txn| {
-        let slot = txn.slot(db, key, now_ms)?;
         if values.is_empty() {
-            if txn.delete(&slot, key)? {
-                txn.touched(db, key, 1, Some((Class::Generic, "del")));
-            }
+            txn.put_nothing(db, key, now_ms)?;
             return Ok(());
         }
+        let slot = txn.slot(db, key, now_ms)?;
         let mut list = List::instead(slot, key, limits);
         list.fill(txn, &values)?;
         txn.touched(

@@ -325,13 +325,11 @@ pub fn store(
 ) -> Outcome {
     let (db, now_ms, limits) = (call.client.db, call.now_ms, limits(call));
     call.keyspace.write(Plan::Savepoint, |txn| {
-        let slot = txn.slot(db, key, now_ms)?;
         if members.is_empty() {
-            if txn.delete(&slot, key)? {
-                txn.touched(db, key, 1, Some((Class::Generic, "del")));
-            }
+            txn.put_nothing(db, key, now_ms)?;
             return Ok(());
         }
+        let slot = txn.slot(db, key, now_ms)?;
         let mut draft = Draft::new(slot, key, encoding, limits);
         for (member, score) in members {
             draft.set(txn, member, None, *score)?;

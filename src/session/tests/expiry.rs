@@ -156,3 +156,70 @@ fn a_scan_removes_the_due_keys_that_match_whatever_their_type() {
     assert_eq!(world.expired_keys(&mut session), 2);
     assert_eq!(world.ask(&mut session, "DBSIZE\r\n"), ":2\r\n");
 }
+
+#[test]
+fn a_due_key_that_nobody_looks_at_goes_as_one_that_is_there() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    let listener = world.listener(events::EXPIRED | events::GENERIC);
+    for command in [
+        "BITOP NOT due no",
+        "ZRANGESTORE due no 0 -1",
+        "ZUNIONSTORE due 1 no",
+        "SINTERSTORE due no",
+        "SORT no STORE due",
+        "GEOSEARCHSTORE due no FROMLONLAT 1 1 BYRADIUS 1 m",
+    ] {
+        world.ask(&mut session, "SET due x PX 10\r\n");
+        world.wait_ms(20);
+        heard(&listener);
+        let reply = world.ask(&mut session, &format!("{command}\r\n"));
+        assert_eq!(reply, ":0\r\n", "{command}");
+        assert_eq!(heard(&listener), ["del due"], "{command}");
+    }
+    world.ask(&mut session, "SET due x PX 10\r\n");
+    world.wait_ms(20);
+    let all = "WATCH due\r\nBITOP NOT due no\r\nMULTI\r\nPING\r\nEXEC\r\n";
+    let replies = world.ask(&mut session, all);
+    assert!(replies.ends_with("*1\r\n+PONG\r\n"), "{replies}");
+
+    world.ask(&mut session, "SET due x PX 10\r\n");
+    world.wait_ms(20);
+    let script = "return redis.call('restore', KEYS[1], 0, redis.call('dump', KEYS[2]), 'replace')";
+    heard(&listener);
+    let all = format!("SET there x\r\nEVAL \"{script}\" 2 due there\r\n");
+    assert_eq!(world.ask(&mut session, &all), "+OK\r\n+OK\r\n");
+    assert_eq!(heard(&listener), ["restore due"]);
+    assert_eq!(world.expired_keys(&mut session), 0);
+}
+
+#[test]
+fn mset_meets_due_keys_in_their_turn() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    world.ask(&mut session, "SET due x PX 10\r\n");
+    world.wait_ms(20);
+    let listener = world.listener(events::EXPIRED | events::STRING);
+    world.ask(&mut session, "MSET a 1 due 2\r\n");
+    assert_eq!(heard(&listener), ["set a", "expired due", "set due"]);
+}
+
+#[test]
+fn a_due_key_that_a_transaction_met_is_not_counted_and_does_not_change_places() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    world.ask(&mut session, "SET due x PX 10\r\nSET there x\r\n");
+    world.wait_ms(20);
+    let all = "MULTI\r\nDBSIZE\r\nGET due\r\nDBSIZE\r\nSCAN 0 TYPE hash\r\nSWAPDB 0 1\r\nEXEC\r\n";
+    let replies = world.ask(&mut session, all);
+    let (_, replies) = replies.split_once("*5\r\n").unwrap();
+    let nothing = "*2\r\n$1\r\n0\r\n*0\r\n";
+    assert_eq!(replies, format!(":2\r\n$-1\r\n:1\r\n{nothing}+OK\r\n"));
+    let misses = world.ask(&mut session, "INFO stats\r\n");
+    assert!(misses.contains("\nkeyspace_misses:1\r\n"), "{misses}");
+    let all = "SELECT 1\r\nDBSIZE\r\nSET due x PX 10\r\n";
+    assert_eq!(world.ask(&mut session, all), "+OK\r\n:1\r\n+OK\r\n");
+    world.wait_ms(20);
+    world.ask(&mut session, "MULTI\r\nGET due\r\nFLUSHDB\r\nEXEC\r\n");
+    assert_eq!(world.expired_keys(&mut session), 2);
+}
