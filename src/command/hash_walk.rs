@@ -117,14 +117,15 @@ type Scanned = (Vec<u8>, Option<Vec<u8>>);
 
 /// HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]
 pub fn hscan(call: &mut Call) -> Outcome {
-    let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
-    let cursor = scan::cursor(call.args[2])?;
+    let (db, args, now_ms) = (call.client.db, call.args, call.now_ms);
+    let key = args[1];
+    let cursor = scan::cursor(args[2])?;
     let Some(entry) = kind::entry(call, key, Kind::Hash)? else {
         call.out.raw(b"*2\r\n$1\r\n0\r\n*0\r\n");
         return Ok(());
     };
     let (is_large, len, encoding) = (entry.is_large(), hash::len(&entry), entry.header.encoding);
-    let options = ElementOptions::parse(&call.args[3..], true)?;
+    let options = ElementOptions::parse(&args[3..], true)?;
     let mut found: Vec<Scanned> = Vec::new();
     let mut next = 0;
     if is_large {
@@ -152,9 +153,7 @@ pub fn hscan(call: &mut Call) -> Outcome {
                     .len()
                     .saturating_add(usize::try_from(shown).unwrap_or(usize::MAX))
             })?;
-    } else if let Some(entry) = kind::entry(call, key, Kind::Hash)?
-        && let Some(body) = entry.inline()
-    {
+    } else if let Some(body) = entry.inline() {
         let wanted =
             live(Small::new(body), now_ms).filter(|three| options.wants(three.field.bytes));
         found.extend(wanted.map(|three| {

@@ -118,7 +118,7 @@ fn large_members(
 /// Replies with all members of the set at `key`, which is there, as SPOP of all of them does.
 pub(super) fn popped_whole(call: &mut Call, key: &[u8]) -> Outcome {
     let db = call.client.db;
-    let entry = call.keyspace.lookup(db, key, call.now_ms, Look::UNSEEN)?;
+    let entry = call.keyspace.lookup(db, key, call.now_ms, Look::READ)?;
     if entry.is_none_or(|entry| entry.header.encoding == Encoding::Table) {
         return all(call, key, true);
     }

@@ -98,6 +98,7 @@ impl Keyspace {
         };
         let (mut page, mut visits, mut bytes) = (Page::default(), 0, 0);
         let (mut last, mut more) = (Vec::new(), false);
+        let (mut hits, mut misses) = (0, 0);
         let mut due: Vec<Vec<u8>> = Vec::new();
         let removes_due = self.changes.removes_due();
         let limit = count.min(SCAN_VISITS_MAX);
@@ -112,15 +113,20 @@ impl Keyspace {
             visits += 1;
             let header = Header::parse(cell.head());
             let is_due = header.is_due(filter.now_ms);
-            let is_looked_at = if is_due {
-                removes_due
-            } else {
-                filter.wants_kind(header.kind)
-            };
-            if is_looked_at && filter.matches(key) {
-                bytes += key.len();
-                let keys = if is_due { &mut due } else { &mut page.keys };
-                keys.push(key.to_vec());
+            let is_gone = is_due && self.changes.has_met(db, key);
+            if !is_gone && filter.matches(key) {
+                let looks = if is_due { &mut misses } else { &mut hits };
+                *looks += 1;
+                let is_kept = if is_due {
+                    removes_due
+                } else {
+                    filter.wants_kind(header.kind)
+                };
+                if is_kept {
+                    bytes += key.len();
+                    let keys = if is_due { &mut due } else { &mut page.keys };
+                    keys.push(key.to_vec());
+                }
             }
             last.clear();
             last.extend_from_slice(key);
@@ -128,6 +134,10 @@ impl Keyspace {
         })?;
         for key in due {
             self.changes.met_due(db, &key);
+        }
+        if filter.kind != KindFilter::Any {
+            self.stats.hits += hits;
+            self.stats.misses += misses;
         }
         if more {
             page.cursor = self.cursors.issue(&last);
