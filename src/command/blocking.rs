@@ -125,12 +125,24 @@ pub(super) struct Waiter {
     pub command: &'static Command,
     pub handler: Handler,
     pub request: Request,
+    /// What it runs again with instead of words of the request, by their numbers.
+    retry_words: Vec<(usize, Vec<u8>)>,
     /// What its runs took so far, in microseconds.
     pub took_us: u64,
     awaits: Awaits,
     keys: Vec<Box<[u8]>>,
     /// Its place in every line.
     ticket: u64,
+}
+
+impl Waiter {
+    /// What runs again.
+    pub fn retried(&self) -> Request {
+        let words = self.retry_words.iter();
+        words.fold(self.request.clone(), |request, (at, word)| {
+            request.with_word(*at, word)
+        })
+    }
 }
 
 /// The command that blocked.
@@ -223,16 +235,13 @@ impl BlockTable {
     /// Takes in a client whose command has just blocked. Its wait goes to the end of every line.
     pub fn add(&self, client: &mut Client, blocked: Blocked<'_>) {
         let wait = client.wait.take().expect("a client that blocked");
-        let mut request = Request::new(blocked.words);
-        for (at, word) in &wait.retry_words {
-            request = request.with_word(*at, word);
-        }
         let waiter = Waiter {
             client: client.stand_in(),
             proto: blocked.proto,
             command: blocked.command,
             handler: blocked.handler,
-            request,
+            request: Request::new(blocked.words),
+            retry_words: wait.retry_words,
             took_us: blocked.took_us,
             awaits: wait.awaits,
             keys: wait.keys,
@@ -339,9 +348,7 @@ impl Table {
     /// The command of a waiter, which has left every line, found nothing again.
     pub fn put_back(&mut self, mut waiter: Waiter) {
         let wait = waiter.client.wait.take().expect("a client that blocked");
-        for (at, word) in &wait.retry_words {
-            waiter.request = waiter.request.with_word(*at, word);
-        }
+        waiter.retry_words.extend(wait.retry_words);
         waiter.client.block = None;
         self.take_in(waiter);
     }

@@ -120,7 +120,8 @@ fn carry_out(
         return Err(OUT_OF_MEMORY.into());
     }
     keyspace.engine.begin_command(OnMiss::Read);
-    let words = waiter.request.words();
+    let request = waiter.retried();
+    let words = request.words();
     keyspace.no_touch = waiter.client.no_touch;
     effects::listen(keyspace, server, now_ms);
     let mut call = Call {

@@ -243,3 +243,19 @@ fn nobody_listens_once_nobody_waits() {
     assert!(!world.keyspace.changes.hears(block));
     assert!(world.keyspace.changes.is_empty());
 }
+
+#[test]
+fn the_slow_log_has_the_words_that_came_though_others_ran_again() {
+    let mut world = World::new();
+    let mut writer = world.session(&BOUND);
+    let mut reader = world.session(&BOUND);
+    world.ask(&mut writer, "XADD s 1-1 f v\r\n");
+    world.block(&mut reader, "XREAD BLOCK 0 STREAMS s $\r\n");
+    let threshold = &world.server.tuning.slowlog_us_min;
+    threshold.store(0, Ordering::Relaxed);
+    world.ask(&mut writer, "XADD s 1-2 f v\r\n");
+    assert!(posted(&reader).ends_with("$3\r\n1-2\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n"));
+    let entries = world.server.slowlog.newest(10);
+    let slow = entries.iter().find(|entry| entry.words[0] == b"XREAD");
+    assert_eq!(slow.expect("an entry").words.last().unwrap(), b"$");
+}
