@@ -102,8 +102,10 @@ impl Libraries {
         self.by_name.is_empty()
     }
 
+    /// How many functions all libraries have, those whose names differ only in case among them.
     pub fn functions(&self) -> usize {
-        self.functions.len()
+        let functions = self.by_name.values().map(|library| library.functions.len());
+        functions.sum()
     }
 
     pub fn knows(&self, name: &[u8]) -> bool {

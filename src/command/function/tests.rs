@@ -125,3 +125,13 @@ fn libraries_of_a_payload_are_compiled_one_after_the_other() {
     );
     assert_eq!(call(&mut bench, "kept"), NOT_FOUND);
 }
+
+#[test]
+fn functions_whose_names_differ_only_in_case_count_each() {
+    let mut bench = Bench::new();
+    let code = "#!lua name=a\nredis.register_function('f', redis.log)\nredis.register_function('F', redis.log)";
+    let loaded = bench.run(&[b"FUNCTION", b"LOAD", code.as_bytes()]);
+    assert_eq!(loaded, b"$1\r\na\r\n");
+    let stats = bench.run(&[b"FUNCTION", b"STATS"]);
+    assert!(stats.ends_with(b"functions_count\r\n:2\r\n"));
+}
