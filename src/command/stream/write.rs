@@ -45,7 +45,7 @@ pub fn xadd(call: &mut Call<'_>) -> Outcome {
             None => 0,
         };
         let left = match &words.trim {
-            Some(trim) if trim.is_approximate && trimmed > 0 => Some(edge(txn, &edit, trim)?),
+            Some(trim) if trim.is_approximate => Some(edge(txn, &edit, trim)?),
             _ => None,
         };
         edit.finish(txn)?;

@@ -194,6 +194,22 @@ fn a_due_key_that_nobody_looks_at_goes_as_one_that_is_there() {
 }
 
 #[test]
+fn what_changes_nothing_is_not_repeated_and_approximate_trimming_is_repeated_exactly() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    world.server.feed.open_file(true);
+    world.ask(&mut session, "SET there x\r\n");
+    world.server.feed.take_file();
+    let script = "return redis.call('restore', KEYS[1], 1, redis.call('dump', KEYS[2]), 'absttl')";
+    let all = format!("EVAL \"{script}\" 2 no there\r\n");
+    assert_eq!(world.ask(&mut session, &all), "+OK\r\n");
+    world.ask(&mut session, "XADD s MAXLEN ~ 5 LIMIT 10 1-1 f v\r\n");
+    let said = String::from_utf8(world.server.feed.take_file().bytes).unwrap();
+    let words: Vec<&str> = said.lines().skip(2).step_by(2).collect();
+    assert_eq!(words, ["XADD", "s", "MAXLEN", "=", "1", "1-1", "f", "v"]);
+}
+
+#[test]
 fn mset_meets_due_keys_in_their_turn() {
     let mut world = World::new();
     let mut session = world.session(&BOUND);
