@@ -167,9 +167,9 @@ fn calls_that_fail_in_one_life_after_the_other_cost_no_backup_and_no_append_only
     sweep::failing_calls(&append::all(Planted::none()), |_| true, &effort);
 }
 
-/// Not those of the append-only file: its scenarios do not expect that a start is told of what a process before it lost.
 #[test]
-fn failures_that_a_later_call_tells_of_cost_no_backup() {
+fn failures_that_a_later_call_tells_of_cost_no_backup_and_no_append_only_file() {
     let effort = Effort::usual(Seed(1));
     sweep::failures_told_later(&backup::all(Planted::none()), |_| true, &effort);
+    sweep::failures_told_later(&append::all(Planted::none()), |_| true, &effort);
 }

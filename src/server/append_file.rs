@@ -28,7 +28,7 @@ use crate::keyspace::Keyspace;
 use crate::storage::Snapshot;
 use crate::storage::planted::{Bug, Planted};
 use crate::storage::replace::replace_planted;
-use crate::vfs::{OpenMode, Orphans, Vfs, VfsFile, VfsResult, folder_of, write_all_at};
+use crate::vfs::{OpenMode, Orphans, Vfs, VfsFile, VfsResult, folder_of, sync_twice, write_all_at};
 
 /// Time between two syncs under `everysec`, in microseconds.
 const SYNC_US: u64 = 1_000_000;
@@ -412,14 +412,14 @@ impl<'a> AppendFile<'a> {
         Ok(Increment { file, part })
     }
 
-    /// Writes the first line, durably.
+    /// Writes the first line, durably: what the manifest named before is going to be removed.
     fn begin_increment(&mut self, file: &dyn VfsFile, note: &str) -> io::Result<()> {
         write_all_at(file, note.as_bytes(), 0).map_err(io::Error::other)?;
         self.is_unsynced = self.planted.has(Bug::M32PartNotSynced);
         if self.is_unsynced {
             return Ok(());
         }
-        file.sync_data().map_err(io::Error::other)
+        sync_twice(file).map_err(io::Error::other)
     }
 
     fn begin(&self) -> io::Result<Beginning> {

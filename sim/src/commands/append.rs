@@ -2,7 +2,10 @@
 //! was at some transaction, and that is not older than what was durable in it. No rewrite leaves anything. A start takes up
 //! what is the database's own, and keeps what another copy of it did.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::error::Error;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -237,6 +240,8 @@ struct Writing {
     server: Arc<Server>,
     keyspace: Held,
     log: LogKeeper,
+    /// Nothing was lost by a sync that said nothing.
+    is_sure: Cell<bool>,
 }
 
 impl Writing {
@@ -250,7 +255,17 @@ impl Writing {
             // Nobody syncs beside it, so that nobody may wait for a sync.
             log: LogKeeper::new(log, clock, SyncPolicy::Kernel),
             keyspace,
+            is_sure: Cell::new(true),
         }
+    }
+
+    /// Whether what the file is durable up to may be relied on: what one sync has covered may be lost, if only the next one
+    /// says so.
+    fn is_sure(&self, vfs: &SimVfs) -> bool {
+        if vfs.take_silent_losses(|path| path.starts_with(FOLDER)) {
+            self.is_sure.set(false);
+        }
+        self.is_sure.get()
     }
 
     fn file<'a>(&'a self, vfs: &'a SimVfs, before: Before) -> AppendFile<'a> {
@@ -262,7 +277,7 @@ impl Writing {
     /// The log has what the file has.
     fn has_no_more_than_the_log(&self, vfs: &SimVfs) -> Result<(), Stop> {
         let place = Place::of(&self.server.config);
-        let failed = |error: std::io::Error| Stop::Refused(error.to_string());
+        let failed = |error: io::Error| Stop::Refused(error.to_string());
         let Some(manifest) = read_manifest(vfs, &place).map_err(failed)? else {
             return Ok(());
         };
@@ -356,6 +371,7 @@ impl Appends {
                 let history = busy.lock().history();
                 self.fork(vfs, steps, history)
             }
+            Step::Promise if !writing.is_sure(vfs) => Ok(()),
             Step::Promise => {
                 let lsn = file.synced_to().unwrap_or(0);
                 busy.act(vfs, &[call(&format!("SET {PROMISED} {lsn}")), Act::Sync])
@@ -430,13 +446,24 @@ fn folder_bytes(vfs: &SimVfs, folder: &str) -> Result<Vec<u8>, Stop> {
 fn take_up(vfs: &SimVfs, life: &Life) -> Result<Before, Stop> {
     let mut keyspace = life.keyspace().lock();
     own_aof::take_up(vfs, &mut keyspace, life.server(), false).map_err(|error| {
-        let error = error.to_string();
-        if vfs.crashed() {
-            Stop::Refused(error)
+        if vfs.crashed() || is_of_call(&*error) {
+            Stop::Refused(error.to_string())
         } else {
             broken("O1", format!("the start is refused: {error}"))
         }
     })
+}
+
+/// Whether it is that of a call that failed, and not a verdict on what is there.
+fn is_of_call(error: &(dyn Error + 'static)) -> bool {
+    let inner = match error.downcast_ref::<io::Error>() {
+        Some(error) => error
+            .get_ref()
+            .map(|inner| -> &(dyn Error + 'static) { inner }),
+        None => error.source(),
+    };
+    let is_io = |error: &VfsError| error.kind == VfsErrorKind::Io;
+    error.downcast_ref().is_some_and(is_io) || inner.is_some_and(is_of_call)
 }
 
 /// What the folder reads as.
@@ -770,7 +797,7 @@ impl Subject for Appends {
 /// Nothing is in the folder but the manifest and the parts that it names.
 fn has_only_named(vfs: &SimVfs, server: &Server) -> Result<(), Stop> {
     let place = Place::of(&server.config);
-    let failed = |error: std::io::Error| Stop::Refused(error.to_string());
+    let failed = |error: io::Error| Stop::Refused(error.to_string());
     let manifest = read_manifest(vfs, &place).map_err(failed)?;
     let manifest = manifest.ok_or_else(|| broken("O8", "a rewrite left no manifest"))?;
     let parts = manifest.parts().map(|part| place.dir.join(&part.name));

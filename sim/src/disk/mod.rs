@@ -15,7 +15,7 @@ mod state;
 mod sync;
 mod tear;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -98,6 +98,7 @@ struct World {
     changes: u64,
     unwritten_reads: u64,
     injector: Injector,
+    losses: Losses,
     faults: Stream,
     latencies: Stream,
     draws: Stream,
@@ -112,6 +113,15 @@ struct World {
     next_handle: u64,
     /// Locked inodes, and the handle that holds the lock.
     locks: BTreeMap<InodeId, u64>,
+}
+
+/// What syncs have lost in this life, beside what they said.
+#[derive(Clone, Debug, Default)]
+struct Losses {
+    /// Files of which a sync lost something and said nothing (F16), since somebody asked.
+    silent: BTreeSet<PathBuf>,
+    /// The cache gives up what a sync has lost (F19).
+    evicts: bool,
 }
 
 /// The simulated file system. Clones are the same one.
@@ -227,6 +237,7 @@ impl SimVfs {
             changes: 0,
             unwritten_reads: 0,
             injector: Injector::default(),
+            losses: Losses::default(),
             faults: setup.seed.stream(Purpose::Faults),
             latencies: setup.seed.stream(Purpose::Latency),
             draws: setup.seed.stream(Purpose::Draws),
@@ -300,6 +311,19 @@ impl SimVfs {
     /// The file of the call that a fault struck last in this life.
     pub fn struck(&self) -> Option<PathBuf> {
         self.lock().injector.struck().map(Path::to_path_buf)
+    }
+
+    /// Whether a sync of one of these has lost something and said nothing (F16), in this life and since this was asked last.
+    pub fn take_silent_losses(&self, is_among: impl Fn(&Path) -> bool) -> bool {
+        let silent = &mut self.lock().losses.silent;
+        let before = silent.len();
+        silent.retain(|path| !is_among(path));
+        silent.len() < before
+    }
+
+    /// Whether the cache has given up in this life, or will, what it still showed behind a failed sync (F19).
+    pub fn evicts(&self) -> bool {
+        self.lock().losses.evicts
     }
 
     /// F18: writeback of a file fails outside any call. Whoever syncs the file next is told, or whoever opens it next if nobody
@@ -397,6 +421,7 @@ impl SimVfs {
         world.ios = 0;
         world.changes = 0;
         world.injector = Injector::default();
+        world.losses = Losses::default();
         world.handles.clear();
         world.locks.clear();
         let life = u64::from(world.life);

@@ -38,9 +38,11 @@ impl World {
                 self.count_failure(id, VfsErrorKind::Io);
                 return (self.tell(id), Err(io_error));
             }
-            // Whoever syncs next is told: this one is not.
-            Some(Fault::SyncFailsLate) => {
-                self.fail(id, VfsErrorKind::Io, conditions, false);
+            // Whoever syncs next is told: this one is not, unless something was lost before.
+            Some(Fault::SyncFailsLate) if self.failures_of(id) == told => {
+                if self.fail(id, VfsErrorKind::Io, conditions, false) {
+                    self.losses.silent.insert(request.path.to_path_buf());
+                }
                 return (told, Ok(()));
             }
             _ => {}
@@ -50,8 +52,8 @@ impl World {
             Some(LieKind::OrdersOnly) => self.disk.fence(id, conditions.cutoff),
             None => self.disk.settle(id, conditions.cutoff),
         }
-        let writeback = &self.disk.inode(id).expect("a handle holds it").writeback;
-        if writeback.failures > told {
+        if self.failures_of(id) > told {
+            let writeback = &self.disk.inode(id).expect("a handle holds it").writeback;
             let kind = writeback.kind.unwrap_or(VfsErrorKind::Io);
             let error = request.error(kind, true, "an earlier write failed in the background");
             return (self.tell(id), Err(error));
@@ -96,8 +98,14 @@ impl World {
     }
 
     /// Loses some of a file's pending writes, at least one if there is any, makes its other operations durable, and
-    /// counts the failure. `evict`: the cache gives the lost ones up after one more read.
-    fn fail(&mut self, id: InodeId, kind: VfsErrorKind, conditions: &Conditions, evict: bool) {
+    /// counts the failure. `evict`: the cache gives the lost ones up after one more read. Whether anything was lost.
+    fn fail(
+        &mut self,
+        id: InodeId,
+        kind: VfsErrorKind,
+        conditions: &Conditions,
+        evict: bool,
+    ) -> bool {
         let cutoff = conditions.cutoff;
         let of_file = |op: &Op| matches!(op, Op::Write { inode, .. } if *inode == id);
         let candidates: Vec<u64> = self
@@ -120,6 +128,7 @@ impl World {
         self.disk.settle(id, cutoff);
         self.count_failure(id, kind);
         if evict {
+            self.losses.evicts = true;
             let inode = self.disk.inode_mut(id).expect("a handle holds it");
             for pending in gone {
                 if let Op::Write { offset, bytes, .. } = pending.op {
@@ -127,6 +136,12 @@ impl World {
                 }
             }
         }
+        !lost.is_empty()
+    }
+
+    fn failures_of(&self, id: InodeId) -> u64 {
+        let inode = self.disk.inode(id).expect("a handle holds it");
+        inode.writeback.failures
     }
 
     fn count_failure(&mut self, id: InodeId, kind: VfsErrorKind) {

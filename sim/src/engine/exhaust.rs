@@ -22,7 +22,7 @@ use crate::trace::Digest;
 use crate::watch::{self, standard};
 use redkeep::storage::Plan as TxnPlan;
 
-pub use failing::{fail_calls, fail_unnoticed};
+pub use failing::{FAILED_OPENINGS_MAX, fail_calls, fail_unnoticed};
 
 /// What is explored: work on the disk, and the processes that open what a crash leaves of it.
 pub trait Subject {

@@ -14,6 +14,11 @@ pub struct History<S = Model> {
     pub acked_kill: u64,
     /// A power loss must not lose this.
     pub acked_durable: u64,
+    /// A sync of the log has lost something and said nothing: a power loss may take what follows this transaction, or have
+    /// the files refused.
+    pub hole: Option<u64>,
+    /// There ever was one: a log that is kept may have a gap.
+    pub had_hole: bool,
 }
 
 impl<S: Default> Default for History<S> {
@@ -22,11 +27,24 @@ impl<S: Default> Default for History<S> {
             states: vec![Arc::default()],
             acked_kill: 0,
             acked_durable: 0,
+            hole: None,
+            had_hole: false,
         }
     }
 }
 
 impl<S> History<S> {
+    /// What a power loss must leave.
+    pub fn durable(&self) -> u64 {
+        self.hole.unwrap_or(self.acked_durable)
+    }
+
+    /// A sync of the log has just lost something and said nothing.
+    pub fn note_hole(&mut self) {
+        self.hole = Some(self.durable());
+        self.had_hole = true;
+    }
+
     /// The last transaction that was committed.
     pub fn issued(&self) -> u64 {
         self.states.len() as u64 - 1

@@ -9,7 +9,7 @@ use redkeep::storage::page::PagePtr;
 use redkeep::storage::pager::PoolShape;
 use redkeep::storage::planted::Planted;
 use redkeep::storage::{
-    Engine, Error, OnMiss, OpenError, OpenOptions, OpenReport, Plan, Reader, open,
+    Engine, Error, OnCorruption, OnMiss, OpenError, OpenOptions, OpenReport, Plan, Reader, open,
 };
 use redkeep::vfs::{Clock, VfsError, VfsErrorKind};
 
@@ -49,6 +49,7 @@ pub struct Shape {
     pub segment_bytes: u64,
     /// The log is copied to the archive before its segments are used again.
     pub keeps: bool,
+    pub on_corruption: OnCorruption,
     pub planted: Planted,
 }
 
@@ -59,6 +60,7 @@ impl Default for Shape {
             cache_pages: 4,
             segment_bytes: 16 << 10,
             keeps: false,
+            on_corruption: OnCorruption::Abort,
             planted: Planted::none(),
         }
     }
@@ -71,6 +73,7 @@ impl Shape {
             cache_bytes: self.cache_pages * self.page_bytes as u64,
             segment_bytes: self.segment_bytes,
             keeps_log: self.keeps,
+            on_corruption: self.on_corruption,
             planted: self.planted,
             pool_shape: Some(PoolShape {
                 page_bytes: self.page_bytes,
@@ -301,7 +304,7 @@ impl Life {
 
     /// What was issued and acknowledged so far.
     pub fn history(&self) -> History {
-        peek(&self.process.history).clone()
+        self.process.history()
     }
 
     /// Whether the engine refuses writes for good.

@@ -1,15 +1,16 @@
 //! The lives of one random run, whatever is done in them: faults, the moment of a crash, how each life ends, and what
 //! the last one must show.
 
-use super::exhaust::{observe, unpanicked, violation};
+use super::exhaust::{FAILED_OPENINGS_MAX, observe, unpanicked, violation};
 use super::history::History;
-use super::life::{self, Stop};
-use super::random::{Knobs, ending, inject};
+use super::life::{self, Shape, Stop};
+use super::random::{Knobs, ending, inject, inject_later, later};
 use super::tap::Watcher;
 use crate::commands::backup;
-use crate::disk::{CrashPoint, Disk, Phase, Setup, SimVfs};
+use crate::disk::{CrashPoint, Disk, Phase, Progress, Setup, SimVfs, Termination};
 use crate::explore::{Broken, Coverage, Failure, HARNESS, LIVENESS, Step as Crash};
 use crate::seed::{Purpose, Seed, Stream};
+use redkeep::storage::OnCorruption;
 
 /// One run over states `S`.
 pub struct Lives<S> {
@@ -21,8 +22,11 @@ pub struct Lives<S> {
     history: History<S>,
     /// What the next open must show at least.
     low: u64,
+    /// The power went where the log had a hole: the next open may be refused.
+    may_be_refused: bool,
     crash: Stream,
     faults: Stream,
+    late_faults: Stream,
     steps: Vec<Crash>,
     coverage: Coverage,
 }
@@ -66,8 +70,10 @@ impl<S: Clone + Default> Lives<S> {
             vfs,
             history: History::default(),
             low: 0,
+            may_be_refused: false,
             crash: seed.stream(Purpose::Crash),
             faults: seed.stream(Purpose::Schedule),
+            late_faults: later(seed).stream(Purpose::Schedule),
             steps: Vec::new(),
             coverage: Coverage::default(),
             knobs,
@@ -84,6 +90,8 @@ impl<S: Clone + Default> Lives<S> {
         act: impl FnOnce(&Ground<'_>, &mut History<S>) -> Result<(), Stop>,
     ) -> Result<(), Box<Failure>> {
         inject(&self.vfs, &self.knobs, &mut self.faults);
+        inject_later(&self.vfs, &self.knobs, &mut self.late_faults);
+        let may_fail = self.vfs.disk().has_failures_to_come();
         let point = CrashPoint {
             change: self.crash.below(80),
             phase: *self
@@ -102,53 +110,100 @@ impl<S: Clone + Default> Lives<S> {
         let done = unpanicked(|| act(&ground, &mut history));
         self.coverage.points += 1;
         self.history = history;
+        let has_opened = !matches!(done, Ok(Err(Stop::Open(_))));
+        let is_refused = matches!(&done, Ok(Err(Stop::Open(e))) if life::is_refusal(e));
+        let may_fail = may_fail || self.vfs.crashed() || self.vfs.faults_fired() > 0;
+        let is_expected = may_fail || (is_refused && self.may_be_refused);
         let broken = match done {
             Err(panic) => Some(panic),
             Ok(Err(Stop::Broken(broken))) => Some(broken),
-            Ok(Err(stop)) if !self.vfs.crashed() && self.vfs.faults_fired() == 0 => Some(
-                Broken::new(HARNESS, format!("failed with no fault: {stop}")),
-            ),
+            Ok(Err(stop)) if !is_expected => Some(Broken::new(
+                HARNESS,
+                format!("failed with no fault: {stop}"),
+            )),
             Ok(_) => violation(&self.vfs, &self.watcher),
         };
         if let Some(broken) = broken {
             return Err(self.failure(broken));
         }
+        self.may_be_refused &= !has_opened;
         self.end(self.vfs.crashed().then_some(point));
         Ok(())
     }
 
     /// Ends the life and begins the next one on what is left.
     fn end(&mut self, point: Option<CrashPoint>) {
-        let (acked_kill, acked_durable) = (self.history.acked_kill, self.history.acked_durable);
-        let (crash, low) = ending(&self.vfs, &mut self.crash, point, acked_kill, acked_durable);
-        self.low = low;
+        let crash = ending(&self.vfs, &mut self.crash, point);
+        let history = &mut self.history;
+        let all = history.acked_kill.max(history.acked_durable);
+        self.low = match crash.termination {
+            // What is acknowledged as durable was not lost by a sync that said so.
+            Termination::ProcessKill(_) if self.vfs.evicts() => history.acked_durable,
+            Termination::ProcessKill(_) => all,
+            Termination::PowerLoss(_) => {
+                self.may_be_refused |= history.hole.is_some();
+                let durable = history.durable();
+                history.hole = None;
+                durable
+            }
+        };
         // A life that does not even open leaves this as it is.
-        self.history.acked_kill = low;
+        history.acked_kill = self.low;
+        history.acked_durable = history.acked_durable.min(self.low);
         self.vfs.restart(crash.termination);
         self.steps.push(crash);
         self.coverage.ends += 1;
     }
 
-    /// No faults any more: `last` opens it, and it goes on.
+    /// What precedes the damage of refused files is what was acknowledged.
+    fn is_cut_behind_low(&self) -> Option<Broken> {
+        let shape = Shape {
+            on_corruption: OnCorruption::Truncate,
+            ..self.knobs.shape
+        };
+        match life::open_engine(&self.vfs, &shape, &self.watcher) {
+            Ok((engine, _)) if engine.last_lsn().0 < self.low => {
+                let (low, cut) = (self.low, engine.last_lsn());
+                let detail = format!("{low} was acknowledged, and the log is cut behind {cut}");
+                Some(Broken::new("O1", detail))
+            }
+            Ok(_) => violation(&self.vfs, &self.watcher),
+            Err(error) => Some(Broken::new("O1", format!("the log cannot be cut: {error}"))),
+        }
+    }
+
+    /// No faults any more: `last` opens it, and it goes on. Openings fail as long as there is something to be told of.
     pub fn finish(
         mut self,
-        last: impl FnOnce(&Ground<'_>, History<S>) -> Result<(), Stop>,
+        last: impl Fn(&Ground<'_>, History<S>) -> Result<(), Stop>,
     ) -> Result<Coverage, Box<Failure>> {
-        let ground = Ground {
-            vfs: &self.vfs,
-            watcher: &self.watcher,
-            low: self.low,
-        };
-        let done = unpanicked(|| last(&ground, self.history.clone()));
-        self.coverage.images += 1;
-        let broken = match done {
-            Err(panic) => Some(panic),
-            Ok(Err(Stop::Broken(broken))) => Some(broken),
-            Ok(Err(stop)) => Some(Broken::new(LIVENESS, format!("does not go on: {stop}"))),
-            Ok(Ok(())) => violation(&self.vfs, &self.watcher),
-        };
-        if let Some(broken) = broken {
-            return Err(self.failure(broken));
+        for attempt in 0.. {
+            let may_fail = attempt < FAILED_OPENINGS_MAX && self.vfs.disk().has_failures_to_come();
+            let ground = Ground {
+                vfs: &self.vfs,
+                watcher: &self.watcher,
+                low: self.low,
+            };
+            let done = unpanicked(|| last(&ground, self.history.clone()));
+            self.coverage.images += 1;
+            let broken = match done {
+                Err(panic) => Some(panic),
+                Ok(Err(Stop::Broken(broken))) => Some(broken),
+                Ok(Err(Stop::Open(e))) if self.may_be_refused && life::is_refusal(&e) => {
+                    self.is_cut_behind_low()
+                }
+                Ok(Err(_)) if may_fail => {
+                    self.vfs
+                        .restart(Termination::ProcessKill(Progress::Nothing));
+                    continue;
+                }
+                Ok(Err(stop)) => Some(Broken::new(LIVENESS, format!("does not go on: {stop}"))),
+                Ok(Ok(())) => violation(&self.vfs, &self.watcher),
+            };
+            if let Some(broken) = broken {
+                return Err(self.failure(broken));
+            }
+            break;
         }
         self.coverage.hash = self.vfs.trace_hash();
         Ok(self.coverage)

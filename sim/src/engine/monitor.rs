@@ -79,6 +79,8 @@ pub struct Monitor {
     is_opening: bool,
     is_new: bool,
     alterations: u64,
+    /// Up to where the opening has read the metas.
+    metas_read: u64,
     /// The durable meta of each slot, and the one written and not yet synced: meta, copies written, number of the write.
     durable: [Option<Meta>; 2],
     dirty: [Option<(Meta, u64)>; 2],
@@ -119,6 +121,7 @@ impl Monitor {
             is_opening: false,
             is_new: false,
             alterations: 0,
+            metas_read: 0,
             durable: [None; 2],
             dirty: [None; 2],
             first_copy_synced: [0; 2],
@@ -180,6 +183,7 @@ impl Monitor {
         self.log = fresh(log);
         self.is_opening = true;
         self.alterations = 0;
+        self.metas_read = 0;
         self.dirty = [None; 2];
         self.first_copy_synced = [0; 2];
         self.previous = None;
@@ -187,14 +191,9 @@ impl Monitor {
         self.failed = [false; 2];
         self.segments.clear();
         // What no crash left was never there: numbers grow over what is.
-        (self.meta_seq_max, self.generation_max, self.seq_max) = (0, 0, 0);
+        self.seq_max = 0;
         self.salts.clear();
         self.read_metas();
-        self.is_new = self.newest().is_none();
-        self.data.synced_len = self
-            .newest()
-            .map_or(0, |m| m.pages * u64::from(m.page_bytes));
-        self.current = self.reached_by(self.newest());
         let slots = (self.log.bytes.len() as u64).saturating_sub(inspect::SEGMENTS_START)
             / self.segment_bytes;
         for slot in 0..slots {
@@ -204,7 +203,24 @@ impl Monitor {
         (self.written_lsn, self.synced_lsn, self.written_checkpoint) = (0, 0, 0);
     }
 
+    /// An opening goes by the metas as it read them first, and the kernel may show that once only (F19).
+    pub(super) fn read(&mut self, role: FileRole, offset: u64, bytes: &[u8]) {
+        let is_next = role == FileRole::Data && offset == self.metas_read;
+        if !self.is_opening || !is_next || offset >= META_REGION_BYTES {
+            return;
+        }
+        self.metas_read += bytes.len() as u64;
+        let (start, end) = (offset as usize, offset as usize + bytes.len());
+        if let Some(seen) = self.data.bytes.get_mut(start..end)
+            && seen != bytes
+        {
+            seen.copy_from_slice(bytes);
+            self.read_metas();
+        }
+    }
+
     fn read_metas(&mut self) {
+        (self.meta_seq_max, self.generation_max) = (0, 0);
         for slot in 0..2 {
             let copies = (0..2).filter_map(|copy| {
                 let start = (slot * 2 + copy) * META_BYTES;
@@ -217,6 +233,10 @@ impl Monitor {
             self.meta_seq_max = self.meta_seq_max.max(meta.seq);
             self.generation_max = self.generation_max.max(meta.generation);
         }
+        let newest = self.newest();
+        self.is_new = newest.is_none();
+        self.data.synced_len = newest.map_or(0, |m| m.pages * u64::from(m.page_bytes));
+        self.current = self.reached_by(newest);
     }
 
     fn newest(&self) -> Option<Meta> {

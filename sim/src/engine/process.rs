@@ -12,7 +12,7 @@ use redkeep::storage::{OnMiss, OpenError};
 use redkeep::vfs::Clock;
 
 use super::history::{History, Shown, peek};
-use super::life::{KEPT, Stop};
+use super::life::{KEPT, LOG, Stop};
 use super::tap::Watcher;
 use super::walk;
 use crate::disk::SimVfs;
@@ -28,6 +28,13 @@ pub struct Process<L, S> {
     pub clock: Arc<dyn Clock>,
     pub history: Shown<S>,
     checkpoint: Option<Checkpoint>,
+    /// The log of an earlier process has a hole.
+    found_hole: bool,
+}
+
+/// Whether a sync of the log has lost something and said nothing since this was asked last.
+fn take_silent_losses(vfs: &SimVfs) -> bool {
+    vfs.take_silent_losses(|path| path == Path::new(LOG))
 }
 
 impl<L: EngineLock, S: Clone> Process<L, S> {
@@ -40,6 +47,8 @@ impl<L: EngineLock, S: Clone> Process<L, S> {
         lsn: u64,
     ) -> Self {
         history.cut(lsn);
+        // What it has opened rests on no sync of its own that was the last one.
+        take_silent_losses(vfs);
         let log = engine.with(|e| e.log().expect("an open file has a log").clone());
         Self {
             vfs: vfs.clone(),
@@ -47,8 +56,22 @@ impl<L: EngineLock, S: Clone> Process<L, S> {
             engine,
             log,
             clock: Arc::new(vfs.clock()),
+            found_hole: history.hole.is_some(),
             history: Arc::new(Mutex::new(history)),
             checkpoint: None,
+        }
+    }
+
+    /// What was issued and acknowledged so far.
+    pub fn history(&self) -> History<S> {
+        self.note_losses();
+        peek(&self.history).clone()
+    }
+
+    /// What is acknowledged from now on may rest on a sync that has lost something.
+    fn note_losses(&self) {
+        if take_silent_losses(&self.vfs) {
+            peek(&self.history).note_hole();
         }
     }
 
@@ -83,6 +106,7 @@ impl<L: EngineLock, S: Clone> Process<L, S> {
     pub fn sync(&self) -> Result<(), Stop> {
         let lsn = self.log.last_lsn();
         self.log.sync_to(lsn)?;
+        self.note_losses();
         let mut history = peek(&self.history);
         let is_news = lsn.0 > history.acked_durable;
         history.acked_kill = history.acked_kill.max(lsn.0);
@@ -117,6 +141,10 @@ impl<L: EngineLock, S: Clone> Process<L, S> {
                 Ok(true) => {}
                 Ok(false) => {
                     self.checkpoint = None;
+                    if std::mem::take(&mut self.found_hole) {
+                        // No start reads the log before this process any more.
+                        peek(&self.history).hole = None;
+                    }
                     self.account()?;
                 }
                 Err(e) => {

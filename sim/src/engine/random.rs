@@ -32,7 +32,8 @@ pub struct Knobs {
     pub keys: u64,
     /// Which kinds of acts and steps are in: each with an even chance.
     features: u64,
-    /// Which classes of faults are in: each with one chance in three; none in one run of ten.
+    /// Which classes of faults are in: each with one chance in three, none in one run of ten; those of which only a later call
+    /// tells each in one run of eight.
     pub faults: u64,
     /// Bodies are below this.
     body_max: u64,
@@ -68,6 +69,19 @@ mod class {
     pub const SPACE: u64 = 16;
     /// F29: reads that fail for a while.
     pub const READ: u64 = 32;
+    /// F16: syncs that lose something, of which the next one tells.
+    pub const SYNC_LATE: u64 = 64;
+    /// F18: writes that are lost in the background.
+    pub const WRITEBACK: u64 = 128;
+    /// F19: syncs that fail, and what they lost is read as new once more.
+    pub const EVICTION: u64 = 256;
+    /// Those of which only a later call tells.
+    pub const LATER: [u64; 3] = [SYNC_LATE, WRITEBACK, EVICTION];
+}
+
+/// The draws of failures of which only a later call tells: seeds that have none run as if there were no such failures.
+pub fn later(seed: Seed) -> Seed {
+    seed.fork(u64::from(u32::from_le_bytes(*b"late")))
 }
 
 impl Knobs {
@@ -81,6 +95,7 @@ impl Knobs {
             segment_bytes: *stream.pick(&[16 << 10, 16 << 10, 32 << 10, 64 << 10]),
             keeps: false,
             planted,
+            ..Shape::default()
         };
         let profile = DiskProfile {
             atom: (*stream.pick(&[1, 512, 512, 4096])).min(page_bytes as u64),
@@ -97,6 +112,12 @@ impl Knobs {
                 if stream.chance(333_333) {
                     faults |= 1 << bit;
                 }
+            }
+        }
+        let mut late = later(seed).stream(Purpose::Knobs);
+        for class in class::LATER {
+            if late.chance(120_000) {
+                faults |= class;
             }
         }
         Self {
@@ -306,14 +327,22 @@ pub fn inject(vfs: &SimVfs, knobs: &Knobs, stream: &mut Stream) {
     }
 }
 
-/// How a life ends, and what the next one must show at least.
-pub fn ending(
-    vfs: &SimVfs,
-    stream: &mut Stream,
-    point: Option<CrashPoint>,
-    acked_kill: u64,
-    acked_durable: u64,
-) -> (Crash, u64) {
+/// The faults of a life of which only a later call tells.
+pub fn inject_later(vfs: &SimVfs, knobs: &Knobs, stream: &mut Stream) {
+    let has = |class: u64| knobs.faults & class != 0;
+    if has(class::SYNC_LATE) {
+        vfs.inject(Injection::once(Fault::SyncFailsLate, stream.below(30)));
+    }
+    if has(class::WRITEBACK) {
+        vfs.inject(Injection::once(Fault::WritebackFails, stream.below(60)));
+    }
+    if has(class::EVICTION) {
+        vfs.inject(Injection::once(Fault::SyncEvicts, stream.below(30)));
+    }
+}
+
+/// How a life ends.
+pub fn ending(vfs: &SimVfs, stream: &mut Stream, point: Option<CrashPoint>) -> Crash {
     let state = vfs.crash_state();
     let termination = match stream.below(4) {
         0 => {
@@ -328,20 +357,15 @@ pub fn ending(
             Termination::PowerLoss(*stream.pick(&all))
         }
     };
-    let low = match termination {
-        Termination::ProcessKill(_) => acked_kill.max(acked_durable),
-        Termination::PowerLoss(_) => acked_durable,
-    };
     let survivors = match termination {
         Termination::PowerLoss(resolution) => state.describe(resolution),
         Termination::ProcessKill(_) => String::new(),
     };
-    let crash = Crash {
+    Crash {
         point,
         termination,
         survivors,
-    };
-    (crash, low)
+    }
 }
 
 /// One random run. The same seed gives the same trace.
@@ -402,11 +426,12 @@ fn run_with(seed: Seed, knobs: Knobs) -> Result<Coverage, Box<Failure>> {
         })?;
     }
     lives.finish(|ground, history| {
+        let may_have_gap = history.had_hole;
         let mut life = Life::open(ground.vfs, shape, ground.watcher, history)?;
         ground.expect(life.history().issued())?;
         life.account()?;
         goes_on(&mut life)?;
-        if shape.keeps {
+        if shape.keeps && !may_have_gap {
             life.is_kept()?;
         }
         if seed.0.is_multiple_of(4) {

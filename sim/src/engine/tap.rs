@@ -93,7 +93,9 @@ impl TapFile {
 
 impl VfsFile for TapFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> VfsResult<usize> {
-        self.file.read_at(buf, offset)
+        let read = self.file.read_at(buf, offset)?;
+        self.watcher.lock().read(self.role, offset, &buf[..read]);
+        Ok(read)
     }
 
     fn read_now_at(&self, buf: &mut [u8], offset: u64) -> VfsResult<Option<usize>> {

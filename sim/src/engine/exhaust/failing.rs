@@ -16,8 +16,6 @@ struct Way {
     recoveries: usize,
     /// The kernel goes on showing what it has lost.
     stays_shown: bool,
-    /// The folder of the files that fail; None: all do.
-    folder: Option<&'static str>,
 }
 
 impl Way {
@@ -26,20 +24,7 @@ impl Way {
             fault,
             recoveries,
             stays_shown: !matches!(fault, Fault::SyncReverts | Fault::SyncEvicts),
-            folder: None,
         }
-    }
-
-    const fn within(fault: Fault, recoveries: usize, folder: &'static str) -> Self {
-        Self {
-            folder: Some(folder),
-            ..Self::new(fault, recoveries)
-        }
-    }
-
-    /// The n-th call fails.
-    fn at(&self, n: u64) -> Injection {
-        Injection::once(self.fault, n).on(self.folder.map_or(Files::all(), Files::within))
     }
 }
 
@@ -50,11 +35,9 @@ const SAYING_SO: &[Way] = &[
     Way::new(Fault::WriteFails(Done::Nothing), 1),
 ];
 
-/// Calls of which only a later one says that they failed, or shows what they lost (F16, F18, F19). What the append-only file
-/// and its clients were told of it rests on one sync, as what `always` acknowledges does.
+/// Calls of which only a later one says that they failed, or shows what they lost (F16, F18, F19).
 const LATER: &[Way] = &[
-    Way::within(Fault::SyncFailsLate, 1, life::DIR),
-    Way::within(Fault::SyncFailsLate, 1, backup::FOLDER),
+    Way::new(Fault::SyncFailsLate, 1),
     Way::new(Fault::WritebackFails, 1),
     Way::new(Fault::SyncEvicts, 1),
 ];
@@ -74,7 +57,7 @@ const KILL: Termination = Termination::ProcessKill(Progress::Nothing);
 
 /// Openings that may fail, one after the other, for what has happened before: one for each file, and one for each copy that
 /// the cache gives up.
-const FAILED_OPENINGS_MAX: usize = 8;
+pub const FAILED_OPENINGS_MAX: usize = 8;
 
 /// Fails every sync and every write of a scenario and of the recoveries behind it, in every combination, so that the call says
 /// so. Ends with the first finding.
@@ -90,6 +73,11 @@ pub fn fail_unnoticed<X: Subject>(scenario: &X, effort: &Effort) -> Result<Cover
     let base = search.base()?;
     for change in 0.. {
         if !search.fail_after_kill(&base.0, &base.1, change)? {
+            break;
+        }
+    }
+    for change in 0.. {
+        if !search.fail_in_recovery_after_kill(&base.0, &base.1, change)? {
             break;
         }
     }
@@ -125,31 +113,16 @@ impl<X: Subject> Search<'_, X> {
             watcher,
             history,
             done,
-        } = self.run(disk, base, |vfs| vfs.inject(way.at(n)));
+        } = self.run(disk, base, |vfs| vfs.inject(Injection::once(way.fault, n)));
         if vfs.faults_fired() == 0 {
             self.finished(done, &vfs, &watcher)?;
             return Ok(false);
         }
         self.told(done, &vfs, &watcher)?;
-        let mut due = Due {
-            low: history.acked_durable,
-            has_hole: false,
+        let due = Due {
+            low: history.durable(),
+            has_hole: history.hole.is_some(),
         };
-        let in_log = vfs
-            .struck()
-            .is_some_and(|path| path == Path::new(life::LOG));
-        if way.fault == Fault::SyncFailsLate && in_log {
-            // Had the sync said so, no more would have been acknowledged.
-            let says_so = Way {
-                fault: Fault::SyncLosesPages,
-                ..*way
-            };
-            let before = self.run(disk, base, |vfs| vfs.inject(says_so.at(n)));
-            due = Due {
-                low: before.history.acked_durable,
-                has_hole: true,
-            };
-        }
         self.after_failure(&vfs, (way, n), &history, due, way.recoveries)?;
         Ok(true)
     }
@@ -198,6 +171,48 @@ impl<X: Subject> Search<'_, X> {
             self.steps.pop();
         }
         Ok(has_crashed)
+    }
+
+    /// F16: the process is killed before this change, and syncs of the recovery lose something and say nothing. False if the
+    /// script ended before.
+    fn fail_in_recovery_after_kill(
+        &mut self,
+        disk: &Disk,
+        base: &History<X::State>,
+        change: u64,
+    ) -> Result<bool, Box<Failure>> {
+        let at = CrashPoint {
+            change,
+            phase: Phase::Before,
+        };
+        let Run {
+            vfs,
+            watcher,
+            history,
+            done,
+        } = self.run(disk, base, |vfs| vfs.crash_at(at));
+        if !vfs.crashed() {
+            return Ok(false);
+        }
+        self.told(done, &vfs, &watcher)?;
+        self.coverage.ends += 1;
+        self.steps.push(Step {
+            point: Some(at),
+            termination: KILL,
+            survivors: String::new(),
+        });
+        let due = Due {
+            low: history.acked_durable,
+            has_hole: false,
+        };
+        let image = vfs.crash_state().image(KILL);
+        let way = Way::new(Fault::SyncFailsLate, 1);
+        let mut n = 0;
+        while self.fail_in_recovery(&image, &history, (&way, n), due, 1)? {
+            n += 1;
+        }
+        self.steps.pop();
+        Ok(true)
     }
 
     /// A life in which a call failed ended with an error that says so, or in order.
@@ -269,7 +284,7 @@ impl<X: Subject> Search<'_, X> {
         recoveries: usize,
     ) -> Result<bool, Box<Failure>> {
         let (vfs, watcher) = self.boot(image.clone(), 1 + self.steps.len() as u64);
-        vfs.inject(way.at(n));
+        vfs.inject(Injection::once(way.fault, n));
         let opened = unpanicked(|| self.scenario.open(&vfs, &watcher, history.clone()));
         if vfs.faults_fired() == 0 {
             return Ok(false);
