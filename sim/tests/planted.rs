@@ -7,7 +7,7 @@ use std::time::Instant;
 use redkeep::storage::planted::{Bug, Planted};
 use redkeep_sim::engine::planted::{Beside, hunt, hunt_beside};
 
-const BUGS: [Bug; 34] = [
+const BUGS: [Bug; 38] = [
     Bug::M01AckBeforeSync,
     Bug::M02AckByEarlierSync,
     Bug::M03MetaBeforeDataSync,
@@ -42,6 +42,10 @@ const BUGS: [Bug; 34] = [
     Bug::M38SnapshotDoesNotFreeze,
     Bug::M39LifeNotAsked,
     Bug::M40CellPutIntoTreeOfBefore,
+    Bug::M41PagesSyncedOnce,
+    Bug::M42CopiesSyncedOnce,
+    Bug::M43OpeningSyncedOnce,
+    Bug::M44SyncedOnceBeforeRename,
 ];
 
 /// `SIM_BUG` names one.

@@ -347,7 +347,10 @@ impl Checkpoint {
             }
             Step::SyncData => {
                 self.sync_data()?;
-                Step::SyncDataAgain
+                match self.planted.has(Bug::M41PagesSyncedOnce) {
+                    true => Step::WriteMeta(0),
+                    false => Step::SyncDataAgain,
+                }
             }
             Step::SyncDataAgain => {
                 self.sync_data()?;

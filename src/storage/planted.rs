@@ -76,6 +76,14 @@ pub enum Bug {
     M39LifeNotAsked = 39,
     /// A cell is put into a nested tree as that was before the changes below its other cells were written into it.
     M40CellPutIntoTreeOfBefore = 40,
+    /// The pages of a checkpoint are synced once before a meta slot names them.
+    M41PagesSyncedOnce = 41,
+    /// What a recovery writes again is synced once before the header that leads to it.
+    M42CopiesSyncedOnce = 42,
+    /// The opening header of a life is synced once before the slots of the log before it are free.
+    M43OpeningSyncedOnce = 43,
+    /// A file (of the archive, a dump, a backup, a part of the append-only file) is synced once before it gets its name.
+    M44SyncedOnceBeforeRename = 44,
 }
 
 /// Which bug, if any, is switched on.

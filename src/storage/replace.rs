@@ -103,7 +103,9 @@ pub fn replace_file<E>(
     let new = NewFile::create(vfs, &beside).map_err(failed)?;
     let file = &new.file;
     let name = || {
-        if !planted.has(Bug::M26NotSyncedBeforeRename) {
+        if planted.has(Bug::M44SyncedOnceBeforeRename) {
+            file.sync_data()?;
+        } else if !planted.has(Bug::M26NotSyncedBeforeRename) {
             sync_twice(&**file)?;
         }
         vfs.rename(&beside, path)?;

@@ -3,7 +3,7 @@
 use redkeep::storage::planted::{Bug, Planted};
 
 use super::damage;
-use super::exhaust::{Effort, Subject, explore};
+use super::exhaust::{Effort, Subject, explore, fail_unnoticed};
 use super::life::Shape;
 use super::{random, scripts};
 use crate::commands;
@@ -53,6 +53,9 @@ pub fn hunt(planted: Planted, seeds: u64) -> Option<Found> {
     if COMMANDS.into_iter().any(|bug| planted.has(bug)) {
         return by_seeds(seeds, |seed| commands::random::run(seed, planted));
     }
+    if let Some(found) = hunt_later(planted) {
+        return Some(found);
+    }
     if planted.has(Bug::M26NotSyncedBeforeRename) || planted.has(Bug::M27ReusedBeforeArchived) {
         return by_seeds(seeds, |seed| random::run_kept(seed, planted));
     }
@@ -87,6 +90,30 @@ pub fn hunt_beside(place: Beside, planted: Planted) -> Option<Found> {
         Beside::Backup => by_scenarios(&backup::all(planted)),
         Beside::AppendOnly => by_scenarios(&append::all(planted)),
     }
+}
+
+/// Looks for what relies on one sync in the scenarios in which only the next one tells of what it has lost.
+fn hunt_later(planted: Planted) -> Option<Found> {
+    let effort = Effort::usual(Seed(1));
+    if planted.has(Bug::M44SyncedOnceBeforeRename) {
+        let all = backup::all(planted);
+        return all
+            .iter()
+            .find_map(|scenario| found(scenario.name, 0, fail_unnoticed(scenario, &effort)));
+    }
+    const IN_ENGINE: [Bug; 3] = [
+        Bug::M41PagesSyncedOnce,
+        Bug::M42CopiesSyncedOnce,
+        Bug::M43OpeningSyncedOnce,
+    ];
+    let mut in_engine = IN_ENGINE.into_iter();
+    if !in_engine.any(|bug| planted.has(bug)) {
+        return None;
+    }
+    scripts::all().into_iter().find_map(|mut scenario| {
+        scenario.shape.planted = planted;
+        found(scenario.name, 0, fail_unnoticed(&scenario, &effort))
+    })
 }
 
 /// What a run found, if anything but a mistake of the harness.

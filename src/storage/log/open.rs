@@ -152,10 +152,14 @@ impl Log {
         }
         if copies {
             log.copy_unproved(&*file, scan, end.lsn)?;
-            log.sync_medium()?;
+            if !has(Bug::M42CopiesSyncedOnce) {
+                log.sync_medium()?;
+            }
         }
         write_all_at(&*file, &header, header_offset).map_err(LogError::Io)?;
-        if !has(Bug::M17RecoveryDoesNotSync) {
+        if has(Bug::M43OpeningSyncedOnce) {
+            log.sync_medium()?;
+        } else if !has(Bug::M17RecoveryDoesNotSync) {
             log.sync_opening()?;
         }
         if !params.keeps_slots {
