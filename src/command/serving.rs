@@ -10,12 +10,9 @@ use super::stats::{add, add_locked};
 use super::table::Flag;
 use super::{Call, Failure, accounting, attempt, client_tracking, errors};
 use crate::keyspace::{Keyspace, Look};
-use crate::resp::{ErrorReply, Reply, StreamError};
+use crate::resp::{ErrorReply, Reply};
 use crate::storage::OnMiss;
 use crate::storage::planted::Bug;
-
-/// Bytes taken at a time from a part of a reply that is produced while it is read.
-const STREAM_BYTES: usize = 1 << 20;
 
 /// Serves the keys that are ready until none is, with what that makes ready. Under the engine lock.
 pub(super) fn serve(keyspace: &mut Keyspace, server: &Server, table: &mut Table, now_ms: u64) {
@@ -187,26 +184,11 @@ fn silence(server: &Server, out: &mut Reply, client: &Client) {
 /// The whole reply in memory; an error in its place, if a part of it cannot be read.
 pub(super) fn flat(mut out: Reply) -> Vec<u8> {
     let proto = out.proto();
-    read_whole(&mut out).unwrap_or_else(|broken| {
+    out.take_whole().unwrap_or_else(|broken| {
         let mut error = Reply::new(proto);
         error.error(&errors::of_stream(&broken));
         error.take().0
     })
-}
-
-fn read_whole(out: &mut Reply) -> Result<Vec<u8>, StreamError> {
-    let (bytes, streams) = out.take();
-    if streams.is_empty() {
-        return Ok(bytes);
-    }
-    let (mut whole, mut from) = (Vec::with_capacity(bytes.len()), 0);
-    for (at, mut stream) in streams {
-        whole.extend_from_slice(&bytes[from..at]);
-        from = at;
-        while stream.fill(&mut whole, STREAM_BYTES)? {}
-    }
-    whole.extend_from_slice(&bytes[from..]);
-    Ok(whole)
 }
 
 /// Lets the task of a client that waits no more go on, behind its reply.
@@ -256,7 +238,7 @@ pub fn end_wait(server: &Server, id: u64, ending: Ending, now_us: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resp::{Proto, Stream};
+    use crate::resp::{Proto, Stream, StreamError};
 
     /// A stream of a few pieces, the last of which cannot be read.
     struct Breaking(usize);

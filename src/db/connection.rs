@@ -10,8 +10,6 @@ use crate::resp::value;
 use crate::session::{OwnEngine, Session, Step};
 use crate::storage::Lsn;
 
-/// Bytes of a streamed reply that are asked for at a time.
-const STREAM_BYTES: usize = 1 << 20;
 /// The longest sleep in a pause of all clients before it is looked at again.
 const NAP: Duration = Duration::from_millis(1);
 
@@ -116,18 +114,8 @@ impl Connection {
     }
 
     fn take_reply(&mut self) -> Result<Value, DbError> {
-        let (bytes, streams) = self.session.reply.take();
-        let mut whole = Vec::with_capacity(bytes.len());
-        let mut at = 0;
-        for (place, mut stream) in streams {
-            whole.extend_from_slice(&bytes[at..place]);
-            at = place;
-            while stream
-                .fill(&mut whole, STREAM_BYTES)
-                .map_err(|error| DbError::Reply(error.to_string()))?
-            {}
-        }
-        whole.extend_from_slice(&bytes[at..]);
+        let whole = self.session.reply.take_whole();
+        let whole = whole.map_err(|error| DbError::Reply(error.to_string()))?;
         match value::read(&whole) {
             Ok(Some((value, _))) => Ok(value),
             // CLIENT REPLY OFF.

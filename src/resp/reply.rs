@@ -28,11 +28,6 @@ impl ErrorReply {
     pub const fn formatted(text: String) -> Self {
         Self(Cow::Owned(text))
     }
-
-    /// The first word: `ERR`, `WRONGTYPE` ...
-    pub fn code(&self) -> &str {
-        self.0.split(' ').next().unwrap_or_default()
-    }
 }
 
 impl fmt::Display for ErrorReply {
@@ -51,6 +46,9 @@ pub trait Stream: Send {
     /// Appends about `bytes_wanted` more bytes to `out`; false when there are no more.
     fn fill(&mut self, out: &mut Vec<u8>, bytes_wanted: usize) -> Result<bool, StreamError>;
 }
+
+/// Bytes that are asked of a stream at a time where the whole reply is wanted in memory.
+const STREAM_BYTES: usize = 1 << 20;
 
 /// A stream and the place among the encoded bytes where it belongs.
 pub type PlacedStream = (usize, Box<dyn Stream>);
@@ -169,6 +167,22 @@ impl Reply {
             std::mem::take(&mut self.bytes),
             std::mem::take(&mut self.streams),
         )
+    }
+
+    /// Takes all encoded bytes, with what the streams add to them.
+    pub fn take_whole(&mut self) -> Result<Vec<u8>, StreamError> {
+        let (bytes, streams) = self.take();
+        if streams.is_empty() {
+            return Ok(bytes);
+        }
+        let (mut whole, mut from) = (Vec::with_capacity(bytes.len()), 0);
+        for (at, mut stream) in streams {
+            whole.extend_from_slice(&bytes[from..at]);
+            from = at;
+            while stream.fill(&mut whole, STREAM_BYTES)? {}
+        }
+        whole.extend_from_slice(&bytes[from..]);
+        Ok(whole)
     }
 
     /// Empties the reply and keeps its memory.
