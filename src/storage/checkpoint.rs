@@ -26,12 +26,13 @@ use super::Error;
 use super::engine::{Engine, Frozen};
 use super::freemap;
 use super::live::{Announcer, Held, Readers};
-use super::log::{CheckpointRef, Log, LogError, Lsn};
+use super::log::{CheckpointRef, Log, Lsn};
 use super::meta::{Meta, Slot};
 use super::page::{self, PagePtr, Stamp};
 use super::pager::PageSource;
 use super::planted::{Bug, Planted};
 use super::replace::Unsynced;
+use crate::sync::Mutex;
 use crate::vfs::{CUT_BYTES_MAX, Clock, VfsResult, write_all_at};
 
 /// Bytes of pages written by one step.
@@ -47,6 +48,12 @@ const CUT_PAGES_MIN: u64 = 256;
 pub trait EngineLock {
     /// Runs `work` under the engine lock.
     fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R;
+}
+
+impl EngineLock for Mutex<Engine> {
+    fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
+        work(&mut self.lock())
+    }
 }
 
 /// Checkpoints that a newer one has replaced.
@@ -145,11 +152,6 @@ impl CheckpointState {
         let (kept, gone) = retiring.partition(|old| old.seqs.iter().any(is_held));
         self.retiring = kept;
         gone
-    }
-
-    /// The stored free map's pages of the checkpoint in force.
-    pub fn map_pages(&self) -> &[PagePtr] {
-        &self.map_pages
     }
 
     /// A meta that differs from the one in force: it goes to the other slot under the next number.
@@ -274,14 +276,6 @@ impl Checkpoint {
         self.meta.checkpoint.lsn
     }
 
-    /// Share of the pages that are written, from 0 to 1.
-    pub fn progress(&self) -> f64 {
-        if self.frozen.dirty.is_empty() {
-            return 1.0;
-        }
-        self.written as f64 / self.frozen.dirty.len() as f64
-    }
-
     /// Runs to the end. `pause` is called after each step that wrote pages.
     pub fn run(mut self, lock: &impl EngineLock, mut pause: impl FnMut()) -> Result<(), Error> {
         while self.step(lock)? {
@@ -322,9 +316,9 @@ impl Checkpoint {
     fn step_inside(&mut self, lock: &impl EngineLock) -> Result<bool, Error> {
         self.step = match self.step {
             Step::SyncLog => {
-                self.log.sync_to(self.lsn()).map_err(log_failed)?;
+                self.log.sync_to(self.lsn())?;
                 if self.planted.has(Bug::M05LogCutBeforeMetaSync) {
-                    self.log.recycle(self.lsn()).map_err(log_failed)?;
+                    self.log.recycle(self.lsn())?;
                 }
                 Step::WritePages
             }
@@ -375,11 +369,11 @@ impl Checkpoint {
                 Step::WriteMarker
             }
             Step::WriteMarker => {
-                self.log.write_marker().map_err(log_failed)?;
+                self.log.write_marker()?;
                 Step::SyncMarker
             }
             Step::SyncMarker => {
-                self.log.sync_written().map_err(log_failed)?;
+                self.log.sync_written()?;
                 Step::Retire
             }
             Step::Retire => {
@@ -387,7 +381,7 @@ impl Checkpoint {
                 Step::Recycle
             }
             Step::Recycle => {
-                self.log.recycle(self.lsn()).map_err(log_failed)?;
+                self.log.recycle(self.lsn())?;
                 Step::Done
             }
             Step::Done => Step::Done,
@@ -529,14 +523,6 @@ impl Checkpoint {
     }
 }
 
-fn log_failed(error: LogError) -> Error {
-    match error {
-        LogError::NoSpace(_) => Error::DiskFull,
-        LogError::Io(e) => Error::Io(e),
-        _ => Error::Poisoned,
-    }
-}
-
 impl Engine {
     /// Writes a meta that says that the log is needed, before the first commit after one that said it is not.
     pub fn require_log(&mut self, clock: &dyn Clock) -> Result<(), Error> {
@@ -566,7 +552,7 @@ impl Engine {
             }
             self.write_meta(clock, false)?;
             if let Some(log) = self.log() {
-                log.shorten().map_err(log_failed)?;
+                log.shorten()?;
             }
         }
         Ok(true)

@@ -77,3 +77,13 @@ impl From<Corruption> for Error {
         Self::Corrupt(Box::new(corruption))
     }
 }
+
+impl From<log::LogError> for Error {
+    fn from(error: log::LogError) -> Self {
+        match error {
+            log::LogError::NoSpace(_) => Self::DiskFull,
+            log::LogError::Io(error) => Self::Io(error),
+            _ => Self::Poisoned,
+        }
+    }
+}

@@ -109,15 +109,6 @@ pub enum RestoreError {
     Vfs(#[from] VfsError),
 }
 
-/// The engine of the copy, alone.
-struct Alone(Mutex<Engine>);
-
-impl EngineLock for Alone {
-    fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
-        work(&mut self.0.lock())
-    }
-}
-
 impl Restore<'_> {
     /// Makes the new file. `options` bound the memory and bring the identity of the new file.
     pub fn run(
@@ -339,7 +330,7 @@ pub(super) fn finish(
         checkpoint,
     )?;
     engine.attach_log(Arc::new(log));
-    let engine = Alone(Mutex::new(engine));
+    let engine = Mutex::new(engine);
     let clock = Arc::clone(&opener.clock);
     let begun = engine.with(|engine| Checkpoint::begin(engine, clock))?;
     if let Some(checkpoint) = begun {

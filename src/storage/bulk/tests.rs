@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use proptest::prelude::*;
 
 use super::*;
@@ -10,6 +9,7 @@ use crate::storage::checkpoint::{Checkpoint, EngineLock};
 use crate::storage::open::{OpenOptions, open};
 use crate::storage::tree::Seek;
 use crate::storage::{Body, Cell, Plan};
+use crate::sync::Mutex;
 use crate::vfs::{OsClock, OsVfs};
 
 type Cells = BTreeMap<(u32, Vec<u8>), Vec<u8>>;
@@ -58,14 +58,6 @@ proptest! {
 
 /// A bound that a run of some dozen cells reaches.
 const SMALL_BYTES: usize = 3000;
-
-struct Locked(Mutex<Engine>);
-
-impl EngineLock for Locked {
-    fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
-        work(&mut self.0.lock())
-    }
-}
 
 fn opened(path: &Path) -> Engine {
     let options = OpenOptions {
@@ -135,7 +127,7 @@ fn what_was_loaded_is_there_after_a_checkpoint_and_what_follows_is_logged() {
         };
         wanted.insert((*root, key.clone()), seen);
     }
-    let locked = Locked(Mutex::new(opened(&path)));
+    let locked = Mutex::new(opened(&path));
     let before = locked.with(|engine| engine.last_lsn());
     let bulks = locked.with(|engine| {
         engine.stop_logging();
@@ -184,7 +176,7 @@ fn what_was_loaded_is_there_after_a_checkpoint_and_what_follows_is_logged() {
 }
 
 /// An engine with one key that is in no log.
-fn unlogged(dir: &Path, keys: &[&str]) -> (Locked, Result<(), BulkError>) {
+fn unlogged(dir: &Path, keys: &[&str]) -> (Mutex<Engine>, Result<(), BulkError>) {
     let mut engine = opened(&dir.join("data.keep"));
     engine.stop_logging();
     let mut bulk = BulkLoad::new(&engine, &OsVfs, &dir.join("waiting"), 1 << 20);
@@ -193,7 +185,7 @@ fn unlogged(dir: &Path, keys: &[&str]) -> (Locked, Result<(), BulkError>) {
         .map(|key| (0, key.as_bytes().to_vec(), Vec::new()))
         .collect();
     load(&mut engine, &mut bulk, &cells);
-    let locked = Locked(Mutex::new(engine));
+    let locked = Mutex::new(engine);
     let filled = fill(vec![bulk], &locked);
     (locked, filled)
 }

@@ -30,7 +30,7 @@ pub use self::freeze::{Frozen, FrozenRoots};
 use super::Error;
 use super::cell::Cell;
 use super::checkpoint::CheckpointState;
-use super::log::{Log, LogError, Lsn};
+use super::log::{Log, Lsn};
 use super::node::Node;
 use super::page::{Desc, PAGE_BYTES_MIN, PagePtr, Stamp};
 use super::pager::{OnMiss, PageSource, Pager, PagerStats, Pool, PoolShape, Space};
@@ -333,11 +333,7 @@ impl Engine {
         let urgent = self.pager.is_urgent();
         match &self.log {
             None => Ok(()),
-            Some(log) => log.reserve(bytes, urgent).map_err(|e| match e {
-                LogError::NoSpace(_) => Error::DiskFull,
-                LogError::Io(e) => Error::Io(e),
-                _ => Error::Poisoned,
-            }),
+            Some(log) => Ok(log.reserve(bytes, urgent)?),
         }
     }
 

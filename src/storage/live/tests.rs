@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use proptest::prelude::*;
 
 use super::view::{Base, Scratch, View};
@@ -13,6 +12,7 @@ use crate::storage::log::SEGMENT_BYTES_MIN;
 use crate::storage::{
     Engine, Error, OnMiss, OpenOptions, Plan, Read, Reader, RootId, Seek, generated, open,
 };
+use crate::sync::Mutex;
 use crate::vfs::{MemFile, OpenMode, OsClock, OsVfs, Vfs, VfsFile, read_up_to, write_all_at};
 
 fn scratch(dir: &tempfile::TempDir) -> Scratch {
@@ -96,19 +96,11 @@ fn a_view_shows_the_parts_that_count_and_the_beginning_as_it_was() {
     assert!(read_up_to(&*view, &mut [0; 120], 0).is_err());
 }
 
-struct Locked(Mutex<Engine>);
-
-impl EngineLock for Locked {
-    fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
-        work(&mut self.0.lock())
-    }
-}
-
 /// A writer of numbers: key `n` of every round has the round as its value.
 struct Writer {
     dir: tempfile::TempDir,
     clock: Arc<OsClock>,
-    engine: Option<Locked>,
+    engine: Option<Mutex<Engine>>,
     round: u64,
 }
 
@@ -143,10 +135,10 @@ impl Writer {
             &options,
             &mut |_, _| {},
         );
-        self.engine = Some(Locked(Mutex::new(opened.expect("the file opens").0)));
+        self.engine = Some(Mutex::new(opened.expect("the file opens").0));
     }
 
-    fn locked(&self) -> &Locked {
+    fn locked(&self) -> &Mutex<Engine> {
         self.engine.as_ref().expect("it is open")
     }
 

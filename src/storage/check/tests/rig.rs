@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::storage::check::{CheckOptions, Report, check};
 use crate::storage::checkpoint::{Checkpoint, EngineLock};
 use crate::storage::engine::{Engine, Plan};
@@ -16,18 +14,11 @@ use crate::storage::pager::OnMiss;
 use crate::storage::read::{Read, RootId};
 use crate::storage::tree::Seek;
 use crate::storage::{Error, OpenError};
+use crate::sync::Mutex;
 pub(in crate::storage) use crate::vfs::MemVfs;
 use crate::vfs::OsClock;
 
 pub(in crate::storage) const PAGE: usize = 512;
-
-pub(in crate::storage) struct Locked(Mutex<Engine>);
-
-impl EngineLock for Locked {
-    fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
-        work(&mut self.0.lock())
-    }
-}
 
 /// What a key holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +39,7 @@ pub(in crate::storage) struct Rig {
     pub(in crate::storage) vfs: MemVfs,
     clock: Arc<OsClock>,
     options: OpenOptions,
-    engine: Option<Locked>,
+    engine: Option<Mutex<Engine>>,
 }
 
 pub(in crate::storage) fn path() -> PathBuf {
@@ -73,7 +64,7 @@ impl Rig {
             vfs,
             clock,
             options,
-            engine: Some(Locked(Mutex::new(engine))),
+            engine: Some(Mutex::new(engine)),
         })
     }
 
@@ -100,7 +91,7 @@ impl Rig {
             &mut |_, _| {},
         )
         .expect("the file opens");
-        self.engine = Some(Locked(Mutex::new(engine)));
+        self.engine = Some(Mutex::new(engine));
     }
 
     pub(in crate::storage) fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {

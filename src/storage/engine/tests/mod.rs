@@ -9,14 +9,13 @@ mod opening;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use parking_lot::Mutex;
-
 use super::*;
 use crate::storage::cell::ENTRY_BYTES;
 use crate::storage::check::{CheckOptions, Severity, check};
 use crate::storage::checkpoint::{Checkpoint, EngineLock};
 use crate::storage::open::{OpenOptions, open};
 use crate::storage::tree::Seek;
+use crate::sync::Mutex;
 use crate::vfs::{OsClock, OsVfs, Vfs};
 
 type Bytes = Vec<u8>;
@@ -32,20 +31,12 @@ struct Held {
 /// The roots of a database, as maps.
 type Model = BTreeMap<(u32, Bytes), Held>;
 
-struct Locked(Mutex<Engine>);
-
-impl EngineLock for Locked {
-    fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
-        work(&mut self.0.lock())
-    }
-}
-
 struct Rig {
     vfs: Arc<dyn Vfs>,
     dir: tempfile::TempDir,
     clock: Arc<OsClock>,
     options: OpenOptions,
-    engine: Option<Locked>,
+    engine: Option<Mutex<Engine>>,
 }
 
 impl Rig {
@@ -86,7 +77,7 @@ impl Rig {
             &mut |_, _| {},
         )
         .expect("the file opens");
-        self.engine = Some(Locked(Mutex::new(engine)));
+        self.engine = Some(Mutex::new(engine));
     }
 
     /// As a kill does it: what the log has written is there, memory is gone.
