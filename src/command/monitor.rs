@@ -8,7 +8,7 @@ use super::argument::is_word;
 use super::client::Client;
 use super::table::{Command, Flag};
 use super::{Call, Outcome, config};
-use crate::resp::ErrorReply;
+use crate::resp::{ErrorReply, line};
 
 /// The first word of MIGRATE that is an option.
 const MIGRATE_OPTIONS: usize = 6;
@@ -131,27 +131,9 @@ pub fn write_line(
     write!(out, "+{seconds}.{micros:06} [{db} {kind}{addr}]").expect("memory takes all");
     for (at, word) in args.iter().enumerate() {
         out.push(b' ');
-        quote(out, if hidden(at) { b"(redacted)" } else { word });
+        line::quote(out, if hidden(at) { b"(redacted)" } else { word });
     }
     out.extend_from_slice(b"\r\n");
-}
-
-/// Appends `bytes` in quotes, with everything that is not printable text escaped.
-pub fn quote(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.push(b'"');
-    for &byte in bytes {
-        match byte {
-            b'\\' | b'"' => out.extend_from_slice(&[b'\\', byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0x07 => out.extend_from_slice(b"\\a"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            b' '..=b'~' => out.push(byte),
-            _ => write!(out, "\\x{byte:02x}").expect("memory takes all"),
-        }
-    }
-    out.push(b'"');
 }
 
 /// Which words of a command hold names and passwords: they are shown to nobody.

@@ -2,7 +2,7 @@
 
 use super::kind::Unit;
 use super::value::Invalid;
-use super::words::is_space;
+use crate::resp::line::is_space;
 
 /// Reads a number and checks its range.
 pub fn parse(word: &[u8], min: i128, max: i128, unit: Unit) -> Result<i64, Invalid> {

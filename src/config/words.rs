@@ -1,119 +1,21 @@
 //! Lines of words: how a line of a configuration file is split, and how a value is quoted so that splitting
 //! gives it back; and the patterns of CONFIG GET.
 
-/// Splits a line at blanks. `"..."` knows `\n \r \t \b \a \xHH` and backslash before anything else; `'...'` knows
-/// only `\'`. None when a quote is not closed, or is followed by something other than a blank.
+use crate::resp::line;
+
+/// The words of a line, which [`line::split`] splits. None when a quote is not closed, or is followed by something other
+/// than white space.
 pub fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let mut words = Vec::new();
-    let mut at = 0;
-    loop {
-        while at < line.len() && is_space(line[at]) {
-            at += 1;
-        }
-        if at == line.len() {
-            return Some(words);
-        }
-        let (word, next) = split_one(line, at)?;
-        words.push(word);
-        at = next;
-    }
+    let (mut text, mut words) = (Vec::new(), Vec::new());
+    line::split(line, &mut text, &mut words)?;
+    Some(words.into_iter().map(|word| text[word].to_vec()).collect())
 }
 
-/// One word starting at `at`, and where to go on.
-fn split_one(line: &[u8], mut at: usize) -> Option<(Vec<u8>, usize)> {
-    let mut word = Vec::new();
-    while let Some(&byte) = line.get(at) {
-        at += 1;
-        match byte {
-            b' ' | b'\n' | b'\r' | b'\t' => return Some((word, at)),
-            b'"' => return double_quoted(line, at, word),
-            b'\'' => return single_quoted(line, at, word),
-            byte => word.push(byte),
-        }
-    }
-    Some((word, at))
-}
-
-fn double_quoted(line: &[u8], mut at: usize, mut word: Vec<u8>) -> Option<(Vec<u8>, usize)> {
-    loop {
-        match &line[at.min(line.len())..] {
-            [] => return None,
-            [b'\\', b'x', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                word.push(hex(*high) * 16 + hex(*low));
-                at += 4;
-            }
-            [b'\\', escaped, ..] => {
-                word.push(match escaped {
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    b'b' => 8,
-                    b'a' => 7,
-                    other => *other,
-                });
-                at += 2;
-            }
-            [b'"', rest @ ..] => return closed(rest).then_some((word, at + 1)),
-            [byte, ..] => {
-                word.push(*byte);
-                at += 1;
-            }
-        }
-    }
-}
-
-fn single_quoted(line: &[u8], mut at: usize, mut word: Vec<u8>) -> Option<(Vec<u8>, usize)> {
-    loop {
-        match &line[at.min(line.len())..] {
-            [] => return None,
-            [b'\\', b'\'', ..] => {
-                word.push(b'\'');
-                at += 2;
-            }
-            [b'\'', rest @ ..] => return closed(rest).then_some((word, at + 1)),
-            [byte, ..] => {
-                word.push(*byte);
-                at += 1;
-            }
-        }
-    }
-}
-
-/// Whether a closing quote may stand before `rest`.
-fn closed(rest: &[u8]) -> bool {
-    rest.first().is_none_or(|&byte| is_space(byte))
-}
-
-fn hex(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        _ => digit - b'A' + 10,
-    }
-}
-
-/// What C calls space.
-pub fn is_space(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || byte == 0x0b
-}
-
-/// `bytes` in double quotes, everything not printable escaped: [`split`] gives them back.
+/// `bytes` in double quotes: [`split`] gives them back.
 pub fn quote(bytes: &[u8]) -> Vec<u8> {
-    let mut out = vec![b'"'];
-    for &byte in bytes {
-        match byte {
-            b'\\' | b'"' => out.extend([b'\\', byte]),
-            b'\n' => out.extend(b"\\n"),
-            b'\r' => out.extend(b"\\r"),
-            b'\t' => out.extend(b"\\t"),
-            7 => out.extend(b"\\a"),
-            8 => out.extend(b"\\b"),
-            b' '..=b'~' => out.push(byte),
-            other => out.extend(format!("\\x{other:02x}").into_bytes()),
-        }
-    }
-    out.push(b'"');
-    out
+    let mut quoted = Vec::new();
+    line::quote(&mut quoted, bytes);
+    quoted
 }
 
 /// Whether a name is a pattern rather than a name.

@@ -4,6 +4,7 @@
 pub mod double;
 pub mod encode;
 pub mod integer;
+pub mod line;
 pub mod parser;
 pub mod reply;
 pub mod strtod;

@@ -12,6 +12,7 @@ use std::ops::Range;
 use memchr::memchr2;
 
 use super::integer::parse_i64;
+use super::line;
 
 /// The longest inline request, and the longest line that holds a count, in bytes.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
@@ -350,7 +351,7 @@ impl Parser {
         let line = &input[..end];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         self.inline = true;
-        split_inline(line, &mut self.scratch, &mut self.spans)
+        line::split(line, &mut self.scratch, &mut self.spans)
             .ok_or(ProtocolError::UnbalancedQuotes)?;
         self.position = end + 1;
         self.state = State::Done;
@@ -442,105 +443,6 @@ fn short_number(input: &[u8], at: usize, mark: u8) -> Option<(usize, usize)> {
             Some((100 * digit(*a)? + 10 * digit(*b)? + digit(*c)?, at + 6))
         }
         _ => None,
-    }
-}
-
-/// White space as C's `isspace` knows it.
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
-}
-
-/// Splits a line into words, undoing quotes and escapes into `text`; None when a quote is not closed, or is
-/// closed and something other than white space follows.
-fn split_inline(line: &[u8], text: &mut Vec<u8>, words: &mut Vec<Range<usize>>) -> Option<()> {
-    let mut rest = line;
-    loop {
-        let skip = rest.iter().take_while(|&&b| is_space(b)).count();
-        rest = &rest[skip..];
-        if rest.is_empty() {
-            return Some(());
-        }
-        let from = text.len();
-        rest = inline_word(rest, text)?;
-        words.push(from..text.len());
-    }
-}
-
-/// Spells one word out and returns what follows it.
-fn inline_word<'a>(mut rest: &'a [u8], text: &mut Vec<u8>) -> Option<&'a [u8]> {
-    loop {
-        match rest {
-            [] | [b' ' | b'\n' | b'\r' | b'\t', ..] => return Some(rest),
-            [b'"', tail @ ..] => return double_quoted(tail, text),
-            [b'\'', tail @ ..] => return single_quoted(tail, text),
-            [byte, tail @ ..] => {
-                text.push(*byte);
-                rest = tail;
-            }
-        }
-    }
-}
-
-/// What follows a closing quote: white space or nothing.
-fn after_quote(rest: &[u8]) -> Option<&[u8]> {
-    match rest.first() {
-        Some(&byte) if !is_space(byte) => None,
-        _ => Some(rest),
-    }
-}
-
-fn double_quoted<'a>(mut rest: &'a [u8], text: &mut Vec<u8>) -> Option<&'a [u8]> {
-    loop {
-        match rest {
-            [] => return None,
-            [b'"', tail @ ..] => return after_quote(tail),
-            [b'\\', b'x', high, low, tail @ ..]
-                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
-            {
-                text.push(hex_digit(*high) << 4 | hex_digit(*low));
-                rest = tail;
-            }
-            [b'\\', byte, tail @ ..] => {
-                text.push(match byte {
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    b'b' => 0x08,
-                    b'a' => 0x07,
-                    other => *other,
-                });
-                rest = tail;
-            }
-            [byte, tail @ ..] => {
-                text.push(*byte);
-                rest = tail;
-            }
-        }
-    }
-}
-
-fn single_quoted<'a>(mut rest: &'a [u8], text: &mut Vec<u8>) -> Option<&'a [u8]> {
-    loop {
-        match rest {
-            [] => return None,
-            [b'\'', tail @ ..] => return after_quote(tail),
-            [b'\\', b'\'', tail @ ..] => {
-                text.push(b'\'');
-                rest = tail;
-            }
-            [byte, tail @ ..] => {
-                text.push(*byte);
-                rest = tail;
-            }
-        }
-    }
-}
-
-fn hex_digit(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        _ => digit - b'A' + 10,
     }
 }
 
