@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::{Map, Value, json};
 
 use super::check_files::Subject;
-use super::{json, live_file, repair};
+use super::{live_file, repair};
 use crate::db::DbError;
 use crate::db::view::hold;
 use crate::storage::check::{
@@ -71,9 +72,8 @@ pub fn run(args: &CheckArgs) -> ExitCode {
 /// What is said of a file that cannot be checked.
 fn unusable(args: &CheckArgs, error: &dyn std::fmt::Display) -> (String, u8) {
     if args.json {
-        let error = json::text(&error.to_string());
-        let report = format!("{{\"result\":\"unusable\",\"error\":{error}}}\n");
-        return (report, UNUSABLE);
+        let report = json!({"result": "unusable", "error": error.to_string()});
+        return (format!("{report}\n"), UNUSABLE);
     }
     eprintln!("redkeep check: {error}");
     (String::new(), UNUSABLE)
@@ -189,33 +189,31 @@ fn report_lines(report: &Report, result: &str) -> String {
 }
 
 fn report_json(report: &Report, result: &str) -> String {
-    let findings: Vec<String> = report.findings.iter().map(finding_json).collect();
-    let stats: Vec<String> = figures(report)
-        .iter()
-        .map(|(name, value)| format!("\"{name}\":{value}"))
+    let findings: Vec<Value> = report.findings.iter().map(finding_json).collect();
+    let figures = figures(report).into_iter();
+    let stats: Map<String, Value> = figures
+        .map(|(name, value)| (name.to_owned(), json!(value)))
         .collect();
-    format!(
-        "{{\"result\":\"{result}\",\"findings\":[{}],\"suppressed\":{},\"stats\":{{{}}}}}\n",
-        findings.join(","),
-        report.suppressed,
-        stats.join(",")
-    )
+    let report = json!({
+        "result": result,
+        "findings": findings,
+        "suppressed": report.suppressed,
+        "stats": stats,
+    });
+    format!("{report}\n")
 }
 
-fn finding_json(finding: &Finding) -> String {
-    let number = |n: Option<u64>| n.map_or("null".to_owned(), |n| n.to_string());
-    let key = finding.key.as_deref().map(json::text);
-    format!(
-        "{{\"invariant\":\"{}\",\"title\":{},\"severity\":\"{}\",\"file\":{},\"offset\":{},\"page\":{},\"key\":{},\"text\":{}}}",
-        finding.invariant,
-        json::text(finding.invariant.title()),
-        finding.severity,
-        json::text(&finding.file.to_string_lossy()),
-        number(finding.offset),
-        number(finding.page),
-        key.unwrap_or("null".to_owned()),
-        json::text(&finding.text)
-    )
+fn finding_json(finding: &Finding) -> Value {
+    json!({
+        "invariant": finding.invariant.to_string(),
+        "title": finding.invariant.title(),
+        "severity": finding.severity.to_string(),
+        "file": finding.file.to_string_lossy(),
+        "offset": finding.offset,
+        "page": finding.page,
+        "key": finding.key,
+        "text": finding.text,
+    })
 }
 
 /// A bar on the terminal, drawn over itself.

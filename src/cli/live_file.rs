@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::{Map, json};
 
-use super::json;
 use crate::config::Config;
 use crate::db::{DbError, View, ViewOptions};
 use crate::interchange::jsonl;
@@ -191,11 +191,10 @@ fn print_stats(args: &StatsArgs) -> Result<u8, LiveError> {
     let figures = figures(&view)?;
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
-        let fields: Vec<String> = figures
-            .iter()
-            .map(|(name, value)| format!("{}:{value}", json::text(name)))
-            .collect();
-        writeln!(out, "{{{}}}", fields.join(","))?;
+        let fields = figures.into_iter();
+        let fields: Map<String, serde_json::Value> =
+            fields.map(|(name, value)| (name, json!(value))).collect();
+        writeln!(out, "{}", json!(fields))?;
     } else {
         for (name, value) in figures {
             writeln!(out, "{name}: {value}")?;

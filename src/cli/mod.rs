@@ -12,7 +12,6 @@ mod daemon;
 mod dump;
 mod file_report;
 mod import;
-mod json;
 mod key_source;
 mod live_file;
 mod loading;

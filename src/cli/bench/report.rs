@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use hdrhistogram::Histogram;
+use serde_json::{Map, Value, json};
 
 use super::BenchArgs;
 use super::load::{Round, Target, new_histogram};
-use crate::cli::json;
 
 /// How a report is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,18 +187,14 @@ impl Report {
     }
 
     fn print_json(&self, servers: &[Server<'_>]) -> String {
-        let setting: Vec<String> = self
-            .setting
-            .iter()
-            .map(|(name, value)| format!("{}:{}", json::text(name), json::text(value)))
+        let setting = self.setting.iter();
+        let setting: Map<String, Value> = setting
+            .map(|(name, value)| ((*name).to_owned(), json!(value)))
             .collect();
-        let servers: Vec<String> = servers.iter().map(Server::json).collect();
-        let ratio = self.ratio().map_or("null".to_string(), json_spread);
-        format!(
-            "{{\"setting\":{{{}}},\"servers\":[{}],\"ratio\":{ratio}}}\n",
-            setting.join(","),
-            servers.join(",")
-        )
+        let servers: Vec<Value> = servers.iter().map(Server::json).collect();
+        let ratio = self.ratio().map(json_spread);
+        let report = json!({"setting": setting, "servers": servers, "ratio": ratio});
+        format!("{report}\n")
     }
 }
 
@@ -246,35 +242,33 @@ impl<'a> Server<'a> {
             .collect()
     }
 
-    fn json(&self) -> String {
-        let latencies: Vec<String> = self
-            .latencies()
-            .iter()
-            .map(|(name, latency)| format!("\"{name}\":{latency}"))
+    fn json(&self) -> Value {
+        let latencies = self.latencies().into_iter();
+        let latencies: Map<String, Value> = latencies
+            .map(|(name, latency)| (name.to_owned(), json!(latency)))
             .collect();
-        let rounds: Vec<String> = self
-            .all
-            .iter()
-            .map(|round| format!("{:.1}", round.per_second()))
-            .collect();
-        let error = self.first_error.as_deref();
-        format!(
-            "{{\"server\":{},\"requests\":{},\"errors\":{},\"first_error\":{},\"per_second\":{},\
-             \"per_second_rounds\":[{}],\"latency_us\":{{{}}}}}",
-            json::text(&self.name),
-            self.requests,
-            self.errors,
-            error.map_or("null".to_string(), json::text),
-            json_spread(self.per_second),
-            rounds.join(","),
-            latencies.join(",")
-        )
+        let rounds = self.all.iter();
+        let rounds: Vec<f64> = rounds.map(|round| rounded(round.per_second())).collect();
+        json!({
+            "server": self.name,
+            "requests": self.requests,
+            "errors": self.errors,
+            "first_error": self.first_error,
+            "per_second": json_spread(self.per_second),
+            "per_second_rounds": rounds,
+            "latency_us": latencies,
+        })
     }
 }
 
-fn json_spread(spread: Spread) -> String {
+fn json_spread(spread: Spread) -> Value {
     let Spread { median, min, max } = spread;
-    format!("{{\"median\":{median:.4},\"min\":{min:.4},\"max\":{max:.4}}}")
+    json!({"median": rounded(median), "min": rounded(min), "max": rounded(max)})
+}
+
+/// With four digits behind the point.
+fn rounded(figure: f64) -> f64 {
+    (figure * 1e4).round() / 1e4
 }
 
 #[cfg(test)]
