@@ -75,6 +75,43 @@ pub fn database(
         .ok_or(errors::DATABASE_RANGE)
 }
 
+/// What LMPOP and ZMPOP are asked for, of which `E` is an end.
+pub struct PopOfKeys<'a, E> {
+    pub keys: &'a [&'a [u8]],
+    pub end: E,
+    pub count: u64,
+}
+
+impl<'a, E> PopOfKeys<'a, E> {
+    /// Reads `numkeys key [key ...] end [COUNT count]`; `end` reads its word.
+    pub fn parse(
+        words: &'a [&'a [u8]],
+        end: impl FnOnce(&[u8]) -> Result<E, ErrorReply>,
+    ) -> Result<Self, ErrorReply> {
+        let (numkeys, words) = words.split_first().ok_or(errors::SYNTAX)?;
+        let numkeys = positive(numkeys, errors::NUMKEYS_NOT_POSITIVE)?;
+        let numkeys = usize::try_from(numkeys)
+            .ok()
+            .filter(|numkeys| *numkeys < words.len())
+            .ok_or(errors::SYNTAX)?;
+        let (keys, words) = words.split_at(numkeys);
+        let (word, options) = words.split_first().ok_or(errors::SYNTAX)?;
+        let end = end(word)?;
+        let count = match options {
+            [] => 1,
+            [option, number, rest @ ..] if is_word(option, "COUNT") => {
+                let count = positive(number, errors::COUNT_NOT_POSITIVE)?;
+                if !rest.is_empty() {
+                    return Err(errors::SYNTAX);
+                }
+                count
+            }
+            _ => return Err(errors::SYNTAX),
+        };
+        Ok(Self { keys, end, count })
+    }
+}
+
 /// A timeout in milliseconds as the wall time in milliseconds at which it ends; None: never.
 pub fn deadline_of_millis(word: &[u8], now_ms: u64) -> Result<Option<u64>, ErrorReply> {
     deadline_ms(integer_or(word, errors::TIMEOUT_NOT_AN_INTEGER)?, now_ms)

@@ -3,9 +3,9 @@
 //! A handler reads its words, tries to do its work, and says what it waits for if it finds nothing:
 //!
 //! ```text
-//! let until_ms = blocking::deadline_ms(call.args[2], call.now_ms)?;     // before anything else
+//! let until_ms = deadline_of_seconds(call.args[2], call.now_ms)?;    // before anything else
 //! if !pop_one(call)? && !call.block_on_keys(&[key], Awaits::List, until_ms) {
-//!     call.out.null_array();                                             // in EXEC and in scripts nobody waits
+//!     call.out.null_array();                                         // in EXEC and in scripts nobody waits
 //! }
 //! Ok(())
 //! ```

@@ -1,6 +1,6 @@
 //! Fields of hashes: HSET and its kin, HGET and its kin, HDEL, HLEN, HEXISTS, HSTRLEN.
 
-use super::{Call, Failure, Outcome, errors, hash_value, settings};
+use super::{Call, Failure, Outcome, errors, hash_value, kind, settings};
 use crate::keyspace::Look;
 use crate::keyspace::change::Class;
 use crate::keyspace::hash::due::Telling;
@@ -110,12 +110,7 @@ pub fn hmget(call: &mut Call) -> Outcome {
     let fields = &call.args[2..];
     let mut due: Vec<&[u8]> = Vec::new();
     let is_large = {
-        let entry = call.keyspace.lookup(db, key, now_ms, Look::READ)?;
-        if let Some(entry) = &entry
-            && entry.header.kind != Kind::Hash
-        {
-            return Err(errors::WRONG_TYPE.into());
-        }
+        let entry = kind::lookup(call.keyspace, db, key, now_ms, Look::READ, Kind::Hash)?;
         call.out.array(fields.len());
         let is_large = entry.as_ref().is_some_and(|entry| entry.is_large());
         if !is_large {
@@ -208,7 +203,7 @@ pub fn hdel(call: &mut Call) -> Outcome {
 
 /// HLEN key
 pub fn hlen(call: &mut Call) -> Outcome {
-    let entry = super::kind::entry(call, call.args[1], Kind::Hash)?;
+    let entry = kind::entry(call, call.args[1], Kind::Hash)?;
     let len = entry.map_or(0, |entry| hash::len(&entry));
     call.out.int(len.cast_signed());
     Ok(())

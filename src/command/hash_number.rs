@@ -1,8 +1,8 @@
 //! Fields of hashes as numbers: HINCRBY, HINCRBYFLOAT.
 
-use smallvec::SmallVec;
-
 use super::argument::integer;
+use super::string_number::{FLOAT_LEN_MAX, INTEGER_LEN_MAX};
+use super::string_value::Small;
 use super::{Call, Failure, Outcome, errors, hash_value, settings};
 use crate::keyspace::change::Class;
 use crate::keyspace::hash::HashEditor;
@@ -10,14 +10,6 @@ use crate::keyspace::hash::editor::Expiry;
 use crate::keyspace::long_double::LongDouble;
 use crate::resp::integer::parse_i64;
 use crate::storage::{self, Body, Plan};
-
-/// No integer has more digits, sign included.
-const INTEGER_LEN_MAX: u64 = 20;
-/// No number with a fraction is read from more bytes.
-const FLOAT_LEN_MAX: u64 = 5 * 1024;
-
-/// A value of few bytes.
-type Small = SmallVec<[u8; 24]>;
 
 /// The value of a field; Some(None) if it is longer than `len_max`.
 fn value(

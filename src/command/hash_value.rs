@@ -1,6 +1,6 @@
 //! Looking up fields of hashes, and what commands do with those that are due.
 
-use super::{Call, Failure, Outcome, errors};
+use super::{Call, Failure, Outcome, errors, kind};
 use crate::keyspace::elements::{ElementValueStream, Place};
 use crate::keyspace::hash::due::Telling;
 use crate::keyspace::hash::{self, FIELDS, Found, HashEditor, Limits};
@@ -20,9 +20,8 @@ pub fn look<R>(
     see: impl FnOnce(&mut Reply, Option<Found<'_>>) -> R,
 ) -> Result<R, Failure> {
     let (db, out) = (call.client.db, &mut *call.out);
-    match call.keyspace.lookup(db, key, call.now_ms, Look::READ)? {
+    match kind::lookup(call.keyspace, db, key, call.now_ms, Look::READ, Kind::Hash)? {
         None => return Ok(see(out, None)),
-        Some(entry) if entry.header.kind != Kind::Hash => return Err(errors::WRONG_TYPE.into()),
         Some(entry) => {
             if let Some(found) = hash::find_small(&entry, field) {
                 return Ok(see(out, found));

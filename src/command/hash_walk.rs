@@ -2,13 +2,14 @@
 
 use super::argument::{integer_within, is_word};
 use super::scan::{self, ElementOptions};
-use super::{Call, Failure, Outcome, errors, hash_value, kind};
-use crate::keyspace::draw::{Drawing, DrawingStream, Picks, SmallDraws, Telling, different};
+use super::{Call, Failure, Outcome, draws, errors, hash_value, kind};
+use crate::keyspace::Look;
+use crate::keyspace::draw::{Drawing, Picks, Telling};
 use crate::keyspace::elements::{Elements, ElementsStream, Parts, Place};
 use crate::keyspace::hash::small::{Small, Three};
 use crate::keyspace::hash::{self, FIELDS, Found};
 use crate::keyspace::header::{Encoding, Kind};
-use crate::resp::{Reply, Stream};
+use crate::resp::Reply;
 use crate::storage::Body;
 
 /// A hash of more fields is sent from a snapshot, off the engine lock.
@@ -46,15 +47,12 @@ fn header(out: &mut Reply, parts: Parts, len: usize) {
 fn whole(call: &mut Call, parts: Parts) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     let out = &mut *call.out;
-    let len = match call
-        .keyspace
-        .lookup(db, key, now_ms, crate::keyspace::Look::READ)?
-    {
+    let entry = kind::lookup(call.keyspace, db, key, now_ms, Look::READ, Kind::Hash)?;
+    let len = match entry {
         None => {
             header(out, parts, 0);
             return Ok(());
         }
-        Some(entry) if entry.header.kind != Kind::Hash => return Err(errors::WRONG_TYPE.into()),
         Some(entry) => {
             if let Some(body) = entry.inline().filter(|_| !entry.is_large()) {
                 small(out, parts, Small::new(body), now_ms);
@@ -250,8 +248,7 @@ pub fn hrandfield(call: &mut Call) -> Outcome {
     {
         hash_value::reap_all(call, key, REAPED_AT_ONCE)?;
     }
-    let look = crate::keyspace::Look::UNSEEN;
-    let entry = call.keyspace.lookup(db, key, now_ms, look)?;
+    let entry = call.keyspace.lookup(db, key, now_ms, Look::UNSEEN)?;
     let Some(entry) = entry else {
         match asked.count {
             None => call.out.null(),
@@ -293,26 +290,7 @@ fn draw_small(call: &mut Call, asked: Asked, told: Vec<Vec<u8>>) {
             Some(_) => call.out.array(0),
         };
     }
-    if count >= 0 {
-        let count = len.min(count.cast_unsigned());
-        asked.header(call.out, count);
-        let numbers = different(call.keyspace.rng(), len, count);
-        for number in numbers {
-            call.out.raw(&told[number as usize]);
-        }
-        return;
-    }
-    let draws = count.unsigned_abs();
-    asked.header(call.out, draws);
-    let mut stream = SmallDraws::new(told, draws, call.keyspace.rng().fork());
-    if draws <= FIELDS_AT_ONCE || call.keyspace.in_transaction() {
-        while stream
-            .fill(call.out.buffer_mut(), BYTES_AT_ONCE)
-            .unwrap_or(false)
-        {}
-    } else {
-        call.out.stream(Box::new(stream));
-    }
+    draws::reply_small(call, told, count, |out, fields| asked.header(out, fields));
 }
 
 fn draw_large(call: &mut Call, asked: Asked, len: u64) -> Outcome {
@@ -334,14 +312,6 @@ fn draw_large(call: &mut Call, asked: Asked, len: u64) -> Outcome {
     asked.header(call.out, told);
     let telling = asked.telling(call.out.is_resp3());
     let rng = call.keyspace.rng().fork();
-    let mut drawing = Drawing::new(place(db, key), picks, telling, (len, due, now_ms), rng);
-    if told <= FIELDS_AT_ONCE || call.keyspace.in_transaction() {
-        let engine = &mut call.keyspace.engine;
-        drawing.fill(engine, call.out.buffer_mut(), usize::MAX)?;
-    } else {
-        let snapshot = call.keyspace.engine.snapshot();
-        call.out
-            .stream(Box::new(DrawingStream { snapshot, drawing }));
-    }
-    Ok(())
+    let drawing = Drawing::new(place(db, key), picks, telling, (len, due, now_ms), rng);
+    draws::reply_large(call, drawing, told)
 }

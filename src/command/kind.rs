@@ -2,7 +2,7 @@
 
 use super::{Call, Failure, errors};
 use crate::keyspace::header::Kind;
-use crate::keyspace::{Entry, Look, Slot, Txn};
+use crate::keyspace::{Entry, Keyspace, Look, Slot, Txn};
 
 /// The entry at `key` to be read; WRONGTYPE if it holds another kind of value.
 pub fn entry<'a>(
@@ -10,10 +10,20 @@ pub fn entry<'a>(
     key: &[u8],
     kind: Kind,
 ) -> Result<Option<Entry<'a>>, Failure> {
-    let entry = call
-        .keyspace
-        .lookup(call.client.db, key, call.now_ms, Look::READ)?;
-    match entry {
+    let (db, now_ms) = (call.client.db, call.now_ms);
+    lookup(call.keyspace, db, key, now_ms, Look::READ, kind)
+}
+
+/// The same for whoever needs the rest of the call beside it, or looks at it otherwise.
+pub fn lookup<'a>(
+    keyspace: &'a mut Keyspace,
+    db: u32,
+    key: &[u8],
+    now_ms: u64,
+    look: Look,
+    kind: Kind,
+) -> Result<Option<Entry<'a>>, Failure> {
+    match keyspace.lookup(db, key, now_ms, look)? {
         Some(entry) if entry.header.kind != kind => Err(errors::WRONG_TYPE.into()),
         entry => Ok(entry),
     }

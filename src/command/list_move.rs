@@ -1,14 +1,13 @@
 //! Elements from one list to another or out of several: LMOVE, RPOPLPUSH, LMPOP, and the commands that wait for
 //! them: BLPOP, BRPOP, BLMOVE, BRPOPLPUSH, BLMPOP.
 
-use super::argument::{deadline_of_seconds, is_word, positive};
+use super::argument::{PopOfKeys, deadline_of_seconds};
 use super::blocking::Awaits;
 use super::list::{pop_many, pop_one};
 use super::list_value::{Named, end, limits, list, pop_event, push_event, tell_removed};
-use super::{Call, Failure, Outcome, errors};
+use super::{Call, Failure, Outcome};
 use crate::keyspace::change::Class;
 use crate::keyspace::list::{End, Limits};
-use crate::resp::ErrorReply;
 use crate::resp::integer::parse_i64;
 use crate::storage::Plan;
 
@@ -104,7 +103,7 @@ fn counted_bytes(from_quicklist: bool, element: &[u8], limits: Limits) -> u64 {
 
 /// LMPOP numkeys key [key ...] <LEFT | RIGHT> [COUNT count]
 pub fn lmpop(call: &mut Call<'_>) -> Outcome {
-    let wish = Wish::parse(call.args, 1)?;
+    let wish = PopOfKeys::parse(&call.args[1..], end)?;
     if !pop_first(call, &wish)? {
         call.out.null_array();
     }
@@ -113,7 +112,7 @@ pub fn lmpop(call: &mut Call<'_>) -> Outcome {
 
 /// BLMPOP timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]
 pub fn blmpop(call: &mut Call<'_>) -> Outcome {
-    let wish = Wish::parse(call.args, 2)?;
+    let wish = PopOfKeys::parse(&call.args[2..], end)?;
     let until_ms = deadline_of_seconds(call.args[1], call.now_ms)?;
     if !pop_first(call, &wish)? && !call.block_on_keys(wish.keys, Awaits::List, until_ms) {
         call.out.null_array();
@@ -129,7 +128,7 @@ fn name(end: End) -> &'static [u8] {
     }
 }
 
-fn pop_first(call: &mut Call<'_>, wish: &Wish<'_>) -> Result<bool, Failure> {
+fn pop_first(call: &mut Call<'_>, wish: &PopOfKeys<'_, End>) -> Result<bool, Failure> {
     for key in wish.keys {
         let count = pop_many(call, key, wish.end, wish.count, Named::Yes)?;
         if let Some(count) = count {
@@ -138,40 +137,6 @@ fn pop_first(call: &mut Call<'_>, wish: &Wish<'_>) -> Result<bool, Failure> {
         }
     }
     Ok(false)
-}
-
-/// What LMPOP is asked for.
-struct Wish<'a> {
-    keys: &'a [&'a [u8]],
-    end: End,
-    count: u64,
-}
-
-impl<'a> Wish<'a> {
-    /// Reads the words from that with the number of keys on.
-    fn parse(words: &'a [&'a [u8]], at: usize) -> Result<Self, ErrorReply> {
-        let keys = positive(words[at], errors::NUMKEYS_NOT_POSITIVE)? as usize;
-        let words = &words[at + 1..];
-        if keys >= words.len() {
-            return Err(errors::SYNTAX);
-        }
-        let (keys, words) = words.split_at(keys);
-        let end = end(words[0])?;
-        let mut count = None;
-        let mut words = &words[1..];
-        while let [option, number, rest @ ..] = words {
-            if count.is_some() || !is_word(option, "COUNT") {
-                return Err(errors::SYNTAX);
-            }
-            count = Some(positive(number, errors::COUNT_NOT_POSITIVE)?);
-            words = rest;
-        }
-        if !words.is_empty() {
-            return Err(errors::SYNTAX);
-        }
-        let count = count.unwrap_or(1);
-        Ok(Self { keys, end, count })
-    }
 }
 
 /// BLPOP key [key ...] timeout

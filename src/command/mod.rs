@@ -24,6 +24,7 @@ pub mod config;
 pub mod connection;
 pub mod debug;
 pub mod dispatch;
+pub mod draws;
 pub mod dump;
 pub mod durations;
 pub mod effects;

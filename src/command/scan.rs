@@ -104,14 +104,14 @@ impl<'a> ElementOptions<'a> {
     }
 }
 
-/// The cursor of HSCAN, SSCAN and ZSCAN.
+/// The cursor of SCAN, HSCAN, SSCAN and ZSCAN.
 pub fn cursor(word: &[u8]) -> Result<u64, ErrorReply> {
     parse_cursor(word).ok_or(errors::INVALID_CURSOR)
 }
 
 /// SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
 pub fn scan(call: &mut Call) -> Outcome {
-    let cursor = parse_cursor(call.args[1]).ok_or(errors::INVALID_CURSOR)?;
+    let cursor = cursor(call.args[1])?;
     let mut filter = Filter::matching(b"*", call.now_ms);
     let count = options(&call.args[2..], &mut filter)?;
     let db = call.client.db;

@@ -77,12 +77,7 @@ pub fn smismember(call: &mut Call) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     let wanted = &call.args[2..];
     let out = &mut *call.out;
-    let entry = call.keyspace.lookup(db, key, now_ms, Look::READ)?;
-    if let Some(entry) = &entry
-        && entry.header.kind != Kind::Set
-    {
-        return Err(errors::WRONG_TYPE.into());
-    }
+    let entry = kind::lookup(call.keyspace, db, key, now_ms, Look::READ, Kind::Set)?;
     out.array(wanted.len());
     let is_large = entry.as_ref().is_some_and(|entry| entry.is_large());
     if !is_large {

@@ -1,19 +1,18 @@
 //! Members of sets at random: SPOP, SRANDMEMBER.
 
 use super::argument::{integer_within, not_negative};
-use super::set_walk::{self, MEMBERS_AT_ONCE, place};
-use super::{Call, Failure, Outcome, errors, settings};
+use super::set_walk::{self, place};
+use super::{Call, Failure, Outcome, draws, errors, kind, settings};
+use crate::keyspace::Look;
 use crate::keyspace::change::Class;
-use crate::keyspace::draw::{Drawing, DrawingStream, Picks, SmallDraws, Telling, different};
+use crate::keyspace::draw::{Drawing, Picks, Telling, different};
 use crate::keyspace::header::{Encoding, Kind};
 use crate::keyspace::set::{self, Limits, SetEditor};
-use crate::resp::{Proto, Reply, Stream};
+use crate::resp::{Proto, Reply};
 use crate::storage::{self, Plan};
 
 /// Redis makes a set anew, and so may call it otherwise, when SPOP takes this many times what it leaves.
 const REMADE_FACTOR: u64 = 5;
-/// Draws that are told are put together so many bytes at a time.
-const BYTES_AT_ONCE: usize = 64 << 10;
 
 /// SRANDMEMBER key [count]
 pub fn srandmember(call: &mut Call) -> Outcome {
@@ -27,15 +26,8 @@ pub fn srandmember(call: &mut Call) -> Outcome {
     let key = call.args[1];
     let mut rng = call.keyspace.rng().clone();
     let out = &mut *call.out;
-    let look = crate::keyspace::Look::READ;
-    let entry = call
-        .keyspace
-        .lookup(call.client.db, key, call.now_ms, look)?;
-    if let Some(entry) = &entry
-        && entry.header.kind != Kind::Set
-    {
-        return Err(errors::WRONG_TYPE.into());
-    }
+    let (db, now_ms) = (call.client.db, call.now_ms);
+    let entry = kind::lookup(call.keyspace, db, key, now_ms, Look::READ, Kind::Set)?;
     let Some(entry) = entry else {
         match count {
             None => call.out.null(),
@@ -65,34 +57,13 @@ pub fn srandmember(call: &mut Call) -> Outcome {
             set_walk::all(call, key, false)
         }
         (Some(count), Some(told)) => {
-            draw_small(call, count, told);
+            draws::reply_small(call, told, count, |out, members| {
+                out.array(members as usize)
+            });
             Ok(())
         }
         (count, _) => draw_large(call, key, count, len),
     }
-}
-
-/// Picks from a small set, told member by member.
-fn draw_small(call: &mut Call, count: i64, told: Vec<Vec<u8>>) {
-    let len = told.len() as u64;
-    if count >= 0 {
-        call.out.array(count as usize);
-        for number in different(call.keyspace.rng(), len, count.cast_unsigned()) {
-            call.out.raw(&told[number as usize]);
-        }
-        return;
-    }
-    let draws = count.unsigned_abs();
-    call.out.array(draws as usize);
-    let mut stream = SmallDraws::new(told, draws, call.keyspace.rng().fork());
-    if draws > MEMBERS_AT_ONCE && !call.keyspace.in_transaction() {
-        call.out.stream(Box::new(stream));
-        return;
-    }
-    while stream
-        .fill(call.out.buffer_mut(), BYTES_AT_ONCE)
-        .unwrap_or(false)
-    {}
 }
 
 fn draw_large(call: &mut Call, key: &[u8], count: Option<i64>, len: u64) -> Outcome {
@@ -109,16 +80,8 @@ fn draw_large(call: &mut Call, key: &[u8], count: Option<i64>, len: u64) -> Outc
     }
     let rng = call.keyspace.rng().fork();
     let place = place(call.client.db, key);
-    let mut drawing = Drawing::new(place, picks, Telling::Key, (len, 0, call.now_ms), rng);
-    let engine = &mut call.keyspace.engine;
-    if told <= MEMBERS_AT_ONCE || engine.in_transaction() {
-        drawing.fill(engine, call.out.buffer_mut(), usize::MAX)?;
-    } else {
-        let snapshot = engine.snapshot();
-        call.out
-            .stream(Box::new(DrawingStream { snapshot, drawing }));
-    }
-    Ok(())
+    let drawing = Drawing::new(place, picks, Telling::Key, (len, 0, call.now_ms), rng);
+    draws::reply_large(call, drawing, told)
 }
 
 /// SPOP key [count]
@@ -167,12 +130,8 @@ fn pop_one(call: &mut Call) -> Outcome {
 fn pop_many(call: &mut Call) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     let count = not_negative(call.args[2], errors::NOT_POSITIVE)?;
-    let look = crate::keyspace::Look::WRITE;
-    let len = match call.keyspace.lookup(db, key, now_ms, look)? {
-        None => 0,
-        Some(entry) if entry.header.kind != Kind::Set => return Err(errors::WRONG_TYPE.into()),
-        Some(entry) => set::len(&entry),
-    };
+    let entry = kind::lookup(call.keyspace, db, key, now_ms, Look::WRITE, Kind::Set)?;
+    let len = entry.map_or(0, |entry| set::len(&entry));
     if len == 0 || count == 0 {
         call.out.set(0);
         return Ok(());

@@ -9,9 +9,9 @@ use crate::resp::integer::parse_i64;
 use crate::storage::Plan;
 
 /// No integer has more digits, sign included.
-const INTEGER_LEN_MAX: u64 = 20;
+pub(super) const INTEGER_LEN_MAX: u64 = 20;
 /// No number with a fraction is read from more bytes.
-const FLOAT_LEN_MAX: u64 = 5 * 1024;
+pub(super) const FLOAT_LEN_MAX: u64 = 5 * 1024;
 
 /// INCR key
 pub fn incr(call: &mut Call) -> Outcome {

@@ -1,9 +1,10 @@
 //! Parts of strings: APPEND, STRLEN, GETRANGE, SUBSTR, SETRANGE. Only the bytes named are read or written.
 
 use super::argument::integer;
-use super::{Call, Failure, Outcome, errors, settings, string_value};
+use super::{Call, Failure, Outcome, errors, kind, settings, string_value};
+use crate::keyspace::Look;
 use crate::keyspace::change::Class;
-use crate::keyspace::header::Encoding;
+use crate::keyspace::header::{Encoding, Kind};
 use crate::keyspace::value::Part;
 
 /// STRLEN key
@@ -73,9 +74,9 @@ pub fn setrange(call: &mut Call) -> Outcome {
 /// GETRANGE key start end
 pub fn getrange(call: &mut Call) -> Outcome {
     let (start, end) = (integer(call.args[2])?, integer(call.args[3])?);
-    let key = call.args[1];
-    let db = call.client.db;
-    let Some(entry) = string_value::lookup(call.keyspace, db, key, call.now_ms)? else {
+    let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
+    let entry = kind::lookup(call.keyspace, db, key, now_ms, Look::READ, Kind::String)?;
+    let Some(entry) = entry else {
         call.out.bulk(b"");
         return Ok(());
     };

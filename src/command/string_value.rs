@@ -1,8 +1,8 @@
 //! Looking up strings and replying with them, whole or in part.
 
-use super::{Call, Failure, Outcome, errors};
+use super::{Call, Failure, kind};
 use crate::keyspace::header::Kind;
-use crate::keyspace::{Entry, Keyspace, Look, Slot, Txn};
+use crate::keyspace::{Keyspace, Look, Slot, Txn};
 use crate::resp::Reply;
 use crate::storage;
 use smallvec::SmallVec;
@@ -10,29 +10,17 @@ use smallvec::SmallVec;
 /// Longer values are read and sent piece by piece, off the engine lock.
 const STREAMED_LEN: u64 = 1 << 20;
 
-/// Looks up a string for reading.
-pub fn lookup<'a>(
-    keyspace: &'a mut Keyspace,
-    db: u32,
-    key: &[u8],
-    now_ms: u64,
-) -> Result<Option<Entry<'a>>, Failure> {
-    match keyspace.lookup(db, key, now_ms, Look::READ)? {
-        Some(entry) if entry.header.kind != Kind::String => Err(errors::WRONG_TYPE.into()),
-        entry => Ok(entry),
-    }
-}
-
 /// Length of the string at a key; None if the key is not there.
 pub fn lookup_len(call: &mut Call<'_>, key: &[u8]) -> Result<Option<u64>, Failure> {
-    let entry = lookup(call.keyspace, call.client.db, key, call.now_ms)?;
+    let entry = kind::entry(call, key, Kind::String)?;
     Ok(entry.map(|entry| entry.len()))
 }
 
 /// Replies with the string at `key`, or with null. False if the key is not there.
 pub fn reply(call: &mut Call<'_>, key: &[u8]) -> Result<bool, Failure> {
-    let db = call.client.db;
-    let len = match lookup(call.keyspace, db, key, call.now_ms)? {
+    let (db, now_ms) = (call.client.db, call.now_ms);
+    let entry = kind::lookup(call.keyspace, db, key, now_ms, Look::READ, Kind::String)?;
+    let len = match entry {
         None => {
             call.out.null();
             return Ok(false);
@@ -72,17 +60,7 @@ pub fn reply_part(
 
 /// Looks at a string that is going to be changed; an error if it is another kind of value.
 pub fn slot(txn: &mut Txn<'_>, db: u32, key: &[u8], now_ms: u64) -> Result<Slot, Failure> {
-    let slot = txn.slot(db, key, now_ms)?;
-    check_kind(&slot)?;
-    Ok(slot)
-}
-
-/// Refuses what is not a string.
-pub fn check_kind(slot: &Slot) -> Outcome {
-    match slot.header() {
-        Some(header) if header.kind != Kind::String => Err(errors::WRONG_TYPE.into()),
-        _ => Ok(()),
-    }
+    kind::slot(txn, db, key, now_ms, Kind::String)
 }
 
 /// A value of few bytes.
@@ -101,7 +79,7 @@ pub fn small_slot(
         let entry = entry.filter(|entry| entry.len() <= len_max)?;
         entry.inline().map(Small::from_slice)
     })?;
-    check_kind(&slot)?;
+    kind::check(&slot, Kind::String)?;
     if !slot.exists() {
         return Ok((slot, None));
     }

@@ -1,7 +1,7 @@
 //! ZPOPMIN, ZPOPMAX, ZMPOP, and those that wait: BZPOPMIN, BZPOPMAX, BZMPOP.
 
 use super::{limits, slot};
-use crate::command::argument::{deadline_of_seconds, is_word, not_negative, positive};
+use crate::command::argument::{PopOfKeys, deadline_of_seconds, is_word, not_negative};
 use crate::command::blocking::Awaits;
 use crate::command::{Call, Failure, Outcome, errors};
 use crate::keyspace::change::Class;
@@ -190,51 +190,21 @@ fn pop_or_wait(call: &mut Call, end: End) -> Outcome {
     Ok(())
 }
 
-/// What ZMPOP is asked for.
-struct Asked<'a> {
-    keys: &'a [&'a [u8]],
-    end: End,
-    count: u64,
-}
-
-impl<'a> Asked<'a> {
-    fn parse(words: &'a [&'a [u8]]) -> Result<Self, ErrorReply> {
-        let (numkeys, rest) = words.split_first().expect("the arity asks for it");
-        let numkeys = positive(numkeys, errors::NUMKEYS_NOT_POSITIVE)?;
-        let numkeys = usize::try_from(numkeys)
-            .ok()
-            .filter(|numkeys| *numkeys < rest.len())
-            .ok_or(errors::SYNTAX)?;
-        let (keys, rest) = rest.split_at(numkeys);
-        let (end, mut options) = rest.split_first().ok_or(errors::SYNTAX)?;
-        let end = match () {
-            () if is_word(end, "MIN") => End::Min,
-            () if is_word(end, "MAX") => End::Max,
-            () => return Err(errors::SYNTAX),
-        };
-        let mut count = None;
-        while let [word, number, rest @ ..] = options {
-            if count.is_some() || !is_word(word, "COUNT") {
-                return Err(errors::SYNTAX);
-            }
-            count = Some(positive(number, errors::COUNT_NOT_POSITIVE)?);
-            options = rest;
-        }
-        if !options.is_empty() {
-            return Err(errors::SYNTAX);
-        }
-        Ok(Self {
-            keys,
-            end,
-            count: count.unwrap_or(1),
-        })
+/// MIN or MAX.
+fn end(word: &[u8]) -> Result<End, ErrorReply> {
+    if is_word(word, "MIN") {
+        Ok(End::Min)
+    } else if is_word(word, "MAX") {
+        Ok(End::Max)
+    } else {
+        Err(errors::SYNTAX)
     }
 }
 
 /// ZMPOP numkeys key [key ...] <MIN | MAX> [COUNT count]
 pub fn zmpop(call: &mut Call) -> Outcome {
     let args = call.args;
-    let asked = Asked::parse(&args[1..])?;
+    let asked = PopOfKeys::parse(&args[1..], end)?;
     if !pop_first(call, asked.keys, asked.end, asked.count, Form::KeyAndNested)? {
         call.out.null_array();
     }
@@ -244,7 +214,7 @@ pub fn zmpop(call: &mut Call) -> Outcome {
 /// BZMPOP timeout numkeys key [key ...] <MIN | MAX> [COUNT count]
 pub fn bzmpop(call: &mut Call) -> Outcome {
     let args = call.args;
-    let asked = Asked::parse(&args[2..])?;
+    let asked = PopOfKeys::parse(&args[2..], end)?;
     let until_ms = deadline_of_seconds(args[1], call.now_ms)?;
     if !pop_first(call, asked.keys, asked.end, asked.count, Form::KeyAndNested)?
         && !call.block_on_keys(asked.keys, Awaits::SortedSet, until_ms)
