@@ -1,13 +1,12 @@
 //! CONFIG: GET, SET, REWRITE, RESETSTAT, HELP.
 
-use super::{Call, Outcome, client_eviction, errors, loading, settings};
+use super::{Call, Outcome, client_eviction, errors, help, loading, settings};
 use crate::config::directive::{SENSITIVE, find};
 use crate::config::{Caller, SetError};
 use crate::keyspace;
 use crate::resp::ErrorReply;
 
 const HELP: &[&str] = &[
-    "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "GET <pattern>",
     "    Return parameters matching the glob-like <pattern> and their values.",
     "SET <directive> <value>",
@@ -16,8 +15,6 @@ const HELP: &[&str] = &[
     "    Reset statistics reported by the INFO command.",
     "REWRITE",
     "    Rewrite the configuration file.",
-    "HELP",
-    "    Print this help.",
 ];
 
 /// CONFIG GET name-or-pattern ...
@@ -81,11 +78,7 @@ pub fn resetstat(call: &mut Call<'_>) -> Outcome {
 
 /// CONFIG HELP
 pub fn help(call: &mut Call<'_>) -> Outcome {
-    call.out.array(HELP.len());
-    for line in HELP {
-        call.out.simple(line);
-    }
-    Ok(())
+    help::write(call, HELP)
 }
 
 /// Whether a word of a CONFIG SET request is the value of a directive that SLOWLOG, MONITOR and logs must not show.

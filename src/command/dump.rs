@@ -1,13 +1,13 @@
 //! DUMP and RESTORE: a value as bytes, and back.
 
 use super::argument::{integer, is_word};
-use super::settings::UsePolicy;
 use super::{Call, Failure, Outcome, errors, settings};
 use crate::interchange::rdb::decode::Decoded;
 use crate::interchange::rdb::payload;
 use crate::interchange::{export, import};
 use crate::keyspace::Look;
 use crate::keyspace::change::Class;
+use crate::keyspace::eviction::Merit;
 use crate::keyspace::header::Header;
 use crate::resp::ErrorReply;
 use crate::storage::Plan;
@@ -145,10 +145,10 @@ pub fn restore(call: &mut Call<'_>) -> Outcome {
 /// A restored key is a new one. What is said of its use counts where the policy of eviction asks for that.
 fn note_use(call: &mut Call<'_>, key: &[u8], options: &Options) {
     let (db, now_ms) = (call.client.db, call.now_ms);
-    let policy = settings::use_policy(call);
+    let merit = settings::eviction_merit(call.server);
     let access = &mut call.keyspace.access;
     access.made(access.find(db, key), now_ms);
-    if policy == UsePolicy::Frequency {
+    if merit == Some(Merit::Frequency) {
         if let Some(frequency) = options.frequency {
             access.set_frequency(db, key, frequency, now_ms);
         }

@@ -1,8 +1,8 @@
 //! OBJECT: how Redis would keep a value. MEMORY USAGE: what a string would take there, and what a collection takes here.
 
 use super::argument::{integer, is_word};
-use super::settings::{self, UsePolicy};
-use super::{Call, Failure, Outcome, errors};
+use super::{Call, Failure, Outcome, errors, help, settings};
+use crate::keyspace::eviction::Merit;
 use crate::keyspace::header::{Encoding, Header, Kind};
 use crate::keyspace::{Entry, Look};
 use crate::resp::integer::parse_i64;
@@ -143,7 +143,7 @@ pub fn object_refcount(call: &mut Call) -> Outcome {
 pub fn object_idletime(call: &mut Call) -> Outcome {
     let key = call.args[2];
     if look(call, key, Look::INSPECT)?.is_some() {
-        if settings::use_policy(call) == UsePolicy::Frequency {
+        if settings::eviction_merit(call.server) == Some(Merit::Frequency) {
             return Err(errors::IDLE_TIME_UNDER_LFU.into());
         }
         let access = &call.keyspace.access;
@@ -157,7 +157,7 @@ pub fn object_idletime(call: &mut Call) -> Outcome {
 pub fn object_freq(call: &mut Call) -> Outcome {
     let key = call.args[2];
     if look(call, key, Look::INSPECT)?.is_some() {
-        if settings::use_policy(call) != UsePolicy::Frequency {
+        if settings::eviction_merit(call.server) != Some(Merit::Frequency) {
             return Err(errors::FREQUENCY_WITHOUT_LFU.into());
         }
         let access = &call.keyspace.access;
@@ -168,7 +168,6 @@ pub fn object_freq(call: &mut Call) -> Outcome {
 }
 
 const HELP: &[&str] = &[
-    "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "ENCODING <key>",
     "    Return the kind of internal representation used in order to store the value",
     "    associated with a <key>.",
@@ -181,17 +180,11 @@ const HELP: &[&str] = &[
     "REFCOUNT <key>",
     "    Return the number of references of the value associated with the specified",
     "    <key>.",
-    "HELP",
-    "    Print this help.",
 ];
 
 /// OBJECT HELP
 pub fn object_help(call: &mut Call) -> Outcome {
-    call.out.array(HELP.len());
-    for line in HELP {
-        call.out.simple(line);
-    }
-    Ok(())
+    help::write(call, HELP)
 }
 
 /// MEMORY USAGE key [SAMPLES count]

@@ -14,17 +14,6 @@ use crate::keyspace::stream::node::NodeLimits;
 use crate::keyspace::{hash, sorted_set};
 use crate::storage::BODY_BYTES_MAX;
 
-/// Whether and how `maxmemory-policy` follows the use of keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UsePolicy {
-    /// Policies that look at neither.
-    Neither,
-    /// `allkeys-lru`, `volatile-lru`.
-    Recency,
-    /// `allkeys-lfu`, `volatile-lfu`.
-    Frequency,
-}
-
 /// The longest a string may become, in bytes: `proto-max-bulk-len`, as far as the file can hold it.
 pub fn string_bytes_max(call: &Call<'_>) -> u64 {
     let wanted = call.server.config.proto_max_bulk_bytes();
@@ -63,29 +52,24 @@ pub fn set_limits(server: &Server) -> set::Limits {
     }
 }
 
-/// `maxmemory-policy`, as far as it concerns the use of keys.
-pub fn use_policy(call: &Call<'_>) -> UsePolicy {
-    match call.server.config.number(Key::MaxmemoryPolicy) {
-        0 | 4 => UsePolicy::Recency,
-        1 | 5 => UsePolicy::Frequency,
-        _ => UsePolicy::Neither,
+/// `maxmemory-policy`: what keys that are given up are chosen by; None: none are given up.
+pub fn eviction_merit(server: &Server) -> Option<Merit> {
+    match server.config.number(Key::MaxmemoryPolicy) {
+        0 | 4 => Some(Merit::Recency),
+        1 | 5 => Some(Merit::Frequency),
+        2 | 6 => Some(Merit::Chance),
+        3 => Some(Merit::TimeToLive),
+        _ => None,
     }
 }
 
 /// `maxmemory-policy` and `maxmemory-samples`: which keys are given up to make room; None: none are.
 pub fn eviction_rule(server: &Server) -> Option<Rule> {
-    let policy = server.config.number(Key::MaxmemoryPolicy);
-    let merit = match policy {
-        0 | 4 => Merit::Recency,
-        1 | 5 => Merit::Frequency,
-        2 | 6 => Merit::Chance,
-        3 => Merit::TimeToLive,
-        _ => return None,
-    };
+    let merit = eviction_merit(server)?;
     let samples = server.config.number(Key::MaxmemorySamples);
     Some(Rule {
         merit,
-        only_volatile: policy < 4,
+        only_volatile: server.config.number(Key::MaxmemoryPolicy) < 4,
         samples: u64::try_from(samples).unwrap_or(1),
     })
 }
@@ -118,7 +102,11 @@ pub fn fading(server: &Server) -> Fading {
 
 /// Whether keys share small integers: not where each needs a use of its own for eviction.
 pub fn shares_integers(call: &Call<'_>) -> bool {
-    !has_maxmemory(call) || use_policy(call) == UsePolicy::Neither
+    let follows_use = matches!(
+        eviction_merit(call.server),
+        Some(Merit::Recency | Merit::Frequency)
+    );
+    !has_maxmemory(call) || !follows_use
 }
 
 /// Whether `maxmemory` is set.
