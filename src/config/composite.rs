@@ -12,21 +12,6 @@ pub struct SavePoint {
 }
 
 impl SavePoint {
-    pub const DEFAULTS: &[Self] = &[
-        Self {
-            seconds: 3600,
-            changes: 1,
-        },
-        Self {
-            seconds: 300,
-            changes: 100,
-        },
-        Self {
-            seconds: 60,
-            changes: 10_000,
-        },
-    ];
-
     /// Pairs of words; none, or one empty word, is no save point.
     pub fn parse(words: &[Vec<u8>]) -> Result<Vec<Self>, Invalid> {
         if let [only] = words

@@ -216,18 +216,11 @@ impl<'a> Stack<'a> {
             && unsafe { ffi::lua_touserdata(self.state(), index).is_null() }
     }
 
-    /// Where the value lives, for messages; None for plain values.
+    /// Where the value lives, for messages; 0 for plain values.
     pub fn address(&self, index: i32) -> usize {
         let index = self.checked(index);
         // SAFETY: the index is acceptable.
         unsafe { ffi::lua_topointer(self.state(), index) as usize }
-    }
-
-    /// The length that `#` gives, without metamethods.
-    pub fn length(&self, index: i32) -> usize {
-        let index = self.checked(index);
-        // SAFETY: the index is acceptable. A number would be converted to a string, which does not raise.
-        unsafe { ffi::lua_objlen(self.state(), index) }
     }
 
     /// Whether two values are the same object or primitively equal.

@@ -530,7 +530,7 @@ impl Execution<'_> {
                     None => unknown_command(self.words),
                 })
             }
-            Resolved::UnknownSubcommand(_) => Err(unknown_subcommand(self.words)),
+            Resolved::UnknownSubcommand => Err(unknown_subcommand(self.words)),
             Resolved::Unknown => Err(unknown_command(self.words)),
         }
     }
@@ -726,8 +726,8 @@ const SHOWN_BYTES_MAX: usize = 128;
 
 /// Appends a word as far as it is shown: to its first zero byte, at most `bytes_max`, on one line.
 fn show(line: &mut Vec<u8>, word: &[u8], bytes_max: usize) {
-    let end = memchr::memchr(0, word).unwrap_or(word.len());
-    line.extend_from_slice(&word[..end.min(bytes_max)]);
+    let word = text::until_nul(word);
+    line.extend_from_slice(&word[..word.len().min(bytes_max)]);
 }
 
 fn unknown_command(words: &[&[u8]]) -> Vec<u8> {

@@ -300,13 +300,13 @@ impl OsFile {
     }
 
     fn fill_with_zeroes(&self, offset: u64, len: u64) -> VfsResult<()> {
-        const CHUNK: usize = 1 << 20;
+        const CHUNK_BYTES: usize = 1 << 20;
         let start = offset.max(self.len()?);
         let end = offset + len;
-        let zeroes = vec![0; CHUNK];
+        let zeroes = vec![0; CHUNK_BYTES];
         let mut at = start;
         while at < end {
-            let n = (end - at).min(CHUNK as u64) as usize;
+            let n = (end - at).min(CHUNK_BYTES as u64) as usize;
             super::write_all_at(self, &zeroes[..n], at)?;
             at += n as u64;
         }

@@ -4,7 +4,7 @@ use crate::command::argument::is_word;
 use sha2::{Digest as _, Sha256};
 
 use super::rule::RuleError;
-use super::selector::{Access, Denial, Selector};
+use super::selector::{Denial, Selector};
 use crate::command::table::{self, Command};
 use crate::config::words;
 use crate::resp::text::until_nul;
@@ -171,23 +171,11 @@ impl User {
         Err(nearest)
     }
 
-    /// Whether a key may be used so, whatever the command.
-    pub fn allows_key(&self, key: &[u8], access: Access) -> bool {
-        self.selectors.iter().any(|it| it.allows_key(key, access))
-    }
-
     /// Whether any selector that allows the request allows to read every key.
     pub fn reads_every_key(&self, command: &Command, args: &[&[u8]]) -> bool {
         let keys = table::keys(command, args).unwrap_or_default();
         let mut selectors = self.selectors.iter();
         selectors.any(|it| it.reads_every_key() && it.check(command, args, &keys).is_ok())
-    }
-
-    /// Whether a subscription may go on.
-    pub fn allows_channel(&self, channel: &[u8], is_pattern: bool) -> bool {
-        self.selectors
-            .iter()
-            .any(|it| it.allows_channel(channel, is_pattern))
     }
 
     /// The words that ACL GETUSER shows as flags.

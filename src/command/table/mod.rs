@@ -60,10 +60,6 @@ pub const GROUPS: &[Rows] = &[
     scripting::ROWS,
 ];
 
-/// The groups, and the rest of groups, whose commands are unknown until they are carried out. A row whose name has a bar
-/// belongs into the container of that name.
-pub const LATER: &[Rows] = &[server::LATER];
-
 /// How many commands and subcommands there are; every [`CommandId`] is below it.
 pub const COUNT: usize = count(true);
 
@@ -181,7 +177,7 @@ pub fn subcommand(container: &Command, name: &[u8]) -> Option<&'static Command> 
 pub enum Resolved {
     Command(&'static Command),
     /// The first word is a container, the second is none of its subcommands.
-    UnknownSubcommand(&'static Command),
+    UnknownSubcommand,
     Unknown,
 }
 
@@ -198,7 +194,7 @@ fn resolve_in(args: &[&[u8]], lookup: impl Fn(&[u8]) -> Option<&'static Command>
     match args.get(1) {
         Some(name) if command.has_subcommands() => match subcommand(command, name) {
             Some(sub) => Resolved::Command(sub),
-            None => Resolved::UnknownSubcommand(command),
+            None => Resolved::UnknownSubcommand,
         },
         _ => Resolved::Command(command),
     }

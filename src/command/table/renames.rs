@@ -93,7 +93,7 @@ mod tests {
         let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
         match renames.resolve(&words) {
             Resolved::Command(command) => Some(command.name()),
-            Resolved::UnknownSubcommand(_) | Resolved::Unknown => None,
+            Resolved::UnknownSubcommand | Resolved::Unknown => None,
         }
     }
 

@@ -656,25 +656,3 @@ pub(super) const ROWS: Rows = Rows {
             .tips(&["nondeterministic_output"]),
     ],
 };
-
-/// Commands and subcommands that are unknown until they are carried out.
-pub(super) const LATER: Rows = Rows {
-    group: Group::Server,
-    rows: &[Row::new("failover", "6.2.0", -1, &[Admin, NoScript, Stale])
-        .summary("Hands the master's part over to a replica.")
-        .complexity("O(1)")
-        .args(&[
-            Arg::block(
-                "target",
-                &[
-                    Arg::string("host"),
-                    Arg::integer("port"),
-                    Arg::word("force", "FORCE").optional(),
-                ],
-            )
-            .token("TO")
-            .optional(),
-            Arg::word("abort", "ABORT").optional(),
-            Arg::integer("milliseconds").token("TIMEOUT").optional(),
-        ])],
-};

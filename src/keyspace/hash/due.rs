@@ -1,6 +1,6 @@
 //! Fields whose time has come: removed when a command meets them, and in the background.
 
-use super::{HashEditor, Limits, TIMES, is_due};
+use super::{Limits, TIMES, is_due};
 use crate::keyspace::change::{Class, Listener};
 use crate::keyspace::expiry;
 use crate::keyspace::{Keyspace, Txn};
@@ -101,13 +101,6 @@ impl Txn<'_> {
         if told && reaped.emptied {
             self.event(db, key, Class::Generic, "del");
         }
-    }
-}
-
-impl HashEditor<'_, '_, '_> {
-    /// Whether the field is there and not due.
-    pub fn has(&mut self, field: &[u8], now_ms: u64) -> Result<bool, Error> {
-        Ok(self.find(field)?.is_some_and(|found| !found.is_due(now_ms)))
     }
 }
 

@@ -89,11 +89,6 @@ impl<'a> Small<'a> {
         self.iter().find(|three| three.field.bytes == field)
     }
 
-    /// The field with this number, from 0.
-    pub fn nth(self, n: usize) -> Option<Three<'a>> {
-        self.iter().nth(n)
-    }
-
     /// The smallest expiry.
     pub fn first_expiry_ms(self) -> Option<u64> {
         self.iter().filter_map(|three| three.expires_ms).min()

@@ -89,10 +89,6 @@ impl<'k> Draft<'k> {
         }
     }
 
-    pub fn members(&self) -> &Members {
-        &self.members
-    }
-
     pub fn len(&self, keyspace: &Keyspace) -> u64 {
         self.members.len(&keyspace.engine)
     }

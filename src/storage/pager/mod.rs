@@ -197,10 +197,6 @@ impl Pager {
         &self.pins
     }
 
-    pub fn next_stamp(&self) -> Stamp {
-        self.next_stamp
-    }
-
     /// Frames in use and at most.
     pub fn frames(&self) -> (usize, usize) {
         (self.metas.len() - self.idle.len(), self.frames_max)

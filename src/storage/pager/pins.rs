@@ -71,11 +71,6 @@ impl Pins {
         self.waiting.last_key_value().map(|(stamp, _)| *stamp)
     }
 
-    /// The stamp of the oldest pin.
-    pub fn oldest(&self) -> Option<Stamp> {
-        self.waiting.first_key_value().map(|(stamp, _)| *stamp)
-    }
-
     /// Dead pages that wait, for whomever.
     pub fn waiting(&self) -> impl Iterator<Item = PagePtr> + '_ {
         self.waiting.values().flatten().copied()
