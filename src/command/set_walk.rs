@@ -10,7 +10,7 @@ use crate::keyspace::{Entry, Look};
 use crate::resp::Reply;
 
 /// A set of more members is sent from a snapshot, off the engine lock.
-pub(super) const MEMBERS_AT_ONCE: u64 = 1024;
+const MEMBERS_AT_ONCE: u64 = 1024;
 /// So is what comes behind this many bytes of a reply.
 const BYTES_AT_ONCE: usize = 64 << 10;
 /// A set that Redis does not call a hash table is listed in its order up to so many members and bytes.

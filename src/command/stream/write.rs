@@ -27,6 +27,7 @@ pub fn xadd(call: &mut Call<'_>) -> Outcome {
         return Err(errors::STREAM_ID_ZERO.into());
     }
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
+    let is_repeated = call.is_repeated();
     let added = call.keyspace.write(Plan::Simple, |txn| {
         let mut edit = edit(txn, db, key, now_ms)?;
         if words.only_existing && !edit.exists() {
@@ -45,7 +46,7 @@ pub fn xadd(call: &mut Call<'_>) -> Outcome {
             None => 0,
         };
         let left = match &words.trim {
-            Some(trim) if trim.is_approximate => Some(edge(txn, &edit, trim)?),
+            Some(trim) if is_repeated && trim.is_approximate => Some(edge(txn, &edit, trim)?),
             _ => None,
         };
         edit.finish(txn)?;
@@ -57,7 +58,7 @@ pub fn xadd(call: &mut Call<'_>) -> Outcome {
         Ok::<_, Failure>(Some((id, left)))
     })?;
     if let Some((id, trim)) = &added
-        && call.is_repeated()
+        && is_repeated
     {
         let name = id.to_string();
         let mut words = call.args.to_vec();
@@ -137,6 +138,7 @@ pub fn xtrim(call: &mut Call<'_>) -> Outcome {
     let words = TrimWords::parse(call.args, Command::Trim, limits)?;
     let trim = words.trim.ok_or(errors::STREAM_NO_STRATEGY)?;
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
+    let is_repeated = call.is_repeated();
     let mut left = None;
     let trimmed = call.keyspace.write(Plan::Simple, |txn| {
         let mut edit = edit(txn, db, key, now_ms)?;
@@ -144,7 +146,7 @@ pub fn xtrim(call: &mut Call<'_>) -> Outcome {
             return Ok(0);
         }
         let trimmed = edit.trim(txn, &trim)?;
-        if trim.is_approximate && trimmed > 0 {
+        if is_repeated && trim.is_approximate && trimmed > 0 {
             left = Some(edge(txn, &edit, &trim)?);
         }
         edit.finish(txn)?;
@@ -153,7 +155,7 @@ pub fn xtrim(call: &mut Call<'_>) -> Outcome {
         }
         Ok::<_, Failure>(trimmed)
     })?;
-    if left.is_some() && call.is_repeated() {
+    if left.is_some() {
         repeat(call, call.args.to_vec(), call.args.len(), left.as_deref());
     }
     call.out.int(trimmed as i64);
