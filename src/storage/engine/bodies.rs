@@ -22,34 +22,26 @@ impl Engine {
     ) -> Result<(), Error> {
         self.before_change(tree, (key.len() + bytes.len()) as u64)?;
         self.write_nested_of(tree)?;
-        let old = self.value_of(tree, key)?;
-        let cell = Cell::new(&old);
-        let mut value = Vec::new();
-        let slots = slots_of(&cell);
         let end = offset + bytes.len() as u64;
-        match cell.body() {
-            Body::Inline(body) => {
-                let len = end.max(body.len() as u64);
-                if self.fits_inline(key, cell.head(), slots.len(), len) {
-                    let mut body = body.to_vec();
-                    body.resize(len as usize, 0);
-                    body[offset as usize..end as usize].copy_from_slice(bytes);
-                    cell::encode(&mut value, cell.head(), None, &slots, &body);
-                } else {
-                    self.need_savepoint();
-                    let mut blob = self.make_blob(0, body)?;
-                    self.write_blob(&mut blob, offset, bytes)?;
-                    cell::encode(&mut value, cell.head(), Some(blob), &slots, &[]);
-                }
-            }
-            Body::Blob { .. } => {
-                self.need_savepoint();
-                let mut blob = cell.blob().expect("the body is a blob");
-                self.write_blob(&mut blob, offset, bytes)?;
-                cell::encode(&mut value, cell.head(), Some(blob), &slots, &[]);
-            }
+        let is_inline = self.change_inline(tree, key, |body_len| Splice {
+            at: offset.min(body_len),
+            removed: end.min(body_len).saturating_sub(offset),
+            zeroes: offset.saturating_sub(body_len),
+            bytes,
+        })?;
+        if !is_inline {
+            let old = self.value_of(tree, key)?;
+            let cell = Cell::new(&old);
+            self.need_savepoint();
+            let mut blob = match cell.body() {
+                Body::Inline(body) => self.make_blob(0, body)?,
+                Body::Blob { .. } => cell.blob().expect("the body is a blob"),
+            };
+            self.write_blob(&mut blob, offset, bytes)?;
+            let mut value = Vec::new();
+            cell::encode(&mut value, cell.head(), Some(blob), &slots_of(&cell), &[]);
+            self.replace_value(tree, key, &value)?;
         }
-        self.replace_value(tree, key, &value)?;
         self.note(tree, &Change::WriteBody { key, offset, bytes });
         Ok(())
     }
@@ -109,34 +101,34 @@ impl Engine {
     ) -> Result<(), Error> {
         self.before_change(tree, (key.len() + bytes.len()) as u64)?;
         self.write_nested_of(tree)?;
-        let old = self.value_of(tree, key)?;
-        let cell = Cell::new(&old);
-        assert!(
-            offset + removed <= cell.body_len(),
-            "the bytes to replace are in the body"
-        );
-        let slots = slots_of(&cell);
-        let mut body = Vec::new();
-        match cell.body() {
-            Body::Inline(inline) => body.extend_from_slice(inline),
-            Body::Blob { len } => {
-                self.need_savepoint();
-                let blob = cell.blob().expect("the body is a blob");
-                blob::read(&mut self.pager, &blob, 0, len, &mut body)?;
-            }
-        }
-        let (start, end) = (offset as usize, (offset + removed) as usize);
-        body.splice(start..end, bytes.iter().copied());
-        let mut value = Vec::new();
-        if self.fits_inline(key, cell.head(), slots.len(), body.len() as u64) {
-            cell::encode(&mut value, cell.head(), None, &slots, &body);
-        } else {
+        let is_inline = self.change_inline(tree, key, |_| Splice {
+            at: offset,
+            removed,
+            zeroes: 0,
+            bytes,
+        })?;
+        if !is_inline {
+            let old = self.value_of(tree, key)?;
+            let cell = Cell::new(&old);
+            let slots = slots_of(&cell);
             self.need_savepoint();
-            let blob = self.make_blob(0, &body)?;
-            cell::encode(&mut value, cell.head(), Some(blob), &slots, &[]);
+            let mut body = Vec::new();
+            match cell.blob() {
+                None => body.extend_from_slice(&old[cell.body_offset()..]),
+                Some(blob) => blob::read(&mut self.pager, &blob, 0, blob.count, &mut body)?,
+            }
+            let (start, end) = (offset as usize, (offset + removed) as usize);
+            body.splice(start..end, bytes.iter().copied());
+            let mut value = Vec::new();
+            if self.fits_inline(key, cell.head(), slots.len(), body.len() as u64) {
+                cell::encode(&mut value, cell.head(), None, &slots, &body);
+            } else {
+                let blob = self.make_blob(0, &body)?;
+                cell::encode(&mut value, cell.head(), Some(blob), &slots, &[]);
+            }
+            self.replace_value(tree, key, &value)?;
+            self.drop_all(cell.blob());
         }
-        self.replace_value(tree, key, &value)?;
-        self.drop_all(cell.blob());
         self.note(
             tree,
             &Change::SpliceBody {
@@ -148,6 +140,60 @@ impl Engine {
         );
         Ok(())
     }
+
+    /// Changes a body that stands in the page and still does so then; `splice` is told its length. False: nothing has
+    /// changed.
+    ///
+    /// # Panics
+    /// If the key is not there, or the bytes to remove are not.
+    fn change_inline<'b>(
+        &mut self,
+        tree: TreeId,
+        key: &[u8],
+        splice: impl FnOnce(u64) -> Splice<'b>,
+    ) -> Result<bool, Error> {
+        let found = self.find(tree, key)?;
+        assert!(found, "the caller has seen the key");
+        let mut value = std::mem::take(&mut self.value);
+        value.clear();
+        let old = self.value_at_finger(tree);
+        let cell = Cell::new(old);
+        let is_inline = match cell.body() {
+            Body::Blob { .. } => false,
+            Body::Inline(body) => {
+                let len = body.len() as u64;
+                let (slots, splice) = (cell.slots(), splice(len));
+                assert!(
+                    splice.at + splice.removed <= len,
+                    "the bytes to replace are in the body"
+                );
+                let len = len - splice.removed + splice.zeroes + splice.bytes.len() as u64;
+                let fits = self.fits_inline(key, cell.head(), slots, len);
+                if fits {
+                    let start = cell.body_offset() + splice.at as usize;
+                    value.extend_from_slice(&old[..start]);
+                    value.resize(start + splice.zeroes as usize, 0);
+                    value.extend_from_slice(splice.bytes);
+                    value.extend_from_slice(&old[start + splice.removed as usize..]);
+                }
+                fits
+            }
+        };
+        let done = match is_inline {
+            true => self.replace_value(tree, key, &value),
+            false => Ok(()),
+        };
+        self.value = value;
+        done.map(|()| is_inline)
+    }
+}
+
+/// What becomes of a body: `removed` bytes at `at` give way to `zeroes` zero bytes and `bytes`.
+struct Splice<'a> {
+    at: u64,
+    removed: u64,
+    zeroes: u64,
+    bytes: &'a [u8],
 }
 
 /// The trees that hang at a cell.

@@ -92,7 +92,7 @@ impl Engine {
     pub(in crate::storage) fn end_filling(&mut self, filling: Filling) -> Result<(), Error> {
         self.begin_command(OnMiss::Read);
         self.begin(Plan::Simple)?;
-        self.forget_fingers();
+        self.fingers.forget();
         self.mark_changed();
         match filling.builder.finish(&mut self.pager) {
             Ok(desc) => {

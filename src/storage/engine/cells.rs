@@ -139,7 +139,7 @@ impl Engine {
     ) -> Result<(), Error> {
         self.mark_changed();
         let mut desc = self.desc(tree);
-        let finger = &mut self.fingers[finger_of(&self.roots, &self.nested, tree)];
+        let finger = self.fingers.at_mut(finger_of(&self.roots, &self.nested, tree));
         finger.found = false;
         tree::delete_along(&mut self.pager, &mut desc, &mut finger.path, removed)?;
         finger.rest(&self.pager);
@@ -161,7 +161,9 @@ impl Engine {
         self.mark_changed();
         self.close_nested(tree, None);
         let mut desc = self.desc(tree);
-        self.fingers[finger_of(&self.roots, &self.nested, tree)].forget(desc.root);
+        self.fingers
+            .at_mut(finger_of(&self.roots, &self.nested, tree))
+            .forget(desc.root);
         let mut gone = Vec::new();
         let count = tree::delete_range(&mut self.pager, &mut desc, from, to, &mut |value| {
             gone.extend(Cell::new(value).attachments());
@@ -323,7 +325,7 @@ impl Engine {
         self.before_change(tree, 16)?;
         self.write_nested_back()?;
         self.mark_changed();
-        self.forget_fingers();
+        self.fingers.forget();
         self.close_nested(tree, None);
         let old = self.desc(tree);
         self.set_desc(tree, Desc::EMPTY_TREE);
@@ -338,7 +340,7 @@ impl Engine {
         self.before_change(first, 16)?;
         self.write_nested_back()?;
         self.mark_changed();
-        self.forget_fingers();
+        self.fingers.forget();
         self.close_nested(first, None);
         self.close_nested(second, None);
         let (x, y) = (self.desc(first), self.desc(second));
@@ -430,9 +432,13 @@ impl Engine {
         };
         let mut replaced = |old: &[u8]| gone.extend(Cell::new(old).attachments());
         let pager = &mut self.pager;
-        let finger = &mut self.fingers[finger_of(&self.roots, &self.nested, tree)];
-        let is_there = finger.is_in(pager, desc.root)
-            && (finger.key == key || finger.reach_beyond(pager, key));
+        let kind = finger_of(&self.roots, &self.nested, tree);
+        let turned = self.fingers.at(kind).key != key
+            && self.fingers.turn_to(kind, pager, desc.root, key);
+        let finger = self.fingers.at_mut(kind);
+        let is_there = turned
+            || finger.is_in(pager, desc.root)
+                && (finger.key == key || finger.reach_beyond(pager, key));
         let done = if is_there {
             let found = finger.found;
             let path = &mut finger.path;
@@ -471,7 +477,7 @@ impl Engine {
             overflow: None,
             value,
         };
-        let finger = &mut self.fingers[finger_of(&self.roots, &self.nested, tree)];
+        let finger = self.fingers.at_mut(finger_of(&self.roots, &self.nested, tree));
         let path = &mut finger.path;
         tree::insert_along(&mut self.pager, &mut desc, &entry, path, true, &mut |_| {})?;
         finger.rest(&self.pager);
@@ -507,7 +513,7 @@ impl Engine {
     fn change_value(&mut self, tree: TreeId, change: impl FnOnce(&mut [u8])) -> Result<(), Error> {
         self.mark_changed();
         let mut desc = self.desc(tree);
-        let finger = &mut self.fingers[finger_of(&self.roots, &self.nested, tree)];
+        let finger = self.fingers.at_mut(finger_of(&self.roots, &self.nested, tree));
         change(tree::value_along(
             &mut self.pager,
             &mut desc,

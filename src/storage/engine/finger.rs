@@ -21,12 +21,67 @@ pub(super) struct Finger {
     operation: u64,
     pub(super) key: Vec<u8>,
     pub(super) found: bool,
+    /// [`Pager::ways`] and [`Pager::leaf_changes`] when it was left for another.
+    ways: u64,
+    leaf_changes: u64,
 }
 
 /// Fingers for root trees: those with numbers next to each other, which are changed together, have one each.
 const ROOT_FINGERS: usize = 3;
-/// How many fingers there are. Nested trees have two, so that what keeps its elements in two orders has one in each.
-pub(super) const FINGERS: usize = ROOT_FINGERS + 2;
+/// For how many kinds of trees there are fingers. Nested trees have two, so that what keeps its elements in two orders has
+/// one in each.
+const FINGERS: usize = ROOT_FINGERS + 2;
+
+/// The fingers of each kind of tree: the one in use, and the one before, so that what goes back and forth between two keys
+/// looks each of them up once.
+#[derive(Debug, Default)]
+pub(super) struct Fingers {
+    pairs: [[Finger; 2]; FINGERS],
+    in_use: [usize; FINGERS],
+}
+
+impl Fingers {
+    /// The finger in use of this kind.
+    #[inline]
+    pub(super) fn at(&self, kind: usize) -> &Finger {
+        &self.pairs[kind][self.in_use[kind]]
+    }
+
+    #[inline]
+    pub(super) fn at_mut(&mut self, kind: usize) -> &mut Finger {
+        &mut self.pairs[kind][self.in_use[kind]]
+    }
+
+    /// Leaves the finger in use where it is, and takes the other.
+    #[inline]
+    pub(super) fn turn(&mut self, kind: usize, pager: &Pager) {
+        self.at_mut(kind).leave(pager);
+        self.in_use[kind] ^= 1;
+    }
+
+    /// Takes the other finger, if it was left where `key` is or would be in the tree with this root.
+    #[inline]
+    pub(super) fn turn_to(
+        &mut self,
+        kind: usize,
+        pager: &mut Pager,
+        root: PagePtr,
+        key: &[u8],
+    ) -> bool {
+        let other = &mut self.pairs[kind][self.in_use[kind] ^ 1];
+        let is_there = other.key == key && other.is_back(pager, root);
+        if is_there {
+            self.turn(kind, pager);
+        }
+        is_there
+    }
+
+    pub(super) fn forget(&mut self) {
+        for finger in self.pairs.as_flattened_mut() {
+            finger.path.clear();
+        }
+    }
+}
 
 /// Which of the fingers is for this tree.
 #[inline]
@@ -58,6 +113,32 @@ impl Finger {
     #[inline]
     pub(super) fn is_at(&mut self, pager: &mut Pager, root: PagePtr, key: &[u8]) -> bool {
         self.key == key && self.is_in(pager, root)
+    }
+
+    /// Another finger is going to be used, and may change the tree.
+    fn leave(&mut self, pager: &Pager) {
+        if self.moves != pager.moves() {
+            self.path.clear();
+        }
+        self.ways = pager.ways();
+        self.leaf_changes = pager.leaf_changes();
+    }
+
+    /// Whether it is still in the tree with this root after it was left. Its place in the leaf is looked up again if need be.
+    fn is_back(&mut self, pager: &mut Pager, root: PagePtr) -> bool {
+        if self.ways != pager.ways() || !self.is_in(pager, root) {
+            return false;
+        }
+        if self.leaf_changes != pager.leaf_changes() {
+            let key = std::mem::take(&mut self.key);
+            let found = self.look_again(pager, &key);
+            self.key = key;
+            match found {
+                Ok(found) => self.found = found,
+                Err(_) => return false,
+            }
+        }
+        true
     }
 
     /// It is at the end of its path, which the running operation has found or has changed along.

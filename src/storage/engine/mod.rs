@@ -24,7 +24,7 @@ pub(in crate::storage) use self::bulk::Filling;
 pub(in crate::storage) use self::cells::fits_inline;
 use smallvec::SmallVec;
 
-use self::finger::{FINGERS, Finger, LookAhead, finger_of};
+use self::finger::{Fingers, LookAhead, finger_of};
 pub(super) use self::freeze::{DROPPED_KEY, ROOT_KEY};
 pub use self::freeze::{Frozen, FrozenRoots};
 use super::Error;
@@ -71,7 +71,6 @@ struct Root {
 /// What a rollback puts back.
 #[derive(Debug)]
 struct Savepoint {
-    stamp: Stamp,
     roots: Vec<Root>,
     dropped: usize,
     burdens: usize,
@@ -128,13 +127,14 @@ pub struct Engine {
     /// Something was changed that is neither in the log nor frozen for a checkpoint.
     has_unlogged: bool,
     txn: Option<Txn>,
-    /// Memory for the record of the next transaction.
+    /// Memory for the record of the next transaction, and for the roots of its savepoint.
     record: Vec<u8>,
+    saved_roots: Vec<Root>,
     registry: crate::sync::Arc<Registry>,
     /// When each snapshot that is held was taken, in monotonic microseconds.
     snapshots_since_us: BTreeMap<Stamp, u64>,
     value: Vec<u8>,
-    fingers: [Finger; FINGERS],
+    fingers: Fingers,
     ahead: LookAhead,
     planted: Planted,
     /// The last transaction replayed, while there is no log.
@@ -167,10 +167,11 @@ impl Engine {
             has_unlogged: false,
             txn: None,
             record: Vec::new(),
+            saved_roots: Vec::new(),
             registry: crate::sync::Arc::new(Registry::new()),
             snapshots_since_us: BTreeMap::new(),
             value: Vec::new(),
-            fingers: Default::default(),
+            fingers: Fingers::default(),
             ahead: LookAhead::default(),
             planted,
             replayed: Lsn(0),
@@ -343,10 +344,11 @@ impl Engine {
     }
 
     fn take_savepoint(&mut self) {
-        let stamp = self.pager.begin_savepoint();
+        self.pager.begin_savepoint();
+        let mut roots = std::mem::take(&mut self.saved_roots);
+        roots.clone_from(&self.roots);
         let saved = Savepoint {
-            stamp,
-            roots: self.roots.clone(),
+            roots,
             dropped: self.dropped.len(),
             burdens: self.burdens.len(),
         };
@@ -381,7 +383,8 @@ impl Engine {
         let txn = self.txn.take().expect("a transaction is running");
         self.pager.set_urgent(txn.was_urgent);
         if let Some(saved) = txn.savepoint {
-            self.pager.keep_savepoint(saved.stamp);
+            self.pager.keep_savepoint();
+            self.saved_roots = saved.roots;
         }
         self.has_unlogged |= txn.has_changed && !self.is_logging;
         let lsn = match &self.log {
@@ -407,7 +410,9 @@ impl Engine {
         self.pager.set_urgent(txn.was_urgent);
         self.nested.clear();
         let was_dirty = std::mem::take(&mut self.has_dirty_nested);
-        self.forget_fingers();
+        if txn.has_changed {
+            self.fingers.forget();
+        }
         match txn.savepoint {
             Some(saved) => {
                 // Roots that were first used meanwhile keep their handles and are empty.
@@ -424,7 +429,8 @@ impl Engine {
                 }
                 self.dropped.truncate(saved.dropped);
                 self.burdens.truncate(saved.burdens);
-                self.pager.roll_back(saved.stamp);
+                self.pager.roll_back();
+                self.saved_roots = saved.roots;
             }
             None if txn.has_changed => {
                 self.pager.poison();
@@ -578,20 +584,21 @@ impl Engine {
         Ok(())
     }
 
-    fn forget_fingers(&mut self) {
-        for finger in &mut self.fingers {
-            finger.path.clear();
-        }
-    }
-
     /// Puts the finger of its kind of tree where `key` is or would be; whether it is there.
     #[inline]
     fn find(&mut self, tree: TreeId, key: &[u8]) -> Result<bool, Error> {
         let desc = self.desc(tree);
-        let finger = &mut self.fingers[finger_of(&self.roots, &self.nested, tree)];
-        if finger.is_at(&mut self.pager, desc.root, key) {
-            return Ok(finger.found);
+        let kind = finger_of(&self.roots, &self.nested, tree);
+        let fingers = &mut self.fingers;
+        let is_there = fingers
+            .at_mut(kind)
+            .is_at(&mut self.pager, desc.root, key)
+            || fingers.turn_to(kind, &mut self.pager, desc.root, key);
+        if is_there {
+            return Ok(fingers.at(kind).found);
         }
+        fingers.turn(kind, &self.pager);
+        let finger = fingers.at_mut(kind);
         finger.path.clear();
         let is_as_found = self.ahead.leaf_changes == self.pager.leaf_changes();
         let found = match self.ahead.take(desc.root, &self.pager, key) {
@@ -621,7 +628,7 @@ impl Engine {
     /// The value under the finger, which has found it.
     #[inline]
     fn value_at_finger(&self, tree: TreeId) -> &[u8] {
-        let finger = &self.fingers[finger_of(&self.roots, &self.nested, tree)];
+        let finger = self.fingers.at(finger_of(&self.roots, &self.nested, tree));
         let leaf = finger.path.last().expect("a path ends in a leaf");
         Node::new(self.pager.bytes(leaf.slot)).value(leaf.index)
     }
@@ -810,7 +817,7 @@ impl Read for Engine {
         key_out: &mut Vec<u8>,
     ) -> Result<Option<Cell<'_>>, Error> {
         let desc = self.desc(tree);
-        let finger = &mut self.fingers[finger_of(&self.roots, &self.nested, tree)];
+        let finger = self.fingers.at_mut(finger_of(&self.roots, &self.nested, tree));
         let is_there = match from {
             Seek::First | Seek::Last => {
                 finger.is_in(&mut self.pager, desc.root)

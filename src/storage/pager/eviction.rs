@@ -154,9 +154,10 @@ impl Pager {
 
     /// Looks at a frame that was taken from its queue: evicts its page, or puts it back.
     fn try_evict(&mut self, frame: FrameNo, queue: Queue) -> Result<bool, Error> {
+        let has_image = self.has_image(frame);
         let meta = &mut self.metas[frame.0 as usize];
         let used = self.uses[frame.0 as usize];
-        let in_use = used == self.operation as u32 && !meta.ptr.is_null();
+        let in_use = has_image || used == self.operation as u32 && !meta.ptr.is_null();
         if in_use || std::mem::replace(&mut meta.seen_use, used) != used {
             self.queues.push_old(&mut self.metas, frame);
             return Ok(false);

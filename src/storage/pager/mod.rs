@@ -10,7 +10,8 @@
 //!                                        written out
 //! ```
 //!
-//! * *private dirty*: born after the newest pin and never written. The only state in which bytes change.
+//! * *private dirty*: born after the newest pin and never written. The only state in which bytes change. Behind a savepoint
+//!   an image of them is kept first (`undo.rs`).
 //! * *frozen*: some pin reaches it, or it has been written. A change makes a copy under a new number and stamp.
 //!
 //! Only the holder of the engine lock has the [`Pager`]. Other threads copy frozen pages through [`PageSource`].
@@ -20,11 +21,13 @@ mod pins;
 mod pool;
 mod source;
 mod space;
+mod undo;
 
 use std::collections::BTreeMap;
 
 use self::eviction::Queues;
 use self::pins::Pins;
+use self::undo::Undo;
 pub use self::pool::{FrameNo, Pool, PoolShape, prefetch, scattered_memory};
 pub use self::source::{Corruption, PageSource, check_inside};
 pub use self::space::Space;
@@ -61,6 +64,8 @@ struct Meta {
     is_dirty: bool,
     /// Written out since birth: frozen whatever the pins say.
     was_written: bool,
+    /// The page's birth, or the savepoint since which it has an image.
+    private_since: Stamp,
     /// The entry of `Pager::uses` when the frame was last looked at for eviction.
     seen_use: u32,
     queue: eviction::Queue,
@@ -106,10 +111,11 @@ pub struct Pager {
     pins: Pins,
     /// The stamp of the next birth.
     next_stamp: Stamp,
-    /// Pages born before this are frozen.
+    /// Pages born before this are reached by a pin.
+    pinned_before: Stamp,
+    /// Pages that are private since before this are frozen: by a pin, or by the savepoint.
     frozen_before: Stamp,
-    /// Births since the savepoint of the running transaction, if it has one.
-    births: Option<Vec<PagePtr>>,
+    undo: Undo,
     /// The number of the running operation.
     operation: u64,
     /// Changes whenever a frame gets another page: see [`Pager::moves`].
@@ -156,8 +162,9 @@ impl Pager {
             space,
             pins: Pins::default(),
             next_stamp,
+            pinned_before: Stamp(0),
             frozen_before: Stamp(0),
-            births: None,
+            undo: Undo::default(),
             operation: 1,
             moves: 0,
             branch_changes: 0,
@@ -456,7 +463,7 @@ impl Pager {
     #[inline]
     pub fn is_private(&self, frame: FrameNo) -> bool {
         let meta = &self.metas[frame.0 as usize];
-        !meta.was_written && meta.ptr.stamp >= self.frozen_before
+        !meta.was_written && meta.private_since >= self.frozen_before
     }
 
     /// Makes sure that `pages` pages can be born without asking the file system, now.
@@ -578,9 +585,7 @@ impl Pager {
         };
         self.next_stamp.0 += 1;
         self.stats.births += 1;
-        if let Some(births) = &mut self.births {
-            births.push(ptr);
-        }
+        self.undo.note_birth(ptr);
         Ok(ptr)
     }
 
@@ -590,6 +595,7 @@ impl Pager {
         self.metas[frame.0 as usize] = Meta {
             ptr,
             is_dirty: true,
+            private_since: ptr.stamp,
             seen_use: (self.operation as u32).wrapping_sub(1),
             ..Meta::default()
         };
@@ -610,10 +616,16 @@ impl Pager {
         });
     }
 
+    /// Makes the page in `frame` changeable where it is. False, and nothing is changed: it must become another page.
+    #[inline]
+    pub fn own_in_place(&mut self, frame: FrameNo) -> bool {
+        self.is_private(frame) || self.keep_image(frame)
+    }
+
     /// Makes the page in `frame` changeable: itself if it is private, otherwise a copy under a new number.
     /// The caller puts the new pointer where the old one stood. The old page dies.
     pub fn own(&mut self, frame: FrameNo) -> Result<FrameNo, Error> {
-        if self.is_private(frame) {
+        if self.own_in_place(frame) {
             return Ok(frame);
         }
         self.stats.copies_on_write += 1;
@@ -666,13 +678,14 @@ impl Pager {
 
     fn unbear(&mut self, ptr: PagePtr) {
         self.space.release(ptr.page);
-        if let Some(births) = &mut self.births {
-            assert_eq!(births.pop(), Some(ptr), "the last birth is taken back");
-        }
+        self.undo.forget_birth(ptr);
     }
 
     /// A page that no live tree reaches any more.
     pub fn bury(&mut self, ptr: PagePtr) {
+        if self.undo.keep_dead(ptr) {
+            return;
+        }
         let early = self.planted.has(Bug::M10ReuseTooEarly);
         if early || !self.pins.bury(ptr) {
             self.free(ptr);
@@ -709,18 +722,27 @@ impl Pager {
 
     /// Freezes every page: the trees as they are now stay readable until [`Pager::release`].
     pub fn freeze(&mut self) -> Stamp {
+        assert!(
+            self.undo.since().is_none(),
+            "what can still be undone is not frozen"
+        );
         let stamp = self.next_stamp;
         self.next_stamp.0 += 1;
         self.pins.hold(stamp);
-        self.frozen_before = stamp;
+        self.set_pinned_before(stamp);
         stamp
+    }
+
+    fn set_pinned_before(&mut self, stamp: Stamp) {
+        self.pinned_before = stamp;
+        self.frozen_before = self.undo.since().unwrap_or(stamp);
     }
 
     /// A planted bug: [`Pager::freeze`] that lets what is not frozen yet be changed in place.
     pub fn pin_unfrozen(&mut self) -> Stamp {
-        let before = self.frozen_before;
+        let before = self.pinned_before;
         let stamp = self.freeze();
-        self.frozen_before = before;
+        self.set_pinned_before(before);
         stamp
     }
 
@@ -746,36 +768,7 @@ impl Pager {
         for ptr in freed {
             self.free(ptr);
         }
-        self.frozen_before = self.pins.newest().unwrap_or_default();
-    }
-
-    /// Begins to remember births, so that [`Pager::roll_back`] can undo everything since. The trees are frozen.
-    pub fn begin_savepoint(&mut self) -> Stamp {
-        assert!(self.births.is_none(), "savepoints do not nest");
-        self.births = Some(Vec::new());
-        self.freeze()
-    }
-
-    /// Keeps what happened since the savepoint.
-    pub fn keep_savepoint(&mut self, stamp: Stamp) {
-        self.births = None;
-        self.release(stamp);
-    }
-
-    /// Undoes every birth and death since the savepoint. The caller puts the old roots back.
-    pub fn roll_back(&mut self, stamp: Stamp) {
-        let mut births = self.births.take().expect("there is a savepoint");
-        self.pins.revert(stamp);
-        self.frozen_before = self.pins.newest().unwrap_or_default();
-        births.sort_unstable();
-        // A page number may have been born, freed and born again: only its last life counts.
-        births.reverse();
-        births.dedup_by_key(|ptr| ptr.page);
-        for ptr in births {
-            if !self.space.is_free(ptr.page) {
-                self.free(ptr);
-            }
-        }
+        self.set_pinned_before(self.pins.newest().unwrap_or_default());
     }
 
     /// Takes the list of dirty pages for a checkpoint that has just frozen them.

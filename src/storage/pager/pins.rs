@@ -1,4 +1,4 @@
-//! Who still needs a page that the live trees have let go: checkpoints, snapshots, savepoints.
+//! Who still needs a page that the live trees have let go: checkpoints and snapshots.
 //!
 //! Each of them is a *pin* at a stamp: it reaches only pages born before it. A page that dies is kept by the
 //! newest pin that reaches it; when that pin goes, the page passes to the next older pin that reaches it, or is free.
@@ -43,16 +43,6 @@ impl Pins {
                 free(page);
             }
         }
-    }
-
-    /// Drops the newest pin and forgets the pages that wait for it: they have come back to life.
-    pub fn revert(&mut self, stamp: Stamp) {
-        assert_eq!(
-            self.newest(),
-            Some(stamp),
-            "only the newest pin is reverted to"
-        );
-        self.waiting.remove(&stamp);
     }
 
     /// A page has died. False: no pin reaches it, and it is free at once.

@@ -80,7 +80,7 @@ fn rolling_back_restores_the_free_pages_exactly() {
     let kept = pager.ptr(frame);
     pager.reserve(200).expect("there is room");
     let before = pager.space().extents();
-    let savepoint = pager.begin_savepoint();
+    pager.begin_savepoint();
     for i in 0..40 {
         pager.pass_on();
         let frame = pager.birth(Kind::BlobLeaf, 0).expect("there is room");
@@ -92,9 +92,63 @@ fn rolling_back_restores_the_free_pages_exactly() {
     }
     let frame = pager.fetch(kept).expect("readable");
     pager.own(frame).expect("there is room");
-    pager.roll_back(savepoint);
+    pager.roll_back();
     assert_eq!(pager.space().extents(), before);
     assert_eq!(byte(&mut pager, kept), 1);
+}
+
+#[test]
+fn a_page_that_only_the_savepoint_freezes_keeps_its_number_and_gets_its_bytes_back() {
+    let mut pager = pager(512, 64);
+    let mut ptrs = Vec::new();
+    for i in 0..30 {
+        let frame = pager.birth(Kind::BlobLeaf, 0).expect("there is room");
+        fill(&mut pager, frame, i);
+        ptrs.push(pager.ptr(frame));
+    }
+    for is_kept in [false, true] {
+        let before = pager.space().extents();
+        pager.begin_savepoint();
+        for ptr in &ptrs {
+            let frame = pager.fetch(*ptr).expect("readable");
+            assert!(!pager.is_private(frame));
+            let own = pager.own(frame).expect("there is room");
+            fill(&mut pager, own, 100);
+            pager.own(own).expect("there is room");
+            fill(&mut pager, own, 101);
+        }
+        let stays = |pager: &mut Pager, ptr: &&PagePtr| byte(pager, **ptr) == 101;
+        let in_place = ptrs.iter().filter(|ptr| stays(&mut pager, ptr)).count();
+        assert_eq!(in_place, 16, "a quarter of the pool has images");
+        if !is_kept {
+            // Whatever leaves memory meanwhile, they do not.
+            pager.bury(ptrs[0]);
+            for _ in 0..500 {
+                pager.pass_on();
+                let frame = pager.birth(Kind::BlobLeaf, 0).expect("there is room");
+                let ptr = pager.ptr(frame);
+                pager.bury(ptr);
+            }
+            assert!(ptrs[..16].iter().all(|ptr| pager.is_cached(*ptr)));
+            pager.roll_back();
+            assert_eq!(pager.space().extents(), before);
+            for (i, ptr) in ptrs.iter().enumerate() {
+                assert_eq!(byte(&mut pager, *ptr), i as u8);
+            }
+        } else {
+            pager.bury(ptrs[0]);
+            pager.keep_savepoint();
+            assert!(!pager.is_cached(ptrs[0]), "what died is gone now");
+            assert!(ptrs[1..16].iter().all(|ptr| byte(&mut pager, *ptr) == 101));
+        }
+    }
+    let pin = pager.freeze();
+    let frame = pager.fetch(ptrs[1]).expect("readable");
+    assert!(!pager.is_private(frame), "an image is no way around a pin");
+    pager.begin_savepoint();
+    assert_ne!(pager.own(frame).expect("there is room"), frame);
+    pager.keep_savepoint();
+    pager.release(pin);
 }
 
 #[test]

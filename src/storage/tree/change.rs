@@ -99,14 +99,15 @@ fn put_along(
 ) -> Result<bool, Error> {
     let inline = entry.inline(pager);
     pager.reserve(pages_needed(desc.height))?;
-    own_path(pager, desc, path)?;
-    let leaf = *path.last().expect("a path ends in a leaf");
     if found {
+        own_leaf(pager, desc, path)?;
+        let leaf = *path.last().expect("a path ends in a leaf");
         let old = Node::new(pager.bytes(leaf.slot)).value(leaf.index);
         let old_bytes = Cell::new(old).data_bytes();
         replaced(old);
         let page = pager.values_mut(leaf.slot);
         if !node::set_value(page, leaf.index, entry.value) {
+            own_path(pager, desc, path)?;
             let what = Insertion::Replace {
                 index: leaf.index,
                 value: entry.value,
@@ -121,6 +122,8 @@ fn put_along(
             .saturating_sub(old_bytes);
         return Ok(false);
     }
+    own_path(pager, desc, path)?;
+    let leaf = *path.last().expect("a path ends in a leaf");
     let page = pager.bytes_mut(leaf.slot);
     let fits = match inline.strip_prefix(Node::new(page).prefix()) {
         Some(suffix) => node::insert(page, leaf.index, suffix, entry.overflow, entry.value),
@@ -152,7 +155,7 @@ pub fn value_along<'a>(
     path: &mut Path<FrameNo>,
 ) -> Result<&'a mut [u8], Error> {
     pager.reserve(pages_needed(desc.height))?;
-    own_path(pager, desc, path)?;
+    own_leaf(pager, desc, path)?;
     let leaf = *path.last().expect("a path ends in a leaf");
     Ok(node::value_mut(pager.values_mut(leaf.slot), leaf.index))
 }
@@ -201,6 +204,15 @@ pub(super) fn own_path(
         path[level].ptr = ptr;
     }
     Ok(())
+}
+
+/// Makes the leaf at the end of a path changeable; those above it, only if it becomes another page.
+fn own_leaf(pager: &mut Pager, desc: &mut Desc, path: &mut Path<FrameNo>) -> Result<(), Error> {
+    let leaf = path.last().expect("a path ends in a leaf");
+    match pager.own_in_place(leaf.slot) {
+        true => Ok(()),
+        false => own_path(pager, desc, path),
+    }
 }
 
 pub(super) fn set_child_ptr(
