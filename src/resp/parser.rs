@@ -370,6 +370,8 @@ pub struct Guess {
     pub key: Range<usize>,
     /// An element of the set, hash or sorted set at the key; empty where no such command is plain to see.
     pub element: Range<usize>,
+    /// The second key, of commands that change two; empty where there is none.
+    pub other_key: Range<usize>,
     /// The last member of the sorted set at the key is popped, or the first; None: neither.
     pub pops_last: Option<bool>,
 }
@@ -406,12 +408,13 @@ pub fn guess_one(input: &[u8], at: usize) -> Option<(Guess, usize)> {
             last = start..start + len;
         }
     }
-    // SADD and HSET name it behind the key, ZADD at the end.
     let name = input.get(name)?;
-    let element = match name.first()? | 0x20 {
-        b's' | b'h' => third,
-        b'z' => last,
-        _ => nowhere,
+    // SADD and HSET name it behind the key, ZADD at the end.
+    let (element, other_key) = match name.first()? | 0x20 {
+        _ if changes_two_keys(name) => (nowhere, third),
+        b's' | b'h' => (third, nowhere),
+        b'z' => (last, nowhere),
+        _ => (nowhere.clone(), nowhere),
     };
     let pops_last = match count {
         2 if name.eq_ignore_ascii_case(b"zpopmin") => Some(false),
@@ -421,9 +424,25 @@ pub fn guess_one(input: &[u8], at: usize) -> Option<(Guess, usize)> {
     let guess = Guess {
         key,
         element,
+        other_key,
         pops_last,
     };
     (at <= input.len()).then_some((guess, at))
+}
+
+/// Whether a command of this name changes the keys that are its second and third words.
+#[inline]
+fn changes_two_keys(name: &[u8]) -> bool {
+    let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+    match name.len() {
+        4 => is(b"COPY"),
+        5 => is(b"LMOVE") || is(b"SMOVE"),
+        6 => is(b"BLMOVE") || is(b"RENAME"),
+        8 => is(b"RENAMENX"),
+        9 => is(b"RPOPLPUSH"),
+        10 => is(b"BRPOPLPUSH"),
+        _ => false,
+    }
 }
 
 /// A line of `mark` and a number of one to three digits: the number, and where the next line begins. None for
@@ -512,7 +531,7 @@ mod tests {
 
     #[test]
     fn what_requests_ask_for_is_guessed_as_far_as_it_is_plain() {
-        let requests: [(&[&str], &str, &str); 9] = [
+        let requests: [(&[&str], &str, &str); 10] = [
             (&["GET", "k"], "k", ""),
             (&["SADD", "s", "member"], "s", "member"),
             (&["hset", "h", "field", "value"], "h", "field"),
@@ -522,6 +541,7 @@ mod tests {
             (&["ZPOPMIN", "z"], "z", ""),
             (&["zpopmax", "z"], "z", ""),
             (&["ZPOPMIN", "z", "2"], "z", "2"),
+            (&["SMOVE", "s", "t", "member"], "s", ""),
         ];
         let mut input = Vec::new();
         for (words, _, _) in requests {
@@ -532,7 +552,7 @@ mod tests {
         }
         input.extend(b"*2\r\n$3\r\nGET\r\n$5\r\nhal");
         let mut guesses = Vec::new();
-        guess(&input, 0, 10, &mut guesses);
+        guess(&input, 0, 20, &mut guesses);
         let text = |span: &Range<usize>| String::from_utf8_lossy(&input[span.clone()]).into_owned();
         let guessed: Vec<_> = guesses
             .iter()
@@ -542,6 +562,8 @@ mod tests {
         assert_eq!(guessed, expected, "and not of the half one");
         let popped: Vec<_> = guesses.iter().filter_map(|one| one.pops_last).collect();
         assert_eq!(popped, [false, true]);
+        let others: Vec<_> = guesses.iter().map(|one| text(&one.other_key)).collect();
+        assert_eq!(others.join(""), "t", "of the last");
     }
 
     #[test]

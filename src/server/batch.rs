@@ -24,7 +24,7 @@ use super::durability::SyncPolicy;
 use super::flush::Flush;
 use super::spin::SpinWait;
 use crate::keyspace::Keyspace;
-use crate::session::{Session, Step, TOGETHER_MAX, look_ahead_together};
+use crate::session::{Session, Step, look_ahead_together};
 
 /// How long a thread waits for the engine before it looks whether a script is late.
 pub(super) const ENGINE_WAIT: Duration = Duration::from_millis(10);
@@ -222,11 +222,14 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Looks up together what the next sessions ask for, where they are several.
-    fn look_ahead(&mut self, batch: &[Queued]) {
-        if let (Self::Whole(keyspace), [_, _, ..]) = (self, batch) {
-            let sessions = batch.iter().filter_map(|queued| queued.session.as_deref());
-            look_ahead_together(keyspace, sessions);
+    /// Looks up together what the next sessions ask for, where they are several. Returns for how many.
+    fn look_ahead(&mut self, batch: &[Queued]) -> usize {
+        match (self, batch) {
+            (Self::Whole(keyspace), [_, _, ..]) => {
+                let sessions = batch.iter().filter_map(|queued| queued.session.as_deref());
+                look_ahead_together(keyspace, sessions)
+            }
+            _ => batch.len(),
         }
     }
 
@@ -259,6 +262,7 @@ fn execute(shared: &Shared, batch: &mut [Queued]) -> (usize, u64) {
     let (mut lsn, mut reply_bytes, mut executed) = (0, 0, 0);
     let mut engine = Engine::of(shared);
     let mut since_us = clock.mono_us();
+    let mut looked = 0;
     for at in 0..batch.len() {
         if reply_bytes >= REPLY_BYTES_PER_BATCH {
             break;
@@ -269,8 +273,8 @@ fn execute(shared: &Shared, batch: &mut [Queued]) -> (usize, u64) {
             engine = Engine::of(shared);
             since_us = clock.mono_us();
         }
-        if at % TOGETHER_MAX == 0 {
-            engine.look_ahead(&batch[at..]);
+        if at == looked {
+            looked += engine.look_ahead(&batch[at..]);
         }
         let (seen_lsn, bytes) = batch[at].execute(&mut engine, shared);
         lsn = lsn.max(seen_lsn);

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::Session;
 use crate::keyspace::Keyspace;
 use crate::resp::parser::{Guess, guess_one};
-pub use crate::storage::TOGETHER_MAX;
+use crate::storage::TOGETHER_MAX;
 
 /// What one request probably asks for.
 #[derive(Clone, Copy)]
@@ -18,6 +18,8 @@ struct Wish<'a> {
     key: &'a [u8],
     /// An element of the set, hash or sorted set at the key, or empty.
     element: &'a [u8],
+    /// A second key, or empty.
+    other_key: &'a [u8],
     /// The last member of the sorted set at the key is popped, or the first; None: neither.
     pops_last: Option<bool>,
 }
@@ -30,14 +32,15 @@ impl<'a> Wish<'a> {
         Some(Self {
             key: word(&guess.key)?,
             element: word(&guess.element)?,
+            other_key: word(&guess.other_key)?,
             pops_last: guess.pops_last,
         })
     }
 }
 
 impl Session {
-    /// Looks up what the requests of this hold ask for, from number `number` on.
-    pub(super) fn look_ahead(&self, keyspace: &mut Keyspace, number: usize) {
+    /// Looks up what the requests of this hold ask for, from number `number` on. Returns for how many of them, at least 1.
+    pub(super) fn look_ahead(&self, keyspace: &mut Keyspace, number: usize) -> usize {
         let guesses = self.ahead.get(number..).unwrap_or_default();
         let guesses = &guesses[..guesses.len().min(TOGETHER_MAX)];
         let (input, _) = self.input.whole();
@@ -45,7 +48,7 @@ impl Session {
             .iter()
             .filter_map(|guess| Wish::of(guess, input))
             .collect();
-        look_up(keyspace, self.client.db, &wishes);
+        look_up(keyspace, self.client.db, &wishes)
     }
 
     /// What the requests from number `number` on ask for is to be read with the pages that the first of them has missed.
@@ -66,39 +69,54 @@ impl Session {
     }
 }
 
-/// Looks up what the first [`TOGETHER_MAX`] of the sessions that are carried out next ask for, as far as it is in the database
-/// of the first of them.
+/// Looks up what the first of the sessions that are carried out next ask for, as far as it is in the database of the first of
+/// them. Returns for how many, at least 1.
 pub fn look_ahead_together<'s>(
     keyspace: &mut Keyspace,
     sessions: impl Iterator<Item = &'s Session>,
-) {
+) -> usize {
     let mut db = None;
     let wishes: Wishes<'_> = sessions
         .take(TOGETHER_MAX)
         .filter(|session| *db.get_or_insert(session.client.db) == session.client.db)
         .filter_map(Session::only_wish)
         .collect();
-    look_up(keyspace, db.unwrap_or_default(), &wishes);
+    look_up(keyspace, db.unwrap_or_default(), &wishes)
 }
 
-/// Looks up keys, or the elements of one key, named or at an end.
-fn look_up(keyspace: &mut Keyspace, db: u32, wishes: &[Wish<'_>]) {
+/// Looks up keys, or the elements of one key, named or at an end. Returns for how many requests that serves.
+fn look_up(keyspace: &mut Keyspace, db: u32, wishes: &[Wish<'_>]) -> usize {
     let [first, others @ ..] = wishes else {
-        return;
+        return TOGETHER_MAX;
     };
-    if others.is_empty() {
-        return;
+    let mut keys = SmallVec::<[&[u8]; TOGETHER_MAX]>::new();
+    let mut seen_to = 0;
+    for wish in wishes {
+        let wished = [wish.key, wish.other_key];
+        let wished = &wished[..1 + usize::from(!wish.other_key.is_empty())];
+        if keys.len() + wished.len() > TOGETHER_MAX {
+            break;
+        }
+        keys.extend_from_slice(wished);
+        seen_to += 1;
     }
-    let words = |word: for<'w> fn(&Wish<'w>) -> &'w [u8]| -> SmallVec<[&[u8]; TOGETHER_MAX]> {
-        wishes.iter().map(word).collect()
-    };
-    if others.iter().any(|wish| wish.key != first.key) {
-        keyspace.look_ahead(db, &words(|wish| wish.key));
+    if keys.len() < 2 {
+        return TOGETHER_MAX;
+    }
+    let (first_key, other_keys) = (keys[0], &keys[1..]);
+    if other_keys.iter().any(|key| *key != first_key) {
+        keyspace.look_ahead(db, &keys);
     } else if wishes.iter().all(|wish| !wish.element.is_empty()) {
-        keyspace.look_ahead_in(db, first.key, &words(|wish| wish.element));
+        let elements: SmallVec<[&[u8]; TOGETHER_MAX]> =
+            wishes.iter().map(|wish| wish.element).collect();
+        keyspace.look_ahead_in(db, first_key, &elements);
     } else if let Some(is_last) = first.pops_last
         && others.iter().all(|wish| wish.pops_last == first.pops_last)
     {
-        keyspace.look_ahead_at_end(db, first.key, is_last, wishes.len());
+        keyspace.look_ahead_at_end(db, first_key, is_last, wishes.len());
+    }
+    match seen_to == wishes.len() {
+        true => TOGETHER_MAX,
+        false => seen_to,
     }
 }

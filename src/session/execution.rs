@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use super::ahead::TOGETHER_MAX;
 use super::{Session, Step, Store};
 use crate::command::acl::{self, log::Context};
 use crate::command::argument::is_word;
@@ -178,9 +177,10 @@ impl Session {
     }
 
     fn run(&mut self, keyspace: &mut Keyspace, hold: &mut Hold<'_>) -> Step {
+        let mut looked = 0;
         for number in 0..COMMANDS_PER_HOLD {
-            if number % TOGETHER_MAX == 0 {
-                self.look_ahead(keyspace, number);
+            if number == looked {
+                looked += self.look_ahead(keyspace, number);
             }
             match self.next_request(hold.server) {
                 Ok(true) => {}

@@ -17,7 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-pub use ahead::{TOGETHER_MAX, look_ahead_together};
+pub use ahead::look_ahead_together;
 pub use input::{Input, READ_BYTES};
 pub use store::{Fetch, OwnEngine, Store};
 

@@ -129,9 +129,12 @@ impl World {
         self.ask(session, bytes)
     }
 
-    /// A set with a tree of its own, and a pool that is full of pages which are not written, those of the set among them. So a
-    /// change of the set is complete only when a page has been written.
-    fn with_full_pool(vfs: &MemVfs, bindings: &'static Bindings) -> (Self, Session) {
+    /// A set with a tree of its own, and a pool that is full of pages which are not written and which a snapshot reaches, those
+    /// of the set among them. So a change of the set is complete only when a page has been written.
+    fn with_full_pool(
+        vfs: &MemVfs,
+        bindings: &'static Bindings,
+    ) -> (Self, Session, storage::Snapshot) {
         let options = storage::OpenOptions {
             page_bytes: 512,
             cache_bytes: 64 * 512,
@@ -148,7 +151,8 @@ impl World {
             assert_eq!(ask(&format!("SET other{n} {value}\r\n")), "+OK\r\n");
         }
         assert_eq!(ask("SADD set m0\r\n"), ":1\r\n");
-        (world, session)
+        let snapshot = world.keyspace.engine.snapshot();
+        (world, session, snapshot)
     }
 
     /// The set of [`Self::with_full_pool`] has its members and no `new` one.

@@ -244,14 +244,11 @@ fn write_below(
     if height == 0 {
         return write_leaf(pager, ptr, offset, bytes);
     }
-    let frame = if ptr.is_null() {
-        pager.birth(Kind::BlobBranch, height)?
-    } else {
-        let found = fetch(pager, ptr, height)?;
-        pager.own(found)?
-    };
-    // The node's number is fixed from here on: nothing below changes it.
-    let own = pager.ptr(frame);
+    let mut own = ptr;
+    if own.is_null() {
+        let frame = pager.birth(Kind::BlobBranch, height)?;
+        own = pager.ptr(frame);
+    }
     let below = span(pager.page_bytes(), height - 1);
     let mut at = offset;
     let mut rest = bytes;
@@ -261,9 +258,13 @@ fn write_below(
         let take = (below - within).min(rest.len() as u64) as usize;
         let frame = fetch(pager, own, height)?;
         let child = child_at(pager.bytes(frame), index);
-        let child = write_below(pager, child, height - 1, within, &rest[..take])?;
-        let frame = own_again(pager, own, height)?;
-        set_child(pager, frame, index, child);
+        let written = write_below(pager, child, height - 1, within, &rest[..take])?;
+        if written != child {
+            let found = fetch(pager, own, height)?;
+            let frame = pager.own(found)?;
+            own = pager.ptr(frame);
+            set_child(pager, frame, index, written);
+        }
         rest = &rest[take..];
         at += take as u64;
     }

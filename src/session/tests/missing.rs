@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::command::dispatch::BOUND;
-use crate::session::{OwnEngine, TOGETHER_MAX};
+use crate::session::OwnEngine;
+use crate::storage::TOGETHER_MAX;
 use crate::storage::OnMiss;
 
 static ALL: LazyLock<Bindings> = LazyLock::new(|| BOUND.clone());

@@ -8,7 +8,7 @@ use crate::command::script_run::{ScriptRun, Subject};
 #[test]
 fn what_cannot_be_completed_is_refused_and_undone() {
     let vfs = MemVfs::default();
-    let (mut world, mut session) = World::with_full_pool(&vfs, &BOUND);
+    let (mut world, mut session, _snapshot) = World::with_full_pool(&vfs, &BOUND);
     let subject = Subject {
         kind: Kind::Script,
         name: "script",

@@ -297,7 +297,7 @@ fn a_transaction_counts_what_it_has_added_to_a_large_collection() {
 #[test]
 fn what_cannot_be_completed_is_refused_and_undone() {
     let vfs = MemVfs::default();
-    let (mut world, mut session) = World::with_full_pool(&vfs, &BREAKING);
+    let (mut world, mut session, _snapshot) = World::with_full_pool(&vfs, &BREAKING);
     *BROKEN.lock() = Some(vfs.clone());
     let reply = world.ask_reading(&mut session, "MULTI\r\nSADD set new\r\nTIME\r\nEXEC\r\n");
     vfs.fail_writes(Path::new(FILE), false);
