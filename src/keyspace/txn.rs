@@ -405,6 +405,15 @@ impl<'a> Txn<'a> {
         Ok(slot.live)
     }
 
+    /// What is at the slot, if anything is, is going to be replaced as it is, and stands in no index any more. Needs a savepoint.
+    fn give_way(&mut self, slot: &Slot, key: &[u8]) -> Result<(), Error> {
+        if slot.stored.is_some() {
+            self.replaces(slot, key);
+            self.move_times(slot, key, Times::default())?;
+        }
+        Ok(())
+    }
+
     /// Removes what is at a key that nobody looks at; what is due and was not met goes as if it were not due. False if
     /// nothing was there.
     pub fn discard(&mut self, db: u32, key: &[u8], now_ms: u64) -> Result<bool, Error> {
@@ -441,7 +450,7 @@ impl<'a> Txn<'a> {
         to: &Slot,
         to_key: &[u8],
     ) -> Result<(), Error> {
-        self.delete(to, to_key)?;
+        self.give_way(to, to_key)?;
         let engine = &mut self.keyspace.engine;
         engine.move_cell(from.trees.keys, from_key, to.trees.keys, to_key)?;
         self.keyspace.changed = true;
@@ -457,7 +466,7 @@ impl<'a> Txn<'a> {
         to: &Slot,
         to_key: &[u8],
     ) -> Result<(), Error> {
-        self.delete(to, to_key)?;
+        self.give_way(to, to_key)?;
         let engine = &mut self.keyspace.engine;
         engine.copy_cell(from.trees.keys, from_key, to.trees.keys, to_key)?;
         self.keyspace.changed = true;
@@ -480,7 +489,7 @@ impl<'a> Txn<'a> {
         to: &Slot,
         to_key: &[u8],
     ) -> Result<(), Error> {
-        self.delete(to, to_key)?;
+        self.give_way(to, to_key)?;
         let engine = &mut self.keyspace.engine;
         engine.move_cell(from, from_key, to.trees.keys, to_key)?;
         self.keyspace.changed = true;

@@ -239,14 +239,17 @@ impl Engine {
             to_key,
         });
         self.mark_changed();
-        let copy = self.copy_value(&value)?;
+        let copy = self.copy_value(value)?;
         self.put_moved(to, to_key, copy)?;
         Ok(true)
     }
 
     /// A value with its own copies of everything that hangs at it. Nested trees are few levels deep.
-    fn copy_value(&mut self, value: &[u8]) -> Result<Vec<u8>, Error> {
-        let cell = Cell::new(value);
+    fn copy_value(&mut self, value: Vec<u8>) -> Result<Vec<u8>, Error> {
+        let cell = Cell::new(&value);
+        if cell.attachments().next().is_none() {
+            return Ok(value);
+        }
         let blob = match cell.blob() {
             Some(desc) => Some(self.copy_blob(&desc)?),
             None => None,
@@ -306,7 +309,7 @@ impl Engine {
             };
             last = Some(end.clone());
             for (key, value) in batch {
-                let value = self.copy_value(&value)?;
+                let value = self.copy_value(value)?;
                 let overflow = tree::make_key_overflow(&mut self.pager, &key)?;
                 let entry = Entry {
                     key: &key,
