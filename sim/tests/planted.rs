@@ -7,7 +7,7 @@ use std::time::Instant;
 use redkeep::storage::planted::{Bug, Planted};
 use redkeep_sim::engine::planted::{Beside, hunt, hunt_beside};
 
-const BUGS: [Bug; 38] = [
+const BUGS: [Bug; 39] = [
     Bug::M01AckBeforeSync,
     Bug::M02AckByEarlierSync,
     Bug::M03MetaBeforeDataSync,
@@ -46,6 +46,7 @@ const BUGS: [Bug; 38] = [
     Bug::M42CopiesSyncedOnce,
     Bug::M43OpeningSyncedOnce,
     Bug::M44SyncedOnceBeforeRename,
+    Bug::M45ImageNotPutBack,
 ];
 
 /// `SIM_BUG` names one.

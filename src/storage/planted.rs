@@ -84,6 +84,8 @@ pub enum Bug {
     M43OpeningSyncedOnce = 43,
     /// A file (of the archive, a dump, a backup, a part of the append-only file) is synced once before it gets its name.
     M44SyncedOnceBeforeRename = 44,
+    /// What was changed in place behind a savepoint stays when the transaction is undone.
+    M45ImageNotPutBack = 45,
 }
 
 /// Which bug, if any, is switched on.

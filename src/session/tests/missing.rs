@@ -3,8 +3,8 @@
 use super::*;
 use crate::command::dispatch::BOUND;
 use crate::session::OwnEngine;
-use crate::storage::TOGETHER_MAX;
 use crate::storage::OnMiss;
+use crate::storage::TOGETHER_MAX;
 
 static ALL: LazyLock<Bindings> = LazyLock::new(|| BOUND.clone());
 

@@ -139,7 +139,9 @@ impl Engine {
     ) -> Result<(), Error> {
         self.mark_changed();
         let mut desc = self.desc(tree);
-        let finger = self.fingers.at_mut(finger_of(&self.roots, &self.nested, tree));
+        let finger = self
+            .fingers
+            .at_mut(finger_of(&self.roots, &self.nested, tree));
         finger.found = false;
         tree::delete_along(&mut self.pager, &mut desc, &mut finger.path, removed)?;
         finger.rest(&self.pager);
@@ -436,8 +438,8 @@ impl Engine {
         let mut replaced = |old: &[u8]| gone.extend(Cell::new(old).attachments());
         let pager = &mut self.pager;
         let kind = finger_of(&self.roots, &self.nested, tree);
-        let turned = self.fingers.at(kind).key != key
-            && self.fingers.turn_to(kind, pager, desc.root, key);
+        let turned =
+            self.fingers.at(kind).key != key && self.fingers.turn_to(kind, pager, desc.root, key);
         let finger = self.fingers.at_mut(kind);
         let is_there = turned
             || finger.is_in(pager, desc.root)
@@ -480,7 +482,9 @@ impl Engine {
             overflow: None,
             value,
         };
-        let finger = self.fingers.at_mut(finger_of(&self.roots, &self.nested, tree));
+        let finger = self
+            .fingers
+            .at_mut(finger_of(&self.roots, &self.nested, tree));
         let path = &mut finger.path;
         tree::insert_along(&mut self.pager, &mut desc, &entry, path, true, &mut |_| {})?;
         finger.rest(&self.pager);
@@ -516,7 +520,9 @@ impl Engine {
     fn change_value(&mut self, tree: TreeId, change: impl FnOnce(&mut [u8])) -> Result<(), Error> {
         self.mark_changed();
         let mut desc = self.desc(tree);
-        let finger = self.fingers.at_mut(finger_of(&self.roots, &self.nested, tree));
+        let finger = self
+            .fingers
+            .at_mut(finger_of(&self.roots, &self.nested, tree));
         change(tree::value_along(
             &mut self.pager,
             &mut desc,

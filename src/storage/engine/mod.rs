@@ -590,9 +590,7 @@ impl Engine {
         let desc = self.desc(tree);
         let kind = finger_of(&self.roots, &self.nested, tree);
         let fingers = &mut self.fingers;
-        let is_there = fingers
-            .at_mut(kind)
-            .is_at(&mut self.pager, desc.root, key)
+        let is_there = fingers.at_mut(kind).is_at(&mut self.pager, desc.root, key)
             || fingers.turn_to(kind, &mut self.pager, desc.root, key);
         if is_there {
             return Ok(fingers.at(kind).found);
@@ -817,7 +815,9 @@ impl Read for Engine {
         key_out: &mut Vec<u8>,
     ) -> Result<Option<Cell<'_>>, Error> {
         let desc = self.desc(tree);
-        let finger = self.fingers.at_mut(finger_of(&self.roots, &self.nested, tree));
+        let finger = self
+            .fingers
+            .at_mut(finger_of(&self.roots, &self.nested, tree));
         let is_there = match from {
             Seek::First | Seek::Last => {
                 finger.is_in(&mut self.pager, desc.root)

@@ -27,10 +27,10 @@ use std::collections::BTreeMap;
 
 use self::eviction::Queues;
 use self::pins::Pins;
-use self::undo::Undo;
 pub use self::pool::{FrameNo, Pool, PoolShape, prefetch, scattered_memory};
 pub use self::source::{Corruption, PageSource, check_inside};
 pub use self::space::Space;
+use self::undo::Undo;
 use super::Error;
 use super::page::{self, Kind, PageNo, PagePtr, Stamp};
 use super::planted::{Bug, Planted};

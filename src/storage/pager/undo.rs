@@ -6,7 +6,8 @@
 //! memory; those beyond are copied under new numbers, as frozen ones are.
 
 use super::pool::FrameNo;
-use super::{Pager, PagePtr, Stamp};
+use super::{PagePtr, Pager, Stamp};
+use crate::storage::planted::Bug;
 
 /// Pages with an image, at most: what a command of several steps changes, and most scripts.
 const IMAGES_MAX: usize = 256;
@@ -118,9 +119,17 @@ impl Pager {
     pub fn roll_back(&mut self) {
         assert!(self.undo.since.is_some(), "there is a savepoint");
         let page_bytes = self.page_bytes();
-        for (frame, image) in self.undo.changed.iter().zip(self.undo.images.chunks(page_bytes)) {
+        for (frame, image) in self
+            .undo
+            .changed
+            .iter()
+            .zip(self.undo.images.chunks(page_bytes))
+        {
             let meta = &mut self.metas[frame.0 as usize];
             meta.private_since = meta.ptr.stamp;
+            if self.planted.has(Bug::M45ImageNotPutBack) {
+                continue;
+            }
             // SAFETY: this is the owner, nothing borrows the frame, and no pin reaches a page that has an image.
             unsafe { self.source.pool().bytes_mut(*frame) }.copy_from_slice(image);
         }
