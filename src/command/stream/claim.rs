@@ -2,14 +2,14 @@
 
 use super::id_word;
 use super::pending::page;
-use super::read_group::{consumer, open};
+use super::read_group::{Acting, open};
 use super::record_reply;
 use super::told::Told;
 use crate::command::argument::{integer, integer_in, is_word};
 use crate::command::{Call, Failure, Outcome, errors, kind};
 use crate::keyspace::header::Kind;
 use crate::keyspace::stream::Stream;
-use crate::keyspace::stream::group::{Consumer, Group, Pending};
+use crate::keyspace::stream::group::{Group, Pending};
 use crate::keyspace::stream::id::StreamId;
 use crate::keyspace::{Look, Slot, Txn};
 use crate::resp::ErrorReply;
@@ -91,13 +91,11 @@ struct Terms {
 struct Claiming<'a> {
     db: u32,
     key: &'a [u8],
-    consumer_name: &'a [u8],
     now_ms: i64,
     terms: Terms,
     stream: Stream,
     group: Group,
-    consumer: Consumer,
-    is_new_consumer: bool,
+    consumer: Acting<'a>,
     claimed: usize,
     body: Vec<u8>,
     /// What is said now of the entries that were looked at; None: they are not pending any more.
@@ -125,18 +123,15 @@ impl<'a> Claiming<'a> {
         terms: Terms,
     ) -> Result<Self, Failure> {
         let (key, name) = (args[1], args[3]);
-        let known = group.consumer(&mut txn.keyspace().engine, name)?;
-        let consumer = consumer(txn, db, key, &mut group, name, now_ms)?;
+        let consumer = Acting::open(txn, db, key, &mut group, name, now_ms)?;
         Ok(Self {
             db,
             key,
-            consumer_name: name,
             now_ms: now_ms as i64,
             terms,
             stream,
             group,
             consumer,
-            is_new_consumer: known.is_none(),
             claimed: 0,
             body: Vec::new(),
             repeated: Vec::new(),
@@ -174,7 +169,7 @@ impl<'a> Claiming<'a> {
             None => before.wrapping_add(1),
         };
         let new = Pending {
-            consumer: self.consumer.number,
+            consumer: self.consumer.now.number,
             delivered_ms: self.terms.delivered_ms,
             deliveries,
         };
@@ -185,7 +180,7 @@ impl<'a> Claiming<'a> {
             record_reply::one(&mut self.body, engine, &self.stream, id)?;
         }
         self.claimed += 1;
-        self.consumer.active_ms = self.now_ms;
+        self.consumer.now.active_ms = self.now_ms;
         txn.counted(self.db, self.key, 1, None);
         self.repeated.push((id, Some(new)));
         Ok(Claim::Done)
@@ -195,8 +190,8 @@ impl<'a> Claiming<'a> {
         Told {
             key: self.key,
             group,
-            consumer: self.consumer_name,
-            is_new_consumer: self.is_new_consumer,
+            consumer: self.consumer.name,
+            is_new_consumer: self.consumer.is_new(),
             moved,
             head: self.group.head,
             pending: self.repeated.clone(),
@@ -204,10 +199,8 @@ impl<'a> Claiming<'a> {
     }
 
     fn close(&mut self, txn: &mut Txn<'_>) -> Result<(), Error> {
-        let engine = txn.engine();
-        self.group
-            .put_consumer(engine, self.consumer_name, self.consumer)?;
-        self.group.save(engine)
+        self.consumer.save(txn, &self.group)?;
+        self.group.save(txn.engine())
     }
 }
 

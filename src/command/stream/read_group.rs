@@ -126,24 +126,48 @@ pub(super) fn open(
     Ok(group.map(|group| (stream, group)))
 }
 
-/// Looks a consumer up, or creates it and tells of that.
-pub(super) fn consumer(
-    txn: &mut Txn<'_>,
-    db: u32,
-    key: &[u8],
-    group: &mut Group,
-    name: &[u8],
-    now_ms: u64,
-) -> Result<Consumer, Error> {
-    if let Some(found) = group.consumer(&mut txn.keyspace().engine, name)? {
-        return Ok(Consumer {
-            seen_ms: now_ms as i64,
-            ..found
-        });
+/// The consumer on whose behalf a command runs.
+pub(super) struct Acting<'a> {
+    pub name: &'a [u8],
+    /// What is stored of it; None: the command has created it.
+    stored: Option<Consumer>,
+    pub now: Consumer,
+}
+
+impl<'a> Acting<'a> {
+    /// Looks the consumer up, or creates it and tells of that.
+    pub(super) fn open(
+        txn: &mut Txn<'_>,
+        db: u32,
+        key: &[u8],
+        group: &mut Group,
+        name: &'a [u8],
+        now_ms: u64,
+    ) -> Result<Self, Error> {
+        let seen_ms = now_ms as i64;
+        let stored = group.consumer(&mut txn.keyspace().engine, name)?;
+        let now = match stored {
+            Some(found) => Consumer { seen_ms, ..found },
+            None => {
+                let made = group.add_consumer(txn.engine(), name, seen_ms)?;
+                txn.counted(db, key, 1, Some((Class::Stream, "xgroup-createconsumer")));
+                made
+            }
+        };
+        Ok(Self { name, stored, now })
     }
-    let consumer = group.add_consumer(txn.engine(), name, now_ms as i64)?;
-    txn.counted(db, key, 1, Some((Class::Stream, "xgroup-createconsumer")));
-    Ok(consumer)
+
+    pub(super) fn is_new(&self) -> bool {
+        self.stored.is_none()
+    }
+
+    /// Writes what is known of it, if that has changed.
+    pub(super) fn save(&self, txn: &mut Txn<'_>, group: &Group) -> Result<(), Error> {
+        match self.stored == Some(self.now) {
+            true => Ok(()),
+            false => group.put_consumer(txn.engine(), self.name, self.now),
+        }
+    }
 }
 
 /// One stream that is read.
@@ -154,8 +178,7 @@ struct Reading<'a> {
     now_ms: i64,
     stream: Stream,
     group: Group,
-    consumer: Consumer,
-    is_new_consumer: bool,
+    consumer: Acting<'a>,
     /// New entries were delivered.
     moved: bool,
     pending: Vec<(StreamId, Option<Pending>)>,
@@ -171,9 +194,7 @@ impl<'a> Reading<'a> {
     ) -> Result<Self, Error> {
         let (group, name) = ask.group.expect("checked words");
         let (stream, mut group) = open(txn, db, key, group)?.expect("a checked group");
-        let engine = &mut txn.keyspace().engine;
-        let is_new_consumer = group.consumer(engine, name)?.is_none();
-        let consumer = consumer(txn, db, key, &mut group, name, now_ms)?;
+        let consumer = Acting::open(txn, db, key, &mut group, name, now_ms)?;
         Ok(Self {
             ask,
             db,
@@ -182,7 +203,6 @@ impl<'a> Reading<'a> {
             stream,
             group,
             consumer,
-            is_new_consumer,
             moved: false,
             pending: Vec::new(),
         })
@@ -230,7 +250,7 @@ impl<'a> Reading<'a> {
             return Ok(());
         }
         let new = Pending {
-            consumer: self.consumer.number,
+            consumer: self.consumer.now.number,
             delivered_ms: self.now_ms,
             deliveries: 1,
         };
@@ -240,7 +260,7 @@ impl<'a> Reading<'a> {
             self.group.put_pending(engine, *id, old, new)?;
             self.pending.push((*id, Some(new)));
         }
-        self.consumer.active_ms = self.now_ms;
+        self.consumer.now.active_ms = self.now_ms;
         Ok(())
     }
 
@@ -258,7 +278,7 @@ impl<'a> Reading<'a> {
         let mut ids = Vec::new();
         let range = first..=StreamId::MAX;
         self.group
-            .scan_owned(engine, self.consumer.number, range, &mut |id| {
+            .scan_owned(engine, self.consumer.now.number, range, &mut |id| {
                 ids.push(id);
                 if ids.len() as u64 == count {
                     ControlFlow::Break(())
@@ -291,7 +311,7 @@ impl<'a> Reading<'a> {
             key: self.key,
             group,
             consumer,
-            is_new_consumer: self.is_new_consumer,
+            is_new_consumer: self.consumer.is_new(),
             moved: self.moved,
             head: self.group.head,
             pending: self.pending.clone(),
@@ -299,9 +319,7 @@ impl<'a> Reading<'a> {
     }
 
     fn close(mut self, txn: &mut Txn<'_>) -> Result<(), Error> {
-        let (_, name) = self.ask.group.expect("checked words");
-        let engine = txn.engine();
-        self.group.put_consumer(engine, name, self.consumer)?;
-        self.group.save(engine)
+        self.consumer.save(txn, &self.group)?;
+        self.group.save(txn.engine())
     }
 }
