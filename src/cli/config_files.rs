@@ -8,7 +8,8 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::config::Disk;
 use crate::config::file::Files;
-use crate::config::words::{self, Case};
+use crate::config::words;
+use crate::resp::glob::{self, Case};
 use crate::vfs::refuse_to_replace;
 
 /// More than any configuration needs.
@@ -177,7 +178,7 @@ fn names(directory: &Path, pattern: &[u8]) -> Vec<PathBuf> {
         .filter_map(|entry| Some(entry.ok()?.file_name()))
         .filter(|name| {
             let name = name.as_bytes();
-            (name[0] != b'.' || pattern[0] == b'.') && words::matches(pattern, name, Case::Exact)
+            (name[0] != b'.' || pattern[0] == b'.') && glob::matches(pattern, name, Case::Sensitive)
         })
         .take(MATCHES_MAX)
         .map(|name| directory.join(name))

@@ -14,8 +14,8 @@ use crate::db::{DbError, View, ViewOptions};
 use crate::interchange::jsonl;
 use crate::interchange::rdb::Value;
 use crate::interchange::rdb::decode::Decoded;
-use crate::keyspace::glob::{self, Case};
 use crate::keyspace::header::Kind;
+use crate::resp::glob::{self, Case};
 use crate::storage::{OnMiss, freemap};
 
 /// Databases that a file is searched for.

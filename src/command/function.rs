@@ -8,8 +8,8 @@ use super::script_run::Subject;
 use super::{Call, Failure, Outcome, errors, help};
 use crate::config::Key;
 use crate::interchange::rdb::library as dump;
-use crate::keyspace::glob::{self, Case};
 use crate::resp::ErrorReply;
+use crate::resp::glob::{self, Case};
 use crate::resp::text::until_nul;
 use crate::storage::Plan;
 

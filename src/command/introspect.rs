@@ -8,7 +8,7 @@ use super::table::{
     KeyFlags, KeySpec, Resolved, SHOWN_FLAGS, category, keys,
 };
 use super::{Call, Outcome, errors, help};
-use crate::keyspace::glob;
+use crate::resp::glob;
 use crate::resp::{ErrorReply, Reply};
 
 const HELP: &[&str] = &[

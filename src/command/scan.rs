@@ -2,10 +2,10 @@
 
 use super::argument::{integer, is_word};
 use super::{Call, Outcome, errors};
-use crate::keyspace::glob::{self, Case};
 use crate::keyspace::header::Kind;
 use crate::keyspace::walk::{Filter, Keys, KindFilter};
 use crate::resp::ErrorReply;
+use crate::resp::glob::{self, Case};
 use crate::resp::integer::parse_cursor;
 
 /// How many keys SCAN visits unless told.

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::client::Entry;
 use super::outgoing::Outgoing;
-use crate::keyspace::glob::{Case, matches};
+use crate::resp::glob::{Case, matches};
 
 /// What is subscribed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

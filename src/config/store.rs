@@ -17,6 +17,7 @@ use super::rewrite;
 use super::table::{Key, TABLE};
 use super::value::{Invalid, Value};
 use super::words;
+use crate::resp::glob::{self, Case};
 
 /// The server around a configuration: makes changes act.
 pub trait Host: Send + Sync {
@@ -248,8 +249,7 @@ impl Config {
             for (entry, taken) in all.iter().zip(&mut taken) {
                 let name = entry.name.as_bytes();
                 let matches = if is_pattern {
-                    !entry.directive().is(HIDDEN)
-                        && words::matches(wanted, name, words::Case::Ignore)
+                    !entry.directive().is(HIDDEN) && glob::matches(wanted, name, Case::Insensitive)
                 } else {
                     name.eq_ignore_ascii_case(wanted)
                 };

@@ -18,7 +18,8 @@ use crate::keyspace::stream::entries::Direction;
 use crate::keyspace::stream::group as stored_group;
 use crate::keyspace::stream::id::StreamId;
 use crate::keyspace::stream::node::Node;
-use crate::keyspace::{glob, hash, library, root_ids, set, stream};
+use crate::keyspace::{hash, library, root_ids, set, stream};
+use crate::resp::glob;
 use crate::storage::{Body, Cell, Error, Read, Reader, Seek, Snapshot, TreeId};
 
 /// Keys that are looked at before what was read of them is forgotten.

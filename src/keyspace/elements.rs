@@ -6,9 +6,9 @@
 
 use std::ops::ControlFlow;
 
-use super::glob::{self, Case};
 use super::hash::is_due;
 use super::{Keyspace, root_ids};
+use crate::resp::glob::{self, Case};
 use crate::resp::{Stream, StreamError, encode};
 use crate::storage::{Body, Cell, Error, Read, Seek, Snapshot, TreeId};
 

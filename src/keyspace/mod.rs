@@ -25,7 +25,6 @@ pub mod eviction;
 pub mod expiry;
 pub mod forms;
 pub mod geo;
-pub mod glob;
 pub mod hash;
 pub mod header;
 pub mod hll;

@@ -2,9 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use super::glob::{self, Case};
 use super::header::{Header, Kind};
 use super::{Keyspace, expiry, root_ids};
+use crate::resp::glob::{self, Case};
 use crate::resp::{Stream, StreamError, encode};
 use crate::storage::{Error, Read, Seek, Snapshot, TreeId};
 

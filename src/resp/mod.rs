@@ -3,6 +3,7 @@
 
 pub mod double;
 pub mod encode;
+pub mod glob;
 pub mod integer;
 pub mod line;
 pub mod parser;

@@ -7,7 +7,7 @@ use crate::command::argument::is_word;
 use crate::command::table::{
     self, COUNT, Categories, Command, CommandId, Flag, KeyFlag, KeyFlags, KeyRef, channels,
 };
-use crate::keyspace::glob::{self, Case};
+use crate::resp::glob::{self, Case};
 use crate::resp::text::until_nul;
 
 /// A set of commands and subcommands.
