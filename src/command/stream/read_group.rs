@@ -215,23 +215,23 @@ impl<'a> Reading<'a> {
             return Ok(false);
         };
         let range = first..=StreamId::MAX;
-        let there = self.stream.entries.count(engine, &range)?;
-        let n = self.ask.count.map_or(there, |count| count.min(there));
-        if n == 0 {
-            return Ok(false);
-        }
-        encode::array(body, n);
-        let mut ids = Vec::new();
+        let count = self.ask.count.unwrap_or(u64::MAX);
+        let (mut ids, mut records) = (Vec::new(), Vec::new());
         let entries = &self.stream.entries;
         entries.scan(engine, range, Direction::Forward, &mut |record| {
-            record_reply::write(body, &record);
+            record_reply::write(&mut records, &record);
             ids.push(record.id);
-            if ids.len() as u64 == n {
+            if ids.len() as u64 == count {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
             }
         })?;
+        if ids.is_empty() {
+            return Ok(false);
+        }
+        encode::array(body, ids.len() as u64);
+        body.append(&mut records);
         self.deliver(txn, &ids)?;
         txn.counted(self.db, self.key, 1, None);
         Ok(true)
