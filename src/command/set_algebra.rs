@@ -10,7 +10,8 @@ use crate::keyspace::set::algebra::{
     Algebra, AlgebraCount, AlgebraStream, Listed, Operation, listed,
 };
 use crate::keyspace::set::sources::Source;
-use crate::storage::Plan;
+use crate::resp::encode;
+use crate::storage::{Error, Plan};
 
 /// What looks at more members is read from a snapshot, off the engine lock.
 const MEMBERS_AT_ONCE: u64 = 1024;
@@ -47,13 +48,14 @@ pub fn sdiffstore(call: &mut Call) -> Outcome {
 
 /// What an operation works on.
 enum Operands {
-    /// All members, in an order that is known.
-    Listed(Vec<Vec<Vec<u8>>>),
+    /// All members, in an order that is known, and for each key whether it is there.
+    Listed(Vec<Vec<Vec<u8>>>, Vec<bool>),
     Sources(Vec<Source>),
 }
 
-/// Looks all keys up: an error if one holds something else than a set.
-fn operands(call: &mut Call, keys: &[&[u8]]) -> Result<Operands, Failure> {
+/// Looks all keys up, for each whether it is there, and whether all are sets whose order is known: an error if one holds
+/// something else than a set.
+fn look_up(call: &mut Call, keys: &[&[u8]]) -> Result<(Vec<bool>, bool), Failure> {
     let (db, now_ms) = (call.client.db, call.now_ms);
     let mut is_listed = true;
     let mut there = Vec::with_capacity(keys.len());
@@ -67,6 +69,12 @@ fn operands(call: &mut Call, keys: &[&[u8]]) -> Result<Operands, Failure> {
             is_listed &= entry.header.encoding != Encoding::Table;
         }
     }
+    Ok((there, is_listed))
+}
+
+fn operands(call: &mut Call, keys: &[&[u8]]) -> Result<Operands, Failure> {
+    let db = call.client.db;
+    let (there, is_listed) = look_up(call, keys)?;
     if is_listed {
         let mut lists = Vec::with_capacity(keys.len());
         for (key, there) in keys.iter().zip(&there) {
@@ -79,33 +87,20 @@ fn operands(call: &mut Call, keys: &[&[u8]]) -> Result<Operands, Failure> {
             lists.extend(list);
         }
         if lists.len() == keys.len() {
-            return Ok(Operands::Listed(lists));
+            return Ok(Operands::Listed(lists, there));
         }
     }
-    let mut sources = Vec::with_capacity(keys.len());
-    for (key, there) in keys.iter().zip(there) {
-        sources.push(match there {
-            true => Source::open(call.keyspace, db, key)?,
-            false => Source::missing(),
-        });
-    }
-    Ok(Operands::Sources(sources))
+    Ok(Operands::Sources(sources_of(call, keys, &there)?))
 }
 
-fn sources_of(call: &mut Call, keys: &[&[u8]]) -> Result<Vec<Source>, Failure> {
-    let (db, now_ms) = (call.client.db, call.now_ms);
-    let mut sources = Vec::with_capacity(keys.len());
-    for key in keys {
-        let there = call
-            .keyspace
-            .lookup(db, key, now_ms, Look::UNSEEN)?
-            .is_some();
-        sources.push(match there {
-            true => Source::open(call.keyspace, db, key)?,
-            false => Source::missing(),
-        });
-    }
-    Ok(sources)
+/// The sets at keys that were looked up.
+fn sources_of(call: &mut Call, keys: &[&[u8]], there: &[bool]) -> Result<Vec<Source>, Error> {
+    let db = call.client.db;
+    let of = |(key, there): (&&[u8], &bool)| match there {
+        true => Source::open(call.keyspace, db, key),
+        false => Ok(Source::missing()),
+    };
+    keys.iter().zip(there).map(of).collect()
 }
 
 fn reply(call: &mut Call, operation: Operation) -> Outcome {
@@ -113,7 +108,7 @@ fn reply(call: &mut Call, operation: Operation) -> Outcome {
     let limits = settings::set_limits(call.server);
     let sources = match operands(call, keys)? {
         Operands::Sources(sources) => sources,
-        Operands::Listed(lists) => match listed(operation, &lists, limits) {
+        Operands::Listed(lists, there) => match listed(operation, &lists, limits) {
             Some(Listed { members, .. }) => {
                 call.out.set(members.len());
                 for member in &members {
@@ -121,7 +116,7 @@ fn reply(call: &mut Call, operation: Operation) -> Outcome {
                 }
                 return Ok(());
             }
-            None => sources_of(call, keys)?,
+            None => sources_of(call, keys, &there)?,
         },
     };
     let mut algebra = Algebra::new(operation, sources);
@@ -132,14 +127,13 @@ fn reply(call: &mut Call, operation: Operation) -> Outcome {
         call.out.stream(Box::new(stream));
         return Ok(());
     }
-    let mut members = Vec::new();
+    let (mut count, mut members) = (0, Vec::new());
     while let Some(member) = algebra.next(engine)? {
-        members.push(member);
+        encode::bulk(&mut members, member);
+        count += 1;
     }
-    call.out.set(members.len());
-    for member in &members {
-        call.out.bulk(member);
-    }
+    call.out.set(count);
+    call.out.raw(&members);
     Ok(())
 }
 
@@ -149,13 +143,15 @@ fn store(call: &mut Call, operation: Operation, event: &'static str) -> Outcome 
     let limits = settings::set_limits(call.server);
     let (lists, mut sources) = match operands(call, keys)? {
         Operands::Sources(sources) => (None, sources),
-        Operands::Listed(lists) => (Some(lists), Vec::new()),
+        Operands::Listed(lists, there) => (Some((lists, there)), Vec::new()),
     };
     let result = lists
-        .as_deref()
-        .and_then(|lists| listed(operation, lists, limits));
-    if lists.is_some() && result.is_none() {
-        sources = sources_of(call, keys)?;
+        .as_ref()
+        .and_then(|(lists, _)| listed(operation, lists, limits));
+    if let Some((_, there)) = &lists
+        && result.is_none()
+    {
+        sources = sources_of(call, keys, there)?;
     }
     let stored = call.keyspace.write(Plan::Savepoint, |txn| {
         let stored = match result {
@@ -198,8 +194,8 @@ pub fn sintercard(call: &mut Call) -> Outcome {
         limit = not_negative(number, errors::LIMIT_NEGATIVE)?;
         options = rest;
     }
-    operands(call, keys)?;
-    let sources = sources_of(call, keys)?;
+    let (there, _) = look_up(call, keys)?;
+    let sources = sources_of(call, keys, &there)?;
     let mut algebra = Algebra::new(Operation::Intersection, sources);
     let engine = &mut call.keyspace.engine;
     if algebra.members_looked_at() > MEMBERS_AT_ONCE && !engine.in_transaction() {

@@ -145,6 +145,9 @@ fn subtracts_from_copy(lens: impl Iterator<Item = u64> + Clone) -> bool {
     first * sets / 2 > lens.sum()
 }
 
+/// The next member of a set, and the number of the set.
+type Head = Reverse<(Vec<u8>, usize)>;
+
 #[derive(Debug)]
 enum State {
     /// Members of one set, those that the others have or have not.
@@ -152,7 +155,7 @@ enum State {
     /// The next member of each set that has one, smallest first.
     Merge {
         cursors: Vec<Cursor>,
-        heads: BinaryHeap<Reverse<(Vec<u8>, usize)>>,
+        heads: BinaryHeap<Head>,
         started: bool,
         last: Option<Vec<u8>>,
     },
@@ -219,21 +222,23 @@ impl Algebra {
     }
 
     /// The next member of the result.
-    pub fn next<R: Read>(&mut self, reader: &mut R) -> Result<Option<Vec<u8>>, Error> {
+    pub fn next<R: Read>(&mut self, reader: &mut R) -> Result<Option<&[u8]>, Error> {
         match &mut self.state {
             State::Filter { base, cursor } => {
                 let wanted = self.operation == Operation::Intersection;
-                let base = *base;
-                'members: while let Some(member) = cursor.next(reader, &self.sources[base])? {
-                    self.base_census.add(&member);
+                'members: loop {
+                    if !cursor.advance(reader, &self.sources[*base])? {
+                        return Ok(None);
+                    }
+                    self.base_census.add(cursor.member());
                     for (at, other) in self.sources.iter().enumerate() {
-                        if at != base && other.has(reader, &member)? != wanted {
+                        if at != *base && other.has(reader, cursor.member())? != wanted {
                             continue 'members;
                         }
                     }
-                    return Ok(Some(member));
+                    break;
                 }
-                Ok(None)
+                Ok(Some(cursor.member()))
             }
             State::Merge {
                 cursors,
@@ -241,22 +246,26 @@ impl Algebra {
                 started,
                 last,
             } => {
+                let mut next = |at: usize| -> Result<Option<Head>, Error> {
+                    let cursor = &mut cursors[at];
+                    let is_there = cursor.advance(reader, &self.sources[at])?;
+                    Ok(is_there.then(|| Reverse((cursor.member().to_vec(), at))))
+                };
                 if !*started {
-                    for (at, cursor) in cursors.iter_mut().enumerate() {
-                        let head = cursor.next(reader, &self.sources[at])?;
-                        heads.extend(head.map(|head| Reverse((head, at))));
+                    for at in 0..self.sources.len() {
+                        heads.extend(next(at)?);
                     }
                     *started = true;
                 }
-                while let Some(Reverse((member, at))) = heads.pop() {
-                    let head = cursors[at].next(reader, &self.sources[at])?;
-                    heads.extend(head.map(|head| Reverse((head, at))));
+                loop {
+                    let Some(Reverse((member, at))) = heads.pop() else {
+                        return Ok(None);
+                    };
+                    heads.extend(next(at)?);
                     if last.as_ref() != Some(&member) {
-                        *last = Some(member.clone());
-                        return Ok(Some(member));
+                        return Ok(Some(last.insert(member)));
                     }
                 }
-                Ok(None)
             }
         }
     }
@@ -343,7 +352,7 @@ impl AlgebraStream {
         while let Some(member) = self.algebra.next(&mut reader)? {
             count += 1;
             if !long {
-                encode::bulk(&mut kept, &member);
+                encode::bulk(&mut kept, member);
             }
             if kept.len() > KEPT_BYTES_MAX {
                 long = true;
@@ -364,7 +373,7 @@ impl AlgebraStream {
             let Some(member) = self.algebra.next(&mut reader)? else {
                 return Ok(false);
             };
-            encode::bulk(out, &member);
+            encode::bulk(out, member);
         }
         Ok(true)
     }

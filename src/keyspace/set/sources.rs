@@ -1,7 +1,6 @@
 //! The sets that an operation reads: each in the engine or in a snapshot, its members in byte order.
 
-use std::collections::VecDeque;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use super::MEMBERS;
 use crate::keyspace::Keyspace;
@@ -15,10 +14,52 @@ use crate::storage::{Body, Error, Read, Seek};
 const CHUNK_MEMBERS: usize = 256;
 const CHUNK_BYTES: usize = 64 << 10;
 
+/// Members in byte order, one behind the other in memory.
+#[derive(Clone, Debug, Default)]
+struct Members {
+    bytes: Vec<u8>,
+    places: Vec<Range<usize>>,
+}
+
+impl Members {
+    fn of(set: Packed<'_>) -> Self {
+        let mut members = Self::default();
+        for item in set.iter() {
+            members.push(item.bytes);
+        }
+        let Self { bytes, places } = &mut members;
+        places.sort_unstable_by(|a, b| bytes[a.clone()].cmp(&bytes[b.clone()]));
+        members
+    }
+
+    fn push(&mut self, member: &[u8]) {
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(member);
+        self.places.push(at..self.bytes.len());
+    }
+
+    fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    fn get(&self, n: usize) -> &[u8] {
+        &self.bytes[self.places[n].clone()]
+    }
+
+    fn has(&self, member: &[u8]) -> bool {
+        let of = |place: &Range<usize>| self.bytes[place.clone()].cmp(member);
+        self.places.binary_search_by(of).is_ok()
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.places.clear();
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Form {
-    /// The members, sorted.
-    Small(Vec<Vec<u8>>),
+    Small(Members),
     Large(Place),
 }
 
@@ -34,7 +75,7 @@ impl Source {
     /// A set that is not there.
     pub fn missing() -> Self {
         Self {
-            form: Form::Small(Vec::new()),
+            form: Form::Small(Members::default()),
             len: 0,
             encoding: Encoding::Integers,
         }
@@ -50,11 +91,7 @@ impl Source {
         if let Body::Inline(body) = cell.body()
             && cell.slots() == 0
         {
-            let mut members: Vec<Vec<u8>> = Packed::new(body)
-                .iter()
-                .map(|item| item.bytes.to_vec())
-                .collect();
-            members.sort_unstable();
+            let members = Members::of(Packed::new(body));
             return Ok(Self {
                 len: members.len() as u64,
                 form: Form::Small(members),
@@ -76,10 +113,7 @@ impl Source {
     /// Whether the set has the member.
     pub fn has<R: Read>(&self, reader: &mut R, member: &[u8]) -> Result<bool, Error> {
         match &self.form {
-            Form::Small(members) => {
-                let found = members.binary_search_by(|other| other.as_slice().cmp(member));
-                Ok(found.is_ok())
-            }
+            Form::Small(members) => Ok(members.has(member)),
             Form::Large(place) => {
                 let tree = place.open(reader)?;
                 let found = reader.get(tree, member)?.is_some();
@@ -93,42 +127,48 @@ impl Source {
 /// A walk over a source.
 #[derive(Debug, Default)]
 pub struct Cursor {
-    chunk: VecDeque<Vec<u8>>,
-    /// The last member that was read from the source.
-    last: Option<Vec<u8>>,
+    chunk: Members,
+    /// How many of the chunk are behind it, the one included where it stands.
+    passed: usize,
     ended: bool,
 }
 
 impl Cursor {
-    /// The next member.
-    pub fn next<R: Read>(
-        &mut self,
-        reader: &mut R,
-        source: &Source,
-    ) -> Result<Option<Vec<u8>>, Error> {
-        if self.chunk.is_empty() && !self.ended {
+    /// Goes to the next member; false if there is none.
+    pub fn advance<R: Read>(&mut self, reader: &mut R, source: &Source) -> Result<bool, Error> {
+        if self.passed == self.chunk.len() && !self.ended {
             self.refill(reader, source)?;
+            self.passed = 0;
         }
-        Ok(self.chunk.pop_front())
+        let is_there = self.passed < self.chunk.len();
+        self.passed += usize::from(is_there);
+        Ok(is_there)
+    }
+
+    /// The member where it stands; it has advanced to one.
+    pub fn member(&self) -> &[u8] {
+        self.chunk.get(self.passed - 1)
     }
 
     fn refill<R: Read>(&mut self, reader: &mut R, source: &Source) -> Result<(), Error> {
         let place = match &source.form {
             Form::Small(members) => {
-                self.chunk.extend(members.iter().cloned());
+                self.chunk.clone_from(members);
                 self.ended = true;
                 return Ok(());
             }
             Form::Large(place) => place,
         };
         let tree = place.open(reader)?;
-        let from = self.last.as_deref().map_or(Seek::First, Seek::After);
-        let (chunk, mut bytes) = (&mut self.chunk, 0);
+        let last = self.chunk.len().checked_sub(1);
+        let last = last.map(|n| self.chunk.get(n).to_vec());
+        let from = last.as_deref().map_or(Seek::First, Seek::After);
+        let chunk = &mut self.chunk;
+        chunk.clear();
         let mut full = false;
         reader.scan(tree, from, &mut |member, _| {
-            bytes += member.len();
-            chunk.push_back(member.to_vec());
-            full = chunk.len() >= CHUNK_MEMBERS || bytes >= CHUNK_BYTES;
+            chunk.push(member);
+            full = chunk.len() >= CHUNK_MEMBERS || chunk.bytes.len() >= CHUNK_BYTES;
             if full {
                 ControlFlow::Break(())
             } else {
@@ -136,7 +176,6 @@ impl Cursor {
             }
         })?;
         self.ended = !full;
-        self.last = self.chunk.back().cloned();
         Ok(())
     }
 }

@@ -59,9 +59,9 @@ impl Txn<'_> {
         let mut census = Census::default();
         let (mut members, mut bytes) = (Vec::new(), 0);
         while let Some(member) = algebra.next(&mut self.keyspace().engine)? {
-            census.add(&member);
+            census.add(member);
             bytes += packed::item_bytes(member.len());
-            members.push(member);
+            members.push(member.to_vec());
             if bytes > KEPT_BYTES_MAX {
                 self.collect(&members, &mut algebra, &mut census)?;
                 self.install_result(db, key, now_ms, algebra.encoding(&census, limits))?;
@@ -94,8 +94,8 @@ impl Txn<'_> {
             engine.put(result, member, &[], &[])?;
         }
         while let Some(member) = algebra.next(engine)? {
-            census.add(&member);
-            engine.put(result, &member, &[], &[])?;
+            census.add(member);
+            engine.put(result, member, &[], &[])?;
         }
         Ok(())
     }

@@ -186,7 +186,7 @@ proptest! {
         let mut algebra = Algebra::new(operation, sources.clone());
         let mut found = Vec::new();
         while let Some(member) = algebra.next(&mut rig.keyspace.engine).expect("storage") {
-            found.push(member);
+            found.push(member.to_vec());
         }
         prop_assert!(found.is_sorted());
         prop_assert_eq!(&found.iter().cloned().collect::<Model>(), &wanted);
