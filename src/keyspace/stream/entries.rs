@@ -146,7 +146,7 @@ impl Entries {
 }
 
 /// Nodes of streams with at most so many entries are counted.
-const COUNTED_ENTRIES_MAX: u64 = 4096;
+pub(super) const COUNTED_ENTRIES_MAX: u64 = 4096;
 /// Entries of longer streams that are looked at.
 const SAMPLED_ENTRIES: u64 = 1024;
 
@@ -161,35 +161,54 @@ pub struct Nodes {
 impl Entries {
     /// Counts nodes: exactly in short streams; in long ones from the front, for as many as there are entries.
     pub fn nodes<R: Read>(&self, reader: &mut R) -> Result<Nodes, Error> {
-        let (mut firsts, mut last, mut seen) = (Vec::new(), None, 0);
         let len = self.len(reader);
         let sampled = if len <= COUNTED_ENTRIES_MAX {
             len
         } else {
             SAMPLED_ENTRIES
         };
-        let all = StreamId::MIN..=StreamId::MAX;
-        self.scan(reader, all, Direction::Forward, &mut |record| {
-            if last != Some(record.node) {
-                firsts.push(record.id.to_bytes());
-                last = Some(record.node);
-            }
-            seen += 1;
-            if seen == sampled {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        })?;
+        let (mut firsts, mut at, mut step) = (Vec::new(), 0, 1);
+        while at < sampled {
+            let first = self.nth(reader, at)?.expect("an entry of so many");
+            firsts.push(first.id.to_bytes());
+            let end = self.node_end(reader, first.node, at, at + step, sampled)?;
+            (at, step) = (end, end - at);
+        }
         let (count, radix_nodes) = (firsts.len() as u64, radix_nodes(&firsts));
-        if len <= seen {
+        if len <= sampled {
             return Ok(Nodes { count, radix_nodes });
         }
-        let scaled = |n: u64| u64::try_from(u128::from(n) * u128::from(len) / u128::from(seen));
+        let scaled = |n: u64| u64::try_from(u128::from(n) * u128::from(len) / u128::from(sampled));
         Ok(Nodes {
             count: scaled(count).unwrap_or(u64::MAX),
             radix_nodes: scaled(radix_nodes).unwrap_or(u64::MAX),
         })
+    }
+
+    /// The number behind that of the last entry of a node, or `len` if that is less. The entry numbered `at` is of the
+    /// node, which ends at `guess` if it is as long as the one before.
+    fn node_end<R: Read>(
+        &self,
+        reader: &mut R,
+        node: u16,
+        at: u64,
+        guess: u64,
+        len: u64,
+    ) -> Result<u64, Error> {
+        // What is before `from` is of the node, and what is at `to` is not.
+        let (mut from, mut to) = (at + 1, len);
+        let mut guesses = [guess - 1, guess].into_iter();
+        while from < to {
+            let guessed = guesses.next().filter(|n| (from..to).contains(n));
+            let n = guessed.unwrap_or(from + (to - from) / 2);
+            let place = self.nth(reader, n)?.expect("an entry of so many");
+            if place.node == node {
+                from = n + 1;
+            } else {
+                to = n;
+            }
+        }
+        Ok(from)
     }
 }
 

@@ -118,7 +118,7 @@ impl Rig {
         plain.last_id = stream.head.last_id;
         plain.added = stream.head.entries_added;
         plain.max_deleted = stream.head.max_deleted_id;
-        let mut order = Vec::new();
+        let (mut order, mut nodes) = (Vec::new(), Vec::new());
         let all = || StreamId::MIN..=StreamId::MAX;
         for direction in [Direction::Forward, Direction::Backward] {
             let mut seen = Vec::new();
@@ -127,6 +127,7 @@ impl Rig {
                 .scan(engine, all(), direction, &mut |record| {
                     let texts = record.pairs.iter().map(|text| text.bytes.to_vec());
                     seen.push((record.id, texts.collect::<Vec<_>>()));
+                    nodes.push((record.node, record.id.to_bytes()));
                     ControlFlow::Continue(())
                 });
             scanned.expect("storage that works");
@@ -142,6 +143,14 @@ impl Rig {
             let place = stream.entries.nth(engine, n as u64).expect("storage");
             assert_eq!(place.map(|place| place.id), Some(*id));
             assert!(stream.entries.contains(engine, *id).expect("storage"));
+        }
+        if order[0].len() as u64 <= entries::COUNTED_ENTRIES_MAX {
+            nodes.truncate(order[0].len());
+            nodes.dedup_by_key(|(node, _)| *node);
+            let firsts: Vec<_> = nodes.into_iter().map(|(_, id)| id).collect();
+            let counted = stream.entries.nodes(engine).expect("storage");
+            assert_eq!(counted.count, firsts.len() as u64);
+            assert_eq!(counted.radix_nodes, node::radix_nodes(&firsts));
         }
         plain.entries = order.remove(0).into_iter().collect();
         if let Some(groups) = stream.groups {
