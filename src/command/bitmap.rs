@@ -7,7 +7,7 @@ use super::{Call, Failure, Outcome, errors, settings, string_value};
 use crate::keyspace::bits::{self, BitSpan, Unit};
 use crate::keyspace::change::Class;
 use crate::keyspace::header::Encoding;
-use crate::keyspace::value::{CHUNK, Part};
+use crate::keyspace::value::{CHUNK_BYTES, Part};
 use crate::keyspace::{Slot, Txn};
 use crate::resp::ErrorReply;
 use crate::resp::integer::parse_i64;
@@ -122,7 +122,7 @@ fn for_each_piece(
     while offset < end {
         piece.clear();
         let len = piece_bytes.min(end - offset);
-        piece_bytes = CHUNK.min(piece_bytes * 8);
+        piece_bytes = CHUNK_BYTES.min(piece_bytes * 8);
         call.keyspace.read_value(db, key, offset, len, &mut piece)?;
         assert_eq!(piece.len() as u64, len, "the span lies in the value");
         span.mask(&mut piece, offset, fill);

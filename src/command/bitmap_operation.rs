@@ -4,7 +4,7 @@ use super::argument::is_word;
 use super::{Call, Failure, Outcome, errors, string_value};
 use crate::keyspace::change::Class;
 use crate::keyspace::header::Encoding;
-use crate::keyspace::value::CHUNK;
+use crate::keyspace::value::CHUNK_BYTES;
 use crate::keyspace::{Keyspace, Txn};
 use crate::resp::ErrorReply;
 use crate::storage::{self, Plan};
@@ -97,7 +97,7 @@ pub fn bitop(call: &mut Call) -> Outcome {
         sources,
     };
     let now_ms = call.now_ms;
-    let plan = if operands.len > CHUNK {
+    let plan = if operands.len > CHUNK_BYTES {
         Plan::Savepoint
     } else {
         Plan::Simple
@@ -120,9 +120,9 @@ fn store(txn: &mut Txn<'_>, operands: &Operands<'_>, target: &[u8], now_ms: u64)
     let db = operands.db;
     let mut slot = txn.slot(db, target, now_ms)?;
     let mut piece = Vec::new();
-    let first = operands.len.min(CHUNK);
+    let first = operands.len.min(CHUNK_BYTES);
     operands.calculate(txn.keyspace(), 0, first, &mut piece)?;
-    let in_place = operands.len > CHUNK
+    let in_place = operands.len > CHUNK_BYTES
         && slot.exists()
         && operands.sources.iter().any(|(key, _)| *key == target);
     if in_place {
@@ -136,7 +136,7 @@ fn store(txn: &mut Txn<'_>, operands: &Operands<'_>, target: &[u8], now_ms: u64)
     let mut offset = first;
     while offset < operands.len {
         piece.clear();
-        let len = CHUNK.min(operands.len - offset);
+        let len = CHUNK_BYTES.min(operands.len - offset);
         operands.calculate(txn.keyspace(), offset, len, &mut piece)?;
         txn.write_into(&slot, target, offset, &piece)?;
         offset += len;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use sha1::{Digest as _, Sha1};
 
 use super::header::{Header, Kind};
-use super::value::CHUNK;
+use super::value::CHUNK_BYTES;
 use super::{Entry, Keyspace};
 use crate::storage::{Body, Error, Read, Seek};
 
@@ -192,9 +192,9 @@ impl Keyspace {
     ) -> Result<sha1::digest::Output<Sha1>, Error> {
         let mut hasher = Sha1::new();
         let mut chunk = Vec::new();
-        for offset in (0..len).step_by(CHUNK as usize) {
+        for offset in (0..len).step_by(CHUNK_BYTES as usize) {
             chunk.clear();
-            self.read_value(db, key, offset, CHUNK, &mut chunk)?;
+            self.read_value(db, key, offset, CHUNK_BYTES, &mut chunk)?;
             hasher.update(&chunk);
         }
         Ok(hasher.finalize())

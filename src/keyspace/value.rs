@@ -6,7 +6,7 @@ use crate::resp::{Stream, StreamError};
 use crate::storage::{Body, Error, Plan, Read, Snapshot};
 
 /// Long values are read this many bytes at a time.
-pub const CHUNK: u64 = 64 << 10;
+pub const CHUNK_BYTES: u64 = 64 << 10;
 /// Values of up to this many bytes are kept beside their heads whatever the page size.
 const SMALL_LEN: u64 = 256;
 

@@ -8,7 +8,7 @@ use super::small::Small;
 use super::{FIELDS, Found};
 use crate::keyspace::Keyspace;
 use crate::keyspace::digest::Digest;
-use crate::keyspace::value::CHUNK;
+use crate::keyspace::value::CHUNK_BYTES;
 use crate::storage::{Body, Error, Read, Seek};
 
 /// What a field with an expiry adds; the time itself does not count.
@@ -80,9 +80,9 @@ impl Keyspace {
             };
             let mut hasher = Sha1::new();
             let mut chunk = Vec::new();
-            for offset in (0..len).step_by(CHUNK as usize) {
+            for offset in (0..len).step_by(CHUNK_BYTES as usize) {
                 chunk.clear();
-                self.read_field(db, key, &field, offset, CHUNK, &mut chunk)?;
+                self.read_field(db, key, &field, offset, CHUNK_BYTES, &mut chunk)?;
                 hasher.update(&chunk);
             }
             add_field(digest, &field, &hasher.finalize(), expires);

@@ -34,7 +34,7 @@ impl Engine {
             let cell = Cell::new(&old);
             self.need_savepoint();
             let mut blob = match cell.body() {
-                Body::Inline(body) => self.make_blob(0, body)?,
+                Body::Inline(body) => self.make_blob(body)?,
                 Body::Blob { .. } => cell.blob().expect("the body is a blob"),
             };
             self.write_blob(&mut blob, offset, bytes)?;
@@ -123,7 +123,7 @@ impl Engine {
             if self.fits_inline(key, cell.head(), slots.len(), body.len() as u64) {
                 cell::encode(&mut value, cell.head(), None, &slots, &body);
             } else {
-                let blob = self.make_blob(0, &body)?;
+                let blob = self.make_blob(&body)?;
                 cell::encode(&mut value, cell.head(), Some(blob), &slots, &[]);
             }
             self.replace_value(tree, key, &value)?;

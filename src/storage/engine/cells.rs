@@ -47,7 +47,7 @@ impl Engine {
             self.put_value(tree, key, &value)
         } else {
             self.need_savepoint();
-            self.make_blob(0, body).and_then(|blob| {
+            self.make_blob(body).and_then(|blob| {
                 cell::encode(&mut value, head, Some(blob), &[], &[]);
                 self.put_value(tree, key, &value)
             })
@@ -102,7 +102,7 @@ impl Engine {
             Body::Inline(body) => {
                 // A longer head pushes the body out of the page.
                 self.need_savepoint();
-                let blob = self.make_blob(0, body)?;
+                let blob = self.make_blob(body)?;
                 cell::encode(&mut value, head, Some(blob), &slots, &[]);
             }
             Body::Blob { .. } => cell::encode(&mut value, head, cell.blob(), &slots, &[]),
@@ -210,7 +210,7 @@ impl Engine {
             && !self.fits_inline(to_key, cell.head(), cell.slots(), body.len() as u64)
         {
             let slots = slots_of(&cell);
-            let blob = self.make_blob(0, body)?;
+            let blob = self.make_blob(body)?;
             let mut moved = Vec::new();
             cell::encode(&mut moved, cell.head(), Some(blob), &slots, &[]);
             return self.put_value(to, to_key, &moved);
@@ -360,10 +360,10 @@ impl Engine {
         fits_inline(self.pager.page_bytes(), key, head, slots, body)
     }
 
-    /// A new blob of `offset` zeroes and `bytes`.
-    pub(super) fn make_blob(&mut self, offset: u64, bytes: &[u8]) -> Result<Desc, Error> {
+    /// A new blob of `bytes`.
+    pub(super) fn make_blob(&mut self, bytes: &[u8]) -> Result<Desc, Error> {
         let mut desc = Desc::EMPTY_BLOB;
-        self.write_blob(&mut desc, offset, bytes)?;
+        self.write_blob(&mut desc, 0, bytes)?;
         Ok(desc)
     }
 
