@@ -6,6 +6,7 @@ use super::{Call, Failure, Outcome, errors, settings};
 use crate::keyspace::Look;
 use crate::keyspace::change::Class;
 use crate::keyspace::header::{Encoding, Kind};
+use crate::keyspace::packed::ByteStrings;
 use crate::keyspace::set::algebra::{
     Algebra, AlgebraCount, AlgebraStream, Listed, Operation, listed,
 };
@@ -49,7 +50,7 @@ pub fn sdiffstore(call: &mut Call) -> Outcome {
 /// What an operation works on.
 enum Operands {
     /// All members, in an order that is known, and for each key whether it is there.
-    Listed(Vec<Vec<Vec<u8>>>, Vec<bool>),
+    Listed(Vec<ByteStrings>, Vec<bool>),
     Sources(Vec<Source>),
 }
 
@@ -82,7 +83,7 @@ fn operands(call: &mut Call, keys: &[&[u8]]) -> Result<Operands, Failure> {
                 true => call
                     .keyspace
                     .members(db, key, LISTED_MAX, LISTED_BYTES_MAX)?,
-                false => Some(Vec::new()),
+                false => Some(ByteStrings::default()),
             };
             lists.extend(list);
         }

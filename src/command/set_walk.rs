@@ -4,6 +4,7 @@ use super::scan::{self, ElementOptions};
 use super::{Call, Failure, Outcome, errors, kind, settings};
 use crate::keyspace::elements::{Elements, ElementsStream, Parts, Place};
 use crate::keyspace::header::{Encoding, Kind};
+use crate::keyspace::packed::ByteStrings;
 use crate::keyspace::set::algebra::{Operation, listed};
 use crate::keyspace::set::{self, MEMBERS};
 use crate::keyspace::{Entry, Look};
@@ -93,8 +94,8 @@ fn large_members(
     if encoding == Encoding::Integers {
         // Redis lists integers in their order, which is not that of their digits.
         let members = call.keyspace.members(db, key, u64::MAX, usize::MAX)?;
-        for member in members.unwrap_or_default() {
-            call.out.bulk(&member);
+        for member in members.unwrap_or_default().iter() {
+            call.out.bulk(member);
         }
         return Ok(());
     }
@@ -148,25 +149,28 @@ pub fn sscan(call: &mut Call) -> Outcome {
     let (is_large, len, encoding) = (entry.is_large(), set::len(&entry), entry.header.encoding);
     let options = ElementOptions::parse(&call.args[3..], false)?;
     let at_once = encoding != Encoding::Table && len <= SCANNED_AT_ONCE;
-    let (mut found, mut next) = (Vec::new(), 0);
+    let (mut found, mut next) = (ByteStrings::default(), 0);
     if is_large && !at_once {
         let tree = call.keyspace.tree(db, key, MEMBERS)?;
         let (count, pattern) = (options.count, options.pattern);
         next = call
             .keyspace
             .scan_elements(tree, cursor, count, pattern, &mut |member, _| {
-                found.push(member.to_vec());
+                found.push(member);
                 member.len()
             })?;
     } else {
         let members = call.keyspace.members(db, key, u64::MAX, usize::MAX)?;
-        found = members.unwrap_or_default();
-        found.retain(|member| options.wants(member));
+        let members = members.unwrap_or_default();
+        found = match options.pattern {
+            None => members,
+            Some(_) => members.iter().filter(|m| options.wants(m)).collect(),
+        };
     }
     call.out.array(2);
     call.out.bulk_int(next.cast_signed());
     call.out.array(found.len());
-    for member in &found {
+    for member in found.iter() {
         call.out.bulk(member);
     }
     Ok::<_, Failure>(())

@@ -8,6 +8,8 @@
 //! A hash is fields and values in turn, a sorted set scores and members, a list and a set their elements. Sequences
 //! are short ([`Keyspace::packed_bytes_max`](super::Keyspace::packed_bytes_max)), so that they are searched from the front.
 
+use std::ops::Range;
+
 /// A sequence, as it stands in a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Packed<'a>(&'a [u8]);
@@ -122,6 +124,94 @@ pub fn push(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// Byte strings in memory, one behind the other.
+#[derive(Clone, Debug, Default)]
+pub struct ByteStrings {
+    bytes: Vec<u8>,
+    places: Vec<Range<usize>>,
+}
+
+impl ByteStrings {
+    /// The items of a sequence.
+    pub fn of(packed: Packed<'_>) -> Self {
+        let mut strings = Self {
+            bytes: Vec::with_capacity(packed.0.len()),
+            places: Vec::with_capacity(packed.len()),
+        };
+        strings.extend(packed.iter().map(|item| item.bytes));
+        strings
+    }
+
+    pub fn push(&mut self, string: &[u8]) {
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(string);
+        self.places.push(at..self.bytes.len());
+    }
+
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Bytes of all strings together.
+    pub fn bytes_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.places.clear();
+    }
+
+    /// The string with this number, from 0.
+    pub fn get(&self, n: usize) -> &[u8] {
+        &self.bytes[self.places[n].clone()]
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.places.iter().map(|place| &self.bytes[place.clone()])
+    }
+
+    /// Puts them in byte order.
+    pub fn sort(&mut self) {
+        let bytes = &self.bytes;
+        self.places
+            .sort_unstable_by(|a, b| bytes[a.clone()].cmp(&bytes[b.clone()]));
+    }
+
+    /// Puts them in the order of what `key` makes of each.
+    pub fn sort_by_cached_key<K: Ord>(&mut self, key: impl Fn(&[u8]) -> K) {
+        let bytes = &self.bytes;
+        self.places
+            .sort_by_cached_key(|place| key(&bytes[place.clone()]));
+    }
+
+    /// Whether strings in byte order have this one among them.
+    pub fn has(&self, string: &[u8]) -> bool {
+        let compare = |place: &Range<usize>| self.bytes[place.clone()].cmp(string);
+        self.places.binary_search_by(compare).is_ok()
+    }
+}
+
+impl<'s> Extend<&'s [u8]> for ByteStrings {
+    fn extend<I: IntoIterator<Item = &'s [u8]>>(&mut self, strings: I) {
+        for string in strings {
+            self.push(string);
+        }
+    }
+}
+
+impl<'s> FromIterator<&'s [u8]> for ByteStrings {
+    fn from_iter<I: IntoIterator<Item = &'s [u8]>>(strings: I) -> Self {
+        let mut all = Self::default();
+        all.extend(strings);
+        all
+    }
+}
+
 /// Bytes that an item of `len` bytes takes.
 pub fn item_bytes(len: usize) -> usize {
     let bits = usize::BITS - len.leading_zeros();
@@ -158,6 +248,13 @@ mod tests {
                 prop_assert_eq!(packed.find(item, 1).map(|(n, _)| n), first);
             }
             prop_assert_eq!(packed.nth(items.len()), None);
+            let mut strings = ByteStrings::of(packed);
+            prop_assert_eq!(strings.iter().collect::<Vec<_>>(), items.iter().collect::<Vec<_>>());
+            prop_assert_eq!(strings.bytes_len(), items.concat().len());
+            strings.sort();
+            prop_assert!(strings.iter().is_sorted());
+            prop_assert!(items.iter().all(|item| strings.has(item)));
+            prop_assert!(!strings.has(&[7; 200]));
         }
     }
 }

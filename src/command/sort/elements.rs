@@ -6,6 +6,7 @@ use crate::command::{Call, Failure, Outcome, errors};
 use crate::keyspace::Look;
 use crate::keyspace::header::{Encoding, Header, Kind};
 use crate::keyspace::list::Elements;
+use crate::keyspace::packed::ByteStrings;
 use crate::keyspace::sorted_set::{Members, Span};
 use crate::storage::{self, Error, Plan};
 
@@ -14,7 +15,7 @@ use crate::storage::{self, Error, Plan};
 pub enum Collection {
     List(Elements),
     /// All members.
-    Set(Vec<Vec<u8>>),
+    Set(ByteStrings),
     SortedSet(Header, Members),
 }
 
@@ -70,7 +71,7 @@ impl Collection {
         }
         let mut part = Vec::with_capacity(range.len());
         match self {
-            Self::Set(members) => part.extend_from_slice(&members[range]),
+            Self::Set(members) => part.extend(range.map(|n| members.get(n).to_vec())),
             Self::List(elements) => {
                 let first = if downwards {
                     len - 1 - range.start

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::command::{Call, Failure, errors};
 use crate::keyspace::header::Kind;
+use crate::keyspace::packed::ByteStrings;
 use crate::keyspace::set::{self, MEMBERS};
 use crate::keyspace::sorted_set::{Members, Span};
 use crate::keyspace::{Keyspace, Look};
@@ -18,7 +19,7 @@ enum Source {
     Nothing,
     SortedSet(Members),
     /// A plain set.
-    SmallSet(Vec<Vec<u8>>),
+    SmallSet(ByteStrings),
     /// A plain set whose members are the keys of a tree.
     LargeSet(TreeId),
 }
@@ -30,8 +31,7 @@ const SET_SCORE: f64 = 1.0;
 fn plain_set(keyspace: &mut Keyspace, db: u32, key: &[u8], now_ms: u64) -> Result<Source, Error> {
     let small = match keyspace.lookup(db, key, now_ms, Look::UNSEEN)? {
         None => return Ok(Source::Nothing),
-        Some(entry) => set::small(&entry)
-            .map(|members| members.iter().map(|item| item.bytes.to_vec()).collect()),
+        Some(entry) => set::small(&entry).map(ByteStrings::of),
     };
     match small {
         Some(members) => Ok(Source::SmallSet(members)),
@@ -104,7 +104,7 @@ impl<'a> Operand<'a> {
             }
             Source::SmallSet(members) => {
                 let left = members.iter().skip(done as usize);
-                batch.extend(left.map(|member| (member.clone(), SET_SCORE)));
+                batch.extend(left.map(|member| (member.to_vec(), SET_SCORE)));
             }
             Source::LargeSet(tree) => {
                 let mut from = Vec::new();

@@ -11,6 +11,7 @@ use super::naming::{self, Census};
 use super::sources::{Cursor, Source};
 use super::{Limits, sort_integers};
 use crate::keyspace::header::Encoding;
+use crate::keyspace::packed::ByteStrings;
 use crate::resp::{Stream, StreamError, encode};
 use crate::storage::{Error, Read, Snapshot};
 
@@ -73,12 +74,12 @@ impl<'a> Builder<'a> {
 
 /// The result of an operation on sets that Redis lists in a known order, given in that order; None if it calls the
 /// result a hash table, whose order nobody knows.
-pub fn listed(operation: Operation, sets: &[Vec<Vec<u8>>], limits: Limits) -> Option<Listed<'_>> {
+pub fn listed(operation: Operation, sets: &[ByteStrings], limits: Limits) -> Option<Listed<'_>> {
     match operation {
         Operation::Union => {
             let mut builder = Builder::new(limits);
             let mut seen = BTreeSet::new();
-            for member in sets.iter().flatten() {
+            for member in sets.iter().flat_map(ByteStrings::iter) {
                 if sets.len() == 1 || seen.insert(member) {
                     builder.add(member);
                 }
@@ -94,7 +95,7 @@ pub fn listed(operation: Operation, sets: &[Vec<Vec<u8>>], limits: Limits) -> Op
             let others: Vec<_> = others.map(|(_, set)| Searchable::new(set)).collect();
             let mut census = Census::default();
             let mut members: Vec<&[u8]> = Vec::with_capacity(smallest.len());
-            for member in smallest {
+            for member in smallest.iter() {
                 if others.iter().all(|set| set.has(member)) {
                     census.add(member);
                     members.push(member);
@@ -104,11 +105,11 @@ pub fn listed(operation: Operation, sets: &[Vec<Vec<u8>>], limits: Limits) -> Op
             Some(Listed { members, encoding })
         }
         Operation::Difference => {
-            let others: Vec<_> = sets[1..].iter().map(|set| Searchable::new(set)).collect();
+            let others: Vec<_> = sets[1..].iter().map(Searchable::new).collect();
             let is_left = |member: &[u8]| !others.iter().any(|set| set.has(member));
             let subtracts = subtracts_from_copy(sets.iter().map(|set| set.len() as u64));
             let mut builder = Builder::new(limits);
-            for member in &sets[0] {
+            for member in sets[0].iter() {
                 if subtracts || is_left(member) {
                     builder.add(member);
                 }
@@ -126,8 +127,8 @@ pub fn listed(operation: Operation, sets: &[Vec<Vec<u8>>], limits: Limits) -> Op
 struct Searchable<'a>(Vec<&'a [u8]>);
 
 impl<'a> Searchable<'a> {
-    fn new(members: &'a [Vec<u8>]) -> Self {
-        let mut sorted: Vec<&[u8]> = members.iter().map(Vec::as_slice).collect();
+    fn new(members: &'a ByteStrings) -> Self {
+        let mut sorted: Vec<&[u8]> = members.iter().collect();
         sorted.sort_unstable();
         Self(sorted)
     }

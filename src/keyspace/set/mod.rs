@@ -14,7 +14,7 @@ mod tests;
 
 use super::digest::Digest;
 use super::header::{Encoding, Header};
-use super::packed::Packed;
+use super::packed::{ByteStrings, Packed};
 use super::{Entry, Keyspace};
 use crate::resp::integer::parse_i64;
 use crate::storage::{Body, Error, Read, Seek};
@@ -69,37 +69,36 @@ impl Keyspace {
         key: &[u8],
         count_max: u64,
         bytes_max: usize,
-    ) -> Result<Option<Vec<Vec<u8>>>, Error> {
+    ) -> Result<Option<ByteStrings>, Error> {
         let trees = self.trees(db)?;
         let Some(cell) = self.engine.current(trees.keys, key)? else {
-            return Ok(Some(Vec::new()));
+            return Ok(Some(ByteStrings::default()));
         };
         let encoding = Header::parse(cell.head()).encoding;
         if cell.slots() == 0 {
             let Body::Inline(body) = cell.body() else {
                 return Ok(None);
             };
-            let members = Packed::new(body).iter().map(|item| item.bytes.to_vec());
-            return Ok(Some(members.collect()));
+            return Ok(Some(ByteStrings::of(Packed::new(body))));
         }
         if cell.slot_count(MEMBERS) > count_max {
             return Ok(None);
         }
         let tree = self.tree(db, key, MEMBERS)?;
-        let (mut members, mut bytes) = (Vec::new(), 0usize);
+        let (mut members, mut bytes) = (ByteStrings::default(), 0usize);
         self.engine.scan(tree, Seek::First, &mut |member, _| {
             bytes = bytes.saturating_add(member.len());
             if bytes > bytes_max {
                 return ControlFlow::Break(());
             }
-            members.push(member.to_vec());
+            members.push(member);
             ControlFlow::Continue(())
         })?;
         if bytes > bytes_max {
             return Ok(None);
         }
         if encoding == Encoding::Integers {
-            sort_integers(&mut members);
+            members.sort_by_cached_key(parse_i64);
         }
         Ok(Some(members))
     }

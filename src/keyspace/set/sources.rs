@@ -1,12 +1,11 @@
 //! The sets that an operation reads: each in the engine or in a snapshot, its members in byte order.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
 use super::MEMBERS;
 use crate::keyspace::Keyspace;
 use crate::keyspace::elements::Place;
-use crate::keyspace::header::{Encoding, Header};
-use crate::keyspace::packed::Packed;
+use crate::keyspace::packed::{ByteStrings, Packed};
 use crate::storage::tree::Pages;
 use crate::storage::{Body, Error, Read, Seek};
 
@@ -14,52 +13,10 @@ use crate::storage::{Body, Error, Read, Seek};
 const CHUNK_MEMBERS: usize = 256;
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Members in byte order, one behind the other in memory.
-#[derive(Clone, Debug, Default)]
-struct Members {
-    bytes: Vec<u8>,
-    places: Vec<Range<usize>>,
-}
-
-impl Members {
-    fn of(set: Packed<'_>) -> Self {
-        let mut members = Self::default();
-        for item in set.iter() {
-            members.push(item.bytes);
-        }
-        let Self { bytes, places } = &mut members;
-        places.sort_unstable_by(|a, b| bytes[a.clone()].cmp(&bytes[b.clone()]));
-        members
-    }
-
-    fn push(&mut self, member: &[u8]) {
-        let at = self.bytes.len();
-        self.bytes.extend_from_slice(member);
-        self.places.push(at..self.bytes.len());
-    }
-
-    fn len(&self) -> usize {
-        self.places.len()
-    }
-
-    fn get(&self, n: usize) -> &[u8] {
-        &self.bytes[self.places[n].clone()]
-    }
-
-    fn has(&self, member: &[u8]) -> bool {
-        let of = |place: &Range<usize>| self.bytes[place.clone()].cmp(member);
-        self.places.binary_search_by(of).is_ok()
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.places.clear();
-    }
-}
-
 #[derive(Clone, Debug)]
 enum Form {
-    Small(Members),
+    /// The members in byte order.
+    Small(ByteStrings),
     Large(Place),
 }
 
@@ -68,16 +25,14 @@ enum Form {
 pub struct Source {
     form: Form,
     pub len: u64,
-    pub encoding: Encoding,
 }
 
 impl Source {
     /// A set that is not there.
     pub fn missing() -> Self {
         Self {
-            form: Form::Small(Members::default()),
+            form: Form::Small(ByteStrings::default()),
             len: 0,
-            encoding: Encoding::Integers,
         }
     }
 
@@ -87,15 +42,14 @@ impl Source {
         let Some(cell) = keyspace.engine.current(trees.keys, key)? else {
             return Ok(Self::missing());
         };
-        let encoding = Header::parse(cell.head()).encoding;
         if let Body::Inline(body) = cell.body()
             && cell.slots() == 0
         {
-            let members = Members::of(Packed::new(body));
+            let mut members = ByteStrings::of(Packed::new(body));
+            members.sort();
             return Ok(Self {
                 len: members.len() as u64,
                 form: Form::Small(members),
-                encoding,
             });
         }
         let place = Place {
@@ -106,7 +60,6 @@ impl Source {
         Ok(Self {
             form: Form::Large(place),
             len: cell.slot_count(MEMBERS),
-            encoding,
         })
     }
 
@@ -127,7 +80,7 @@ impl Source {
 /// A walk over a source.
 #[derive(Debug, Default)]
 pub struct Cursor {
-    chunk: Members,
+    chunk: ByteStrings,
     /// How many of the chunk are behind it, the one included where it stands.
     passed: usize,
     ended: bool,
@@ -168,7 +121,7 @@ impl Cursor {
         let mut full = false;
         reader.scan(tree, from, &mut |member, _| {
             chunk.push(member);
-            full = chunk.len() >= CHUNK_MEMBERS || chunk.bytes.len() >= CHUNK_BYTES;
+            full = chunk.len() >= CHUNK_MEMBERS || chunk.bytes_len() >= CHUNK_BYTES;
             if full {
                 ControlFlow::Break(())
             } else {

@@ -5,7 +5,7 @@ use super::naming::Census;
 use super::{Limits, MEMBERS, TREES, sort_integers};
 use crate::keyspace::OWN_ROOT;
 use crate::keyspace::header::{Encoding, Header, Kind};
-use crate::keyspace::packed;
+use crate::keyspace::packed::{self, ByteStrings};
 use crate::keyspace::txn::Txn;
 use crate::storage::{Error, Read};
 
@@ -57,11 +57,11 @@ impl Txn<'_> {
         limits: Limits,
     ) -> Result<u64, Error> {
         let mut census = Census::default();
-        let (mut members, mut bytes) = (Vec::new(), 0);
+        let (mut members, mut bytes) = (ByteStrings::default(), 0);
         while let Some(member) = algebra.next(&mut self.keyspace().engine)? {
             census.add(member);
             bytes += packed::item_bytes(member.len());
-            members.push(member.to_vec());
+            members.push(member);
             if bytes > KEPT_BYTES_MAX {
                 self.collect(&members, &mut algebra, &mut census)?;
                 self.install_result(db, key, now_ms, algebra.encoding(&census, limits))?;
@@ -70,7 +70,7 @@ impl Txn<'_> {
         }
         let encoding = algebra.encoding(&census, limits);
         if census.len > 0 {
-            let members = members.iter().map(Vec::as_slice).collect();
+            let members = members.iter().collect();
             self.put_set(db, key, now_ms, Listed { members, encoding })?;
         }
         Ok(census.len)
@@ -80,7 +80,7 @@ impl Txn<'_> {
     /// going to be replaced.
     fn collect(
         &mut self,
-        members: &[Vec<u8>],
+        members: &ByteStrings,
         algebra: &mut Algebra,
         census: &mut Census,
     ) -> Result<(), Error> {
@@ -90,7 +90,7 @@ impl Txn<'_> {
         engine.put_nested(own, RESULT_KEY, &head, TREES)?;
         let result = engine.nested(own, RESULT_KEY, MEMBERS)?;
         let result = result.expect("it was just put there");
-        for member in members {
+        for member in members.iter() {
             engine.put(result, member, &[], &[])?;
         }
         while let Some(member) = algebra.next(engine)? {

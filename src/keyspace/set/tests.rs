@@ -47,12 +47,15 @@ fn check(rig: &mut Rig, key: &[u8], model: &Model) -> Option<(Encoding, bool)> {
     let members = rig.keyspace.members(0, key, u64::MAX, usize::MAX);
     let members = members.expect("storage that works").expect("no bounds");
     if seen.0 == Encoding::Integers {
-        let numbers: Vec<i64> = members.iter().filter_map(|m| parse_i64(m)).collect();
+        let numbers: Vec<i64> = members.iter().filter_map(parse_i64).collect();
         assert_eq!(numbers.len(), members.len(), "only integers");
         assert!(numbers.is_sorted(), "in the order of integers");
     }
     assert_eq!(members.len(), model.len());
-    assert_eq!(&members.into_iter().collect::<Model>(), model);
+    assert_eq!(
+        &members.iter().map(<[u8]>::to_vec).collect::<Model>(),
+        model
+    );
     Some(seen)
 }
 
