@@ -182,6 +182,13 @@ impl ByteStrings {
             .sort_unstable_by(|a, b| bytes[a.clone()].cmp(&bytes[b.clone()]));
     }
 
+    /// A copy of them in byte order.
+    pub fn sorted(&self) -> Self {
+        let mut sorted = self.clone();
+        sorted.sort();
+        sorted
+    }
+
     /// Puts them in the order of what `key` makes of each.
     pub fn sort_by_cached_key<K: Ord>(&mut self, key: impl Fn(&[u8]) -> K) {
         let bytes = &self.bytes;

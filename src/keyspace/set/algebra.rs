@@ -92,7 +92,7 @@ pub fn listed(operation: Operation, sets: &[ByteStrings], limits: Limits) -> Opt
         Operation::Intersection => {
             let (base, smallest) = sets.iter().enumerate().min_by_key(|(_, set)| set.len())?;
             let others = sets.iter().enumerate().filter(|(at, _)| *at != base);
-            let others: Vec<_> = others.map(|(_, set)| Searchable::new(set)).collect();
+            let others: Vec<_> = others.map(|(_, set)| set.sorted()).collect();
             let mut census = Census::default();
             let mut members: Vec<&[u8]> = Vec::with_capacity(smallest.len());
             for member in smallest.iter() {
@@ -105,7 +105,7 @@ pub fn listed(operation: Operation, sets: &[ByteStrings], limits: Limits) -> Opt
             Some(Listed { members, encoding })
         }
         Operation::Difference => {
-            let others: Vec<_> = sets[1..].iter().map(Searchable::new).collect();
+            let others: Vec<_> = sets[1..].iter().map(ByteStrings::sorted).collect();
             let is_left = |member: &[u8]| !others.iter().any(|set| set.has(member));
             let subtracts = subtracts_from_copy(sets.iter().map(|set| set.len() as u64));
             let mut builder = Builder::new(limits);
@@ -120,21 +120,6 @@ pub fn listed(operation: Operation, sets: &[ByteStrings], limits: Limits) -> Opt
             }
             Some(result)
         }
-    }
-}
-
-/// Members of a set, sorted.
-struct Searchable<'a>(Vec<&'a [u8]>);
-
-impl<'a> Searchable<'a> {
-    fn new(members: &'a ByteStrings) -> Self {
-        let mut sorted: Vec<&[u8]> = members.iter().collect();
-        sorted.sort_unstable();
-        Self(sorted)
-    }
-
-    fn has(&self, member: &[u8]) -> bool {
-        self.0.binary_search(&member).is_ok()
     }
 }
 

@@ -438,12 +438,9 @@ impl Engine {
         let mut replaced = |old: &[u8]| gone.extend(Cell::new(old).attachments());
         let pager = &mut self.pager;
         let kind = finger_of(&self.roots, &self.nested, tree);
-        let turned =
-            self.fingers.at(kind).key != key && self.fingers.turn_to(kind, pager, desc.root, key);
+        let is_at = self.fingers.are_at(kind, pager, desc.root, key);
         let finger = self.fingers.at_mut(kind);
-        let is_there = turned
-            || finger.is_in(pager, desc.root)
-                && (finger.key == key || finger.reach_beyond(pager, key));
+        let is_there = is_at || finger.is_in(pager, desc.root) && finger.reach_beyond(pager, key);
         let done = if is_there {
             let found = finger.found;
             let path = &mut finger.path;

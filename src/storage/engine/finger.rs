@@ -59,15 +59,18 @@ impl Fingers {
         self.in_use[kind] ^= 1;
     }
 
-    /// Takes the other finger, if it was left where `key` is or would be in the tree with this root.
+    /// Whether a finger is where `key` is or would be in the tree with this root; that one is in use then.
     #[inline]
-    pub(super) fn turn_to(
+    pub(super) fn are_at(
         &mut self,
         kind: usize,
         pager: &mut Pager,
         root: PagePtr,
         key: &[u8],
     ) -> bool {
+        if self.at_mut(kind).is_at(pager, root, key) {
+            return true;
+        }
         let other = &mut self.pairs[kind][self.in_use[kind] ^ 1];
         let is_there = other.key == key && other.is_back(pager, root);
         if is_there {

@@ -590,9 +590,7 @@ impl Engine {
         let desc = self.desc(tree);
         let kind = finger_of(&self.roots, &self.nested, tree);
         let fingers = &mut self.fingers;
-        let is_there = fingers.at_mut(kind).is_at(&mut self.pager, desc.root, key)
-            || fingers.turn_to(kind, &mut self.pager, desc.root, key);
-        if is_there {
+        if fingers.are_at(kind, &mut self.pager, desc.root, key) {
             return Ok(fingers.at(kind).found);
         }
         fingers.turn(kind, &self.pager);
