@@ -129,14 +129,15 @@ fn carry_out(
         out,
         now_ms,
     };
-    attempt::carry_out(&mut call, waiter.handler)?;
+    let outcome = attempt::carry_out(&mut call, waiter.handler);
+    // It has read its keys, also if it complains of one.
     client_tracking::remember(
         &mut waiter.client,
         keyspace.changes.len(),
         waiter.command,
         &words,
     );
-    Ok(())
+    outcome
 }
 
 /// What its user may do may have changed while it waited.

@@ -312,6 +312,24 @@ fn pushes_wait_for_the_log_as_replies_do() {
     tracker.expect(&invalidated(&["k"]));
 }
 
+/// Also a wait that ends in an error has read its keys.
+#[test]
+fn keys_of_a_wait_that_ends_in_an_error_are_tracked() {
+    let shell = shell();
+    let (mut tracker, mut writer) = (three(&shell), shell.connect());
+    writer.check("XGROUP CREATE a g $ MKSTREAM\r\n", "+OK\r\n");
+    tracker.check("CLIENT TRACKING ON\r\n", "+OK\r\n");
+    tracker.send("XREAD BLOCK 0 STREAMS s a $ $\r\n");
+    eventually("it waits", || info(&mut writer, "blocked_clients") == "1");
+    writer.check("SET a x\r\n", "+OK\r\n");
+    tracker.expect(&invalidated(&["a"]));
+    writer.check("XADD s 1-1 f v\r\n", "$3\r\n1-1\r\n");
+    tracker.expect(&invalidated(&["s"]));
+    tracker.expect("-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
+    writer.check("XADD s 1-2 f v\r\n", "$3\r\n1-2\r\n");
+    tracker.expect(&invalidated(&["s"]));
+}
+
 #[test]
 fn a_connection_that_ends_or_is_reset_listens_to_nothing() {
     let shell = shell();
