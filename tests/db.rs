@@ -66,6 +66,14 @@ fn errors_are_those_of_a_server_and_change_nothing() {
     }
     assert!(matches!(db.call::<&str>(&[]), Err(DbError::NoWords)));
     assert_eq!(db.call(&["BLPOP", "none", "0"]).unwrap(), Value::Nil);
+    let mut connection = db.connect();
+    connection.call(&["MULTI"]).unwrap();
+    connection.call(&["PING"]).unwrap();
+    connection.call(&["EXEC"]).unwrap();
+    assert_eq!(
+        connection.call(&["BLPOP", "none", "0"]).unwrap(),
+        Value::Nil
+    );
     // A word that is wrong: nothing of the transaction happens.
     let wrong = [words(&["SET", "a", "1"]), words(&["GET"])];
     assert!(matches!(db.transaction(&wrong), Err(DbError::Reply(_))));

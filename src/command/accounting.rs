@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use super::client::Client;
 use super::monitor;
 use super::server::Server;
+use super::slowlog::Entry;
 use super::stats::add_locked;
 use super::table::{Command, Flag};
 
@@ -44,20 +45,39 @@ pub fn sample_event(server: &Server, event: &'static str, took_us: u64, now_us: 
         .add(event, took_us / 1000, now_us / 1_000_000);
 }
 
-/// Enters a command into the slow log if it took long enough. `now_us` is wall time. `client` is None if a script called
-/// it.
+/// Enters a command into the slow log if it took long enough. `now_us` is wall time.
 pub fn log_if_slow(
+    server: &Server,
+    client: &Client,
+    command: &Command,
+    words: &[&[u8]],
+    took_us: u64,
+    now_us: u64,
+) {
+    if let Some(entry) = slow_entry(server, Some(client), command, words, took_us, now_us) {
+        server.slowlog.add(entry, slowlog_len_max(server));
+    }
+}
+
+/// How many entries the slow log keeps.
+pub fn slowlog_len_max(server: &Server) -> usize {
+    server.tuning.slowlog_len_max.load(Ordering::Relaxed) as usize
+}
+
+/// What the slow log is to keep of a command; None: it did not take long enough, or there is no log. `client` is None if
+/// a script called it.
+pub fn slow_entry(
     server: &Server,
     client: Option<&Client>,
     command: &Command,
     words: &[&[u8]],
     took_us: u64,
     now_us: u64,
-) {
+) -> Option<Entry> {
     let slower_us = server.tuning.slowlog_us_min.load(Ordering::Relaxed);
     let is_slow = u64::try_from(slower_us).is_ok_and(|min| took_us >= min);
-    if !is_slow || command.flags.has(Flag::SkipSlowlog) {
-        return;
+    if !is_slow || command.flags.has(Flag::SkipSlowlog) || slowlog_len_max(server) == 0 {
+        return None;
     }
     let shown: Vec<&[u8]> = (0..words.len())
         .map(|at| match monitor::is_secret(words, at) {
@@ -65,8 +85,5 @@ pub fn log_if_slow(
             false => words[at],
         })
         .collect();
-    let len_max = server.tuning.slowlog_len_max.load(Ordering::Relaxed) as usize;
-    server
-        .slowlog
-        .add(&shown, took_us, now_us / 1_000_000, client, len_max);
+    Some(Entry::new(&shown, took_us, now_us / 1_000_000, client))
 }

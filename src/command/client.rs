@@ -127,6 +127,8 @@ pub struct Client {
     pub executing: Option<(usize, usize)>,
     /// It stands in for a client whose script is running.
     pub in_script: bool,
+    /// What TIME has answered in the EXEC or script that is on, in microseconds.
+    pub moment_us: Option<u64>,
     /// Its commands may take long: they keep no other connection from its thread.
     pub patient: bool,
     /// What is to be made of an error in the reply of its command.
@@ -202,6 +204,7 @@ impl Client {
             deny_blocking: false,
             executing: None,
             in_script: false,
+            moment_us: None,
             patient: false,
             sees_nothing: false,
             error_in_reply: ErrorInReply::Counts,

@@ -5,13 +5,17 @@ use super::server::REDIS_VERSION;
 use super::{Call, Outcome, help};
 use crate::resp::ErrorReply;
 
-/// TIME: in a transaction or script the time is that of its beginning, as for everything else there.
+/// TIME: in a transaction or script the time stands still, as for everything else there, until the script is late: one
+/// that waits for a moment to come does not wait for ever.
 pub fn time(call: &mut Call<'_>) -> Outcome {
-    let now_us = if call.client.deny_blocking {
-        (call.now_ms * 1000) as i64
-    } else {
-        call.server.clock.wall_us() as i64
-    };
+    let mut now_us = call.server.clock.wall_us();
+    let client = &mut *call.client;
+    if client.in_script || client.executing.is_some() {
+        let goes_on = call.server.scripting.running.is_late();
+        now_us = client.moment_us.filter(|_| !goes_on).unwrap_or(now_us);
+        client.moment_us = Some(now_us);
+    }
+    let now_us = now_us as i64;
     call.out.array(2);
     call.out.bulk_int(now_us / 1_000_000);
     call.out.bulk_int(now_us % 1_000_000);

@@ -104,6 +104,7 @@ pub mod string_part;
 pub mod string_value;
 pub mod subscriptions;
 pub mod table;
+pub mod tally;
 pub mod tracking;
 pub mod transaction;
 pub mod tuning;

@@ -16,12 +16,11 @@ use super::client::Client;
 use super::dispatch::BOUND;
 use super::eviction::OUT_OF_MEMORY;
 use super::outgoing::OutgoingMark;
-use super::request::Request;
 use super::running::{Kind, Order};
 use super::server::Server;
 use super::serving::flat;
-use super::stats::{add, add_locked};
 use super::table::{self, Command, CommandId, Flag, Resolved};
+use super::tally::Tally;
 use super::transaction::{only_reads, only_touches_keys};
 use super::{Call, Failure, accounting, attempt, client_tracking, errors, monitor, replication};
 use crate::keyspace::change::Listener;
@@ -34,6 +33,9 @@ use crate::storage::{self, OnMiss, Plan};
 /// For how long a run may keep a thread from its other connections, in microseconds. Then it begins again on a thread
 /// of its own.
 const INLINE_US: u64 = 5000;
+
+/// So many bytes of lines for the log wait for the end of a run. With more it does not vanish any more, and says them at once.
+const LINES_BYTES_MAX: usize = 64 << 10;
 
 /// Commands whose messages leave when the run is over.
 const PUBLISHING: &[CommandId] = &[table::id("publish"), table::id("spublish")];
@@ -118,15 +120,6 @@ impl Subject<'_> {
     }
 }
 
-/// A command that was called, to be counted once the run is kept.
-struct Done {
-    command: &'static Command,
-    took_us: u64,
-    failed: bool,
-    /// The words, if the slow log wants them.
-    slow: Option<Request>,
-}
-
 /// What a run changes of its client and puts back.
 struct Before {
     db: u32,
@@ -151,7 +144,6 @@ pub struct ScriptRun<'a> {
     before: Before,
     now_ms: u64,
     started_us: u64,
-    slow_us_min: Option<u64>,
     mark: Mark,
     on_miss: OnMiss,
     /// A transaction was begun for it.
@@ -163,10 +155,10 @@ pub struct ScriptRun<'a> {
     wrote: bool,
     is_late: bool,
     failure: Option<Failure>,
-    done: Vec<Done>,
-    rejected: Vec<CommandId>,
-    errors: Vec<Vec<u8>>,
+    tally: Tally,
+    /// Lines that are logged if it does not vanish, and their bytes.
     lines: Vec<(LogLevel, Vec<u8>)>,
+    lines_bytes: usize,
 }
 
 impl<'a> ScriptRun<'a> {
@@ -187,12 +179,14 @@ impl<'a> ScriptRun<'a> {
             changes: keyspace.changes.len(),
         };
         client.in_script = true;
+        if client.executing.is_none() {
+            client.moment_us = None;
+        }
         let is_patient = client.patient;
         let mark = keyspace.mark();
         let pager = keyspace.engine.pager_mut();
         let on_miss = pager.set_on_miss(OnMiss::Note);
         pager.set_on_miss(on_miss);
-        let slow_us = server.tuning.slowlog_us_min.load(Ordering::Relaxed);
         let is_alone = !keyspace.in_transaction();
         Self {
             subject,
@@ -203,7 +197,6 @@ impl<'a> ScriptRun<'a> {
             before,
             now_ms,
             started_us: server.clock.mono_us(),
-            slow_us_min: u64::try_from(slow_us).ok(),
             mark,
             on_miss,
             has_begun: false,
@@ -212,10 +205,9 @@ impl<'a> ScriptRun<'a> {
             wrote: false,
             is_late: false,
             failure: None,
-            done: Vec::new(),
-            rejected: Vec::new(),
-            errors: Vec::new(),
+            tally: Tally::default(),
             lines: Vec::new(),
+            lines_bytes: 0,
         }
     }
 
@@ -269,16 +261,10 @@ impl<'a> ScriptRun<'a> {
         }
         let changes = self.before.changes..self.keyspace.changes.len();
         client.outgoing.add_scripted(changes);
-        count(self.server, &self.done, self.now_ms * 1000);
-        for id in self.rejected {
-            add_locked(&self.server.stats.command(id).rejected, 1);
-        }
-        for line in &self.errors {
-            self.server.stats.count_error(line);
-        }
-        for (level, text) in &self.lines {
-            log(*level, text);
-        }
+        self.tally.count(self.server, self.now_ms * 1000);
+        self.lines
+            .iter()
+            .for_each(|(level, text)| log(*level, text));
         Ok(())
     }
 
@@ -288,8 +274,10 @@ impl<'a> ScriptRun<'a> {
         command: Option<&'static Command>,
         text: impl Into<Cow<'static, str>>,
     ) -> Called {
-        self.rejected.extend(command.map(|command| command.id));
-        self.errors.push(b"ERR".to_vec());
+        if let Some(command) = command {
+            self.tally.rejected(command);
+        }
+        self.tally.error(b"ERR");
         Called::Refused(text.into())
     }
 
@@ -395,15 +383,13 @@ impl<'a> ScriptRun<'a> {
         }
         let took_us = self.server.clock.mono_us().saturating_sub(started_us);
         if let Some(line) = out.bytes().strip_prefix(b"-") {
-            self.errors.push(line.to_vec());
+            self.tally.error(line);
         }
-        let is_slow = self.slow_us_min.is_some_and(|min| took_us >= min);
-        self.done.push(Done {
-            command,
-            took_us,
-            failed,
-            slow: is_slow.then(|| Request::new(words)),
-        });
+        self.tally.ran(command, took_us, failed);
+        let (server, now_us) = (self.server, self.now_ms * 1000);
+        if let Some(entry) = accounting::slow_entry(server, None, command, words, took_us, now_us) {
+            self.tally.slow(entry, accounting::slowlog_len_max(server));
+        }
         Called::Answered
     }
 
@@ -462,7 +448,20 @@ impl Supervisor for ScriptRun<'_> {
     }
 
     fn log(&mut self, level: LogLevel, text: Vec<u8>) {
+        self.lines_bytes += text.len();
         self.lines.push((level, text));
+        if self.lines_bytes > LINES_BYTES_MAX && self.is_movable {
+            self.failure = Some(Failure::Slow);
+            return;
+        }
+        if self.lines_bytes > LINES_BYTES_MAX {
+            self.stay();
+        }
+        if !self.is_revocable {
+            self.lines
+                .drain(..)
+                .for_each(|(level, text)| log(level, &text));
+        }
     }
 }
 
@@ -492,9 +491,9 @@ impl Host for ScriptRun<'_> {
             return self.refuse(Some(command), text);
         }
         if let Some(error) = self.shortage(command) {
-            self.rejected.push(command.id);
+            self.tally.rejected(command);
             out.error(&error);
-            self.errors.push(text::to_bytes(&error.0));
+            self.tally.error(&text::to_bytes(&error.0));
             return Called::Answered;
         }
         if self.is_movable && !is_repeatable(command) {
@@ -507,7 +506,7 @@ impl Host for ScriptRun<'_> {
             Err(error) => {
                 let error = errors::of_storage(&error);
                 out.error(&error);
-                self.errors.push(text::to_bytes(&error.0));
+                self.tally.error(&text::to_bytes(&error.0));
                 Called::Answered
             }
         }
@@ -523,24 +522,8 @@ impl Host for ScriptRun<'_> {
     }
 
     fn count_error(&mut self, line: &[u8]) {
-        self.errors.push(line.to_vec());
+        self.tally.error(line);
     }
-}
-
-/// Counts the commands of a run that is kept.
-fn count(server: &Server, done: &[Done], now_us: u64) {
-    for one in done {
-        let command = one.command;
-        accounting::count(server, command, 1, one.took_us);
-        let failures = &server.stats.command(command.id).failed;
-        add_locked(failures, u64::from(one.failed));
-        accounting::sample_latency(server, command, one.took_us, now_us);
-        if let Some(request) = &one.slow {
-            let words = request.words();
-            accounting::log_if_slow(server, None, command, &words, one.took_us, now_us);
-        }
-    }
-    add(&server.stats.commands_processed, done.len() as u64);
 }
 
 /// A line of redis.log.

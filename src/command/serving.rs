@@ -159,14 +159,7 @@ fn account(server: &Server, waiter: &Waiter, failed: bool, now_us: u64) {
     let words = waiter.request.words();
     let (command, took_us) = (waiter.command, waiter.took_us);
     accounting::count(server, command, 1, took_us);
-    accounting::log_if_slow(
-        server,
-        Some(&waiter.client),
-        command,
-        &words,
-        took_us,
-        now_us,
-    );
+    accounting::log_if_slow(server, &waiter.client, command, &words, took_us, now_us);
     let failures = &server.stats.command(command.id).failed;
     add_locked(failures, u64::from(failed));
     add(&server.stats.commands_processed, 1);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::client::Client;
 use super::{Call, Outcome, argument, errors, help};
 use crate::resp::ErrorReply;
 
@@ -38,31 +39,33 @@ struct Inner {
     next_id: u64,
 }
 
-impl Slowlog {
-    /// Adds a command; of many or long words only the first are kept, and how much is missing.
-    pub fn add(
-        &self,
-        words: &[&[u8]],
-        duration_us: u64,
-        time_s: u64,
-        client: Option<&super::client::Client>,
-        len_max: usize,
-    ) {
-        if len_max == 0 {
-            return;
-        }
-        let mut inner = self.inner.lock();
-        let entry = Entry {
-            id: inner.next_id,
+impl Entry {
+    /// A command, without number yet; of many or long words only the first are kept, and how much is missing.
+    pub fn new(words: &[&[u8]], duration_us: u64, time_s: u64, client: Option<&Client>) -> Self {
+        Self {
+            id: 0,
             time_s,
             duration_us,
             words: shortened(words),
             addr: client.map_or_else(String::new, |client| client.entry.addr.clone()),
             name: client.and_then(|client| client.name.clone()),
-        };
+        }
+    }
+}
+
+impl Slowlog {
+    /// Adds an entry under the next number.
+    pub fn add(&self, entry: Entry, len_max: usize) {
+        let mut inner = self.inner.lock();
+        let id = inner.next_id;
         inner.next_id += 1;
-        inner.entries.push_front(entry);
+        inner.entries.push_front(Entry { id, ..entry });
         inner.entries.truncate(len_max);
+    }
+
+    /// Passes over the numbers of `count` entries that later ones have already pushed out.
+    pub fn pass(&self, count: u64) {
+        self.inner.lock().next_id += count;
     }
 
     pub fn len(&self) -> usize {

@@ -40,7 +40,7 @@ pub struct Stats {
     pub reads: AtomicU64,
     pub writes: AtomicU64,
     pub rates: Rates,
-    errors: Mutex<BTreeMap<Vec<u8>, u64>>,
+    errors: Mutex<ErrorCodes>,
     commands: CommandStats,
 }
 
@@ -54,6 +54,57 @@ pub struct CommandStat {
     /// Answered an error.
     pub failed: AtomicU64,
     pub durations: Durations,
+}
+
+/// How often each code of an error was answered.
+#[derive(Debug, Default)]
+pub struct ErrorCodes {
+    /// Error replies in all.
+    replies: u64,
+    counts: BTreeMap<Vec<u8>, u64>,
+    /// There were more than [`ERROR_CODES_MAX`].
+    too_many: bool,
+}
+
+impl ErrorCodes {
+    /// Counts an error reply: `line` begins with its code, without the dash.
+    pub fn count(&mut self, line: &[u8]) {
+        self.replies += 1;
+        let start = &line[..line.len().min(ERROR_CODE_BYTES_MAX - 1)];
+        let code = match start.iter().position(|&b| b == b' ') {
+            Some(end) => &line[..end],
+            None => b"ERR",
+        };
+        self.add(code, 1);
+    }
+
+    fn add_all(&mut self, more: &Self) {
+        self.replies += more.replies;
+        for (code, count) in &more.counts {
+            self.add(code, *count);
+        }
+        if more.too_many {
+            self.give_up();
+        }
+    }
+
+    fn add(&mut self, code: &[u8], count: u64) {
+        if self.too_many {
+            return;
+        }
+        if let Some(counted) = self.counts.get_mut(code) {
+            *counted += count;
+        } else if self.counts.len() < ERROR_CODES_MAX {
+            self.counts.insert(code.to_vec(), count);
+        } else {
+            self.give_up();
+        }
+    }
+
+    fn give_up(&mut self) {
+        self.too_many = true;
+        self.counts.clear();
+    }
 }
 
 #[derive(Debug)]
@@ -84,32 +135,34 @@ impl Stats {
     /// Counts an error reply by its code: `line` begins with it, without the dash.
     pub fn count_error(&self, line: &[u8]) {
         add(&self.error_replies, 1);
-        let start = &line[..line.len().min(ERROR_CODE_BYTES_MAX - 1)];
-        let code = match start.iter().position(|&b| b == b' ') {
-            Some(end) => &line[..end],
-            None => b"ERR",
-        };
+        self.change_errors(|errors| errors.count(line));
+    }
+
+    /// Counts the error replies of a run.
+    pub fn count_errors(&self, errors: &ErrorCodes) {
+        add(&self.error_replies, errors.replies);
+        self.change_errors(|all| all.add_all(errors));
+    }
+
+    fn change_errors(&self, change: impl FnOnce(&mut ErrorCodes)) {
         let mut errors = self.errors.lock();
-        if errors.contains_key(TOO_MANY_CODES) {
-            return;
-        }
-        if let Some(count) = errors.get_mut(code) {
-            *count += 1;
-        } else if errors.len() < ERROR_CODES_MAX {
-            errors.insert(code.to_vec(), 1);
-        } else {
+        let had_too_many = errors.too_many;
+        change(&mut errors);
+        if errors.too_many && !had_too_many {
             tracing::warn!(
                 "There are too many codes of errors: none is counted until CONFIG RESETSTAT"
             );
-            errors.clear();
-            errors.insert(TOO_MANY_CODES.to_vec(), 1);
         }
     }
 
     /// Error codes and how often each was answered, in order of code.
     pub fn errors(&self) -> Vec<(Vec<u8>, u64)> {
         let errors = self.errors.lock();
-        errors.iter().map(|(code, n)| (code.clone(), *n)).collect()
+        if errors.too_many {
+            return vec![(TOO_MANY_CODES.to_vec(), 1)];
+        }
+        let counts = errors.counts.iter();
+        counts.map(|(code, n)| (code.clone(), *n)).collect()
     }
 
     /// CONFIG RESETSTAT.
@@ -131,7 +184,7 @@ impl Stats {
             counter.store(0, Ordering::Relaxed);
         }
         self.rates.clear();
-        self.errors.lock().clear();
+        *self.errors.lock() = ErrorCodes::default();
         for command in &self.commands.0 {
             for counter in [
                 &command.calls,
@@ -173,12 +226,34 @@ mod tests {
             counted(&stats),
             expect.map(|(code, n)| (code.to_owned(), n))
         );
+        let mut run = ErrorCodes::default();
+        run.count(b"WRONGTYPE again");
+        run.count(b"NEW x");
+        stats.count_errors(&run);
+        let expect = [
+            ("ABCDEFGHIJKLMNOPQRSTUVWXYZ1234", 1),
+            ("ERR", 2),
+            ("NEW", 1),
+            ("WRONGTYPE", 3),
+        ];
+        assert_eq!(
+            counted(&stats),
+            expect.map(|(code, n)| (code.to_owned(), n))
+        );
         for n in 0..ERROR_CODES_MAX {
             stats.count_error(format!("E{n} x").as_bytes());
         }
         let disabled = [("ERRORSTATS_DISABLED".to_owned(), 1)];
         assert_eq!(counted(&stats), disabled);
         stats.count_error(b"WRONGTYPE x");
+        assert_eq!(counted(&stats), disabled);
+        let all = 8 + ERROR_CODES_MAX as u64;
+        assert_eq!(stats.error_replies.load(Ordering::Relaxed), all);
+        stats.reset();
+        for n in 0..=ERROR_CODES_MAX {
+            run.count(format!("E{n} x").as_bytes());
+        }
+        stats.count_errors(&run);
         assert_eq!(counted(&stats), disabled);
         stats.reset();
         stats.count_error(b"WRONGTYPE x");

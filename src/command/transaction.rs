@@ -257,14 +257,15 @@ fn run(call: &mut Call<'_>, multi: &Multi) -> Outcome {
     }
     let (db, fed) = (call.client.db, call.client.feed.len());
     let said = call.client.outgoing.mark();
-    call.client.deny_blocking = true;
+    let deny_blocking = std::mem::replace(&mut call.client.deny_blocking, true);
+    call.client.moment_us = None;
     call.client.executing = Some((multi.len(), multi.memory()));
     let result = run_all(call, multi).and_then(|done| {
         call.keyspace.complete()?;
         Ok(done)
     });
     call.client.executing = None;
-    call.client.deny_blocking = false;
+    call.client.deny_blocking = deny_blocking;
     match result {
         Ok(done) => {
             if writes {
@@ -387,14 +388,7 @@ fn count(call: &Call<'_>, done: &[Done<'_>]) {
         add_locked(failures, u64::from(one.failed));
         accounting::sample_latency(server, command, one.took_us, now_us);
         let words = one.queued.request.words();
-        accounting::log_if_slow(
-            server,
-            Some(&*call.client),
-            command,
-            &words,
-            one.took_us,
-            now_us,
-        );
+        accounting::log_if_slow(server, call.client, command, &words, one.took_us, now_us);
         if let Some(line) = &one.error {
             server.stats.count_error(line);
         }

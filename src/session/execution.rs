@@ -693,7 +693,7 @@ impl Execution<'_> {
             accounting::add_time(server, command, 1, took_us);
             accounting::log_if_slow(
                 server,
-                Some(self.client),
+                self.client,
                 command,
                 self.words,
                 took_us,

@@ -452,6 +452,62 @@ fn a_late_script_is_killed_though_there_is_one_worker() {
     }
 }
 
+/// To a script the time stands still. One that waits for a moment to come would never end if that did not change.
+#[test]
+fn time_stands_still_in_a_script_until_it_is_late() {
+    let shell = shell();
+    let mut client = shell.connect();
+    let now = "local function now() return table.concat(redis.call('time'),'.') end local begun,moment=os.clock(),now()";
+    let until = "while os.clock()-begun<";
+    let still =
+        format!("{now} {until}0.05 do if now()~=moment then return 'on' end end return 'still'");
+    client.check(format!("EVAL \"{still}\" 0\r\n"), "$5\r\nstill\r\n");
+    client.check("CONFIG SET busy-reply-threshold 10\r\n", "+OK\r\n");
+    let late =
+        format!("{now} {until}10 do if now()~=moment then return 'on' end end return 'still'");
+    client.check(format!("EVAL \"{late}\" 0\r\n"), "$2\r\non\r\n");
+}
+
+/// Scripts name things after TIME: two in a row do not see the same.
+#[test]
+fn every_script_has_a_time_of_its_own_in_microseconds() {
+    let shell = shell();
+    let mut client = shell.connect();
+    let script = "EVAL \"local t=redis.call('time') return t[1]*1000000+t[2]\" 0\r\n";
+    client.send(script.repeat(50));
+    let moments: Vec<u64> = (0..50)
+        .map(|_| client.line().trim_start_matches(':').parse().unwrap())
+        .collect();
+    assert!(moments.is_sorted_by(|a, b| a < b), "{moments:?}");
+    client.check("MULTI\r\n", "+OK\r\n");
+    client.check("TIME\r\n", "+QUEUED\r\n");
+    client.check(script, "+QUEUED\r\n");
+    client.send("EXEC\r\n");
+    let lines: Vec<String> = (0..7).map(|_| client.line()).collect();
+    let [_, _, _, seconds, _, micros, both] = &lines[..] else {
+        unreachable!("there are seven")
+    };
+    let micros: u64 = micros.parse().unwrap();
+    assert_eq!(*both, format!(":{seconds}{micros:06}"));
+}
+
+/// What the slow log does not keep is numbered all the same.
+#[test]
+fn a_script_numbers_more_slow_commands_than_are_kept() {
+    let shell = shell();
+    let mut client = shell.connect();
+    client.check("CONFIG SET slowlog-max-len 3\r\n", "+OK\r\n");
+    client.check("CONFIG SET slowlog-log-slower-than 0\r\n", "+OK\r\n");
+    client.check(
+        "EVAL \"for n=1,10 do redis.call('echo',n) end\" 0\r\n",
+        "$-1\r\n",
+    );
+    client.check("CONFIG SET slowlog-log-slower-than -1\r\n", "+OK\r\n");
+    client.send("EVAL \"local l=redis.call('slowlog','get') return {#l,l[2][1],l[2][4][2],l[3][4][2]}\" 0\r\n");
+    // The script itself is the last.
+    client.expect("*4\r\n:3\r\n:10\r\n$2\r\n10\r\n$1\r\n9\r\n");
+}
+
 /// A key may be watched while a script has the data; what the script does to it afterwards counts.
 #[test]
 fn keys_are_watched_while_a_script_is_late() {
