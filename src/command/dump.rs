@@ -159,11 +159,14 @@ fn note_use(call: &mut Call<'_>, key: &[u8], options: &Options) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use crate::command::testing::Bench;
     use crate::config::Caller;
+    use crate::interchange::rdb::{List, Value, payload};
 
     /// The payload in a reply.
-    fn payload(reply: &[u8]) -> Vec<u8> {
+    fn dumped(reply: &[u8]) -> Vec<u8> {
         let start = reply
             .iter()
             .position(|byte| *byte == b'\n')
@@ -176,7 +179,7 @@ mod tests {
     fn a_key_that_is_restored_to_expire_beyond_the_last_moment_is_not_there() {
         let mut bench = Bench::new();
         bench.run(&[b"set", b"k", b"v"]);
-        let dump = payload(&bench.run(&[b"dump", b"k"]));
+        let dump = dumped(&bench.run(&[b"dump", b"k"]));
         let last = i64::MAX.to_string();
         let mut restore = |more: &[&[u8]]| {
             let words: &[&[u8]] = &[b"restore", b"k", last.as_bytes(), &dump, b"replace"];
@@ -191,7 +194,7 @@ mod tests {
     fn a_restored_key_is_new_and_used_as_the_policy_asks() {
         let mut bench = Bench::new();
         bench.run(&[b"set", b"k", b"v"]);
-        let dump = payload(&bench.run(&[b"dump", b"k"]));
+        let dump = dumped(&bench.run(&[b"dump", b"k"]));
         let set_policy = |bench: &Bench, name: &[u8]| {
             let config = &bench.server.config;
             let set = config.set(&[(b"maxmemory-policy", name)], Caller::default());
@@ -217,5 +220,71 @@ mod tests {
         };
         assert_eq!(idle(&mut bench, &[b"idletime", b"9000"]), b":9000\r\n");
         assert_eq!(idle(&mut bench, &[b"freq", b"77"]), b":0\r\n");
+    }
+
+    /// The name of a list that is restored.
+    fn restored(bench: &mut Bench, list: List) -> Vec<u8> {
+        let dump = payload::write(&Value::List(list), 11, false);
+        let restore: &[&[u8]] = &[b"restore", b"k", b"0", &dump, b"replace"];
+        assert_eq!(bench.run(restore), b"+OK\r\n");
+        bench.run(&[b"object", b"encoding", b"k"])
+    }
+
+    /// 134 of these elements are what a node of 8 KiB takes one by one; 134.2 would fill it.
+    #[test]
+    fn a_list_that_comes_element_by_element_is_divided_as_pushes_divide_it() {
+        let mut bench = Bench::new();
+        let elements = |count: usize| vec![vec![b'v'; 59]; count];
+        let listpack = b"$8\r\nlistpack\r\n";
+        let quicklist = b"$9\r\nquicklist\r\n";
+        assert_eq!(restored(&mut bench, List::of(elements(134))), listpack);
+        assert_eq!(restored(&mut bench, List::of(elements(135))), quicklist);
+        let node = |list: &mut List, count| list.push_node(elements(count), false);
+        let mut list = List::default();
+        node(&mut list, 134);
+        assert_eq!(restored(&mut bench, list.clone()), listpack);
+        node(&mut list, 1);
+        assert_eq!(restored(&mut bench, list), quicklist);
+        let mut list = List::default();
+        node(&mut list, 1);
+        node(&mut list, 1);
+        assert_eq!(restored(&mut bench, list), quicklist);
+        let mut list = List::default();
+        list.push_node(elements(1), true);
+        assert_eq!(restored(&mut bench, list), quicklist);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn the_nodes_of_a_list_survive(
+            changes in prop::collection::vec((0..8u8, prop_oneof![9 => 1..90usize, 1 => 3000..9500usize], any::<u16>()), 1..40),
+            fill in prop_oneof![Just("-2"), Just("5")],
+        ) {
+            let mut bench = Bench::new();
+            let config = &bench.server.config;
+            config.set(&[(b"list-max-listpack-size", fill.as_bytes())], Caller::default()).expect("a limit");
+            for (n, (change, len, at)) in changes.iter().enumerate() {
+                let element = format!("{n:0>len$}");
+                let some = vec![element.as_bytes(); 30];
+                let place = (at % 40).to_string();
+                let pivot = format!("{:0>len$}", n.saturating_sub(1));
+                match change {
+                    0..3 => bench.run(&[&[&b"rpush"[..], b"k"], &some[..]].concat()),
+                    3 => bench.run(&[&[&b"lpush"[..], b"k"], &some[..7]].concat()),
+                    4 => bench.run(&[b"lpop", b"k", place.as_bytes()]),
+                    5 => bench.run(&[b"lset", b"k", place.as_bytes(), element.as_bytes()]),
+                    6 => bench.run(&[b"linsert", b"k", b"after", pivot.as_bytes(), element.as_bytes()]),
+                    _ => bench.run(&[b"lrem", b"k", b"5", pivot.as_bytes()]),
+                };
+            }
+            bench.run(&[b"rpush", b"k", b"last"]);
+            let (name, dump) = (bench.run(&[b"object", b"encoding", b"k"]), bench.run(&[b"dump", b"k"]));
+            bench.run(&[b"restore", b"r", b"0", &dumped(&dump)]);
+            let mut bench = bench.restart();
+            prop_assert_eq!(bench.run(&[b"dump", b"r"]), dump);
+            prop_assert_eq!(bench.run(&[b"object", b"encoding", b"r"]), name);
+        }
     }
 }

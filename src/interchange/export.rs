@@ -5,20 +5,20 @@
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
-use super::rdb::encode::Output;
+use super::rdb::encode::{NodeWriter, Output};
 use super::rdb::file::{Key, Writer};
 use super::rdb::{
     Consumer, Group, LastNode, Pending, Stream, StreamEntry, encode_stream, kind, payload,
 };
 use crate::keyspace::hash::small::Small;
-use crate::keyspace::header::{Header, Kind};
+use crate::keyspace::header::{Encoding, Header, Kind};
 use crate::keyspace::packed::Packed;
 use crate::keyspace::sorted_set::{Members, Span};
 use crate::keyspace::stream::entries::Direction;
 use crate::keyspace::stream::group as stored_group;
 use crate::keyspace::stream::id::StreamId;
 use crate::keyspace::stream::node::Node;
-use crate::keyspace::{hash, library, root_ids, set, stream};
+use crate::keyspace::{hash, library, list, root_ids, set, stream};
 use crate::resp::glob;
 use crate::storage::{Body, Cell, Error, Read, Reader, Seek, Snapshot, TreeId};
 
@@ -301,7 +301,7 @@ pub fn dump<R: Read>(
 pub fn kind_of(header: &Header, version: u16) -> u8 {
     match header.kind {
         Kind::String => kind::STRING,
-        Kind::List => kind::LIST,
+        Kind::List => kind::LIST_QUICKLIST_2,
         Kind::Set => kind::SET,
         Kind::SortedSet => kind::SORTED_SET_2,
         Kind::Hash if header.fields_expire_ms.is_some() => kind::HASH_EXPIRING,
@@ -329,7 +329,15 @@ pub fn put_value<R: Read>(
     match (header.kind, small) {
         (Kind::String, Some(text)) => out.string(&text)?,
         (Kind::String, None) => put_long_string(out, reader, keys, key, len)?,
-        (Kind::List | Kind::Set, Some(body)) => {
+        (Kind::List, Some(body)) => {
+            let mut node = NodeWriter::default();
+            out.length(1)?;
+            for element in Packed::new(&body).iter() {
+                node.push(out, element.bytes, false)?;
+            }
+            node.end(out)?;
+        }
+        (Kind::Set, Some(body)) => {
             let elements = Packed::new(&body);
             out.length(elements.len() as u64)?;
             for element in elements.iter() {
@@ -338,8 +346,23 @@ pub fn put_value<R: Read>(
         }
         (Kind::List, None) => {
             let tree = nested(reader, keys, key, 0)?;
-            out.length(reader.count(tree))?;
-            each(reader, tree, &mut |_, _, element| out.string(element))?;
+            out.length(match header.encoding {
+                Encoding::Table => list::nodes::count(reader, tree)?,
+                _ => 1,
+            })?;
+            let mut node = NodeWriter::default();
+            each(reader, tree, &mut |_, head, element| {
+                let flags = head.first().copied().unwrap_or(0);
+                if flags & list::nodes::STARTS != 0 {
+                    node.end(out)?;
+                }
+                node.push(out, element, flags & list::nodes::PLAIN != 0)?;
+                if flags & list::nodes::ENDS != 0 {
+                    node.end(out)?;
+                }
+                Ok(())
+            })?;
+            node.end(out)?;
         }
         (Kind::Set, None) => {
             let tree = nested(reader, keys, key, set::MEMBERS)?;

@@ -1,9 +1,9 @@
 //! Values out of RDB into the trees.
 
-use super::rdb::{Group, Stream, Value};
+use super::rdb::{self, Group, Stream, Value};
 use crate::keyspace::hash::{self, editor::Expiry};
 use crate::keyspace::header::{Encoding, Header};
-use crate::keyspace::list::{self, End, List};
+use crate::keyspace::list::{self, List};
 use crate::keyspace::sorted_set::{self, Draft};
 use crate::keyspace::stream::edit::Edit;
 use crate::keyspace::stream::group::{self as stored_group, GroupHead};
@@ -30,7 +30,7 @@ pub(super) fn small(
     body: &mut Vec<u8>,
 ) -> Option<Header> {
     match value {
-        Value::List(elements) => whole::list(elements, limits.list, bytes_max, body),
+        Value::List(list) => whole::list(&list.elements, &list.nodes, limits.list, bytes_max, body),
         Value::Set(members) => whole::set(members, limits.set, bytes_max, body),
         Value::SortedSet(members) => whole::sorted_set(members, limits.sorted_set, bytes_max, body),
         Value::Hash(fields) if fields.iter().all(|field| field.expires_ms.is_none()) => {
@@ -69,7 +69,7 @@ pub fn put(
     let target = Target { db, key, now_ms };
     match value {
         Value::String(_) => unreachable!("strings are put as they are"),
-        Value::List(elements) => target.put_list(txn, elements, limits.list)?,
+        Value::List(list) => target.put_list(txn, list, limits.list)?,
         Value::Set(members) => target.put_set(txn, members, limits.set)?,
         Value::SortedSet(members) => target.put_sorted_set(txn, members, limits.sorted_set)?,
         Value::Hash(fields) => {
@@ -115,14 +115,12 @@ impl Target<'_> {
     fn put_list(
         self,
         txn: &mut Txn<'_>,
-        elements: &[Vec<u8>],
+        from: &rdb::List,
         limits: list::Limits,
     ) -> Result<(), Error> {
         let mut list =
             List::open(txn, self.db, self.key, self.now_ms, limits)?.expect("nothing is there");
-        let elements: Vec<&[u8]> = elements.iter().map(Vec::as_slice).collect();
-        let bytes = elements.iter().map(|element| element.len() as u64).sum();
-        list.push(txn, End::Tail, &elements, bytes)?;
+        list.load(txn, &from.elements, &from.nodes)?;
         list.close(txn);
         Ok(())
     }

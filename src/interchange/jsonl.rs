@@ -10,7 +10,7 @@ use super::base64;
 use super::load::{LoadError, Summary};
 use super::rdb::decode::Decoded;
 use super::rdb::file::Key;
-use super::rdb::{Consumer, Field, Group, Pending, Stream, StreamEntry, Value};
+use super::rdb::{Consumer, Field, Group, List, Pending, Stream, StreamEntry, Value};
 use crate::keyspace::stream::id::StreamId;
 
 /// Keys between two calls of the function that is told of progress.
@@ -97,7 +97,7 @@ pub fn kind(value: &Value) -> &'static str {
 fn put_value(value: &Value) -> (&'static str, Json) {
     let json = match value {
         Value::String(text) => bytes(text),
-        Value::List(elements) | Value::Set(elements) => {
+        Value::List(List { elements, .. }) | Value::Set(elements) => {
             Json::Array(elements.iter().map(|one| bytes(one)).collect())
         }
         Value::SortedSet(members) => members
@@ -209,7 +209,7 @@ fn get_value(kind: &str, json: &Json) -> Result<Value, Fault> {
         return Err("a collection has no elements");
     }
     Ok(match kind {
-        "list" => Value::List(all(elements, get_bytes)?),
+        "list" => Value::List(List::of(all(elements, get_bytes)?)),
         "set" => Value::Set(distinct(all(elements, get_bytes)?, |member| member)?),
         "zset" => Value::SortedSet(distinct(all(elements, member)?, |(member, _)| member)?),
         "hash" => Value::Hash(distinct(all(elements, field)?, |field| &field.name)?),

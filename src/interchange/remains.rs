@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use super::rdb::{Consumer, Field, Group, Pending, Stream, StreamEntry, Value};
+use super::rdb::{Consumer, Field, Group, List, Pending, Stream, StreamEntry, Value};
 use crate::keyspace::hash;
 use crate::keyspace::header::{Header, Kind};
 use crate::keyspace::list::label::LABEL_BYTES_MAX;
@@ -43,7 +43,7 @@ pub fn read(
     }
     let mut left = Left { engine, bytes_max };
     let value = match (header.kind, trees.as_slice()) {
-        (Kind::List, [tree]) => Value::List(left.list(*tree)?),
+        (Kind::List, [tree]) => Value::List(List::of(left.list(*tree)?)),
         (Kind::Set, trees) if trees.len() == 1 => Value::Set(left.set(trees[set::MEMBERS])?),
         (Kind::Hash, trees) if trees.len() == 2 => Value::Hash(left.hash(trees[hash::FIELDS])?),
         (Kind::SortedSet, trees) if trees.len() == 2 => {
@@ -67,7 +67,7 @@ pub fn read(
 pub fn len(value: &Value) -> u64 {
     let len = match value {
         Value::String(_) => 1,
-        Value::List(elements) | Value::Set(elements) => elements.len(),
+        Value::List(List { elements, .. }) | Value::Set(elements) => elements.len(),
         Value::SortedSet(members) => members.len(),
         Value::Hash(fields) => fields.len(),
         Value::Stream(stream) => stream.entries.len(),

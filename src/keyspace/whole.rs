@@ -12,18 +12,15 @@ use super::set::{self, naming};
 use super::sorted_set::{self, score};
 use crate::resp::integer::parse_i64;
 
-/// A list of these elements in their order.
+/// A list of these elements in their order, which come in these nodes.
 pub fn list(
     elements: &[Vec<u8>],
+    nodes: &[list::Division],
     limits: list::Limits,
     bytes_max: usize,
     body: &mut Vec<u8>,
 ) -> Option<Header> {
-    let bytes: u64 = elements.iter().map(|element| element.len() as u64).sum();
-    if limits.exceeds(nodes::Node::EMPTY.bytes + bytes, elements.len() as u64) {
-        return None;
-    }
-    if bytes_of(elements) > bytes_max {
+    if bytes_of(elements) > bytes_max || !nodes::loads_as_listpack(elements, nodes, limits) {
         return None;
     }
     elements.iter().for_each(|element| push(body, element));
@@ -129,7 +126,7 @@ mod tests {
 
     use super::*;
     use crate::keyspace::hash::editor::Expiry;
-    use crate::keyspace::list::{End, List};
+    use crate::keyspace::list::List;
     use crate::keyspace::rig::{NOW_MS, Rig};
     use crate::keyspace::sorted_set::Draft;
     use crate::keyspace::{Look, Txn};
@@ -187,18 +184,25 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(60))]
 
         #[test]
-        fn a_list_is_what_pushes_make(elements in texts(), fill in prop_oneof![Just(-2), Just(-1), Just(10)]) {
+        fn a_list_is_what_is_loaded_element_by_element(
+            elements in texts(),
+            fill in prop_oneof![Just(-2), Just(-1), Just(10)],
+            node_len in prop::option::of(1..60usize),
+        ) {
             let mut rig = Rig::new(1024);
             let limits = list::Limits { fill, plain_bytes_min: None };
-            let refs: Vec<&[u8]> = elements.iter().map(Vec::as_slice).collect();
-            let bytes = elements.iter().map(|element| element.len() as u64).sum();
+            let division = |node: &[Vec<u8>]| list::Division { len: node.len(), plain: false };
+            let nodes: Vec<_> = match node_len {
+                Some(len) => elements.chunks(len).map(division).collect(),
+                None => Vec::new(),
+            };
             let wanted = edited(&mut rig, |txn| {
                 let mut list = List::open(txn, 0, KEY, NOW_MS, limits)?.expect("nothing is there");
-                list.push(txn, End::Tail, &refs, bytes)?;
+                list.load(txn, &elements, &nodes)?;
                 list.close(txn);
                 Ok(())
             });
-            prop_assert_eq!(made(&rig, |max, body| super::list(&elements, limits, max, body)), wanted);
+            prop_assert_eq!(made(&rig, |max, body| super::list(&elements, &nodes, limits, max, body)), wanted);
         }
 
         #[test]

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use redkeep::interchange::rdb::encode::{self, Output};
 use redkeep::interchange::rdb::file::Writer;
-use redkeep::interchange::rdb::{Field, Value};
+use redkeep::interchange::rdb::{Field, List, Value};
 
 use crate::program::{Folder, check, command, report};
 
@@ -21,7 +21,7 @@ pub fn dump(fact: &str) -> Vec<u8> {
     };
     let values = [
         ("string", Value::String(text("value"))),
-        ("list", Value::List(vec![text("a"), text("b")])),
+        ("list", Value::List(List::of(vec![text("a"), text("b")]))),
         ("set", Value::Set(vec![text("1"), text("2")])),
         ("zset", Value::SortedSet(vec![(text("m"), 1.5)])),
         ("hash", Value::Hash(vec![field("f", "v")])),

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use redkeep::db::{Db, Options};
-use redkeep::interchange::rdb::Value;
 use redkeep::interchange::rdb::encode::{self, Output as Encoder};
 use redkeep::interchange::rdb::file::Writer;
+use redkeep::interchange::rdb::{List, Value};
 use redkeep::resp::value::Value as Reply;
 
 use crate::program::{redkeep, succeeds, text};
@@ -173,11 +173,10 @@ fn many_keys(count: usize, damaged: Option<usize>) -> (Vec<u8>, usize) {
         let value = match n % 3 {
             _ if is_damaged => Value::Set(vec![vec![b'm'; 600]; 2]),
             0 => Value::String(format!("{n}").repeat(20).into_bytes()),
-            1 => Value::List(
-                (0..n % 50 + 1)
-                    .map(|i| format!("{i}").into_bytes())
-                    .collect(),
-            ),
+            1 => {
+                let element = |i: usize| format!("{i}").into_bytes();
+                Value::List(List::of((0..n % 50 + 1).map(element).collect()))
+            }
             _ => Value::SortedSet((0..n % 70 + 1).map(|i| (vec![i as u8], i as f64)).collect()),
         };
         let name = format!("key:{:05}", n * 7919 % count);

@@ -242,7 +242,7 @@ fn store(call: &mut Call, key: &[u8], values: Vec<Option<Vec<u8>>>) -> Outcome {
         }
         let slot = txn.slot(db, key, now_ms)?;
         let mut list = List::instead(slot, key, limits);
-        list.fill(txn, &values)?;
+        list.load(txn, &values, &[])?;
         txn.touched(
             db,
             key,

@@ -6,7 +6,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::decode_stream;
-use super::{Field, Input, RdbError, Value, kind, listpack, module, old_packings};
+use super::{Field, Input, List, RdbError, Value, kind, listpack, module, old_packings};
 use crate::keyspace::hll::murmur;
 use crate::resp::integer::parse_i64;
 
@@ -14,9 +14,6 @@ use crate::resp::integer::parse_i64;
 const SCORE_NAN: u8 = 253;
 const SCORE_INFINITE: u8 = 254;
 const SCORE_MINUS_INFINITE: u8 = 255;
-
-const NODE_PLAIN: u64 = 1;
-const NODE_PACKED: u64 = 2;
 
 /// The fields that hashes of a file share, by the number of the template.
 pub type Templates = BTreeMap<u64, Vec<Vec<u8>>>;
@@ -156,7 +153,7 @@ pub fn value(input: &mut Input<'_>, kind: u8, templates: &Templates) -> Result<D
     let at = input.at();
     let value = match kind {
         kind::STRING => Value::String(input.string()?),
-        kind::LIST => Value::List(strings(input)?),
+        kind::LIST => Value::List(List::of(strings(input)?)),
         kind::SET => Value::Set(strings(input)?),
         kind::SORTED_SET => scores(input, text_score)?,
         kind::SORTED_SET_2 => scores(input, |input| Ok(f64::from_le_bytes(input.array()?)))?,
@@ -171,7 +168,7 @@ pub fn value(input: &mut Input<'_>, kind: u8, templates: &Templates) -> Result<D
             }
             Value::Hash(fields)
         }
-        kind::LIST_ZIPLIST => Value::List(packed(input, old_packings::ziplist)?),
+        kind::LIST_ZIPLIST => Value::List(List::of(packed(input, old_packings::ziplist)?)),
         kind::LIST_QUICKLIST => Value::List(ziplist_nodes(input)?),
         kind::LIST_QUICKLIST_2 => Value::List(listpack_nodes(input)?),
         kind::SET_INTEGERS => Value::Set(packed(input, old_packings::integers)?),
@@ -261,24 +258,24 @@ fn packed(input: &mut Input<'_>, unpack: Unpack) -> Result<Vec<Vec<u8>>, RdbErro
     Ok(elements)
 }
 
-fn ziplist_nodes(input: &mut Input<'_>) -> Result<Vec<Vec<u8>>, RdbError> {
-    let mut elements = Vec::new();
+fn ziplist_nodes(input: &mut Input<'_>) -> Result<List, RdbError> {
+    let mut list = List::default();
     for _ in 0..count_of_some(input, 1)? {
-        elements.extend(packed(input, old_packings::ziplist)?);
+        list.push_node(packed(input, old_packings::ziplist)?, false);
     }
-    Ok(elements)
+    Ok(list)
 }
 
-fn listpack_nodes(input: &mut Input<'_>) -> Result<Vec<Vec<u8>>, RdbError> {
-    let mut elements = Vec::new();
+fn listpack_nodes(input: &mut Input<'_>) -> Result<List, RdbError> {
+    let mut list = List::default();
     for _ in 0..count_of_some(input, 2)? {
         match input.length()? {
-            NODE_PLAIN => elements.push(input.string()?),
-            NODE_PACKED => elements.extend(packed(input, listpack::read)?),
+            kind::NODE_PLAIN => list.push_node(vec![input.string()?], true),
+            kind::NODE_PACKED => list.push_node(packed(input, listpack::read)?, false),
             _ => return input.damage("a list's node is neither plain nor packed"),
         }
     }
-    Ok(elements)
+    Ok(list)
 }
 
 fn scores(

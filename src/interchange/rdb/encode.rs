@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::value::{Field, Value};
-use super::{encode_stream, kind, lzf};
+use super::value::{Field, List, Value};
+use super::{encode_stream, kind, listpack, lzf};
 use crate::interchange::crc64::Crc64;
 use crate::resp::integer::parse_i64;
 
@@ -115,7 +115,8 @@ impl<'a> Output<'a> {
 pub fn kind_of(value: &Value, version: u16) -> u8 {
     match value {
         Value::String(_) => kind::STRING,
-        Value::List(_) => kind::LIST,
+        Value::List(list) if list.nodes.is_empty() => kind::LIST,
+        Value::List(_) => kind::LIST_QUICKLIST_2,
         Value::Set(_) => kind::SET,
         Value::SortedSet(_) => kind::SORTED_SET_2,
         Value::Hash(fields) if first_expiry(fields).is_some() => kind::HASH_EXPIRING,
@@ -133,7 +134,8 @@ fn first_expiry(fields: &[Field]) -> Option<u64> {
 pub fn value(out: &mut Output<'_>, value: &Value, version: u16) -> io::Result<()> {
     match value {
         Value::String(text) => out.string(text),
-        Value::List(elements) | Value::Set(elements) => {
+        Value::List(list) if !list.nodes.is_empty() => nodes(out, list),
+        Value::List(List { elements, .. }) | Value::Set(elements) => {
             out.length(elements.len() as u64)?;
             elements.iter().try_for_each(|element| out.string(element))
         }
@@ -146,6 +148,47 @@ pub fn value(out: &mut Output<'_>, value: &Value, version: u16) -> io::Result<()
         }
         Value::Hash(fields) => hash(out, fields),
         Value::Stream(stream) => encode_stream::stream(out, stream, kind_of(value, version)),
+    }
+}
+
+fn nodes(out: &mut Output<'_>, list: &List) -> io::Result<()> {
+    out.length(list.nodes.len() as u64)?;
+    let mut elements = list.elements.iter();
+    for node in &list.nodes {
+        let mut writer = NodeWriter::default();
+        for element in elements.by_ref().take(node.len) {
+            writer.push(out, element, node.plain)?;
+        }
+        writer.end(out)?;
+    }
+    Ok(())
+}
+
+/// A node of a list while it is written.
+#[derive(Debug, Default)]
+pub struct NodeWriter {
+    packed: Option<listpack::Writer>,
+}
+
+impl NodeWriter {
+    /// Adds an element, which is all there is of a plain node.
+    pub fn push(&mut self, out: &mut Output<'_>, element: &[u8], plain: bool) -> io::Result<()> {
+        if plain {
+            self.end(out)?;
+            out.length(kind::NODE_PLAIN)?;
+            return out.string(element);
+        }
+        self.packed.get_or_insert_default().push(element);
+        Ok(())
+    }
+
+    /// Ends the node, if there is one; the next may follow.
+    pub fn end(&mut self, out: &mut Output<'_>) -> io::Result<()> {
+        let Some(packed) = self.packed.take() else {
+            return Ok(());
+        };
+        out.length(kind::NODE_PACKED)?;
+        out.string(&packed.finish())
     }
 }
 

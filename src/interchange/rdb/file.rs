@@ -291,7 +291,7 @@ impl<'a> Writer<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Value, encode};
+    use super::super::{List, Value, encode};
     use super::*;
 
     fn file() -> Vec<u8> {
@@ -300,7 +300,7 @@ mod tests {
         writer.aux("redis-ver", b"7.4.0").unwrap();
         writer.function(b"#!lua name=x").unwrap();
         writer.database(3, 2, 1).unwrap();
-        let value = Value::List(vec![b"a".to_vec(), b"b".to_vec()]);
+        let value = Value::List(List::of(vec![b"a".to_vec(), b"b".to_vec()]));
         writer
             .key(b"list", encode::kind_of(&value, 11), None)
             .unwrap();

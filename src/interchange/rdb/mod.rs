@@ -19,7 +19,7 @@ pub mod payload;
 pub mod value;
 
 pub use input::Input;
-pub use value::{Consumer, Field, Group, LastNode, Pending, Stream, StreamEntry, Value};
+pub use value::{Consumer, Field, Group, LastNode, List, Pending, Stream, StreamEntry, Value};
 
 use crate::keyspace::stream::id::StreamId;
 
@@ -61,6 +61,10 @@ pub mod kind {
     pub const HASH_TEMPLATE_LISTPACK_REFERENCE: u8 = 30;
     pub const HASH_TEMPLATE_ARRAY: u8 = 31;
     pub const HASH_TEMPLATE_ARRAY_REFERENCE: u8 = 32;
+
+    /// In front of each node of a [`LIST_QUICKLIST_2`].
+    pub const NODE_PLAIN: u64 = 1;
+    pub const NODE_PACKED: u64 = 2;
 }
 
 /// Why bytes are not understood.

@@ -76,7 +76,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::StreamId;
-    use super::super::value::{Consumer, Field, Group, LastNode, Pending, Stream, StreamEntry};
+    use super::super::value::{
+        Consumer, Field, Group, LastNode, List, Pending, Stream, StreamEntry,
+    };
     use super::*;
 
     fn text() -> impl Strategy<Value = Vec<u8>> {
@@ -165,7 +167,15 @@ mod tests {
     fn value() -> impl Strategy<Value = Value> {
         prop_oneof![
             text().prop_map(Value::String),
-            texts().prop_map(Value::List),
+            texts().prop_map(|elements| Value::List(List::of(elements))),
+            prop::collection::vec((texts(), any::<bool>()), 1..4).prop_map(|nodes| {
+                let mut list = List::default();
+                for (mut elements, plain) in nodes {
+                    elements.truncate(if plain { 1 } else { usize::MAX });
+                    list.push_node(elements, plain);
+                }
+                Value::List(list)
+            }),
             texts().prop_map(Value::Set),
             texts().prop_map(|members| {
                 let scored = |(at, member): (usize, Vec<u8>)| (member, at as f64 / 3.0);

@@ -1,17 +1,43 @@
 //! Values as the formats carry them, whole and in memory.
 
+use crate::keyspace::list::Division;
 use crate::keyspace::stream::id::StreamId;
 
 /// A value of any kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     String(Vec<u8>),
-    List(Vec<Vec<u8>>),
+    List(List),
     Set(Vec<Vec<u8>>),
     /// Members and their scores, none of which is NaN.
     SortedSet(Vec<(Vec<u8>, f64)>),
     Hash(Vec<Field>),
     Stream(Box<Stream>),
+}
+
+/// A list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct List {
+    pub elements: Vec<Vec<u8>>,
+    /// The nodes that hold them, in their order; none: they are not known.
+    pub nodes: Vec<Division>,
+}
+
+impl List {
+    /// A list whose nodes are not known.
+    pub fn of(elements: Vec<Vec<u8>>) -> Self {
+        Self {
+            elements,
+            nodes: Vec::new(),
+        }
+    }
+
+    /// Adds a node.
+    pub fn push_node(&mut self, elements: Vec<Vec<u8>>, plain: bool) {
+        let len = elements.len();
+        self.nodes.push(Division { len, plain });
+        self.elements.extend(elements);
+    }
 }
 
 /// A field of a hash.

@@ -1,17 +1,49 @@
 //! Pushing and popping.
 
 use super::label;
-use super::nodes::{self, ENDS, PLAIN, STARTS, Shape};
+use super::nodes::{self, Division, ENDS, PLAIN, STARTS, Shape};
 use super::packed::{self, Packed};
 use super::{End, Form, List, SMALL_LEN_MAX, Txn};
 use crate::storage::{Body, Error, Read, Seek, TreeId};
 
+/// Which node an element goes to that comes in at an end.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    /// That at the end, if it has room; a `listpack` has always.
+    AsFits,
+    /// That at the end.
+    Joins,
+    /// A new one.
+    Begins { plain: bool },
+}
+
 impl List<'_> {
-    /// Makes a list that is not there of elements, at least one, as SORT does: a `quicklist` that is called a `listpack`
-    /// if it has one node that is not too large. Needs a savepoint.
-    pub fn fill(&mut self, txn: &mut Txn<'_>, elements: &[&[u8]]) -> Result<(), Error> {
-        self.push(txn, End::Tail, elements, u64::MAX / 2)?;
-        self.name_as_loaded(txn)
+    /// Makes a list that is not there of elements, at least one: a `listpack` if they are one node that is not too large.
+    /// `nodes` are those that they come in; none: they come one after the other, as SORT stores them. Needs a savepoint.
+    pub fn load<E: AsRef<[u8]>>(
+        &mut self,
+        txn: &mut Txn<'_>,
+        elements: &[E],
+        nodes: &[Division],
+    ) -> Result<(), Error> {
+        let words: Vec<&[u8]> = elements.iter().map(AsRef::as_ref).collect();
+        if nodes::loads_as_listpack(elements, nodes, self.limits) {
+            return self.push(txn, End::Tail, &words, 0);
+        }
+        if nodes.is_empty() {
+            return self.push(txn, End::Tail, &words, u64::MAX / 2);
+        }
+        self.fill = Some(self.limits.kept_fill());
+        let tree = self.enlarge(txn)?;
+        let mut words = words.into_iter();
+        for node in nodes {
+            let place = Place::Begins { plain: node.plain };
+            let places = std::iter::once(place).chain(std::iter::repeat(Place::Joins));
+            for (word, place) in words.by_ref().take(node.len).zip(places) {
+                self.push_large(txn, tree, End::Tail, word, place)?;
+            }
+        }
+        Ok(())
     }
 
     /// Pushes elements one after the other. `counted_bytes` is what Redis takes their length for when it decides
@@ -36,7 +68,7 @@ impl List<'_> {
             txn.engine().need_savepoint();
         }
         for element in elements {
-            self.push_large(txn, tree, end, element)?;
+            self.push_large(txn, tree, end, element, Place::AsFits)?;
         }
         Ok(())
     }
@@ -128,22 +160,25 @@ impl List<'_> {
         tree: TreeId,
         end: End,
         element: &[u8],
+        place: Place,
     ) -> Result<(), Error> {
         let mut shape = self.shape(txn, tree)?;
         let limits = self.node_limits();
         let (bytes, len) = (nodes::entry_bytes(element), element.len() as u64);
-        let is_quick = self.fill.is_some();
-        let joins = if is_quick {
-            shape.push(end, bytes, len, limits)
-        } else {
-            shape.grow(end, bytes);
-            true
+        let (joins, plain) = match place {
+            Place::AsFits if self.fill.is_some() => {
+                (shape.push(end, bytes, len, limits), limits.is_plain(len))
+            }
+            Place::AsFits | Place::Joins => {
+                shape.grow(end, bytes);
+                (true, false)
+            }
+            Place::Begins { plain } => {
+                shape.begin(end, nodes::Node::of(bytes, len, plain));
+                (false, plain)
+            }
         };
-        let mut flags = if is_quick && limits.is_plain(len) {
-            PLAIN
-        } else {
-            0
-        };
+        let mut flags = if plain { PLAIN } else { 0 };
         let mut edge = std::mem::take(&mut txn.keyspace().lists.label);
         let cell = txn.keyspace().engine.seek(tree, end.seek(), &mut edge)?;
         let label = match cell.map(|cell| nodes::flags(&cell)) {

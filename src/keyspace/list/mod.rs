@@ -21,7 +21,7 @@ mod survey;
 #[cfg(test)]
 mod tests;
 
-pub use nodes::Limits;
+pub use nodes::{Division, Limits};
 pub use read::{Elements, ListStream, walk};
 pub use survey::Survey;
 

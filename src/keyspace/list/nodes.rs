@@ -201,6 +201,49 @@ impl Node {
     }
 }
 
+/// A node of a list that is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Division {
+    /// How many elements it has; one if it is plain.
+    pub len: usize,
+    pub plain: bool,
+}
+
+/// Whether a list is a `listpack` when it is loaded: one node that is not too large. `nodes` are those that it comes in;
+/// none: its elements come one after the other, and a node takes what fits.
+pub fn loads_as_listpack<E: AsRef<[u8]>>(
+    elements: &[E],
+    nodes: &[Division],
+    limits: Limits,
+) -> bool {
+    if !matches!(nodes, [] | [Division { plain: false, .. }]) {
+        return false;
+    }
+    let mut node = Node::EMPTY;
+    for element in elements {
+        let element = element.as_ref();
+        let len = element.len() as u64;
+        let joins = node.count == 0 && !limits.is_plain(len) || node.takes(len, limits);
+        if nodes.is_empty() && !joins {
+            return false;
+        }
+        node.add(entry_bytes(element));
+    }
+    !limits.exceeds(node.bytes, node.count)
+}
+
+/// How many nodes a `quicklist` has.
+pub fn count<R: Read>(reader: &mut R, tree: TreeId) -> Result<u64, Error> {
+    let (mut nodes, mut begins) = (0, true);
+    reader.scan(tree, Seek::First, &mut |_, cell| {
+        let flags = flags(&cell);
+        nodes += u64::from(begins || flags & STARTS != 0);
+        begins = flags & ENDS != 0;
+        ControlFlow::Continue(())
+    })?;
+    Ok(nodes)
+}
+
 /// The nodes at the ends of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
@@ -237,7 +280,7 @@ impl Shape {
         }
     }
 
-    /// Adds an element to the one node of a `listpack`.
+    /// Adds an element to the node at an end.
     pub fn grow(&mut self, end: End, entry_bytes: u64) {
         self.at_mut(end).add(entry_bytes);
     }
@@ -248,7 +291,12 @@ impl Shape {
             self.at_mut(end).add(entry_bytes);
             return true;
         }
-        let new = Node::of(entry_bytes, len, limits.is_plain(len));
+        self.begin(end, Node::of(entry_bytes, len, limits.is_plain(len)));
+        false
+    }
+
+    /// Adds a node at an end.
+    pub fn begin(&mut self, end: End, new: Node) {
         *self = match (*self, end) {
             (Self::One(node), _) if node.count == 0 => Self::One(new),
             (Self::One(node), End::Head) | (Self::Many(_, node), End::Head) => {
@@ -258,7 +306,6 @@ impl Shape {
                 Self::Many(node, new)
             }
         };
-        false
     }
 
     /// The element at `index` of `len` changes the bytes of its entry.
