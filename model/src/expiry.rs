@@ -124,5 +124,8 @@ fn read(call: &mut Call, show: impl Fn(i64) -> i64) -> Outcome {
 pub fn persist(call: &mut Call) -> Outcome {
     let key = call.key();
     let had = call.entry(key).and_then(|entry| entry.expires_at_ms.take());
+    if had.is_some() {
+        call.touch(key);
+    }
     Ok(Reply::flag(had.is_some()))
 }
