@@ -78,6 +78,10 @@ impl ErrorCodes {
         self.add(code, 1);
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.replies == 0
+    }
+
     fn add_all(&mut self, more: &Self) {
         self.replies += more.replies;
         for (code, count) in &more.counts {

@@ -120,11 +120,15 @@ impl Tally {
             accounting::sample_latency(server, command, calls.took_us, now_us);
         }
         add(&server.stats.commands_processed, ran);
-        server.stats.count_errors(&self.errors);
-        server.slowlog.pass(self.slow_passed);
-        let len_max = accounting::slowlog_len_max(server);
-        for entry in self.slow {
-            server.slowlog.add(entry, len_max);
+        if !self.errors.is_empty() {
+            server.stats.count_errors(&self.errors);
+        }
+        if !self.slow.is_empty() {
+            let len_max = accounting::slowlog_len_max(server);
+            server.slowlog.pass(self.slow_passed);
+            for entry in self.slow {
+                server.slowlog.add(entry, len_max);
+            }
         }
     }
 }
