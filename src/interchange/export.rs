@@ -350,17 +350,13 @@ pub fn put_value<R: Read>(
                 Encoding::Table => list::nodes::count(reader, tree)?,
                 _ => 1,
             })?;
-            let mut node = NodeWriter::default();
+            let (mut node, mut borders) = (NodeWriter::default(), list::nodes::Borders::default());
             each(reader, tree, &mut |_, head, element| {
-                let flags = head.first().copied().unwrap_or(0);
-                if flags & list::nodes::STARTS != 0 {
+                let flags = list::nodes::flags_of(head);
+                if borders.begins_at(flags) {
                     node.end(out)?;
                 }
-                node.push(out, element, flags & list::nodes::PLAIN != 0)?;
-                if flags & list::nodes::ENDS != 0 {
-                    node.end(out)?;
-                }
-                Ok(())
+                node.push(out, element, flags & list::nodes::PLAIN != 0)
             })?;
             node.end(out)?;
         }

@@ -30,7 +30,28 @@ const LEVELS: [u64; 5] = [4096, 8192, 16_384, 32_768, 65_536];
 
 /// The flags of an element.
 pub fn flags(cell: &Cell<'_>) -> u8 {
-    cell.head().first().copied().unwrap_or(0)
+    flags_of(cell.head())
+}
+
+/// The flags that a head tells.
+pub fn flags_of(head: &[u8]) -> u8 {
+    head.first().copied().unwrap_or(0)
+}
+
+/// Where nodes begin in a walk over a list from its head.
+#[derive(Debug, Default)]
+pub struct Borders {
+    /// The next element belongs to the same node as the one before, unless it says otherwise.
+    is_inside: bool,
+}
+
+impl Borders {
+    /// Whether a node begins with the next element, which has these flags.
+    pub fn begins_at(&mut self, flags: u8) -> bool {
+        let begins = !self.is_inside || flags & STARTS != 0;
+        self.is_inside = flags & ENDS == 0;
+        begins
+    }
 }
 
 /// The head that tells the flags.
@@ -234,11 +255,9 @@ pub fn loads_as_listpack<E: AsRef<[u8]>>(
 
 /// How many nodes a `quicklist` has.
 pub fn count<R: Read>(reader: &mut R, tree: TreeId) -> Result<u64, Error> {
-    let (mut nodes, mut begins) = (0, true);
+    let (mut nodes, mut borders) = (0, Borders::default());
     reader.scan(tree, Seek::First, &mut |_, cell| {
-        let flags = flags(&cell);
-        nodes += u64::from(begins || flags & STARTS != 0);
-        begins = flags & ENDS != 0;
+        nodes += u64::from(borders.begins_at(flags(&cell)));
         ControlFlow::Continue(())
     })?;
     Ok(nodes)
