@@ -11,7 +11,7 @@ use super::client_eviction::held_bytes;
 use super::client_tracking::shown_redirect;
 use super::connection::{check_name, is_attribute};
 use super::effects;
-use super::serving::{Ending, end_wait};
+use super::serving::{Ending, withdraw};
 use super::{Call, Outcome, errors, help};
 use crate::resp::{ErrorReply, Proto, text};
 
@@ -411,7 +411,11 @@ pub fn unblock(call: &mut Call<'_>) -> Outcome {
     };
     let id = argument::integer(call.args[2])?;
     let id = u64::try_from(id).unwrap_or(0);
-    if end_wait(call.server, id, ending, call.now_ms * 1000) {
+    if let Some((entry, reply)) = withdraw(call.server, id, ending, call.now_ms * 1000) {
+        // Behind what the commands before it, in the same transaction, have to say.
+        let outgoing = &mut call.client.outgoing;
+        outgoing.place(call.keyspace.changes.len());
+        outgoing.add_wait_end(&entry, reply.bytes());
         call.out.int(1);
         return Ok(());
     }

@@ -14,9 +14,19 @@ use crate::resp::{Proto, encode};
 const BYTES_KEPT_MAX: usize = 16 * 1024;
 const POSTS_KEPT_MAX: usize = 256;
 
-/// One message to one connection.
+/// What a connection gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A message in the form of RESP2; a push message of RESP3 differs in its first byte.
+    Message,
+    /// The reply, maybe an empty one, that ends a wait. The wait is over, so it leaves even if the rest did not happen.
+    WaitEnd,
+}
+
+/// Something for one connection.
 #[derive(Debug)]
 struct Post {
+    kind: Kind,
     /// How many changes of keys were told before it.
     after: usize,
     to: Arc<Entry>,
@@ -46,7 +56,7 @@ struct Switch {
 /// What the running command has to say to others and to its own connection.
 #[derive(Debug, Default)]
 pub struct Outgoing {
-    /// Messages in the form of RESP2; a push message of RESP3 differs in its first byte.
+    /// Those of the posts.
     bytes: Vec<u8>,
     posts: Vec<Post>,
     reads: Vec<Read>,
@@ -95,11 +105,25 @@ impl Outgoing {
         encode::bulks(out, words.iter().copied());
         let end = out.len();
         self.posts.extend(to.map(|entry| Post {
+            kind: Kind::Message,
             after: self.after,
             to: Arc::clone(entry),
             from,
             end,
         }));
+    }
+
+    /// Adds the reply that ends a wait of `to`.
+    pub fn add_wait_end(&mut self, to: &Arc<Entry>, reply: &[u8]) {
+        let from = self.bytes.len();
+        self.bytes.extend_from_slice(reply);
+        self.posts.push(Post {
+            kind: Kind::WaitEnd,
+            after: self.after,
+            to: Arc::clone(to),
+            from,
+            end: self.bytes.len(),
+        });
     }
 
     /// The connection tracks a key that it has read.
@@ -161,24 +185,32 @@ impl Outgoing {
         }
     }
 
-    /// Forgets what was added since `mark`; what subscriptions changed is given back, the latest first.
+    /// Forgets what was added since `mark`, but for ends of waits; what subscriptions changed is given back, the latest
+    /// first.
     pub fn cut(&mut self, mark: OutgoingMark) -> impl Iterator<Item = Step> {
-        self.bytes.truncate(mark.bytes);
-        self.posts.truncate(mark.posts);
+        let dropped = self.bytes.split_off(mark.bytes);
+        for mut post in self.posts.split_off(mark.posts) {
+            if post.kind == Kind::WaitEnd {
+                let reply = &dropped[post.from - mark.bytes..post.end - mark.bytes];
+                (post.from, post.end) = (self.bytes.len(), self.bytes.len() + reply.len());
+                self.bytes.extend_from_slice(reply);
+                self.posts.push(post);
+            }
+        }
         self.reads.truncate(mark.reads);
         self.scripted.truncate(mark.scripted);
         self.switches.truncate(mark.switches);
         self.steps.drain(mark.steps..).rev()
     }
 
-    /// Sees, in the order in which they were made, the messages and the reads that come before change number
-    /// `changes`, from the ones that `progress` says on. With a message comes what the connection itself spoke when it was
-    /// made, unless that is what it speaks at the end.
+    /// Sees, in the order in which they were made, the posts and the reads that come before change number `changes`,
+    /// from the ones that `progress` says on. With a post comes what the connection itself spoke when it was made, unless
+    /// that is what it speaks at the end.
     pub fn up_to(
         &self,
         changes: usize,
         progress: &mut Progress,
-        mut message: impl FnMut(&Arc<Entry>, &[u8], Option<Proto>),
+        mut send: impl FnMut(Kind, &Arc<Entry>, &[u8], Option<Proto>),
         mut read: impl FnMut(&[u8]),
     ) {
         while let Some(post) = self.posts.get(progress.posts)
@@ -186,7 +218,8 @@ impl Outgoing {
         {
             let proto = self.proto_at_post(progress.posts);
             progress.posts += 1;
-            message(&post.to, &self.bytes[post.from..post.end], proto);
+            let bytes = &self.bytes[post.from..post.end];
+            send(post.kind, &post.to, bytes, proto);
         }
         while let Some(one) = self.reads.get(progress.reads)
             && one.after <= changes
@@ -220,4 +253,39 @@ impl Outgoing {
 pub struct Progress {
     posts: usize,
     reads: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::client::Origin;
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_wait_leaves_even_if_the_rest_did_not_happen() {
+        let to = Arc::new(Entry::new(7, Origin::default(), 0));
+        let mut outgoing = Outgoing::default();
+        outgoing.add(&[b"kept"], [&to].into_iter());
+        let mark = outgoing.mark();
+        outgoing.add(&[b"dropped"], [&to].into_iter());
+        outgoing.add_wait_end(&to, b"_\r\n");
+        outgoing.add(&[b"dropped too"], [&to].into_iter());
+        outgoing.add_wait_end(&to, b"");
+        outgoing.add_read(b"key");
+        assert_eq!(outgoing.cut(mark).count(), 0);
+        let mut left = Vec::new();
+        outgoing.up_to(
+            0,
+            &mut Progress::default(),
+            |kind, _, bytes, _| left.push((kind, bytes.to_vec())),
+            |_| unreachable!("no key was read"),
+        );
+        assert_eq!(
+            left,
+            [
+                (Kind::Message, b"*1\r\n$4\r\nkept\r\n".to_vec()),
+                (Kind::WaitEnd, b"_\r\n".to_vec()),
+                (Kind::WaitEnd, Vec::new()),
+            ]
+        );
+    }
 }

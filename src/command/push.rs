@@ -9,8 +9,9 @@ use std::sync::atomic::Ordering;
 use super::client::Entry;
 use super::effects::{Effects, Maker};
 use super::notification;
-use super::outgoing::{Outgoing, Progress};
+use super::outgoing::{Kind, Outgoing, Progress};
 use super::server::Server;
+use super::serving;
 use super::tracking::Target;
 use crate::keyspace::change::Change;
 use crate::resp::{Proto, Reply, encode};
@@ -219,7 +220,7 @@ fn tell(effects: &Effects<'_>, outgoing: &Outgoing, own: Option<(u64, &mut Reply
             events.up_to(
                 0,
                 &mut Progress::default(),
-                |to, message, _| sender.send(to, message, proto),
+                |_, to, message, _| sender.send(to, message, proto),
                 |_| {},
             );
             events.clear();
@@ -238,7 +239,7 @@ fn tell(effects: &Effects<'_>, outgoing: &Outgoing, own: Option<(u64, &mut Reply
     }
 }
 
-/// Sends the messages, and remembers the reads, that come before change number `changes`.
+/// Sends what was posted, and remembers the reads, that come before change number `changes`.
 fn speak(
     sender: &mut Sender<'_>,
     outgoing: &Outgoing,
@@ -250,7 +251,11 @@ fn speak(
     outgoing.up_to(
         changes,
         progress,
-        |to, message, proto| sender.send(to, message, proto),
+        |kind, to, bytes, proto| match kind {
+            Kind::Message => sender.send(to, bytes, proto),
+            // It tells nothing of the data.
+            Kind::WaitEnd => serving::resume(to, bytes, 0),
+        },
         |key| tracking.remember(id, key),
     );
 }

@@ -1,8 +1,10 @@
 //! Serving clients that are blocked on keys: running their commands again, and ending their waits.
 
+use std::sync::Arc;
+
 use super::acl::{self, log::Context};
 use super::blocking::{Table, Waiter};
-use super::client::{Client, ReplyMode, signal};
+use super::client::{Client, Entry, ReplyMode, signal};
 use super::effects::{self, Maker};
 use super::eviction::{self, OUT_OF_MEMORY, Room};
 use super::server::Server;
@@ -93,7 +95,9 @@ fn run(
     table.note(&changes);
     if is_served {
         let bytes = flat(out);
-        release(&waiter.client, &bytes, keyspace.last_lsn());
+        let entry = &waiter.client.entry;
+        leave_view(entry);
+        resume(entry, &bytes, keyspace.last_lsn());
     } else {
         // It has no reply yet: these are push messages.
         let messages = flat(out);
@@ -185,15 +189,17 @@ pub(super) fn flat(mut out: Reply) -> Vec<u8> {
     })
 }
 
-/// Lets the task of a client that waits no more go on, behind its reply.
-fn release(client: &Client, reply: &[u8], lsn: u64) {
-    let entry = &client.entry;
-    {
-        let mut view = entry.view.lock();
-        view.blocked = false;
-        view.may_unblock = false;
-        view.has_timeout = false;
-    }
+/// Shows that a client waits no more.
+fn leave_view(entry: &Entry) {
+    let mut view = entry.view.lock();
+    view.blocked = false;
+    view.may_unblock = false;
+    view.has_timeout = false;
+}
+
+/// Lets the task of a client that waits no more go on, behind its reply, which leaves once the log is written up to
+/// `lsn`.
+pub(super) fn resume(entry: &Entry, reply: &[u8], lsn: u64) {
     if !reply.is_empty() {
         entry.post(&[reply], lsn);
     }
@@ -202,7 +208,7 @@ fn release(client: &Client, reply: &[u8], lsn: u64) {
 
 /// How a wait ends that was in vain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub(super) enum Ending {
     /// Its time is over, or CLIENT UNBLOCK says so.
     TimedOut,
     /// CLIENT UNBLOCK with ERROR.
@@ -211,12 +217,15 @@ pub enum Ending {
 
 pub const UNBLOCKED: ErrorReply = ErrorReply::new("UNBLOCKED client unblocked via CLIENT UNBLOCK");
 
-/// Ends the wait of a client that is blocked on keys; false if it is not, because it was served. Under the engine lock.
-/// `now_us` is wall time.
-pub fn end_wait(server: &Server, id: u64, ending: Ending, now_us: u64) -> bool {
-    let Some(waiter) = server.blocked.withdraw(id) else {
-        return false;
-    };
+/// Ends the wait of a client that is blocked on keys: who it is, and its reply, with which it is to be [resumed](resume).
+/// None if it is not blocked, because it was served. Under the engine lock. `now_us` is wall time.
+pub(super) fn withdraw(
+    server: &Server,
+    id: u64,
+    ending: Ending,
+    now_us: u64,
+) -> Option<(Arc<Entry>, Reply)> {
+    let waiter = server.blocked.withdraw(id)?;
     let mut out = Reply::new(waiter.proto);
     match ending {
         Ending::TimedOut => out.null_array(),
@@ -224,9 +233,20 @@ pub fn end_wait(server: &Server, id: u64, ending: Ending, now_us: u64) -> bool {
     }
     account(server, &waiter, ending == Ending::Refused, now_us);
     silence(server, &mut out, &waiter.client);
-    // It tells nothing of the data.
-    release(&waiter.client, out.bytes(), 0);
-    true
+    let entry = waiter.client.entry;
+    leave_view(&entry);
+    Some((entry, out))
+}
+
+/// Ends the wait of a client whose time is over; false if it is not blocked on keys, because it was served. Under the
+/// engine lock. `now_us` is wall time.
+pub fn time_out(server: &Server, id: u64, now_us: u64) -> bool {
+    let ended = withdraw(server, id, Ending::TimedOut, now_us);
+    ended.is_some_and(|(entry, reply)| {
+        // It tells nothing of the data.
+        resume(&entry, reply.bytes(), 0);
+        true
+    })
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use super::flush::Goal;
 use super::socket::Socket;
 use super::worker::Worker;
 use crate::command::client::{Block, BlockKind, Entry, signal};
-use crate::command::serving::{Ending, end_wait};
+use crate::command::serving::time_out;
 use crate::command::stats::add;
 use crate::resp::Stream;
 use crate::session::{Fetch, Session, Step, Unblocked};
@@ -291,7 +291,7 @@ impl Connection {
                     };
                     let now_us = shared.server.clock.wall_us();
                     // If the wait is over already, its end is on its way too.
-                    end_wait(&shared.server, self.entry.id, Ending::TimedOut, now_us);
+                    time_out(&shared.server, self.entry.id, now_us);
                     until = None;
                 }
                 Event::Signal(_) | Event::Reached => {}

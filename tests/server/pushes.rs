@@ -331,6 +331,44 @@ fn keys_of_a_wait_that_ends_in_an_error_are_tracked() {
 }
 
 #[test]
+fn the_end_of_a_wait_keeps_its_place_among_what_a_transaction_has_to_say() {
+    let shell = shell();
+    let (mut waiter, mut other) = (three(&shell), shell.connect());
+    let waiter_id = id(&mut waiter);
+    waiter.check("CLIENT TRACKING ON\r\n", "+OK\r\n");
+    waiter.send("SUBSCRIBE ch\r\n");
+    waiter.expect(&confirmed('>', "subscribe", "ch", 1));
+    let message = bulks('>', &["message", "ch", "m"]);
+    let unblock = format!("CLIENT UNBLOCK {waiter_id}");
+    let (set, publish) = (("SET a x", "+OK\r\n"), ("PUBLISH ch m", ":1\r\n"));
+    let (first, second) = ((&*unblock, ":1\r\n"), (&*unblock, ":0\r\n"));
+    for (commands, told) in [
+        (
+            [set, publish, first, second],
+            [&*invalidated(&["a"]), &message, "_\r\n"],
+        ),
+        (
+            [first, set, publish, second],
+            ["_\r\n", &*invalidated(&["a"]), &message],
+        ),
+    ] {
+        waiter.check("EXISTS a\r\n", ":0\r\n");
+        waiter.send("BLPOP a 0\r\n");
+        eventually("it waits", || info(&mut other, "blocked_clients") == "1");
+        other.check("MULTI\r\n", "+OK\r\n");
+        for (command, _) in commands {
+            other.check(format!("{command}\r\n"), "+QUEUED\r\n");
+        }
+        let replies: String = commands.map(|(_, reply)| reply).concat();
+        other.check("EXEC\r\n", &format!("*4\r\n{replies}"));
+        for bytes in told {
+            waiter.expect(bytes);
+        }
+        other.check("DEL a\r\n", ":1\r\n");
+    }
+}
+
+#[test]
 fn a_connection_that_ends_or_is_reset_listens_to_nothing() {
     let shell = shell();
     let mut publisher = shell.connect();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::command::argument::deadline_of_seconds;
 use crate::command::blocking::Awaits;
-use crate::command::serving::{Ending, end_wait};
+use crate::command::serving::time_out;
 use crate::command::string;
 
 /// Takes the string at one of the keys; the last word is a timeout.
@@ -178,13 +178,13 @@ fn a_wait_ends_once() {
     let until_ms = waiters[0].client.block.and_then(|block| block.until_ms);
     assert_eq!(until_ms, Some(world.clock.wall_ms() + 1500));
     let id = |at: usize| waiters[at].client.id;
-    assert!(end_wait(&world.server, id(0), Ending::TimedOut, 0));
-    assert!(!end_wait(&world.server, id(0), Ending::TimedOut, 0));
+    assert!(time_out(&world.server, id(0), 0));
+    assert!(!time_out(&world.server, id(0), 0));
     let unblock = format!("CLIENT UNBLOCK {} ERROR\r\n", id(1)).repeat(2);
     assert_eq!(world.ask(&mut writer, &unblock), ":1\r\n:0\r\n");
     world.server.disconnect(&waiters[2].client.entry);
     world.ask(&mut writer, "SET a x\r\n");
-    assert!(!end_wait(&world.server, id(3), Ending::TimedOut, 0));
+    assert!(!time_out(&world.server, id(3), 0));
     let replies: Vec<_> = waiters.iter().map(posted).collect();
     assert_eq!(
         replies,
