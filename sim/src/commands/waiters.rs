@@ -1,7 +1,7 @@
 //! Clients beside the one that works, which block until another one's command gives them something.
 
 use redkeep::command::server::Server;
-use redkeep::command::serving::{Ending, end_wait};
+use redkeep::command::serving::time_out;
 use redkeep::session::Session;
 
 use super::machine::Words;
@@ -119,7 +119,7 @@ impl Waiters {
             if wait.until_ms.is_some_and(|until| until <= now_us / 1000) {
                 let session = self.sessions[wait.waiter].as_ref();
                 let session = session.expect("no command runs");
-                end_wait(server, session.client.id, Ending::TimedOut, now_us);
+                time_out(server, session.client.id, now_us);
             }
         }
     }
