@@ -172,22 +172,37 @@ pub(super) fn open_nested<R: Read>(
     key: &[u8],
     slot: usize,
 ) -> Result<Option<TreeId>, Error> {
-    if let Some(i) = list(reader).iter().position(|n| n.is(parent, key, slot)) {
-        return Ok(Some(TreeId(i as u32 | NESTED_BIT)));
+    if let Some(tree) = opened(list(reader), parent, key, slot) {
+        return Ok(Some(tree));
     }
     let Some(cell) = reader.get(parent, key)? else {
         return Ok(None);
     };
     let desc = cell.slot(slot);
-    let open = list(reader);
-    let key = SmallVec::from_slice(key);
-    open.push(Nested {
+    Ok(Some(open(list(reader), parent, key, slot, desc)))
+}
+
+/// The handle of a nested tree, if it is open.
+pub(super) fn opened(list: &[Nested], parent: TreeId, key: &[u8], slot: usize) -> Option<TreeId> {
+    let at = list.iter().position(|n| n.is(parent, key, slot))?;
+    Some(TreeId(at as u32 | NESTED_BIT))
+}
+
+/// Opens a nested tree that is not open, whose descriptor stands in its owner's cell.
+pub(super) fn open(
+    list: &mut Vec<Nested>,
+    parent: TreeId,
+    key: &[u8],
+    slot: usize,
+    desc: Desc,
+) -> TreeId {
+    list.push(Nested {
         desc,
         parent,
-        key,
+        key: SmallVec::from_slice(key),
         slot,
         is_dirty: false,
         is_closed: false,
     });
-    Ok(Some(TreeId((open.len() - 1) as u32 | NESTED_BIT)))
+    TreeId((list.len() - 1) as u32 | NESTED_BIT)
 }

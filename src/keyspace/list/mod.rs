@@ -128,10 +128,13 @@ impl<'k> List<'k> {
     ) -> Result<Option<Self>, Error> {
         let mut body = std::mem::take(&mut txn.keyspace().lists.body);
         body.clear();
-        let (slot, fill) = txn.inspect(db, key, now_ms, Look::WRITE, |entry| {
+        let (slot, seen) = txn.inspect(db, key, now_ms, Look::WRITE, |entry| {
             let entry = entry.filter(|entry| entry.header.kind == Kind::List)?;
-            body.extend_from_slice(entry.inline().unwrap_or_default());
-            fill_of(&entry.header, entry.cell.head())
+            let tree = entry.is_large().then(|| entry.cell.slot(0));
+            if tree.is_none() {
+                body.extend_from_slice(entry.inline().unwrap_or_default());
+            }
+            Some((fill_of(&entry.header, entry.cell.head()), tree))
         })?;
         if slot
             .header()
@@ -139,25 +142,25 @@ impl<'k> List<'k> {
         {
             return Ok(None);
         }
-        let mut list = Self {
+        let (fill, form, len) = match seen {
+            None => (None, Form::Missing, 0),
+            Some((fill, None)) => (fill, Form::Small, Packed::new(&body).len() as u64),
+            Some((fill, Some(desc))) => {
+                let tree = txn.tree_seen(&slot, key, 0, desc);
+                let len = txn.keyspace().engine.count(tree);
+                (fill, Form::Large(tree), len)
+            }
+        };
+        Ok(Some(Self {
             key,
             slot,
-            form: Form::Missing,
+            form,
             body,
-            len: 0,
+            len,
             limits,
             fill,
             takes_place: false,
-        };
-        if slot.is_large() && slot.exists() {
-            let tree = txn.keyspace().tree(db, key, 0)?;
-            list.len = txn.keyspace().engine.count(tree);
-            list.form = Form::Large(tree);
-        } else if slot.exists() {
-            list.len = Packed::new(&list.body).len() as u64;
-            list.form = Form::Small;
-        }
-        Ok(Some(list))
+        }))
     }
 
     /// Gives back memory for the next list.

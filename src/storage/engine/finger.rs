@@ -183,17 +183,35 @@ impl Finger {
         }
     }
 
-    /// Moves to the first or last entry of its tree, if that is in the same leaf; false: it stays where it is.
-    pub(super) fn reach_edge(&mut self, pager: &Pager, is_first: bool) -> bool {
+    /// Moves to the first or last entry of its tree, if that is in the same leaf; its key goes over `key_out`. False: it
+    /// stays where it is.
+    pub(super) fn reach_edge(
+        &mut self,
+        pager: &mut Pager,
+        is_first: bool,
+        key_out: &mut Vec<u8>,
+    ) -> Result<bool, Error> {
         let Some((leaf, branches)) = self.path.split_last_mut() else {
-            return false;
+            return Ok(false);
         };
         let len = Node::new(pager.bytes(leaf.slot)).len();
         if len == 0 || !tree::are_at_edge(pager, branches, is_first) {
-            return false;
+            return Ok(false);
         }
-        leaf.index = if is_first { 0 } else { len - 1 };
-        true
+        let edge = if is_first { 0 } else { len - 1 };
+        if leaf.index == edge && self.found {
+            key_out.clone_from(&self.key);
+            return Ok(true);
+        }
+        leaf.index = edge;
+        let slot = leaf.slot;
+        if let Err(e) = tree::key_over(pager, slot, edge, key_out) {
+            // It is there, and its key is still the one from where it came.
+            self.path.clear();
+            return Err(e);
+        }
+        self.stand_at(pager, key_out, true);
+        Ok(true)
     }
 
     /// Moves from the first or last entry of its tree to where `key` would be, if that is beyond it; false: it is not

@@ -35,7 +35,7 @@ use super::node::Node;
 use super::page::{Desc, PAGE_BYTES_MIN, PagePtr, Stamp};
 use super::pager::{OnMiss, PageSource, Pager, PagerStats, Pool, PoolShape, Space};
 use super::planted::{Bug, Planted};
-use super::read::{NESTED_BIT, Nested, Read, RootId, TreeId, open_nested};
+use super::read::{self, NESTED_BIT, Nested, Read, RootId, TreeId, open_nested};
 use super::record::{Change, Place};
 use super::snapshot::{Registry, Snapshot};
 use super::tree::{self, Seek};
@@ -684,6 +684,12 @@ impl Engine {
         }
     }
 
+    /// As [`Read::nested`], of a cell at which the caller has just looked, and seen this descriptor there.
+    pub fn nested_seen(&mut self, parent: TreeId, key: &[u8], slot: usize, desc: Desc) -> TreeId {
+        read::opened(&self.nested, parent, key, slot)
+            .unwrap_or_else(|| read::open(&mut self.nested, parent, key, slot, desc))
+    }
+
     /// The cell at `key`, as [`Read::get`] finds it, which tells of its trees as they are now: inside a transaction it may
     /// not do so yet.
     pub fn current(&mut self, tree: TreeId, key: &[u8]) -> Result<Option<Cell<'_>>, Error> {
@@ -817,21 +823,12 @@ impl Read for Engine {
             .fingers
             .at_mut(finger_of(&self.roots, &self.nested, tree));
         let is_there = match from {
-            Seek::First | Seek::Last => {
-                finger.is_in(&mut self.pager, desc.root)
-                    && finger.reach_edge(&self.pager, from == Seek::First)
+            Seek::First | Seek::Last if finger.is_in(&mut self.pager, desc.root) => {
+                finger.reach_edge(&mut self.pager, from == Seek::First, key_out)?
             }
             _ => false,
         };
-        if is_there {
-            let leaf = *finger.path.last().expect("a path ends in a leaf");
-            let read = tree::key_over(&mut self.pager, leaf.slot, leaf.index, key_out);
-            if read.is_err() {
-                // It is there, and its key is still the one from where it came.
-                finger.path.clear();
-            }
-            read?;
-        } else {
+        if !is_there {
             finger.path.clear();
             let operation = self.pager.operation();
             if !tree::seek_into(&mut self.pager, &desc, from, key_out, &mut finger.path)? {
@@ -845,8 +842,8 @@ impl Read for Engine {
                 let value = Node::new(self.pager.bytes(leaf.slot)).value(leaf.index);
                 return Ok(Some(Cell::new(value)));
             }
+            finger.stand_at(&self.pager, key_out, true);
         }
-        finger.stand_at(&self.pager, key_out, true);
         Ok(Some(Cell::new(self.value_at_finger(tree))))
     }
 
