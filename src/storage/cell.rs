@@ -128,7 +128,7 @@ impl<'a> Cell<'a> {
     #[inline]
     pub fn data_bytes(&self) -> u64 {
         let own = self.bytes.len() as u64;
-        if self.bytes[0] == 0 {
+        if self.stands_alone() {
             return own;
         }
         self.attachments()
@@ -141,6 +141,20 @@ impl<'a> Cell<'a> {
         ENTRY_BYTES
             .saturating_add(key_bytes)
             .saturating_add(self.data_bytes())
+    }
+
+    /// Whether nothing hangs at this cell, which holds for nearly all.
+    #[inline]
+    fn stands_alone(&self) -> bool {
+        self.bytes[0] == 0
+    }
+
+    /// Puts what hangs at this cell into `out`.
+    #[inline]
+    pub fn attachments_to(&self, out: &mut impl Extend<Desc>) {
+        if !self.stands_alone() {
+            out.extend(self.attachments());
+        }
     }
 
     /// Everything that hangs at this cell in pages of its own.

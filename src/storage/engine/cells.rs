@@ -85,7 +85,7 @@ impl Engine {
         let found = self.find(tree, key)?;
         assert!(found, "the caller has seen the key");
         if Cell::new(self.value_at_finger(tree)).head().len() == head.len() {
-            self.change_value(tree, |value| {
+            self.change_value(tree, |value, _| {
                 value[cell::HEAD_OFFSET..][..head.len()].copy_from_slice(head);
             })?;
             self.note(tree, &Change::SetHead { key, head });
@@ -121,7 +121,7 @@ impl Engine {
         }
         let mut gone = Gone::new();
         self.take_found(tree, key, &mut |value| {
-            gone.extend(Cell::new(value).attachments());
+            Cell::new(value).attachments_to(&mut gone);
         })?;
         if !gone.is_empty() {
             self.drop_all(gone);
@@ -168,7 +168,7 @@ impl Engine {
             .forget(desc.root);
         let mut gone = Vec::new();
         let count = tree::delete_range(&mut self.pager, &mut desc, from, to, &mut |value| {
-            gone.extend(Cell::new(value).attachments());
+            Cell::new(value).attachments_to(&mut gone);
         })?;
         self.set_desc(tree, desc);
         self.drop_all(gone);
@@ -435,7 +435,7 @@ impl Engine {
             overflow,
             value,
         };
-        let mut replaced = |old: &[u8]| gone.extend(Cell::new(old).attachments());
+        let mut replaced = |old: &[u8]| Cell::new(old).attachments_to(&mut gone);
         let pager = &mut self.pager;
         let kind = finger_of(&self.roots, &self.nested, tree);
         let is_at = self.fingers.are_at(kind, pager, desc.root, key);
@@ -454,9 +454,11 @@ impl Engine {
         if done.is_ok() || self.pager.is_poisoned() {
             self.mark_changed();
         }
-        done?;
+        let is_new = done?;
         self.set_desc(tree, desc);
-        self.close_nested(tree, Some(key));
+        if !is_new {
+            self.close_nested(tree, Some(key));
+        }
         if !gone.is_empty() {
             self.drop_all(gone);
         }
@@ -499,32 +501,30 @@ impl Engine {
     ) -> Result<(), Error> {
         let found = self.find(parent, key)?;
         assert!(found, "the caller has seen the key");
-        let cell = Cell::new(self.value_at_finger(parent));
-        let (at, old_bytes) = (cell.slot_offset(slot), cell.slot(slot).bytes);
-        self.change_value(parent, |value| {
-            value[at..at + DESC_BYTES].copy_from_slice(&nested.encode());
-        })?;
-        let mut desc = self.desc(parent);
-        desc.bytes = desc
-            .bytes
-            .saturating_add(nested.bytes)
-            .saturating_sub(old_bytes);
-        self.set_desc(parent, desc);
-        Ok(())
+        self.change_value(parent, |value, desc| {
+            let at = Cell::new(value).slot_offset(slot);
+            let old = &mut value[at..at + DESC_BYTES];
+            desc.bytes = desc
+                .bytes
+                .saturating_add(nested.bytes)
+                .saturating_sub(Desc::decode(old).bytes);
+            old.copy_from_slice(&nested.encode());
+        })
     }
 
-    /// Changes the value under the finger, which has found it, and not its length.
-    fn change_value(&mut self, tree: TreeId, change: impl FnOnce(&mut [u8])) -> Result<(), Error> {
+    /// Changes the value under the finger, which has found it, but not its length, and what is known of its tree.
+    fn change_value(
+        &mut self,
+        tree: TreeId,
+        change: impl FnOnce(&mut [u8], &mut Desc),
+    ) -> Result<(), Error> {
         self.mark_changed();
         let mut desc = self.desc(tree);
         let finger = self
             .fingers
             .at_mut(finger_of(&self.roots, &self.nested, tree));
-        change(tree::value_along(
-            &mut self.pager,
-            &mut desc,
-            &mut finger.path,
-        )?);
+        let value = tree::value_along(&mut self.pager, &mut desc, &mut finger.path)?;
+        change(value, &mut desc);
         finger.rest(&self.pager);
         self.set_desc(tree, desc);
         Ok(())

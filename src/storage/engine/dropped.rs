@@ -117,7 +117,7 @@ impl Engine {
             Some(Kind::Leaf) => {
                 let node = Node::new(page);
                 for i in 0..node.len() {
-                    below.extend(Cell::new(node.value(i)).attachments());
+                    Cell::new(node.value(i)).attachments_to(&mut below);
                     below.extend(node.overflow(i));
                 }
             }

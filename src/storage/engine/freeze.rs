@@ -113,7 +113,7 @@ impl Engine {
         };
         let mut gone = Vec::new();
         let done = tree::insert_over(&mut self.pager, &mut catalog, &entry, &mut |old| {
-            gone.extend(Cell::new(old).attachments());
+            Cell::new(old).attachments_to(&mut gone);
         });
         self.catalog = catalog;
         done?;
