@@ -105,7 +105,12 @@ fn look_up(keyspace: &mut Keyspace, db: u32, wishes: &[Wish<'_>]) -> usize {
     }
     let (first_key, other_keys) = (keys[0], &keys[1..]);
     if other_keys.iter().any(|key| *key != first_key) {
-        keyspace.look_ahead(db, &keys);
+        // The first of several that change the same two keys finds the ways for all.
+        let is_like_first =
+            |wish: &Wish<'_>| (wish.key, wish.other_key) == (first.key, first.other_key);
+        if others.is_empty() || !others.iter().all(is_like_first) {
+            keyspace.look_ahead(db, &keys);
+        }
     } else if wishes.iter().all(|wish| !wish.element.is_empty()) {
         let elements: SmallVec<[&[u8]; TOGETHER_MAX]> =
             wishes.iter().map(|wish| wish.element).collect();

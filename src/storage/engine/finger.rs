@@ -79,6 +79,28 @@ impl Fingers {
         is_there
     }
 
+    /// Moves a finger to the first or last entry of the tree with this root, if it is in the same leaf; its key goes over
+    /// `key_out`, and that finger is in use then. False: there is none.
+    pub(super) fn reach_edge(
+        &mut self,
+        kind: usize,
+        pager: &mut Pager,
+        root: PagePtr,
+        is_first: bool,
+        key_out: &mut Vec<u8>,
+    ) -> Result<bool, Error> {
+        let finger = self.at_mut(kind);
+        if finger.is_in(pager, root) && finger.reach_edge(pager, is_first, key_out)? {
+            return Ok(true);
+        }
+        let other = &mut self.pairs[kind][self.in_use[kind] ^ 1];
+        let is_there = other.is_back(pager, root) && other.reach_edge(pager, is_first, key_out)?;
+        if is_there {
+            self.turn(kind, pager);
+        }
+        Ok(is_there)
+    }
+
     pub(super) fn forget(&mut self) {
         for finger in self.pairs.as_flattened_mut() {
             finger.path.clear();

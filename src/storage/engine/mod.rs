@@ -819,16 +819,19 @@ impl Read for Engine {
         key_out: &mut Vec<u8>,
     ) -> Result<Option<Cell<'_>>, Error> {
         let desc = self.desc(tree);
-        let finger = self
-            .fingers
-            .at_mut(finger_of(&self.roots, &self.nested, tree));
-        let is_there = match from {
-            Seek::First | Seek::Last if finger.is_in(&mut self.pager, desc.root) => {
-                finger.reach_edge(&mut self.pager, from == Seek::First, key_out)?
+        let kind = finger_of(&self.roots, &self.nested, tree);
+        let (fingers, pager) = (&mut self.fingers, &mut self.pager);
+        let mut is_there = false;
+        if let Seek::First | Seek::Last = from {
+            let is_first = from == Seek::First;
+            is_there = fingers.reach_edge(kind, pager, desc.root, is_first, key_out)?;
+            if !is_there {
+                // What goes back and forth between two ends has a finger at each.
+                fingers.turn(kind, pager);
             }
-            _ => false,
-        };
+        }
         if !is_there {
+            let finger = self.fingers.at_mut(kind);
             finger.path.clear();
             let operation = self.pager.operation();
             if !tree::seek_into(&mut self.pager, &desc, from, key_out, &mut finger.path)? {

@@ -191,7 +191,7 @@ pub(super) fn own_path(
 ) -> Result<(), Error> {
     for level in 0..path.len() {
         let step = path[level];
-        if pager.is_private(step.slot) {
+        if pager.own_in_place(step.slot) {
             continue;
         }
         let frame = pager.own(step.slot)?;
