@@ -283,8 +283,11 @@ mod tests {
             let (name, dump) = (bench.run(&[b"object", b"encoding", b"k"]), bench.run(&[b"dump", b"k"]));
             bench.run(&[b"restore", b"r", b"0", &dumped(&dump)]);
             let mut bench = bench.restart();
-            prop_assert_eq!(bench.run(&[b"dump", b"r"]), dump);
-            prop_assert_eq!(bench.run(&[b"object", b"encoding", b"r"]), name);
+            prop_assert_eq!(bench.run(&[b"dump", b"r"]), dump.clone());
+            // One that grew into a node of its own and stayed alone is named anew, as in Redis.
+            let is_one_node = dumped(&dump)[1] == 1;
+            let copied = bench.run(&[b"object", b"encoding", b"r"]);
+            prop_assert!(copied == name || is_one_node && copied == b"$8\r\nlistpack\r\n", "{:?} {:?}", name, copied);
         }
     }
 }
