@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
 use super::wish::{Order, Wish};
-use crate::keyspace::geo::{Position, Shape, cover};
+use crate::keyspace::geo::{Position, Reach, Shape, cover};
 use crate::keyspace::partial_sort;
-use crate::keyspace::sorted_set::{Members, ScoreRange};
+use crate::keyspace::sorted_set::Members;
 use crate::storage::{Engine, Error};
 
 /// A member in the shape.
@@ -27,33 +27,27 @@ pub fn find(
     wish: &Wish<'_>,
 ) -> Result<Vec<Found>, Error> {
     let limit = if wish.any { wish.count } else { 0 };
+    let reach = Reach::of(shape);
     let mut found = Vec::new();
     let is_full = |found: &Vec<Found>| limit > 0 && found.len() as u64 >= limit;
     for square in cover::squares(shape) {
         if is_full(&found) {
             break;
         }
-        let range = ScoreRange {
-            min: square.first_score(),
-            max: square.end_score(),
-            without_min: false,
-            without_max: true,
-        };
-        let span = members.span_of_scores(engine, &range)?;
-        let mut left = span.len();
-        if left == 0 {
-            continue;
-        }
-        members.visit(engine, span.start, false, &mut |member, score| {
+        let scores = (square.first_score(), square.end_score());
+        members.visit_scores(engine, scores, &mut |member, score| {
             let position = Position::of_score(score);
-            found.extend(shape.distance(position).map(|distance| Found {
-                member: member.to_vec(),
-                score,
-                position,
-                distance,
-            }));
-            left -= 1;
-            if left == 0 || is_full(&found) {
+            if reach.may_have(position)
+                && let Some(distance) = shape.distance(position)
+            {
+                found.push(Found {
+                    member: member.to_vec(),
+                    score,
+                    position,
+                    distance,
+                });
+            }
+            if is_full(&found) {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())

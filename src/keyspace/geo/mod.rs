@@ -4,8 +4,10 @@
 //! So the positions in one square have neighbouring scores, and a search reads a few ranges of scores ([`cover`]).
 
 pub mod cover;
+mod reach;
 mod square;
 
+pub use reach::Reach;
 pub use square::{Square, Steps, whole};
 
 /// Longitudes go from minus so many degrees to so many.

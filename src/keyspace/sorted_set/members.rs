@@ -174,6 +174,34 @@ impl Members {
         self.count_below(reader, &key)
     }
 
+    /// Visits members whose scores are at least `min` and below `end`, in order, until `visit` says stop.
+    pub fn visit_scores<R: Read>(
+        &self,
+        reader: &mut R,
+        (min, end): (f64, f64),
+        visit: &mut dyn FnMut(&[u8], f64) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let (min, end) = (sortable(min).to_be_bytes(), sortable(end).to_be_bytes());
+        match self {
+            Self::Small(body) => {
+                // Whether all were visited makes no difference to anybody.
+                let _stopped = small_entries(body)
+                    .filter(|entry| (min..end).contains(&sortable(entry.score).to_be_bytes()))
+                    .try_for_each(|entry| visit(entry.member, entry.score));
+                Ok(())
+            }
+            Self::Large { by_score, .. } => {
+                reader.scan(*by_score, Seek::AtLeast(&min), &mut |key, cell| {
+                    if *key >= end[..] {
+                        return ControlFlow::Break(());
+                    }
+                    let (score, member) = from_order_key(key, body(&cell));
+                    visit(member, score)
+                })
+            }
+        }
+    }
+
     /// Visits members from rank `from` on, upwards or downwards, until `visit` says stop.
     pub fn visit<R: Read>(
         &self,

@@ -1,6 +1,7 @@
 //! Sorted sets against a plain list, small, large, and on the way between, with rollback and restart.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -239,6 +240,15 @@ fn check_places(engine: &mut Engine, members: &Members, list: &[(Vec<u8>, f64)])
             })
             .count();
         assert_eq!(span.len(), count as u64);
+        let mut visited = Vec::new();
+        members
+            .visit_scores(engine, (min, max), &mut |member, score| {
+                visited.push((member.to_vec(), score));
+                ControlFlow::Continue(())
+            })
+            .expect("reads");
+        let between = list.iter().filter(|(_, it)| (min..max).contains(it));
+        assert_eq!(visited, between.cloned().collect::<Vec<_>>());
     }
 }
 
