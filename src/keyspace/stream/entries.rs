@@ -2,7 +2,7 @@
 
 use std::ops::{ControlFlow, RangeInclusive};
 
-use super::id::StreamId;
+use super::id::{ID_BYTES, StreamId};
 use super::node::radix_nodes;
 use super::record::{Record, node_of};
 use crate::keyspace::packed::Packed;
@@ -81,7 +81,7 @@ impl Entries {
                 Ok(Self::items(body).nth(n).map(|record| place(&record)))
             }
             Self::Large(tree) => {
-                let mut key = Vec::new();
+                let mut key = Vec::with_capacity(ID_BYTES);
                 let Some(cell) = reader.select(*tree, n, &mut key)? else {
                     return Ok(None);
                 };
@@ -149,6 +149,8 @@ impl Entries {
 pub(super) const COUNTED_ENTRIES_MAX: u64 = 4096;
 /// Entries of longer streams that are looked at.
 const SAMPLED_ENTRIES: u64 = 1024;
+/// Entries of a full node, unless it is configured or they are long.
+const USUAL_NODE_ENTRIES: u64 = 100;
 
 /// How Redis would keep the entries: see [`super::node`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,12 +169,14 @@ impl Entries {
         } else {
             SAMPLED_ENTRIES
         };
-        let (mut firsts, mut at, mut step) = (Vec::new(), 0, 1);
-        while at < sampled {
-            let first = self.nth(reader, at)?.expect("an entry of so many");
+        let mut firsts = Vec::new();
+        let (mut at, mut step) = (0, USUAL_NODE_ENTRIES);
+        let mut next = self.first(reader)?;
+        while let Some(first) = next {
             firsts.push(first.id.to_bytes());
-            let end = self.node_end(reader, first.node, at, at + step, sampled)?;
+            let (end, behind) = self.node_end(reader, first.node, at, at + step, sampled)?;
             (at, step) = (end, end - at);
+            next = behind;
         }
         let (count, radix_nodes) = (firsts.len() as u64, radix_nodes(&firsts));
         if len <= sampled {
@@ -185,8 +189,8 @@ impl Entries {
         })
     }
 
-    /// The number behind that of the last entry of a node, or `len` if that is less. The entry numbered `at` is of the
-    /// node, which ends at `guess` if it is as long as the one before.
+    /// The number behind that of the last entry of a node, and the entry with it; or `len` if that is not more. The entry
+    /// numbered `at` is of the node, which ends at `guess` if it is as long as the one before.
     fn node_end<R: Read>(
         &self,
         reader: &mut R,
@@ -194,9 +198,9 @@ impl Entries {
         at: u64,
         guess: u64,
         len: u64,
-    ) -> Result<u64, Error> {
+    ) -> Result<(u64, Option<Place>), Error> {
         // What is before `from` is of the node, and what is at `to` is not.
-        let (mut from, mut to) = (at + 1, len);
+        let (mut from, mut to, mut behind) = (at + 1, len, None);
         let mut guesses = [guess - 1, guess].into_iter();
         while from < to {
             let guessed = guesses.next().filter(|n| (from..to).contains(n));
@@ -205,10 +209,10 @@ impl Entries {
             if place.node == node {
                 from = n + 1;
             } else {
-                to = n;
+                (to, behind) = (n, Some(place));
             }
         }
-        Ok(from)
+        Ok((from, behind))
     }
 }
 
