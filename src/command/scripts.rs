@@ -107,6 +107,21 @@ fn long_values_stream_and_change_in_parts() {
     assert_eq!(bench.run(&[b"EXISTS", b"k"]), b":0\r\n");
 }
 
+/// Redis takes such a payload, and then an entry with an ID that is there already.
+#[test]
+fn the_last_id_of_a_stream_is_not_below_its_entries() {
+    let mut bench = Bench::new();
+    // Entries 5-0 and 9-0, and 1-0 as the last ID.
+    let payload = b"\x15\x01\x10\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00((\x00\x00\x00\x0f\x00\x02\x01\x00\x01\x01\x01\x81f\x02\x00\x01\x02\x01\x00\x01\x00\x01\x81v\x02\x04\x01\x02\x01\x04\x01\x00\x01\x81v\x02\x04\x01\xff\x02\x01\x00\x05\x00\x00\x00\x02\x00\x0b\x00\xdem\xa0\x00\xab\xdd2\x02";
+    assert_eq!(bench.run(&[b"RESTORE", b"k", b"0", payload]), b"+OK\r\n");
+    let refused = bench.run(&[b"XADD", b"k", b"9-0", b"f", b"v"]);
+    assert!(refused.starts_with(b"-ERR The ID specified in XADD"));
+    assert_eq!(
+        bench.run(&[b"XADD", b"k", b"9-1", b"f", b"v"]),
+        b"$3\r\n9-1\r\n"
+    );
+}
+
 #[test]
 fn due_keys_vanish_at_their_millisecond_and_are_removed_exactly() {
     let mut bench = Bench::new();

@@ -189,8 +189,10 @@ impl Target<'_> {
         if let Some(last) = stream.last_node {
             head.node.had(last.entries, last.bytes);
         }
-        head.node.passes(head.last_id, stream.last_id);
-        head.last_id = stream.last_id;
+        // A payload may say less than its entries do.
+        let last_id = stream.last_id.max(head.last_id);
+        head.node.passes(head.last_id, last_id);
+        head.last_id = last_id;
         head.max_deleted_id = stream.max_deleted_id;
         head.entries_added = stream.entries_added;
         for group in &stream.groups {
