@@ -27,9 +27,10 @@ pub fn xreadgroup(call: &mut Call<'_>) -> Outcome {
     let is_resp3 = call.out.is_resp3();
     let null: &[u8] = if is_resp3 { b"_\r\n" } else { b"*-1\r\n" };
     call.keyspace.write(Plan::Savepoint, |txn| {
-        let from = check(txn, db, &ask, now_ms)?;
+        let (from, mut opened) = check(txn, db, &ask, now_ms)?;
         for (key, from) in ask.keys.iter().zip(from) {
-            let mut reading = Reading::open(txn, db, key, &ask, now_ms)?;
+            let opened = opened.take().filter(|_| ask.keys.len() == 1);
+            let mut reading = Reading::open(txn, db, key, &ask, now_ms, opened)?;
             let header = body.len();
             if !is_resp3 {
                 encode::array(&mut body, 2);
@@ -92,14 +93,23 @@ impl From {
     }
 }
 
-/// Everything that can be said against the request.
-fn check(txn: &mut Txn<'_>, db: u32, ask: &Ask<'_>, now_ms: u64) -> Result<Vec<From>, Failure> {
+/// Everything that can be said against the request. Also the last stream and its group as they are before anything is read.
+fn check(
+    txn: &mut Txn<'_>,
+    db: u32,
+    ask: &Ask<'_>,
+    now_ms: u64,
+) -> Result<(Vec<From>, Option<Opened>), Failure> {
     let (group, _) = ask.group.expect("checked words");
     let mut from = Vec::with_capacity(ask.keys.len());
+    let mut opened = None;
     for (key, word) in ask.keys.iter().zip(ask.ids) {
         let slot = kind::read_slot(txn, db, key, now_ms, Kind::Stream)?;
-        let is_there = slot.exists() && open(txn, db, key, group)?.is_some();
-        if !is_there {
+        opened = match slot.exists() {
+            true => open(txn, db, key, group)?,
+            false => None,
+        };
+        if opened.is_none() {
             return Err(errors::stream_no_group_to_read(key, group).into());
         }
         from.push(From::parse(word)?);
@@ -108,8 +118,11 @@ fn check(txn: &mut Txn<'_>, db: u32, ask: &Ask<'_>, now_ms: u64) -> Result<Vec<F
     for key in ask.keys {
         kind::read_slot(txn, db, key, now_ms, Kind::Stream)?;
     }
-    Ok(from)
+    Ok((from, opened))
 }
+
+/// A stream and a group of it.
+pub(super) type Opened = (Stream, Group);
 
 /// The stream at `key`, which is one, and its group of this name.
 pub(super) fn open(
@@ -117,7 +130,7 @@ pub(super) fn open(
     db: u32,
     key: &[u8],
     group: &[u8],
-) -> Result<Option<(Stream, Group)>, Error> {
+) -> Result<Option<Opened>, Error> {
     let stream = txn.keyspace().stream(db, key)?;
     let Some(groups) = stream.groups else {
         return Ok(None);
@@ -185,15 +198,21 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
+    /// `opened`: the stream and its group, if they are open and nothing has changed since.
     fn open(
         txn: &mut Txn<'_>,
         db: u32,
         key: &'a [u8],
         ask: &'a Ask<'a>,
         now_ms: u64,
+        opened: Option<Opened>,
     ) -> Result<Self, Error> {
         let (group, name) = ask.group.expect("checked words");
-        let (stream, mut group) = open(txn, db, key, group)?.expect("a checked group");
+        let opened = match opened {
+            None => open(txn, db, key, group)?,
+            opened => opened,
+        };
+        let (stream, mut group) = opened.expect("a checked group");
         let consumer = Acting::open(txn, db, key, &mut group, name, now_ms)?;
         Ok(Self {
             ask,
@@ -211,7 +230,8 @@ impl<'a> Reading<'a> {
     /// Delivers entries behind the group's last; false if there are none.
     fn new_entries(&mut self, txn: &mut Txn<'_>, body: &mut Vec<u8>) -> Result<bool, Error> {
         let engine = &mut txn.keyspace().engine;
-        let Some(first) = self.group.head.last_id.next() else {
+        let last_id = self.stream.head.last_id;
+        let Some(first) = self.group.head.last_id.next().filter(|id| *id <= last_id) else {
             return Ok(false);
         };
         let range = first..=StreamId::MAX;
