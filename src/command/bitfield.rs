@@ -6,7 +6,6 @@ use super::{Call, Failure, Outcome, errors, settings, string_value};
 use crate::keyspace::Keyspace;
 use crate::keyspace::bits::{FieldType, Overflow, WINDOW, window_get, window_put};
 use crate::keyspace::change::Class;
-use crate::keyspace::value::Part;
 use crate::resp::ErrorReply;
 use crate::resp::integer::parse_i64;
 use crate::resp::text::until_nul;
@@ -170,14 +169,13 @@ fn read(call: &mut Call, operations: &[Operation]) -> Outcome {
 fn change(call: &mut Call, operations: &[Operation], last: u64) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     let plan = match operations {
-        [_] => call
-            .keyspace
-            .plan_for_part(db, key, Part::Until(last + 1))?,
+        [_] => Plan::Simple,
         _ => Plan::Savepoint,
     };
     let out = &mut *call.out;
     call.keyspace.write(plan, |txn| {
         let slot = string_value::slot(txn, db, key, now_ms)?;
+        txn.before_part(&slot, last + 1);
         let grew = make_room(txn, &slot, key, last)?;
         let mut changes = 0;
         out.array(operations.len());

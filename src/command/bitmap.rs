@@ -7,10 +7,11 @@ use super::{Call, Failure, Outcome, errors, settings, string_value};
 use crate::keyspace::bits::{self, BitSpan, Unit};
 use crate::keyspace::change::Class;
 use crate::keyspace::header::Encoding;
-use crate::keyspace::value::{CHUNK_BYTES, Part};
+use crate::keyspace::value::CHUNK_BYTES;
 use crate::keyspace::{Slot, Txn};
 use crate::resp::ErrorReply;
 use crate::resp::integer::parse_i64;
+use crate::storage::Plan;
 
 /// A bit's place in a string that may be at most `len_max` bytes long.
 pub(super) fn bit_offset(number: Option<i64>, len_max: u64) -> Result<u64, ErrorReply> {
@@ -52,8 +53,7 @@ pub fn setbit(call: &mut Call) -> Outcome {
     };
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     let (at, mask) = (offset / 8, 0x80u8 >> (offset % 8));
-    let plan = call.keyspace.plan_for_part(db, key, Part::Until(at + 1))?;
-    let was_on = call.keyspace.write(plan, |txn| {
+    let was_on = call.keyspace.write(Plan::Simple, |txn| {
         let slot = string_value::slot(txn, db, key, now_ms)?;
         let mut byte = Vec::with_capacity(1);
         if slot.exists() {
@@ -61,6 +61,9 @@ pub fn setbit(call: &mut Call) -> Outcome {
         }
         let before = byte.first().copied().unwrap_or(0);
         let after = if on { before | mask } else { before & !mask };
+        if after != before || slot.len <= at {
+            txn.before_part(&slot, at + 1);
+        }
         let grew = make_room(txn, &slot, key, at)?;
         if after != before {
             txn.write_into(&slot, key, at, &[after])?;

@@ -4,7 +4,6 @@ use super::{Call, Failure, Outcome, errors, settings, string_value};
 use crate::keyspace::change::Class;
 use crate::keyspace::header::Encoding as StringEncoding;
 use crate::keyspace::hll::{self, Encoding, HEADER_LEN, Malformed, REGISTERS};
-use crate::keyspace::value::Part;
 use crate::keyspace::{Keyspace, Slot, Txn, hll_sparse};
 use crate::storage::{self, Plan};
 
@@ -182,10 +181,9 @@ fn count_one(call: &mut Call, key: &[u8]) -> Result<u64, Failure> {
 /// Stores a count in the value's header. Where writes are refused the count is simply not kept.
 fn cache_count(call: &mut Call, key: &[u8], count: u64) -> Outcome {
     let (db, now_ms) = (call.client.db, call.now_ms);
-    let part = Part::Until(HEADER_LEN as u64);
-    let plan = call.keyspace.plan_for_part(db, key, part)?;
-    let stored = call.keyspace.write(plan, |txn| {
+    let stored = call.keyspace.write(Plan::Simple, |txn| {
         let slot = txn.slot(db, key, now_ms)?;
+        txn.before_part(&slot, HEADER_LEN as u64);
         let bytes = hll::cache_bytes(count);
         txn.write_into(&slot, key, hll::cache_offset() as u64, &bytes)?;
         txn.set_encoding(&slot, key, StringEncoding::Raw)?;

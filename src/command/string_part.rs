@@ -5,7 +5,7 @@ use super::{Call, Failure, Outcome, errors, kind, settings, string_value};
 use crate::keyspace::Look;
 use crate::keyspace::change::Class;
 use crate::keyspace::header::{Encoding, Kind};
-use crate::keyspace::value::Part;
+use crate::storage::Plan;
 
 /// STRLEN key
 pub fn strlen(call: &mut Call) -> Outcome {
@@ -18,11 +18,10 @@ pub fn strlen(call: &mut Call) -> Outcome {
 pub fn append(call: &mut Call) -> Outcome {
     let (db, key, now_ms, tail) = (call.client.db, call.args[1], call.now_ms, call.args[2]);
     let len_max = settings::string_bytes_max(call);
-    let part = Part::Added(tail.len() as u64);
-    let plan = call.keyspace.plan_for_part(db, key, part)?;
-    let len = call.keyspace.write(plan, |txn| {
+    let len = call.keyspace.write(Plan::Simple, |txn| {
         let slot = string_value::slot(txn, db, key, now_ms)?;
         let len = slot.len + tail.len() as u64;
+        txn.before_part(&slot, len);
         if !slot.exists() {
             txn.put_string(&slot, key, tail, Encoding::Natural, None)?;
         } else if len > len_max {
@@ -46,8 +45,7 @@ pub fn setrange(call: &mut Call) -> Outcome {
     let offset = u64::try_from(integer(call.args[2])?).map_err(|_| errors::OFFSET_RANGE)?;
     let len_max = settings::string_bytes_max(call);
     let end = offset + value.len() as u64;
-    let plan = call.keyspace.plan_for_part(db, key, Part::Until(end))?;
-    let len = call.keyspace.write(plan, |txn| {
+    let len = call.keyspace.write(Plan::Simple, |txn| {
         let slot = string_value::slot(txn, db, key, now_ms)?;
         if value.is_empty() {
             return Ok(slot.len);
@@ -55,6 +53,7 @@ pub fn setrange(call: &mut Call) -> Outcome {
         if end > len_max {
             return Err(Failure::from(errors::STRING_TOO_LONG));
         }
+        txn.before_part(&slot, end);
         if slot.exists() {
             txn.write_into(&slot, key, offset, value)?;
             txn.set_encoding(&slot, key, Encoding::Raw)?;

@@ -1,9 +1,9 @@
 //! The bytes of string values, read in parts.
 
-use super::Keyspace;
 use super::root_ids;
+use super::{Keyspace, Slot, Txn};
 use crate::resp::{Stream, StreamError};
-use crate::storage::{Body, Error, Plan, Read, Snapshot};
+use crate::storage::{Error, Read, Snapshot};
 
 /// Long values are read this many bytes at a time.
 pub const CHUNK_BYTES: u64 = 64 << 10;
@@ -34,34 +34,16 @@ impl Keyspace {
             end: offset + len,
         }
     }
-
-    /// The plan for changing a part of the value at `key`, a value that is kept in
-    /// pages of its own, or will be, changes in several steps and needs a savepoint.
-    pub fn plan_for_part(&mut self, db: u32, key: &[u8], part: Part) -> Result<Plan, Error> {
-        let trees = self.trees(db)?;
-        let (len, is_blob) = match self.engine.get(trees.keys, key)? {
-            Some(cell) => (cell.body_len(), matches!(cell.body(), Body::Blob { .. })),
-            None => (0, false),
-        };
-        let end = match part {
-            Part::Until(end) => end,
-            Part::Added(added) => len.saturating_add(added),
-        };
-        Ok(if is_blob || end > SMALL_LEN {
-            Plan::Savepoint
-        } else {
-            Plan::Simple
-        })
-    }
 }
 
-/// A part of a value that is going to be changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// What ends before this byte.
-    Until(u64),
-    /// This many bytes behind the end.
-    Added(u64),
+impl Txn<'_> {
+    /// To be called before the first change to the part of a value that ends before byte `end`: a value that is kept in
+    /// pages of its own, or will be, changes in several steps and needs a savepoint.
+    pub fn before_part(&mut self, slot: &Slot, end: u64) {
+        if slot.is_blob || end > SMALL_LEN {
+            self.keyspace().engine.need_savepoint();
+        }
+    }
 }
 
 /// A part of a value on its way to a client, read from a snapshot.
