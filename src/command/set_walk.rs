@@ -1,14 +1,13 @@
 //! Sets as wholes: SMEMBERS, SSCAN.
 
 use super::scan::{self, ElementOptions};
-use super::{Call, Failure, Outcome, errors, kind, settings};
+use super::{Call, Outcome, errors, kind, settings};
 use crate::keyspace::elements::{Elements, ElementsStream, Parts, Place};
 use crate::keyspace::header::{Encoding, Kind};
-use crate::keyspace::packed::ByteStrings;
 use crate::keyspace::set::algebra::{Operation, listed};
 use crate::keyspace::set::{self, MEMBERS};
 use crate::keyspace::{Entry, Look};
-use crate::resp::Reply;
+use crate::resp::{Reply, encode};
 
 /// A set of more members is sent from a snapshot, off the engine lock.
 const MEMBERS_AT_ONCE: u64 = 1024;
@@ -149,29 +148,29 @@ pub fn sscan(call: &mut Call) -> Outcome {
     let (is_large, len, encoding) = (entry.is_large(), set::len(&entry), entry.header.encoding);
     let options = ElementOptions::parse(&call.args[3..], false)?;
     let at_once = encoding != Encoding::Table && len <= SCANNED_AT_ONCE;
-    let (mut found, mut next) = (ByteStrings::default(), 0);
+    let (mut found, mut bulks, mut next) = (0, Vec::new(), 0);
     if is_large && !at_once {
         let tree = call.keyspace.tree(db, key, MEMBERS)?;
         let (count, pattern) = (options.count, options.pattern);
         next = call
             .keyspace
             .scan_elements(tree, cursor, count, pattern, &mut |member, _| {
-                found.push(member);
+                encode::bulk(&mut bulks, member);
+                found += 1;
                 member.len()
             })?;
     } else {
         let members = call.keyspace.members(db, key, u64::MAX, usize::MAX)?;
-        let members = members.unwrap_or_default();
-        found = match options.pattern {
-            None => members,
-            Some(_) => members.iter().filter(|m| options.wants(m)).collect(),
-        };
+        for member in members.unwrap_or_default().iter() {
+            if options.wants(member) {
+                encode::bulk(&mut bulks, member);
+                found += 1;
+            }
+        }
     }
     call.out.array(2);
     call.out.bulk_int(next.cast_signed());
-    call.out.array(found.len());
-    for member in found.iter() {
-        call.out.bulk(member);
-    }
-    Ok::<_, Failure>(())
+    call.out.array(found);
+    call.out.raw(&bulks);
+    Ok(())
 }
