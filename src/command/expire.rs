@@ -100,7 +100,7 @@ fn set(call: &mut Call, scale: i64, relative: bool, command: &str) -> Outcome {
         }
         Ok::<_, Failure>(true)
     })?;
-    if done {
+    if done && call.is_repeated() {
         match u64::try_from(expires_ms) {
             Ok(later) if later > now_ms => {
                 let moment = later.to_string();
