@@ -287,6 +287,12 @@ impl<'a> ScriptRun<'a> {
         Called::Aborted
     }
 
+    /// Whether the client's user may not send this command.
+    fn is_denied(&self, command: &Command, words: &[&[u8]]) -> bool {
+        let account = &self.client.account;
+        !account.is_almighty() && account.user().check(command, words).is_err()
+    }
+
     /// What is said against a command, in Redis's order.
     fn objection(&self, command: &Command, words: &[&[u8]]) -> Option<Cow<'static, str>> {
         let writes = command.flags.has(Flag::Write);
@@ -487,6 +493,13 @@ impl Host for ScriptRun<'_> {
                 "Wrong number of args calling Redis command from script",
             );
         }
+        if self.is_revocable && self.is_denied(command, words) {
+            // That is counted and logged at once, and only once.
+            if self.is_movable {
+                return self.abort(Failure::Slow);
+            }
+            self.stay();
+        }
         if let Some(text) = self.objection(command, words) {
             return self.refuse(Some(command), text);
         }
@@ -516,9 +529,7 @@ impl Host for ScriptRun<'_> {
         let Resolved::Command(command) = self.server.renames.resolve(words) else {
             return None;
         };
-        let account = &self.client.account;
-        let may = account.is_almighty() || account.user().check(command, words).is_ok();
-        Some(may)
+        Some(!self.is_denied(command, words))
     }
 
     fn count_error(&mut self, line: &[u8]) {

@@ -612,7 +612,7 @@ impl Execution<'_> {
             hold.run_on(command.id);
             0
         };
-        let mark = self.reply.mark();
+        let (mark, fed) = (self.reply.mark(), self.client.feed.len());
         keyspace.no_touch = self.client.no_touch;
         effects::listen(keyspace, hold.server, hold.now_us / 1000);
         let mut call = Call {
@@ -632,8 +632,14 @@ impl Execution<'_> {
                 self.reply.bytes_since(mark).first() == Some(&b'-')
                     && self.client.error_in_reply != ErrorInReply::IsNone
             }
-            Err(Failure::Storage(storage::Error::Miss)) if !self.waiting => return Verdict::Miss,
-            Err(Failure::Slow) => return Verdict::Slow,
+            Err(Failure::Storage(storage::Error::Miss)) if !self.waiting => {
+                self.client.feed.cut(fed);
+                return Verdict::Miss;
+            }
+            Err(Failure::Slow) => {
+                self.client.feed.cut(fed);
+                return Verdict::Slow;
+            }
             Err(failure) => {
                 self.reply.cut(mark);
                 match failure {

@@ -2,6 +2,7 @@
 
 mod events;
 mod pushes;
+mod records;
 mod replies;
 mod shell;
 mod sockets;

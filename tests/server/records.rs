@@ -1,0 +1,62 @@
+//! What is written down of commands: lines for monitors, the slow log, the log of what ACLs refused.
+
+use std::net::TcpStream;
+
+use crate::shell::{Shell, ShellOptions, Socket};
+
+type Client = Socket<TcpStream>;
+
+/// Sends requests and reads past their replies.
+fn carry_out(client: &mut Client, requests: &str) {
+    client.send(format!("{requests}\r\nECHO over\r\n"));
+    while client.line() != "over" {}
+}
+
+/// The lines of a reply to `request` that are not numbers, lengths or empty.
+fn texts(client: &mut Client, request: &str) -> Vec<String> {
+    client.send(format!("{request}\r\nECHO all\r\n"));
+    let mut texts = Vec::new();
+    loop {
+        let line = client.line();
+        if line == "all" {
+            return texts;
+        }
+        if !line.is_empty() && !line.starts_with(['*', ':', '$', '+']) {
+            texts.push(line);
+        }
+    }
+}
+
+#[test]
+fn a_script_that_runs_again_is_shown_once() {
+    let shell = Shell::start(ShellOptions::default());
+    let (mut monitor, mut client) = (shell.connect(), shell.connect());
+    monitor.check("MONITOR\r\n", "+OK\r\n");
+    // WAIT cannot be taken back, so that the script moves to a thread of its own.
+    client.check(
+        "EVAL \"return redis.call('WAIT','0','0')\" 0\r\nECHO over\r\n",
+        ":0\r\n$4\r\nover\r\n",
+    );
+    let mut seen = Vec::new();
+    while seen.last().is_none_or(|line| line != "\"ECHO\" \"over\"") {
+        let line = monitor.line();
+        seen.push(line.split_once("] ").expect("a line").1.to_owned());
+    }
+    let script = r#""EVAL" "return redis.call('WAIT','0','0')" "0""#;
+    assert_eq!(seen, [script, r#""WAIT" "0" "0""#, r#""ECHO" "over""#]);
+}
+
+#[test]
+fn what_is_refused_in_a_script_that_moves_is_counted_once() {
+    let shell = Shell::start(ShellOptions::default());
+    let mut client = shell.connect();
+    carry_out(&mut client, "ACL SETUSER bob on nopass +@all -get ~*");
+    carry_out(&mut client, "AUTH bob x");
+    carry_out(
+        &mut client,
+        "EVAL \"redis.pcall('GET','k') return redis.call('WAIT','0','0')\" 0",
+    );
+    client.send("INFO stats\r\n");
+    let stats = client.bulk();
+    assert!(stats.contains("\r\nacl_access_denied_cmd:1\r\n"), "{stats}");
+}
