@@ -47,6 +47,17 @@ fn a_script_that_runs_again_is_shown_once() {
 }
 
 #[test]
+fn a_login_that_fails_in_a_transaction_is_logged_as_such() {
+    let shell = Shell::start(ShellOptions::default());
+    let mut client = shell.connect();
+    carry_out(&mut client, "AUTH nobody x");
+    carry_out(&mut client, "MULTI\r\nAUTH nobody x\r\nEXEC");
+    let mut contexts = texts(&mut client, "ACL LOG");
+    contexts.retain(|text| ["toplevel", "multi"].contains(&text.as_str()));
+    assert_eq!(contexts, ["multi", "toplevel"]);
+}
+
+#[test]
 fn what_is_refused_in_a_script_that_moves_is_counted_once() {
     let shell = Shell::start(ShellOptions::default());
     let mut client = shell.connect();

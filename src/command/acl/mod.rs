@@ -117,7 +117,7 @@ pub fn log_in(
         }
         None => {
             let object = until_nul(command).to_vec();
-            let context = match client.multi {
+            let context = match client.executing {
                 Some(_) => Context::Transaction,
                 None => Context::TopLevel,
             };
