@@ -12,8 +12,12 @@ use super::client_tracking::shown_redirect;
 use super::connection::{check_name, is_attribute};
 use super::effects;
 use super::serving::{Ending, withdraw};
+use super::stats::add_locked;
+use super::table::{self, CommandId};
 use super::{Call, Outcome, errors, help};
 use crate::resp::{ErrorReply, Proto, text};
+
+const UNBLOCK: CommandId = table::id("client|unblock");
 
 /// CLIENT ID
 pub fn id(call: &mut Call<'_>) -> Outcome {
@@ -416,13 +420,12 @@ pub fn unblock(call: &mut Call<'_>) -> Outcome {
         let outgoing = &mut call.client.outgoing;
         outgoing.place(call.keyspace.changes.len());
         outgoing.add_wait_end(&entry, reply.bytes());
-        call.out.int(1);
-        return Ok(());
+        return unblocked(call, bits);
     }
     let entry = call.server.registry.get(id);
     // Whoever takes the mark away is the one who unblocks: a second UNBLOCK finds nothing. The signal is sent under
     // the same lock, so that a client that ends its wait by itself sees it and can forget it.
-    let unblocked = entry.is_some_and(|entry| {
+    let is_ended = entry.is_some_and(|entry| {
         let mut view = entry.view.lock();
         let may_unblock = std::mem::take(&mut view.may_unblock);
         if may_unblock {
@@ -431,7 +434,19 @@ pub fn unblock(call: &mut Call<'_>) -> Outcome {
         }
         may_unblock
     });
-    call.out.int(i64::from(unblocked));
+    if is_ended {
+        return unblocked(call, bits);
+    }
+    call.out.int(0);
+    Ok(())
+}
+
+/// CLIENT UNBLOCK has ended a wait, as `bits` say. In Redis it has failed if what it makes the other client answer is an
+/// error.
+fn unblocked(call: &mut Call<'_>, bits: u32) -> Outcome {
+    let stats = call.server.stats.command(UNBLOCK);
+    add_locked(&stats.failed, u64::from(bits == signal::UNBLOCK_ERROR));
+    call.out.int(1);
     Ok(())
 }
 

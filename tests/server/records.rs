@@ -71,3 +71,31 @@ fn what_is_refused_in_a_script_that_moves_is_counted_once() {
     let stats = client.bulk();
     assert!(stats.contains("\r\nacl_access_denied_cmd:1\r\n"), "{stats}");
 }
+
+#[test]
+fn unblocking_with_an_error_has_failed() {
+    let shell = Shell::start(ShellOptions::default());
+    let (mut client, mut blocked) = (shell.connect(), shell.connect());
+    blocked.send("CLIENT ID\r\n");
+    let id = blocked.line().trim_start_matches(':').to_owned();
+    for (request, reason) in [
+        ("BLPOP k 0", "TIMEOUT"),
+        ("BLPOP k 0", "ERROR"),
+        ("WAIT 1 0", "ERROR"),
+    ] {
+        blocked.send(format!("{request}\r\n"));
+        while !texts(&mut client, "CLIENT LIST")
+            .iter()
+            .any(|line| line.contains(" flags=b "))
+        {}
+        client.check(format!("CLIENT UNBLOCK {id} {reason}\r\n"), ":1\r\n");
+        blocked.line();
+    }
+    client.check(format!("CLIENT UNBLOCK {id} ERROR\r\n"), ":0\r\n");
+    client.send("INFO commandstats\r\n");
+    let stats = client.bulk();
+    let mut lines = stats.lines();
+    let line = lines.find(|line| line.starts_with("cmdstat_client|unblock:calls=4,"));
+    let line = line.expect("a line");
+    assert!(line.ends_with("failed_calls=2"), "{line}");
+}
