@@ -15,6 +15,7 @@ use super::replica_link::Announced;
 use super::script_debug::Debugging;
 use super::server::Server;
 use super::subscriptions::Counts;
+use super::tally::Tally;
 use super::tracking::Mode;
 use super::transaction::Multi;
 use super::watch::WatchMark;
@@ -125,6 +126,8 @@ pub struct Client {
     pub deny_blocking: bool,
     /// The commands of the EXEC that is on, and the bytes that they take.
     pub executing: Option<(usize, usize)>,
+    /// What the script that the EXEC has just run adds to counters and logs.
+    pub scripted: Option<Box<Tally>>,
     /// It stands in for a client whose script is running.
     pub in_script: bool,
     /// What TIME has answered in the EXEC or script that is on, in microseconds.
@@ -203,6 +206,7 @@ impl Client {
             wait: None,
             deny_blocking: false,
             executing: None,
+            scripted: None,
             in_script: false,
             moment_us: None,
             patient: false,

@@ -261,7 +261,11 @@ impl<'a> ScriptRun<'a> {
         }
         let changes = self.before.changes..self.keyspace.changes.len();
         client.outgoing.add_scripted(changes);
-        self.tally.count(self.server, self.now_ms * 1000);
+        if client.executing.is_some() {
+            client.scripted = Some(Box::new(self.tally));
+        } else {
+            self.tally.count(self.server, self.now_ms * 1000);
+        }
         self.lines
             .iter()
             .for_each(|(level, text)| log(*level, text));

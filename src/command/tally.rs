@@ -22,6 +22,7 @@ enum Fate {
 }
 
 /// Calls that differ in nothing that is counted.
+#[derive(Debug)]
 struct Calls {
     command: &'static Command,
     fate: Fate,
@@ -37,7 +38,7 @@ impl Calls {
 }
 
 /// The commands and errors of a run.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Tally {
     calls: Vec<Calls>,
     /// How many entries there were when like ones were last put together.

@@ -19,7 +19,10 @@ use super::request::Request;
 use super::server::Server;
 use super::stats::{add, add_locked};
 use super::table::{self, Command, CommandId, Flag, Flags, Group};
-use super::{Call, Failure, Outcome, accounting, attempt, client_tracking, errors, eval, monitor};
+use super::tally::Tally;
+use super::{
+    Call, Failure, Outcome, accounting, attempt, client_tracking, errors, eval, monitor, slowlog,
+};
 use crate::keyspace::change::Listener;
 use crate::keyspace::expiry::Presence;
 use crate::resp::ErrorReply;
@@ -246,6 +249,10 @@ struct Done<'a> {
     failed: bool,
     /// The error it answered, as a line.
     error: Option<Vec<u8>>,
+    /// For the slow log.
+    slow: Option<slowlog::Entry>,
+    /// Of the script it ran.
+    scripted: Option<Box<Tally>>,
 }
 
 /// Runs everything that is queued, or nothing.
@@ -271,7 +278,7 @@ fn run(call: &mut Call<'_>, multi: &Multi) -> Outcome {
             if writes {
                 call.keyspace.commit();
             }
-            count(call, &done);
+            count(call, done);
             Ok(())
         }
         Err(failure) => {
@@ -306,11 +313,14 @@ fn run_all<'a>(call: &mut Call<'_>, multi: &'a Multi) -> Result<Vec<Done<'a>>, F
             outcome => outcome?,
         };
         let now_us = clock.mono_us();
+        let took_us = now_us.saturating_sub(since_us);
         done.push(Done {
             queued,
-            took_us: now_us.saturating_sub(since_us),
+            took_us,
             failed,
             error,
+            slow: slow_entry(call, queued, took_us),
+            scripted: call.client.scripted.take(),
         });
         if call.keyspace.engine.planted().has(Bug::M25ExecInTwo)
             && call.keyspace.in_transaction()
@@ -378,22 +388,36 @@ fn run_one(call: &mut Call<'_>, queued: &Queued) -> Result<(bool, Option<Vec<u8>
     Ok((failed, error))
 }
 
+/// What the slow log is to keep of a command that has just run.
+fn slow_entry(call: &Call<'_>, queued: &Queued, took_us: u64) -> Option<slowlog::Entry> {
+    let words = queued.request.words();
+    let client = Some(&*call.client);
+    let now_us = call.now_ms * 1000;
+    accounting::slow_entry(call.server, client, queued.command, &words, took_us, now_us)
+}
+
 /// Counts the commands of a transaction that is kept.
-fn count(call: &Call<'_>, done: &[Done<'_>]) {
+fn count(call: &Call<'_>, done: Vec<Done<'_>>) {
     let (server, now_us) = (call.server, call.now_ms * 1000);
+    add(&server.stats.commands_processed, done.len() as u64);
     for one in done {
+        if let Some(tally) = one.scripted {
+            tally.count(server, now_us);
+        }
         let command = one.queued.command;
         accounting::count(server, command, 1, one.took_us);
         let failures = &server.stats.command(command.id).failed;
         add_locked(failures, u64::from(one.failed));
         accounting::sample_latency(server, command, one.took_us, now_us);
-        let words = one.queued.request.words();
-        accounting::log_if_slow(server, call.client, command, &words, one.took_us, now_us);
+        if let Some(entry) = one.slow {
+            server
+                .slowlog
+                .add(entry, accounting::slowlog_len_max(server));
+        }
         if let Some(line) = &one.error {
             server.stats.count_error(line);
         }
     }
-    add(&server.stats.commands_processed, done.len() as u64);
 }
 
 /// Whether a command can be taken back with the data: it reads and changes nothing but keys.

@@ -47,6 +47,21 @@ fn a_script_that_runs_again_is_shown_once() {
 }
 
 #[test]
+fn what_a_script_calls_in_a_transaction_is_logged_behind_the_commands_before_it() {
+    let shell = Shell::start(ShellOptions::default());
+    let mut client = shell.connect();
+    carry_out(&mut client, "CONFIG SET slowlog-log-slower-than 0");
+    carry_out(
+        &mut client,
+        "MULTI\r\nINCR a\r\nEVAL \"return redis.call('INCR','b')\" 0\r\nINCR c\r\nEXEC",
+    );
+    carry_out(&mut client, "CONFIG SET slowlog-log-slower-than -1");
+    let mut words = texts(&mut client, "SLOWLOG GET");
+    words.retain(|word| ["a", "b", "c"].contains(&word.as_str()));
+    assert_eq!(words, ["c", "b", "a"]);
+}
+
+#[test]
 fn a_login_that_fails_in_a_transaction_is_logged_as_such() {
     let shell = Shell::start(ShellOptions::default());
     let mut client = shell.connect();
@@ -70,6 +85,23 @@ fn what_is_refused_in_a_script_that_moves_is_counted_once() {
     client.send("INFO stats\r\n");
     let stats = client.bulk();
     assert!(stats.contains("\r\nacl_access_denied_cmd:1\r\n"), "{stats}");
+}
+
+#[test]
+fn the_slow_log_knows_the_name_that_a_client_had() {
+    let shell = Shell::start(ShellOptions::default());
+    let mut client = shell.connect();
+    carry_out(&mut client, "CLIENT SETNAME before");
+    carry_out(&mut client, "CONFIG SET slowlog-log-slower-than 0");
+    carry_out(
+        &mut client,
+        "MULTI\r\nINCR a\r\nCLIENT SETNAME behind\r\nEXEC",
+    );
+    carry_out(&mut client, "CONFIG SET slowlog-log-slower-than -1");
+    let log = texts(&mut client, "SLOWLOG GET");
+    let incremented = log.iter().position(|word| word == "a").expect("INCR a");
+    // Behind the words comes the address, and then the name.
+    assert_eq!(log[incremented + 2], "before", "{log:?}");
 }
 
 #[test]
