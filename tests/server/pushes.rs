@@ -499,8 +499,10 @@ fn notifications_come_in_the_order_of_the_events() {
 
 #[test]
 fn a_key_that_is_met_when_due_expires_once() {
-    // Nothing removes due keys in the background here.
     let shell = shell();
+    // Nothing else is to meet them.
+    let switches = &shell.shared.server.switches;
+    switches.active_expire.store(false, Ordering::Relaxed);
     let (mut listener, mut client) = (shell.connect(), three(&shell));
     client.check("CONFIG SET notify-keyspace-events Exm\r\n", "+OK\r\n");
     listener.check("PSUBSCRIBE *\r\n", &confirmed('*', "psubscribe", "*", 1));
