@@ -323,7 +323,7 @@ impl Execution<'_> {
             let own = Some((self.client.id, &mut *self.reply));
             Sender::new(hold.server, keyspace.last_lsn(), own).make_room();
         }
-        let mark = self.reply.mark();
+        let (mark, fed) = (self.reply.mark(), self.client.feed.len());
         let command = checked.as_ref().ok().map(|(command, _)| *command);
         let verdict = match checked {
             Ok((command, handler)) => {
@@ -356,6 +356,7 @@ impl Execution<'_> {
         };
         if let Verdict::Miss | Verdict::Slow = verdict {
             self.reply.cut(mark);
+            self.client.feed.cut(fed);
             return verdict;
         }
         let error = std::mem::take(&mut self.client.error_in_reply);
@@ -612,7 +613,7 @@ impl Execution<'_> {
             hold.run_on(command.id);
             0
         };
-        let (mark, fed) = (self.reply.mark(), self.client.feed.len());
+        let mark = self.reply.mark();
         keyspace.no_touch = self.client.no_touch;
         effects::listen(keyspace, hold.server, hold.now_us / 1000);
         let mut call = Call {
@@ -632,14 +633,8 @@ impl Execution<'_> {
                 self.reply.bytes_since(mark).first() == Some(&b'-')
                     && self.client.error_in_reply != ErrorInReply::IsNone
             }
-            Err(Failure::Storage(storage::Error::Miss)) if !self.waiting => {
-                self.client.feed.cut(fed);
-                return Verdict::Miss;
-            }
-            Err(Failure::Slow) => {
-                self.client.feed.cut(fed);
-                return Verdict::Slow;
-            }
+            Err(Failure::Storage(storage::Error::Miss)) if !self.waiting => return Verdict::Miss,
+            Err(Failure::Slow) => return Verdict::Slow,
             Err(failure) => {
                 self.reply.cut(mark);
                 match failure {
