@@ -2,12 +2,12 @@
 
 use std::net::TcpStream;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redkeep::config::composite::OutputLimit;
 use redkeep::server::durability::SyncPolicy;
 
-use crate::shell::{Shell, ShellOptions, Socket};
+use crate::shell::{Shell, ShellOptions, Socket, eventually, id};
 
 type Client = Socket<TcpStream>;
 
@@ -55,21 +55,6 @@ fn subscriber(shell: &Shell, channel: &str) -> Client {
         &confirmed('*', "subscribe", channel, 1),
     );
     client
-}
-
-/// The number of a connection.
-fn id(client: &mut Client) -> String {
-    client.send("CLIENT ID\r\n");
-    client.line().trim_start_matches(':').to_owned()
-}
-
-/// Waits for something that another thread is about to bring about.
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !is_so() {
-        assert!(begin.elapsed() < Duration::from_secs(20), "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// The value of a field of INFO.

@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 
-use crate::shell::{Shell, ShellOptions, Socket};
+use crate::shell::{Shell, ShellOptions, Socket, eventually, id};
 
 type Client = Socket<TcpStream>;
 
@@ -108,18 +108,17 @@ fn the_slow_log_knows_the_name_that_a_client_had() {
 fn unblocking_with_an_error_has_failed() {
     let shell = Shell::start(ShellOptions::default());
     let (mut client, mut blocked) = (shell.connect(), shell.connect());
-    blocked.send("CLIENT ID\r\n");
-    let id = blocked.line().trim_start_matches(':').to_owned();
+    let id = id(&mut blocked);
     for (request, reason) in [
         ("BLPOP k 0", "TIMEOUT"),
         ("BLPOP k 0", "ERROR"),
         ("WAIT 1 0", "ERROR"),
     ] {
         blocked.send(format!("{request}\r\n"));
-        while !texts(&mut client, "CLIENT LIST")
-            .iter()
-            .any(|line| line.contains(" flags=b "))
-        {}
+        eventually("it waits", || {
+            let clients = texts(&mut client, "CLIENT LIST");
+            clients.iter().any(|line| line.contains(" flags=b "))
+        });
         client.check(format!("CLIENT UNBLOCK {id} {reason}\r\n"), ":1\r\n");
         blocked.line();
     }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use redkeep::command::server::Server;
@@ -329,5 +329,20 @@ impl<S: Read + Write> Socket<S> {
             Err(e) => panic!("{e}"),
         }
         String::from_utf8_lossy(&rest).into_owned()
+    }
+}
+
+/// The number of a connection.
+pub fn id<S: Read + Write>(socket: &mut Socket<S>) -> String {
+    socket.send("CLIENT ID\r\n");
+    socket.line().trim_start_matches(':').to_owned()
+}
+
+/// Waits for something that another thread is about to bring about.
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !is_so() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "{what}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::shell::{Shell, ShellOptions, Socket};
+use crate::shell::{Shell, ShellOptions, Socket, id};
 use redkeep::config::composite::OutputLimit;
 use redkeep::server::durability::SyncPolicy;
 
@@ -16,12 +16,6 @@ const MOMENT: Duration = Duration::from_millis(60);
 
 fn shell() -> Shell {
     Shell::start(ShellOptions::default())
-}
-
-/// The number of a connection.
-fn id<S: Read + Write>(socket: &mut Socket<S>) -> String {
-    socket.send("CLIENT ID\r\n");
-    socket.line().trim_start_matches(':').to_owned()
 }
 
 /// Whether nothing arrives for a moment.
