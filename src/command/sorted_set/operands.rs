@@ -107,16 +107,13 @@ impl<'a> Operand<'a> {
                 batch.extend(left.map(|member| (member.to_vec(), SET_SCORE)));
             }
             Source::LargeSet(tree) => {
-                let mut from = Vec::new();
-                if engine.select(*tree, done, &mut from)?.is_some() {
-                    engine.scan(*tree, Seek::AtLeast(&from), &mut |member, _| {
-                        batch.push((member.to_vec(), SET_SCORE));
-                        if batch.len() as u64 == BATCH {
-                            return ControlFlow::Break(());
-                        }
-                        ControlFlow::Continue(())
-                    })?;
-                }
+                engine.scan(*tree, Seek::Nth(done), &mut |member, _| {
+                    batch.push((member.to_vec(), SET_SCORE));
+                    if batch.len() as u64 == BATCH {
+                        return ControlFlow::Break(());
+                    }
+                    ControlFlow::Continue(())
+                })?;
             }
         }
         Ok(batch)

@@ -20,7 +20,7 @@ pub fn walk<R: Read>(
     from: Seek<'_>,
     visit: &mut Visit<'_>,
 ) -> Result<(), Error> {
-    let backward = matches!(from, Seek::Last | Seek::AtMost(_) | Seek::Before(_));
+    let backward = !from.is_forward();
     let mut resume: Option<Vec<u8>> = None;
     loop {
         let from = match &resume {
@@ -126,18 +126,9 @@ impl Elements {
             return Ok(None);
         };
         let engine = &mut keyspace.engine;
-        let mut start = Vec::new();
-        let from = match (index, backward) {
-            (0, false) => Seek::First,
-            (_, true) if index + 1 == self.len => Seek::Last,
-            _ => {
-                engine.select(tree, index, &mut start)?;
-                if backward {
-                    Seek::AtMost(&start)
-                } else {
-                    Seek::AtLeast(&start)
-                }
-            }
+        let from = match backward {
+            false => Seek::Nth(index),
+            true => Seek::NthBack(index),
         };
         let mut last = Label::new();
         walk(engine, tree, from, &mut |label, _, bytes| {

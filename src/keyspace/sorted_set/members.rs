@@ -216,19 +216,9 @@ impl Members {
                 Ok(())
             }
             Self::Large { by_score, .. } => {
-                let mut key = Vec::new();
-                let is_edge = match downwards {
-                    true => from + 1 == reader.count(*by_score),
-                    false => from == 0,
-                };
-                if !is_edge && reader.select(*by_score, from, &mut key)?.is_none() {
-                    return Ok(());
-                }
-                let seek = match (downwards, is_edge) {
-                    (false, true) => Seek::First,
-                    (false, false) => Seek::AtLeast(&key),
-                    (true, true) => Seek::Last,
-                    (true, false) => Seek::AtMost(&key),
+                let seek = match downwards {
+                    false => Seek::Nth(from),
+                    true => Seek::NthBack(from),
                 };
                 reader.scan(*by_score, seek, &mut |key, cell| {
                     let (score, member) = from_order_key(key, body(&cell));

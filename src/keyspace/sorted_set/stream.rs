@@ -103,18 +103,11 @@ impl MembersStream {
             unreachable!("trees were opened");
         };
         let end = out.len().saturating_add(bytes_wanted.max(1));
-        let mut first = Vec::new();
         let seek = match &self.last {
             Some(last) if self.downwards => Seek::Before(last),
             Some(last) => Seek::After(last),
-            None => {
-                reader.select(by_score, self.from, &mut first)?;
-                if self.downwards {
-                    Seek::AtMost(&first)
-                } else {
-                    Seek::AtLeast(&first)
-                }
-            }
+            None if self.downwards => Seek::NthBack(self.from),
+            None => Seek::Nth(self.from),
         };
         let (mut left, shown) = (self.left, self.shown);
         let mut last = None;

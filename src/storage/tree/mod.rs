@@ -11,6 +11,7 @@ mod scan;
 mod spread;
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use smallvec::SmallVec;
 
@@ -29,6 +30,9 @@ use super::pager::{FrameNo, Pager};
 
 /// Bytes of a child in a branch: pointer and number of entries below.
 pub const CHILD_BYTES: usize = PTR_BYTES + 6;
+
+/// What a branch has whose counts are wrong.
+const COUNTS_FAULT: PageFault = PageFault::Layout("the counts do not add up");
 
 /// The highest tree: with two children a branch it would hold more entries than a file can.
 pub const HEIGHT_MAX: u8 = 40;
@@ -276,14 +280,30 @@ pub fn rank<P: Pages>(pages: &mut P, desc: &Desc, key: &[u8]) -> Result<u64, Err
         return Ok(0);
     };
     let (leaf, branches) = path.split_last().expect("a path ends in a leaf");
-    let mut rank = leaf.index as u64;
+    let (mut rank, mut count) = (leaf.index as u64, desc.count);
     for step in branches {
         let node = Node::new(pages.bytes(step.slot));
-        rank += (0..step.index)
-            .map(|i| Child::decode(node.value(i)).count)
-            .sum::<u64>();
+        let Some(before) = count_before(node, step.index, count) else {
+            return Err(pages.corruption(step.ptr, COUNTS_FAULT));
+        };
+        rank += before;
+        count = Child::count_in(node.value(step.index));
     }
     Ok(rank)
+}
+
+/// How many of the `count` entries below a branch are before its child `index`; counted from the nearer end. None: the
+/// counts of the children do not add up.
+fn count_before(branch: Node<'_>, index: usize, count: u64) -> Option<u64> {
+    let sum = |children: Range<usize>| {
+        children
+            .map(|index| Child::count_in(branch.value(index)))
+            .sum::<u64>()
+    };
+    if index <= branch.len() / 2 {
+        return Some(sum(0..index));
+    }
+    count.checked_sub(sum(index..branch.len()))
 }
 
 /// Where the n-th entry (from 0) is.
@@ -292,33 +312,64 @@ pub fn select<P: Pages>(
     desc: &Desc,
     n: u64,
 ) -> Result<Option<(P::Slot, usize)>, Error> {
+    let path = descend_to(pages, desc, n)?;
+    Ok(path.and_then(|path| path.last().map(|leaf| (leaf.slot, leaf.index))))
+}
+
+/// The whole way to the n-th entry (from 0). None: there are not so many.
+pub fn descend_to<P: Pages>(
+    pages: &mut P,
+    desc: &Desc,
+    n: u64,
+) -> Result<Option<Path<P::Slot>>, Error> {
     if n >= desc.count || desc.root.is_null() {
         return Ok(None);
     }
-    let mut rest = n;
+    let mut path = Path::new();
+    let (mut rest, mut count) = (n, desc.count);
     let mut ptr = desc.root;
     for level in (1..=desc.height).rev() {
         let slot = fetch_node(pages, ptr, level)?;
         let node = Node::new(pages.bytes(slot));
-        let mut taken = None;
-        for i in 0..node.len() {
-            let child = Child::decode(node.value(i));
-            if rest < child.count {
-                taken = Some(child.ptr);
-                break;
-            }
-            rest -= child.count;
-        }
-        let Some(child) = taken else {
-            return Err(pages.corruption(ptr, PageFault::Layout("the counts do not add up")));
+        let Some((index, before)) = child_with(node, rest, count) else {
+            return Err(pages.corruption(ptr, COUNTS_FAULT));
         };
-        ptr = child;
+        let child = Child::decode(node.value(index));
+        path.push(Step { ptr, slot, index });
+        (rest, count, ptr) = (rest - before, child.count, child.ptr);
     }
     let slot = fetch_node(pages, ptr, 0)?;
     if rest >= Node::new(pages.bytes(slot)).len() as u64 {
-        return Err(pages.corruption(ptr, PageFault::Layout("the counts do not add up")));
+        return Err(pages.corruption(ptr, COUNTS_FAULT));
     }
-    Ok(Some((slot, rest as usize)))
+    let index = rest as usize;
+    path.push(Step { ptr, slot, index });
+    Ok(Some(path))
+}
+
+/// Below which child of a branch its n-th entry (from 0) of `count` is, and how many are before that child; counted from
+/// the nearer end. None: the counts of the children do not add up.
+fn child_with(branch: Node<'_>, n: u64, count: u64) -> Option<(usize, u64)> {
+    let count_at = |index| Child::count_in(branch.value(index));
+    if n < count / 2 {
+        let mut before = 0;
+        for index in 0..branch.len() {
+            let through = before + count_at(index);
+            if n < through {
+                return Some((index, before));
+            }
+            before = through;
+        }
+        return None;
+    }
+    let mut before = count;
+    for index in (0..branch.len()).rev() {
+        before = before.checked_sub(count_at(index))?;
+        if n >= before {
+            return Some((index, before));
+        }
+    }
+    None
 }
 
 /// Writes the whole key of a cell over `out`, its overflow included.

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Child, Pages, Path, Step, descend, fetch_node, key_over};
+use super::{Child, Pages, Path, Step, descend, descend_to, fetch_node, key_over};
 use crate::storage::Error;
 use crate::storage::cell::Cell;
 use crate::storage::node::Node;
@@ -23,11 +23,19 @@ pub enum Seek<'a> {
     AtMost(&'a [u8]),
     /// The largest key below this one, backward.
     Before(&'a [u8]),
+    /// The n-th entry in the order of keys, from 0, forward.
+    Nth(u64),
+    /// The same entry, backward.
+    NthBack(u64),
 }
 
 impl Seek<'_> {
-    fn is_forward(self) -> bool {
-        matches!(self, Self::First | Self::AtLeast(_) | Self::After(_))
+    /// Whether it goes to larger keys.
+    pub fn is_forward(self) -> bool {
+        matches!(
+            self,
+            Self::First | Self::AtLeast(_) | Self::After(_) | Self::Nth(_)
+        )
     }
 }
 
@@ -51,6 +59,8 @@ fn begin<P: Pages>(
         Seek::Last => return edge(pages, desc, false).map(Some),
         Seek::AtLeast(key) | Seek::Before(key) => (key, false),
         Seek::After(key) | Seek::AtMost(key) => (key, true),
+        Seek::Nth(n) => return nth(pages, desc, n, false),
+        Seek::NthBack(n) => return nth(pages, desc, n, true),
     };
     let Some((path, found)) = descend(pages, desc, key)? else {
         return Ok(None);
@@ -59,6 +69,20 @@ fn begin<P: Pages>(
     Ok(Some(Place {
         path,
         at: index + usize::from(found && past_equal),
+    }))
+}
+
+/// The place before the n-th cell, or behind it; None: there are not so many.
+fn nth<P: Pages>(
+    pages: &mut P,
+    desc: &Desc,
+    n: u64,
+    behind: bool,
+) -> Result<Option<Place<P::Slot>>, Error> {
+    Ok(descend_to(pages, desc, n)?.map(|path| {
+        let index = path.last().expect("a path ends in a leaf").index;
+        let at = index + usize::from(behind);
+        Place { path, at }
     }))
 }
 

@@ -274,6 +274,13 @@ proptest! {
         prop_assert_eq!(run(Seek::After(&probe)), filtered(&|k| *k > probe));
         prop_assert_eq!(run(Seek::AtMost(&probe)), reversed(filtered(&|k| *k <= probe)));
         prop_assert_eq!(run(Seek::Before(&probe)), reversed(filtered(&|k| *k < probe)));
+        for n in 0..=all.len() {
+            prop_assert_eq!(run(Seek::Nth(n as u64)), all[n..].to_vec());
+            prop_assert_eq!(run(Seek::NthBack(n as u64)), match n < all.len() {
+                true => reversed(all[..=n].to_vec()),
+                false => Vec::new(),
+            });
+        }
     }
 
     /// A blob is a vector of bytes.
