@@ -1,13 +1,13 @@
 //! Fields of hashes: HSET and its kin, HGET and its kin, HDEL, HLEN, HEXISTS, HSTRLEN.
 
 use super::{Call, Failure, Outcome, errors, hash_value, kind, settings};
-use crate::keyspace::Look;
 use crate::keyspace::change::Class;
 use crate::keyspace::hash::due::Telling;
 use crate::keyspace::hash::editor::Expiry;
-use crate::keyspace::hash::{self, FIELDS, Found};
+use crate::keyspace::hash::{self, Found};
 use crate::keyspace::header::Kind;
-use crate::storage::{Body, Plan, Read};
+use crate::keyspace::{Entry, Look};
+use crate::storage::{Body, Plan, Read, TreeId};
 
 /// HSET key field value [field value ...]
 pub fn hset(call: &mut Call) -> Outcome {
@@ -109,11 +109,11 @@ pub fn hmget(call: &mut Call) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
     let fields = &call.args[2..];
     let mut due: Vec<&[u8]> = Vec::new();
-    let is_large = {
+    let seen = {
         let entry = kind::lookup(call.keyspace, db, key, now_ms, Look::READ, Kind::Hash)?;
         call.out.array(fields.len());
-        let is_large = entry.as_ref().is_some_and(|entry| entry.is_large());
-        if !is_large {
+        let seen = entry.as_ref().and_then(Entry::trees);
+        if seen.is_none() {
             for field in fields {
                 let found = entry
                     .as_ref()
@@ -132,10 +132,11 @@ pub fn hmget(call: &mut Call) -> Outcome {
                 call.out.null();
             }
         }
-        is_large
+        seen
     };
-    if is_large {
-        get_large(call, fields, &mut due)?;
+    if let Some(seen) = seen {
+        let [tree] = call.keyspace.trees_seen(db, key, seen)?;
+        get_large(call, tree, fields, &mut due)?;
     }
     if !due.is_empty() {
         hash_value::reap(call, key, &due, Telling::EventsOfMany)?;
@@ -144,10 +145,14 @@ pub fn hmget(call: &mut Call) -> Outcome {
 }
 
 /// Replies with fields of a large hash and notes those that are due.
-fn get_large<'a>(call: &mut Call<'a>, fields: &[&'a [u8]], due: &mut Vec<&'a [u8]>) -> Outcome {
-    let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
+fn get_large<'a>(
+    call: &mut Call<'a>,
+    tree: TreeId,
+    fields: &[&'a [u8]],
+    due: &mut Vec<&'a [u8]>,
+) -> Outcome {
+    let (key, now_ms) = (call.args[1], call.now_ms);
     for field in fields {
-        let tree = call.keyspace.tree(db, key, FIELDS)?;
         let cell = call.keyspace.engine.get(tree, field)?;
         let long = match cell.map(|cell| Found::of_cell(&cell)) {
             Some(found) if found.is_due(now_ms) => {

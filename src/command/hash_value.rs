@@ -7,7 +7,7 @@ use crate::keyspace::hash::{self, FIELDS, Found, HashEditor, Limits};
 use crate::keyspace::header::Kind;
 use crate::keyspace::{Look, Txn};
 use crate::resp::Reply;
-use crate::storage::{self, Plan};
+use crate::storage::{self, Plan, Read};
 
 /// Longer values are read and sent piece by piece, off the engine lock.
 const STREAMED_LEN: u64 = 1 << 20;
@@ -20,16 +20,16 @@ pub fn look<R>(
     see: impl FnOnce(&mut Reply, Option<Found<'_>>) -> R,
 ) -> Result<R, Failure> {
     let (db, out) = (call.client.db, &mut *call.out);
-    match kind::lookup(call.keyspace, db, key, call.now_ms, Look::READ, Kind::Hash)? {
-        None => return Ok(see(out, None)),
-        Some(entry) => {
-            if let Some(found) = hash::find_small(&entry, field) {
-                return Ok(see(out, found));
-            }
-        }
-    }
-    let found = call.keyspace.hash_field(db, key, field, true)?;
-    Ok(see(out, found))
+    let entry = kind::lookup(call.keyspace, db, key, call.now_ms, Look::READ, Kind::Hash)?;
+    let Some(entry) = entry else {
+        return Ok(see(out, None));
+    };
+    let Some(seen) = entry.trees() else {
+        return Ok(see(out, hash::find_small(&entry, field).flatten()));
+    };
+    let [fields] = call.keyspace.trees_seen(db, key, seen)?;
+    let cell = call.keyspace.engine.get(fields, field)?;
+    Ok(see(out, cell.map(|cell| Found::of_cell(&cell))))
 }
 
 /// Replies with the value of a field, which is in pages of its own and has `len` bytes.

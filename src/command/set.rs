@@ -4,8 +4,8 @@ use super::{Call, Failure, Outcome, errors, kind, settings};
 use crate::keyspace::change::Class;
 use crate::keyspace::header::Kind;
 use crate::keyspace::set;
-use crate::keyspace::{Look, Txn};
-use crate::storage::Plan;
+use crate::keyspace::{Entry, Look, Txn};
+use crate::storage::{Plan, Read};
 
 /// SADD key member [member ...]
 pub fn sadd(call: &mut Call) -> Outcome {
@@ -63,9 +63,12 @@ pub fn sismember(call: &mut Call) -> Outcome {
     let (db, key, member) = (call.client.db, call.args[1], call.args[2]);
     let found = match kind::entry(call, key, Kind::Set)? {
         None => false,
-        Some(entry) => match set::small(&entry) {
-            Some(members) => members.find(member, 1).is_some(),
-            None => call.keyspace.has_member(db, key, member)?,
+        Some(entry) => match entry.trees() {
+            None => set::small(&entry).is_some_and(|members| members.find(member, 1).is_some()),
+            Some(seen) => {
+                let [members] = call.keyspace.trees_seen(db, key, seen)?;
+                call.keyspace.engine.get(members, member)?.is_some()
+            }
         },
     };
     call.out.int(i64::from(found));
@@ -79,17 +82,17 @@ pub fn smismember(call: &mut Call) -> Outcome {
     let out = &mut *call.out;
     let entry = kind::lookup(call.keyspace, db, key, now_ms, Look::READ, Kind::Set)?;
     out.array(wanted.len());
-    let is_large = entry.as_ref().is_some_and(|entry| entry.is_large());
-    if !is_large {
+    let Some(seen) = entry.as_ref().and_then(Entry::trees) else {
         let members = entry.as_ref().and_then(set::small);
         for member in wanted {
             let found = members.is_some_and(|members| members.find(member, 1).is_some());
             out.int(i64::from(found));
         }
         return Ok(());
-    }
+    };
+    let [members] = call.keyspace.trees_seen(db, key, seen)?;
     for member in wanted {
-        let found = call.keyspace.has_member(db, key, member)?;
+        let found = call.keyspace.engine.get(members, member)?.is_some();
         out.int(i64::from(found));
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::Look;
 use super::header::{Header, Kind};
 use super::txn::{Slot, Txn};
-use crate::storage::{Body, Error};
+use crate::storage::{Error, TreeId};
 
 /// A replaced part of a body: what the log gets if it is the only one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,12 @@ enum Edits {
     None,
     One(Splice),
     Many,
+}
+
+/// A collection that is opened for changes; one that is not there is small.
+pub(super) enum Opened<const N: usize> {
+    Small(Draft),
+    Large([TreeId; N]),
 }
 
 /// A body that is being changed.
@@ -75,25 +81,36 @@ impl Draft {
 }
 
 impl Txn<'_> {
-    /// Looks at the key for changes; the body of a small collection of this kind comes in memory that
-    /// [`Txn::write_draft`] takes back.
-    pub(super) fn open_small(
+    /// Looks at the key for changes; None if the key holds another kind of value. The body of a small collection comes
+    /// in memory that [`Txn::write_draft`] takes back; `N` is how many trees a large one has.
+    pub(super) fn open_collection<const N: usize>(
         &mut self,
         db: u32,
         key: &[u8],
         now_ms: u64,
         kind: Kind,
-    ) -> Result<(Slot, Vec<u8>), Error> {
+    ) -> Result<Option<(Slot, Opened<N>)>, Error> {
         let mut body = self.keyspace().take_scratch();
-        let (slot, ()) = self.inspect(db, key, now_ms, Look::WRITE, |entry| {
-            if let Some(Body::Inline(bytes)) = entry
-                .filter(|entry| entry.header.kind == kind && !entry.is_large())
-                .map(|entry| entry.cell.body())
-            {
+        let (slot, seen) = self.inspect(db, key, now_ms, Look::WRITE, |entry| {
+            let entry = entry.filter(|entry| entry.header.kind == kind)?;
+            let seen = entry.trees();
+            if let (None, Some(bytes)) = (seen, entry.inline()) {
                 body.extend_from_slice(bytes);
             }
+            seen
         })?;
-        Ok((slot, body))
+        if slot.header().is_some_and(|header| header.kind != kind) {
+            return Ok(None);
+        }
+        let opened = match seen {
+            Some(seen) => {
+                let keyspace = self.keyspace();
+                keyspace.give_scratch(body);
+                Opened::Large(keyspace.trees_seen(db, key, seen)?)
+            }
+            None => Opened::Small(Draft::new(body)),
+        };
+        Ok(Some((slot, opened)))
     }
 
     /// Writes what was changed of the collection at the key, which has elements, and its header: one change as a

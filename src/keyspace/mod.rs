@@ -54,6 +54,7 @@ use header::Header;
 pub use txn::{Slot, Txn};
 
 use crate::storage::checkpoint::EngineLock;
+use crate::storage::page::Desc;
 use crate::storage::{Body, Cell, Engine, Error, OnMiss, Plan, Read, RootId, TreeId};
 
 /// The root tree of the keyspace's own records.
@@ -162,6 +163,12 @@ impl<'a> Entry<'a> {
     /// Whether the value is a collection in trees of its own.
     pub fn is_large(&self) -> bool {
         self.cell.slots() > 0
+    }
+
+    /// The descriptors of the trees of a large collection, which has `N` of them or more.
+    pub(crate) fn trees<const N: usize>(&self) -> Option<[Desc; N]> {
+        self.is_large()
+            .then(|| std::array::from_fn(|n| self.cell.slot(n)))
     }
 
     /// Length of the value in bytes.
@@ -320,6 +327,20 @@ impl Keyspace {
         let trees = self.trees(db)?;
         let tree = self.engine.nested(trees.keys, key, n)?;
         Ok(tree.expect("a large collection is there"))
+    }
+
+    /// The first trees of the large collection at `key`, whose [`Entry`] has just shown these descriptors.
+    pub(crate) fn trees_seen<const N: usize>(
+        &mut self,
+        db: u32,
+        key: &[u8],
+        seen: [Desc; N],
+    ) -> Result<[TreeId; N], Error> {
+        let keys = self.trees(db)?.keys;
+        let engine = &mut self.engine;
+        Ok(std::array::from_fn(|n| {
+            engine.nested_seen(keys, key, n, seen[n])
+        }))
     }
 
     /// The most levels that a tree of the collection at `key` has; None if it is small, or no collection.

@@ -14,7 +14,6 @@ use super::change::{Change, Class};
 use super::expiry::index_key;
 use super::header::{Encoding, Header, Kind};
 use super::{Entry, Keyspace, Look, OWN_ROOT, Trees, root_ids};
-use crate::storage::page::Desc;
 use crate::storage::{Engine, Error, Read, TreeId};
 
 /// What stands at a key before it is changed.
@@ -326,12 +325,6 @@ impl<'a> Txn<'a> {
         let engine = &mut self.keyspace.engine;
         let tree = engine.nested(slot.trees.keys, key, n)?;
         Ok(tree.expect("a large collection is there"))
-    }
-
-    /// The same tree, whose descriptor [`Txn::inspect`] has just shown.
-    pub(super) fn tree_seen(&mut self, slot: &Slot, key: &[u8], n: usize, seen: Desc) -> TreeId {
-        let engine = &mut self.keyspace.engine;
-        engine.nested_seen(slot.trees.keys, key, n, seen)
     }
 
     /// The engine, to change the trees of a large collection.

@@ -7,7 +7,7 @@
 
 use super::small::{Small, expiry_bytes, push_three, read_expiry, three_bytes};
 use super::{FIELDS, Found, Limits, TIMES, TREES, is_due};
-use crate::keyspace::draft::Draft;
+use crate::keyspace::draft::{Draft, Opened};
 use crate::keyspace::expiry::index_key;
 use crate::keyspace::header::{Encoding, Header, Kind};
 use crate::keyspace::txn::{Slot, Txn};
@@ -56,24 +56,20 @@ impl<'k> Txn<'k> {
         limits: Limits,
         steps: usize,
     ) -> Result<Option<HashEditor<'t, 'k, 'w>>, Error> {
-        let (slot, body) = self.open_small(db, key, now_ms, Kind::Hash)?;
+        let Some((slot, opened)) = self.open_collection(db, key, now_ms, Kind::Hash)? else {
+            return Ok(None);
+        };
         let header = slot
             .header()
             .unwrap_or(Header::new(Kind::Hash, Encoding::Packed));
-        if header.kind != Kind::Hash {
-            return Ok(None);
-        }
-        let form = if slot.is_large() {
-            let (fields, times) = (
-                self.tree(&slot, key, FIELDS)?,
-                self.tree(&slot, key, TIMES)?,
-            );
-            if steps > 1 {
-                self.engine().need_savepoint();
+        let form = match opened {
+            Opened::Small(draft) => Form::Small(draft),
+            Opened::Large([fields, times]) => {
+                if steps > 1 {
+                    self.engine().need_savepoint();
+                }
+                Form::Large { fields, times }
             }
-            Form::Large { fields, times }
-        } else {
-            Form::Small(Draft::new(body))
         };
         Ok(Some(HashEditor {
             txn: self,

@@ -130,11 +130,11 @@ impl<'k> List<'k> {
         body.clear();
         let (slot, seen) = txn.inspect(db, key, now_ms, Look::WRITE, |entry| {
             let entry = entry.filter(|entry| entry.header.kind == Kind::List)?;
-            let tree = entry.is_large().then(|| entry.cell.slot(0));
-            if tree.is_none() {
+            let trees = entry.trees();
+            if trees.is_none() {
                 body.extend_from_slice(entry.inline().unwrap_or_default());
             }
-            Some((fill_of(&entry.header, entry.cell.head()), tree))
+            Some((fill_of(&entry.header, entry.cell.head()), trees))
         })?;
         if slot
             .header()
@@ -145,8 +145,8 @@ impl<'k> List<'k> {
         let (fill, form, len) = match seen {
             None => (None, Form::Missing, 0),
             Some((fill, None)) => (fill, Form::Small, Packed::new(&body).len() as u64),
-            Some((fill, Some(desc))) => {
-                let tree = txn.tree_seen(&slot, key, 0, desc);
+            Some((fill, Some(seen))) => {
+                let [tree] = txn.keyspace().trees_seen(db, key, seen)?;
                 let len = txn.keyspace().engine.count(tree);
                 (fill, Form::Large(tree), len)
             }

@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 
 use super::{Limits, MEMBERS, TREES, naming, sort_integers};
-use crate::keyspace::draft::Draft;
+use crate::keyspace::draft::{Draft, Opened};
 use crate::keyspace::header::{Encoding, Header, Kind};
 use crate::keyspace::packed::{self, Packed};
 use crate::keyspace::txn::{Slot, Txn};
@@ -46,21 +46,20 @@ impl<'k> Txn<'k> {
         limits: Limits,
         steps: usize,
     ) -> Result<Option<SetEditor<'t, 'k, 'w>>, Error> {
-        let (slot, body) = self.open_small(db, key, now_ms, Kind::Set)?;
+        let Some((slot, opened)) = self.open_collection(db, key, now_ms, Kind::Set)? else {
+            return Ok(None);
+        };
         let header = slot
             .header()
             .unwrap_or(Header::new(Kind::Set, Encoding::Integers));
-        if header.kind != Kind::Set {
-            return Ok(None);
-        }
-        let form = if slot.is_large() {
-            let members = self.tree(&slot, key, MEMBERS)?;
-            if steps > 1 {
-                self.engine().need_savepoint();
+        let form = match opened {
+            Opened::Small(draft) => Form::Small(draft),
+            Opened::Large([members]) => {
+                if steps > 1 {
+                    self.engine().need_savepoint();
+                }
+                Form::Large(members)
             }
-            Form::Large(members)
-        } else {
-            Form::Small(Draft::new(body))
         };
         Ok(Some(SetEditor {
             txn: self,

@@ -55,12 +55,6 @@ pub fn sort_integers<M: AsRef<[u8]>>(members: &mut [M]) {
 }
 
 impl Keyspace {
-    /// Whether a large set has the member.
-    pub fn has_member(&mut self, db: u32, key: &[u8], member: &[u8]) -> Result<bool, Error> {
-        let tree = self.tree(db, key, MEMBERS)?;
-        Ok(self.engine.get(tree, member)?.is_some())
-    }
-
     /// The members of the set at `key`, in the order in which Redis lists them where that is known; None if there are
     /// more than `count_max` or they have more than `bytes_max` bytes. Nothing if the key is not there.
     pub fn members(

@@ -1,14 +1,29 @@
 //! Looking a sorted set up by its key.
 
-use super::Members;
+use super::members::body;
+use super::{Members, TREES};
 use crate::keyspace::header::{Header, Kind};
 use crate::keyspace::{Entry, Keyspace, Look, Slot, Txn};
 use crate::storage::Error;
+use crate::storage::page::Desc;
 
-/// The body of a small sorted set.
-fn small_body(entry: &Entry<'_>) -> Option<Vec<u8>> {
-    let is_small = entry.header.kind == Kind::SortedSet && !entry.is_large();
-    entry.inline().filter(|_| is_small).map(<[u8]>::to_vec)
+/// What the entry of a sorted set shows.
+enum Seen {
+    /// The body of a small one.
+    Small(Vec<u8>),
+    /// The descriptors of the trees.
+    Large([Desc; TREES]),
+}
+
+/// None: it is no sorted set.
+fn see(entry: &Entry<'_>) -> Option<Seen> {
+    if entry.header.kind != Kind::SortedSet {
+        return None;
+    }
+    Some(match entry.trees() {
+        Some(trees) => Seen::Large(trees),
+        None => Seen::Small(body(&entry.cell).to_vec()),
+    })
 }
 
 impl Keyspace {
@@ -23,18 +38,24 @@ impl Keyspace {
         let Some(entry) = self.lookup(db, key, now_ms, look)? else {
             return Ok(None);
         };
-        let header = entry.header;
-        let members = match small_body(&entry) {
-            Some(body) => Some(Members::Small(body)),
-            None if header.kind == Kind::SortedSet => Some(self.large_members(db, key)?),
-            None => None,
-        };
-        Ok(Some((header, members)))
+        let (header, seen) = (entry.header, see(&entry));
+        Ok(Some((header, self.members_seen(db, key, seen)?)))
     }
 
-    fn large_members(&mut self, db: u32, key: &[u8]) -> Result<Members, Error> {
-        let keys = self.trees(db)?.keys;
-        Members::open(&mut self.engine, keys, key)
+    fn members_seen(
+        &mut self,
+        db: u32,
+        key: &[u8],
+        seen: Option<Seen>,
+    ) -> Result<Option<Members>, Error> {
+        Ok(match seen {
+            None => None,
+            Some(Seen::Small(body)) => Some(Members::Small(body)),
+            Some(Seen::Large(trees)) => {
+                let trees = self.trees_seen(db, key, trees)?;
+                Some(Members::of_trees(trees))
+            }
+        })
     }
 }
 
@@ -46,16 +67,9 @@ impl Txn<'_> {
         key: &[u8],
         now_ms: u64,
     ) -> Result<(Slot, Option<Members>), Error> {
-        let (slot, body) = self.inspect(db, key, now_ms, Look::WRITE, |entry| {
-            entry.and_then(small_body)
-        })?;
-        let members = match body {
-            Some(body) => Some(Members::Small(body)),
-            None if slot.header().is_some_and(|it| it.kind == Kind::SortedSet) => {
-                Some(self.keyspace().large_members(db, key)?)
-            }
-            None => None,
-        };
+        let (slot, seen) =
+            self.inspect(db, key, now_ms, Look::WRITE, |entry| entry.and_then(see))?;
+        let members = self.keyspace().members_seen(db, key, seen)?;
         Ok((slot, members))
     }
 }

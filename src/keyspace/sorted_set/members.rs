@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::score::{self, OrderKey, from_order_key, order_key, sortable};
-use super::{BY_MEMBER, BY_SCORE, LexBound, LexRange, ScoreRange, Span};
+use super::{BY_MEMBER, BY_SCORE, LexBound, LexRange, ScoreRange, Span, TREES};
 use crate::keyspace::header::Encoding;
 use crate::keyspace::packed::Packed;
 use crate::storage::{Body, Cell, Error, Read, Seek, TreeId};
@@ -57,10 +57,15 @@ impl Members {
             let tree = reader.nested(keys, key, n)?;
             Ok::<_, Error>(tree.expect("a large collection is there"))
         };
-        Ok(Self::Large {
-            by_member: tree(BY_MEMBER)?,
-            by_score: tree(BY_SCORE)?,
-        })
+        Ok(Self::of_trees([tree(0)?, tree(1)?]))
+    }
+
+    /// Those in the trees of a large sorted set.
+    pub(super) fn of_trees(trees: [TreeId; TREES]) -> Self {
+        Self::Large {
+            by_member: trees[BY_MEMBER],
+            by_score: trees[BY_SCORE],
+        }
     }
 
     /// The score in an entry of tree 0.
