@@ -306,7 +306,7 @@ fn run_all<'a>(call: &mut Call<'_>, multi: &'a Multi) -> Result<Vec<Done<'a>>, F
         // A change makes the engine read what it misses; the next command can be taken back again.
         let pager = call.keyspace.engine.pager_mut();
         pager.set_on_miss(if is_final { OnMiss::Read } else { on_miss });
-        let (failed, error) = match run_one(call, queued) {
+        let (failed, error) = match run_one(call, queued, &mut is_final) {
             Err(Error::Miss) if is_final => {
                 return Err(errors::of_storage(&Error::Miss).into());
             }
@@ -334,8 +334,13 @@ fn run_all<'a>(call: &mut Call<'_>, multi: &'a Multi) -> Result<Vec<Done<'a>>, F
     Ok(done)
 }
 
-/// Runs one command; returns whether it failed, and the error it answered.
-fn run_one(call: &mut Call<'_>, queued: &Queued) -> Result<(bool, Option<Vec<u8>>), Error> {
+/// Runs one command; returns whether it failed, and the error it answered. If it is refused, that is counted and logged at
+/// once, so that the transaction is to be final.
+fn run_one(
+    call: &mut Call<'_>,
+    queued: &Queued,
+    is_final: &mut bool,
+) -> Result<(bool, Option<Vec<u8>>), Error> {
     let words = queued.request.words();
     let mark = call.out.mark();
     let mut inner = Call {
@@ -359,6 +364,7 @@ fn run_one(call: &mut Call<'_>, queued: &Queued) -> Result<(bool, Option<Vec<u8>
     let outcome = if admitted {
         attempt::carry_out(&mut inner, queued.handler)
     } else {
+        *is_final = true;
         Ok(())
     };
     let failed = match outcome {

@@ -135,6 +135,28 @@ fn nothing_is_missed_after_what_cannot_be_taken_back() {
 }
 
 #[test]
+fn what_exec_refuses_is_counted_once() {
+    let mut world = World::new();
+    let mut session = world.session(&TRANSACTIONS);
+    let mut admin = world.session(&BOUND);
+    world.ask(&mut admin, "ACL SETUSER bob on nopass +@all ~*\r\n");
+    world.ask(
+        &mut session,
+        "AUTH bob x\r\nMULTI\r\nGET x\r\nSTRLEN x\r\n",
+    );
+    world.ask(&mut admin, "ACL SETUSER bob -get\r\n");
+    let mut step = world.step_noting(&mut session, "EXEC\r\n");
+    while let Step::Park(_) = step {
+        world.keyspace.engine.begin_command(OnMiss::Read);
+        step = world.step(&mut session);
+    }
+    let replies = reply(&mut session);
+    assert!(replies.starts_with("*2\r\n-NOPERM "), "{replies}");
+    let denied = &world.server.stats.acl_denied_command;
+    assert_eq!(denied.load(Ordering::Relaxed), 1);
+}
+
+#[test]
 fn exec_is_one_commit() {
     let mut world = World::new();
     let mut session = world.session(&BOUND);
