@@ -263,8 +263,11 @@ impl Changes {
         }
     }
 
-    /// A key came into being.
+    /// A key came into being. If it was met when it was due before, that was another one.
     pub(super) fn made(&mut self, db: u32, key: &[u8]) {
+        if let Some(keys) = self.due.get_mut(&db) {
+            keys.remove(key);
+        }
         self.event(db, key, Class::New, "new");
         self.ready(db, key);
     }

@@ -239,3 +239,17 @@ fn a_due_key_that_a_transaction_met_is_not_counted_and_does_not_change_places() 
     world.ask(&mut session, "MULTI\r\nGET due\r\nFLUSHDB\r\nEXEC\r\n");
     assert_eq!(world.expired_keys(&mut session), 2);
 }
+
+#[test]
+fn a_due_key_that_is_made_again_stays_until_it_is_met_again() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    let sets = "SET a 1 PXAT 1\r\nSET a 2 PXAT 1\r\nDBSIZE\r\n";
+    assert_eq!(world.ask(&mut session, sets), "+OK\r\n+OK\r\n:1\r\n");
+    assert_eq!(world.expired_keys(&mut session), 1);
+    assert_eq!(
+        world.ask(&mut session, "GET a\r\nDBSIZE\r\n"),
+        "$-1\r\n:0\r\n"
+    );
+    assert_eq!(world.expired_keys(&mut session), 2);
+}
