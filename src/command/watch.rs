@@ -2,7 +2,7 @@
 //!
 //! A watch remembers whether its key was there. While nobody is told of a change that stays true, so a flushed or
 //! swapped database concerns exactly the keys that it makes come or go. A connection one of whose keys changed is
-//! marked ([`WatchMark`]) and watches nothing any more.
+//! marked ([`WatchMark`]) and, unless a whole database changed, watches nothing any more.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -231,19 +231,16 @@ impl Table {
 
     /// A whole database has other content: `found` says what is at a key now.
     fn replaced(&mut self, db: u32, mut found: impl FnMut(&[u8]) -> Presence) {
-        let mut changed = Vec::new();
         for (key, watches) in self.watches.get_mut(&db).into_iter().flatten() {
             let now = found(key);
-            for (&id, before) in watches {
+            for (id, before) in watches {
                 if *before == Presence::Live || now == Presence::Live {
-                    changed.push(id);
+                    let mark = &self.watchers[id].entry.watch;
+                    mark.changed.store(true, Ordering::Relaxed);
                 } else {
                     *before = now;
                 }
             }
-        }
-        for id in changed {
-            self.changed(id);
         }
     }
 }

@@ -140,10 +140,7 @@ fn what_exec_refuses_is_counted_once() {
     let mut session = world.session(&TRANSACTIONS);
     let mut admin = world.session(&BOUND);
     world.ask(&mut admin, "ACL SETUSER bob on nopass +@all ~*\r\n");
-    world.ask(
-        &mut session,
-        "AUTH bob x\r\nMULTI\r\nGET x\r\nSTRLEN x\r\n",
-    );
+    world.ask(&mut session, "AUTH bob x\r\nMULTI\r\nGET x\r\nSTRLEN x\r\n");
     world.ask(&mut admin, "ACL SETUSER bob -get\r\n");
     let mut step = world.step_noting(&mut session, "EXEC\r\n");
     while let Step::Park(_) = step {
@@ -256,6 +253,24 @@ fn a_transaction_and_its_watches_show_in_client_list_and_info() {
         (world.server.watched.watchers(), world.server.watched.keys()),
         (0, 0)
     );
+}
+
+#[test]
+fn who_watches_a_key_that_is_flushed_fails_and_is_said_to_watch_until_then() {
+    let mut world = World::new();
+    let mut session = world.session(&BOUND);
+    let mut other = world.session(&BOUND);
+    world.ask(&mut session, "SET a 1\r\nWATCH a b\r\n");
+    let list = world.ask(&mut other, "FLUSHALL\r\nCLIENT LIST\r\n");
+    assert!(
+        list.contains(" flags=d db=0 sub=0 psub=0 ssub=0 multi=-1 watch=2 "),
+        "{list}"
+    );
+    assert_eq!(
+        world.ask(&mut session, "MULTI\r\nPING\r\nEXEC\r\n"),
+        "+OK\r\n+QUEUED\r\n*-1\r\n"
+    );
+    assert_eq!(world.server.watched.watchers(), 0);
 }
 
 #[test]
