@@ -54,7 +54,13 @@ pub fn log_if_slow(
     took_us: u64,
     now_us: u64,
 ) {
-    if let Some(entry) = slow_entry(server, Some(client), command, words, took_us, now_us) {
+    let entry = slow_entry(server, Some(client), command, words, took_us, now_us);
+    keep_slow(server, entry);
+}
+
+/// Adds to the slow log what is to be kept of a command.
+pub fn keep_slow(server: &Server, entry: Option<Entry>) {
+    if let Some(entry) = entry {
         server.slowlog.add(entry, slowlog_len_max(server));
     }
 }

@@ -126,7 +126,7 @@ pub struct Client {
     pub deny_blocking: bool,
     /// The commands of the EXEC that is on, and the bytes that they take.
     pub executing: Option<(usize, usize)>,
-    /// What the script that the EXEC has just run adds to counters and logs.
+    /// What the script that the EXEC has just run, or the wait that it has ended, adds to counters and logs.
     pub scripted: Option<Box<Tally>>,
     /// It stands in for a client whose script is running.
     pub in_script: bool,

@@ -14,7 +14,8 @@ use super::effects;
 use super::serving::{Ending, withdraw};
 use super::stats::add_locked;
 use super::table::{self, CommandId};
-use super::{Call, Outcome, errors, help};
+use super::tally::Tally;
+use super::{Call, Outcome, accounting, errors, help};
 use crate::resp::{ErrorReply, Proto, text};
 
 const UNBLOCK: CommandId = table::id("client|unblock");
@@ -415,11 +416,19 @@ pub fn unblock(call: &mut Call<'_>) -> Outcome {
     };
     let id = argument::integer(call.args[2])?;
     let id = u64::try_from(id).unwrap_or(0);
-    if let Some((entry, reply)) = withdraw(call.server, id, ending, call.now_ms * 1000) {
+    if let Some(ended) = withdraw(call.server, id, ending, call.now_ms * 1000) {
+        match ended.slow {
+            Some(entry) if call.client.executing.is_some() => {
+                let mut tally = Tally::default();
+                tally.slow(entry, accounting::slowlog_len_max(call.server));
+                call.client.scripted = Some(Box::new(tally));
+            }
+            entry => accounting::keep_slow(call.server, entry),
+        }
         // Behind what the commands before it, in the same transaction, have to say.
         let outgoing = &mut call.client.outgoing;
         outgoing.place(call.keyspace.changes.len());
-        outgoing.add_wait_end(&entry, reply.bytes());
+        outgoing.add_wait_end(&ended.entry, ended.reply.bytes());
         return unblocked(call, bits);
     }
     let entry = call.server.registry.get(id);

@@ -10,7 +10,7 @@ use super::eviction::{self, OUT_OF_MEMORY, Room};
 use super::server::Server;
 use super::stats::{add, add_locked};
 use super::table::Flag;
-use super::{Call, Failure, accounting, attempt, client_tracking, errors};
+use super::{Call, Failure, accounting, attempt, client_tracking, errors, slowlog};
 use crate::keyspace::{Keyspace, Look};
 use crate::resp::{ErrorReply, Reply};
 use crate::storage::OnMiss;
@@ -82,7 +82,8 @@ fn run(
         if is_rejected {
             add_locked(&server.stats.command(waiter.command.id).rejected, 1);
         } else {
-            account(server, &waiter, failed, now_ms * 1000);
+            account(server, &waiter, failed);
+            accounting::keep_slow(server, slow_entry(server, &waiter, now_ms * 1000));
         }
         silence(server, &mut out, &waiter.client);
     }
@@ -159,14 +160,19 @@ fn admit(server: &Server, waiter: &Waiter) -> Result<(), ErrorReply> {
 }
 
 /// Counts a command that is over.
-fn account(server: &Server, waiter: &Waiter, failed: bool, now_us: u64) {
-    let words = waiter.request.words();
-    let (command, took_us) = (waiter.command, waiter.took_us);
-    accounting::count(server, command, 1, took_us);
-    accounting::log_if_slow(server, &waiter.client, command, &words, took_us, now_us);
+fn account(server: &Server, waiter: &Waiter, failed: bool) {
+    let command = waiter.command;
+    accounting::count(server, command, 1, waiter.took_us);
     let failures = &server.stats.command(command.id).failed;
     add_locked(failures, u64::from(failed));
     add(&server.stats.commands_processed, 1);
+}
+
+/// What the slow log is to keep of a command that is over.
+fn slow_entry(server: &Server, waiter: &Waiter, now_us: u64) -> Option<slowlog::Entry> {
+    let (command, words) = (waiter.command, waiter.request.words());
+    let client = Some(&waiter.client);
+    accounting::slow_entry(server, client, command, &words, waiter.took_us, now_us)
 }
 
 /// Counts an error, and takes the reply back if the client does not want it.
@@ -217,34 +223,44 @@ pub(super) enum Ending {
 
 pub const UNBLOCKED: ErrorReply = ErrorReply::new("UNBLOCKED client unblocked via CLIENT UNBLOCK");
 
-/// Ends the wait of a client that is blocked on keys: who it is, and its reply, with which it is to be [resumed](resume).
-/// None if it is not blocked, because it was served. Under the engine lock. `now_us` is wall time.
-pub(super) fn withdraw(
-    server: &Server,
-    id: u64,
-    ending: Ending,
-    now_us: u64,
-) -> Option<(Arc<Entry>, Reply)> {
+/// A client whose wait was ended.
+pub(super) struct Withdrawn {
+    pub entry: Arc<Entry>,
+    /// With which it is to be [resumed](resume).
+    pub reply: Reply,
+    /// For the slow log.
+    pub slow: Option<slowlog::Entry>,
+}
+
+/// Ends the wait of a client that is blocked on keys. None if it is not blocked, because it was served. Under the engine
+/// lock. `now_us` is wall time.
+pub(super) fn withdraw(server: &Server, id: u64, ending: Ending, now_us: u64) -> Option<Withdrawn> {
     let waiter = server.blocked.withdraw(id)?;
     let mut out = Reply::new(waiter.proto);
     match ending {
         Ending::TimedOut => out.null_array(),
         Ending::Refused => out.error(&UNBLOCKED),
     }
-    account(server, &waiter, ending == Ending::Refused, now_us);
+    account(server, &waiter, ending == Ending::Refused);
+    let slow = slow_entry(server, &waiter, now_us);
     silence(server, &mut out, &waiter.client);
     let entry = waiter.client.entry;
     leave_view(&entry);
-    Some((entry, out))
+    Some(Withdrawn {
+        entry,
+        reply: out,
+        slow,
+    })
 }
 
 /// Ends the wait of a client whose time is over; false if it is not blocked on keys, because it was served. Under the
 /// engine lock. `now_us` is wall time.
 pub fn time_out(server: &Server, id: u64, now_us: u64) -> bool {
     let ended = withdraw(server, id, Ending::TimedOut, now_us);
-    ended.is_some_and(|(entry, reply)| {
+    ended.is_some_and(|ended| {
+        accounting::keep_slow(server, ended.slow);
         // It tells nothing of the data.
-        resume(&entry, reply.bytes(), 0);
+        resume(&ended.entry, ended.reply.bytes(), 0);
         true
     })
 }

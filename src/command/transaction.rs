@@ -251,7 +251,7 @@ struct Done<'a> {
     error: Option<Vec<u8>>,
     /// For the slow log.
     slow: Option<slowlog::Entry>,
-    /// Of the script it ran.
+    /// Of the script it ran, or the wait it ended.
     scripted: Option<Box<Tally>>,
 }
 
@@ -415,11 +415,7 @@ fn count(call: &Call<'_>, done: Vec<Done<'_>>) {
         let failures = &server.stats.command(command.id).failed;
         add_locked(failures, u64::from(one.failed));
         accounting::sample_latency(server, command, one.took_us, now_us);
-        if let Some(entry) = one.slow {
-            server
-                .slowlog
-                .add(entry, accounting::slowlog_len_max(server));
-        }
+        accounting::keep_slow(server, one.slow);
         if let Some(line) = &one.error {
             server.stats.count_error(line);
         }

@@ -62,6 +62,25 @@ fn what_a_script_calls_in_a_transaction_is_logged_behind_the_commands_before_it(
 }
 
 #[test]
+fn a_wait_that_a_transaction_ends_is_logged_behind_the_commands_before_it() {
+    let shell = Shell::start(ShellOptions::default());
+    let (mut client, mut blocked) = (shell.connect(), shell.connect());
+    let id = id(&mut blocked);
+    blocked.send("BLPOP a 0\r\n");
+    eventually("it waits", || {
+        let clients = texts(&mut client, "CLIENT LIST");
+        clients.iter().any(|line| line.contains(" flags=b "))
+    });
+    carry_out(&mut client, "CONFIG SET slowlog-log-slower-than 0");
+    let requests = format!("MULTI\r\nINCR b\r\nCLIENT UNBLOCK {id}\r\nINCR c\r\nEXEC");
+    carry_out(&mut client, &requests);
+    carry_out(&mut client, "CONFIG SET slowlog-log-slower-than -1");
+    let mut words = texts(&mut client, "SLOWLOG GET");
+    words.retain(|word| ["a", "b", "c"].contains(&word.as_str()));
+    assert_eq!(words, ["c", "a", "b"]);
+}
+
+#[test]
 fn a_login_that_fails_in_a_transaction_is_logged_as_such() {
     let shell = Shell::start(ShellOptions::default());
     let mut client = shell.connect();
