@@ -4,7 +4,7 @@ use super::{Call, Failure, Outcome, errors};
 use crate::config::Key;
 use crate::keyspace::Look;
 use crate::keyspace::change::Class;
-use crate::storage::Plan;
+use crate::storage::{Plan, TOGETHER_MAX};
 
 /// DEL key [key ...]
 pub fn del(call: &mut Call) -> Outcome {
@@ -18,24 +18,26 @@ pub fn del(call: &mut Call) -> Outcome {
 pub(super) fn delete(call: &mut Call<'_>, keys: &[&[u8]], unlinks: bool) -> Result<i64, Failure> {
     let config = &call.server.config;
     let (db, now_ms) = (call.client.db, call.now_ms);
-    let plan = if keys.len() == 1 {
-        Plan::Simple
-    } else {
-        Plan::Savepoint
-    };
-    call.keyspace.write(plan, |txn| {
+    call.keyspace.write(Plan::Simple, |txn| {
         let mut deleted = 0;
-        for key in keys {
-            let slot = txn.slot(db, key, now_ms)?;
-            let is_counted = slot.is_large() && (unlinks || config.is_on(Key::LazyfreeLazyUserDel));
-            let was_there = if is_counted {
-                txn.unlink(&slot, key)?
-            } else {
-                txn.delete(&slot, key)?
-            };
-            if was_there {
-                txn.touched(db, key, 1, Some((Class::Generic, "del")));
-                deleted += 1;
+        for together in keys.chunks(TOGETHER_MAX) {
+            txn.keyspace().look_ahead(db, together);
+            for key in together {
+                let slot = txn.slot(db, key, now_ms)?;
+                if slot.is_stored() && keys.len() > 1 {
+                    txn.engine().need_savepoint();
+                }
+                let is_counted =
+                    slot.is_large() && (unlinks || config.is_on(Key::LazyfreeLazyUserDel));
+                let was_there = if is_counted {
+                    txn.unlink(&slot, key)?
+                } else {
+                    txn.delete(&slot, key)?
+                };
+                if was_there {
+                    txn.touched(db, key, 1, Some((Class::Generic, "del")));
+                    deleted += 1;
+                }
             }
         }
         Ok(deleted)
@@ -50,12 +52,14 @@ pub fn unlink(call: &mut Call) -> Outcome {
 }
 
 fn count(call: &mut Call, look: Look) -> Outcome {
+    let (db, now_ms) = (call.client.db, call.now_ms);
     let mut found = 0;
-    for key in &call.args[1..] {
-        let entry = call
-            .keyspace
-            .lookup(call.client.db, key, call.now_ms, look)?;
-        found += i64::from(entry.is_some());
+    for keys in call.args[1..].chunks(TOGETHER_MAX) {
+        call.keyspace.look_ahead(db, keys);
+        for key in keys {
+            let entry = call.keyspace.lookup(db, key, now_ms, look)?;
+            found += i64::from(entry.is_some());
+        }
     }
     call.out.int(found);
     Ok(())

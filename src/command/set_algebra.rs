@@ -128,8 +128,9 @@ fn reply(call: &mut Call, operation: Operation) -> Outcome {
         call.out.stream(Box::new(stream));
         return Ok(());
     }
+    let opened = algebra.open(engine)?;
     let (mut count, mut members) = (0, Vec::new());
-    while let Some(member) = algebra.next(engine)? {
+    while let Some(member) = algebra.next(engine, &opened)? {
         encode::bulk(&mut members, member);
         count += 1;
     }

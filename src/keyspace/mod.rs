@@ -405,9 +405,11 @@ impl Keyspace {
         self.open.clear();
     }
 
-    /// Looks up keys that the next commands will probably ask for: see [`Engine::look_ahead`].
+    /// Looks up keys that will probably be asked for next, several at once: see [`Engine::look_ahead`].
     pub fn look_ahead(&mut self, db: u32, keys: &[&[u8]]) {
-        if let Ok(trees) = self.trees(db) {
+        if keys.len() > 1
+            && let Ok(trees) = self.trees(db)
+        {
             self.engine.look_ahead(trees.keys, keys);
         }
     }

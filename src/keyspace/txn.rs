@@ -43,6 +43,11 @@ impl Slot {
         self.live
     }
 
+    /// Whether something is stored at the key, due or not.
+    pub fn is_stored(&self) -> bool {
+        self.stored.is_some()
+    }
+
     /// When the key expires, if it is there and does.
     pub fn expires_ms(&self) -> Option<u64> {
         self.header().and_then(|header| header.expires_ms)

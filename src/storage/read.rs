@@ -71,6 +71,13 @@ pub trait Read {
         )))
     }
 
+    /// Whether `key` is there: for who asks nothing else of it, and not again.
+    #[inline]
+    fn contains(&mut self, tree: TreeId, key: &[u8]) -> Result<bool, Error> {
+        let desc = self.desc(tree);
+        Ok(tree::lookup(self.pages(), &desc, key)?.is_some())
+    }
+
     /// Appends body bytes `offset .. offset + len`, clipped to the body, to `out`. Nothing if the key is not there.
     fn read_body(
         &mut self,

@@ -7,13 +7,15 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::convert::Infallible;
 
+use smallvec::SmallVec;
+
 use super::naming::{self, Census};
 use super::sources::{Cursor, Source};
 use super::{Limits, sort_integers};
 use crate::keyspace::header::Encoding;
 use crate::keyspace::packed::ByteStrings;
 use crate::resp::{Stream, StreamError, encode};
-use crate::storage::{Error, Read, Snapshot};
+use crate::storage::{Error, Read, Snapshot, TreeId};
 
 /// A result of up to this many bytes is put together in memory before it is sent.
 const KEPT_BYTES_MAX: usize = 1 << 20;
@@ -147,6 +149,9 @@ enum State {
     },
 }
 
+/// The trees of the sets that an operation reads; None for a set in memory.
+pub struct Opened(SmallVec<[Option<TreeId>; 4]>);
+
 /// An operation under way.
 #[derive(Debug)]
 pub struct Algebra {
@@ -207,18 +212,30 @@ impl Algebra {
         };
     }
 
-    /// The next member of the result.
-    pub fn next<R: Read>(&mut self, reader: &mut R) -> Result<Option<&[u8]>, Error> {
+    /// Opens what [`Algebra::next`] reads.
+    pub fn open<R: Read>(&self, reader: &mut R) -> Result<Opened, Error> {
+        let trees = self.sources.iter().map(|source| source.tree(reader));
+        Ok(Opened(trees.collect::<Result<_, Error>>()?))
+    }
+
+    /// The next member of the result. The reader has opened what it reads.
+    pub fn next<R: Read>(
+        &mut self,
+        reader: &mut R,
+        opened: &Opened,
+    ) -> Result<Option<&[u8]>, Error> {
+        let trees = &opened.0;
         match &mut self.state {
             State::Filter { base, cursor } => {
                 let wanted = self.operation == Operation::Intersection;
                 'members: loop {
-                    if !cursor.advance(reader, &self.sources[*base])? {
+                    if !cursor.advance(reader, &self.sources[*base], trees[*base])? {
                         return Ok(None);
                     }
                     self.base_census.add(cursor.member());
+                    let member = cursor.member();
                     for (at, other) in self.sources.iter().enumerate() {
-                        if at != *base && other.has(reader, cursor.member())? != wanted {
+                        if at != *base && other.has(reader, trees[at], member)? != wanted {
                             continue 'members;
                         }
                     }
@@ -234,7 +251,7 @@ impl Algebra {
             } => {
                 let mut next = |at: usize| -> Result<Option<Head>, Error> {
                     let cursor = &mut cursors[at];
-                    let is_there = cursor.advance(reader, &self.sources[at])?;
+                    let is_there = cursor.advance(reader, &self.sources[at], trees[at])?;
                     Ok(is_there.then(|| Reverse((cursor.member().to_vec(), at))))
                 };
                 if !*started {
@@ -272,8 +289,9 @@ impl Algebra {
 impl Algebra {
     /// How many members the result has; not more than `limit` are counted unless that is 0.
     pub fn count<R: Read>(&mut self, reader: &mut R, limit: u64) -> Result<u64, Error> {
+        let opened = self.open(reader)?;
         let mut count = 0;
-        while self.next(reader)?.is_some() {
+        while self.next(reader, &opened)?.is_some() {
             count += 1;
             if count == limit {
                 break;
@@ -334,8 +352,9 @@ impl AlgebraStream {
 
     fn begin(&mut self, out: &mut Vec<u8>) -> Result<bool, Error> {
         let mut reader = self.snapshot.reader();
+        let opened = self.algebra.open(&mut reader)?;
         let (mut kept, mut count, mut long) = (Vec::new(), 0u64, false);
-        while let Some(member) = self.algebra.next(&mut reader)? {
+        while let Some(member) = self.algebra.next(&mut reader, &opened)? {
             count += 1;
             if !long {
                 encode::bulk(&mut kept, member);
@@ -354,9 +373,10 @@ impl AlgebraStream {
 
     fn go_on(&mut self, out: &mut Vec<u8>, bytes_wanted: usize) -> Result<bool, Error> {
         let mut reader = self.snapshot.reader();
+        let opened = self.algebra.open(&mut reader)?;
         let end = out.len().saturating_add(bytes_wanted.max(1));
         while out.len() < end {
-            let Some(member) = self.algebra.next(&mut reader)? else {
+            let Some(member) = self.algebra.next(&mut reader, &opened)? else {
                 return Ok(false);
             };
             encode::bulk(out, member);

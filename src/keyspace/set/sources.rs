@@ -7,7 +7,7 @@ use crate::keyspace::Keyspace;
 use crate::keyspace::elements::Place;
 use crate::keyspace::packed::{ByteStrings, Packed};
 use crate::storage::tree::Pages;
-use crate::storage::{Body, Error, Read, Seek};
+use crate::storage::{Body, Error, Read, Seek, TreeId};
 
 /// Members read from a tree at a time, at most, and about how many bytes of them.
 const CHUNK_MEMBERS: usize = 256;
@@ -63,13 +63,26 @@ impl Source {
         })
     }
 
-    /// Whether the set has the member.
-    pub fn has<R: Read>(&self, reader: &mut R, member: &[u8]) -> Result<bool, Error> {
+    /// The tree of a large set, good as long as the reader is; None: the members are in memory.
+    pub fn tree<R: Read>(&self, reader: &mut R) -> Result<Option<TreeId>, Error> {
         match &self.form {
-            Form::Small(members) => Ok(members.has(member)),
-            Form::Large(place) => {
-                let tree = place.open(reader)?;
-                let found = reader.get(tree, member)?.is_some();
+            Form::Small(_) => Ok(None),
+            Form::Large(place) => place.open(reader).map(Some),
+        }
+    }
+
+    /// Whether the set, whose tree the reader has opened, has the member.
+    pub fn has<R: Read>(
+        &self,
+        reader: &mut R,
+        tree: Option<TreeId>,
+        member: &[u8],
+    ) -> Result<bool, Error> {
+        match (&self.form, tree) {
+            (Form::Small(members), _) => Ok(members.has(member)),
+            (Form::Large(_), None) => unreachable!("large sets have trees"),
+            (Form::Large(_), Some(tree)) => {
+                let found = reader.contains(tree, member)?;
                 reader.pages().progress();
                 Ok(found)
             }
@@ -87,10 +100,15 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// Goes to the next member; false if there is none.
-    pub fn advance<R: Read>(&mut self, reader: &mut R, source: &Source) -> Result<bool, Error> {
+    /// Goes to the next member of a source, whose tree the reader has opened; false if there is none.
+    pub fn advance<R: Read>(
+        &mut self,
+        reader: &mut R,
+        source: &Source,
+        tree: Option<TreeId>,
+    ) -> Result<bool, Error> {
         if self.passed == self.chunk.len() && !self.ended {
-            self.refill(reader, source)?;
+            self.refill(reader, source, tree)?;
             self.passed = 0;
         }
         let is_there = self.passed < self.chunk.len();
@@ -103,16 +121,20 @@ impl Cursor {
         self.chunk.get(self.passed - 1)
     }
 
-    fn refill<R: Read>(&mut self, reader: &mut R, source: &Source) -> Result<(), Error> {
-        let place = match &source.form {
-            Form::Small(members) => {
+    fn refill<R: Read>(
+        &mut self,
+        reader: &mut R,
+        source: &Source,
+        tree: Option<TreeId>,
+    ) -> Result<(), Error> {
+        let tree = match (&source.form, tree) {
+            (Form::Small(members), _) => {
                 self.chunk.clone_from(members);
                 self.ended = true;
                 return Ok(());
             }
-            Form::Large(place) => place,
+            (Form::Large(_), tree) => tree.expect("large sets have trees"),
         };
-        let tree = place.open(reader)?;
         let last = self.chunk.len().checked_sub(1);
         let last = last.map(|n| self.chunk.get(n).to_vec());
         let from = last.as_deref().map_or(Seek::First, Seek::After);

@@ -1,6 +1,6 @@
 //! Storing a whole set at a key: the result of an operation.
 
-use super::algebra::{Algebra, Listed};
+use super::algebra::{Algebra, Listed, Opened};
 use super::naming::Census;
 use super::{Limits, MEMBERS, TREES, sort_integers};
 use crate::keyspace::OWN_ROOT;
@@ -57,13 +57,14 @@ impl Txn<'_> {
         limits: Limits,
     ) -> Result<u64, Error> {
         let mut census = Census::default();
+        let opened = algebra.open(&mut self.keyspace().engine)?;
         let (mut members, mut bytes) = (ByteStrings::default(), 0);
-        while let Some(member) = algebra.next(&mut self.keyspace().engine)? {
+        while let Some(member) = algebra.next(&mut self.keyspace().engine, &opened)? {
             census.add(member);
             bytes += packed::item_bytes(member.len());
             members.push(member);
             if bytes > KEPT_BYTES_MAX {
-                self.collect(&members, &mut algebra, &mut census)?;
+                self.collect(&members, &mut algebra, &opened, &mut census)?;
                 self.install_result(db, key, now_ms, algebra.encoding(&census, limits))?;
                 return Ok(census.len);
             }
@@ -82,6 +83,7 @@ impl Txn<'_> {
         &mut self,
         members: &ByteStrings,
         algebra: &mut Algebra,
+        opened: &Opened,
         census: &mut Census,
     ) -> Result<(), Error> {
         let engine = self.engine();
@@ -93,7 +95,7 @@ impl Txn<'_> {
         for member in members.iter() {
             engine.put(result, member, &[], &[])?;
         }
-        while let Some(member) = algebra.next(engine)? {
+        while let Some(member) = algebra.next(engine, opened)? {
             census.add(member);
             engine.put(result, member, &[], &[])?;
         }

@@ -188,7 +188,9 @@ proptest! {
         let sources: Vec<Source> = sources.collect();
         let mut algebra = Algebra::new(operation, sources.clone());
         let mut found = Vec::new();
-        while let Some(member) = algebra.next(&mut rig.keyspace.engine).expect("storage") {
+        let engine = &mut rig.keyspace.engine;
+        let opened = algebra.open(engine).expect("storage");
+        while let Some(member) = algebra.next(engine, &opened).expect("storage") {
             found.push(member.to_vec());
         }
         prop_assert!(found.is_sorted());
