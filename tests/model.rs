@@ -45,12 +45,13 @@ fn run_and_count_forms(server: &Process, options: Options) {
         ..options
     });
     let mut levels: BTreeMap<&str, u64> = BTreeMap::new();
-    let (mut served, mut run_inside) = (0, 0);
+    let (mut served, mut run_inside, mut heard_events) = (0, 0, 0);
     let outcome = trial.run_with(|steps| {
         let mut session = Session::begin(server.address(), trial.options)?;
         session.run(steps)?;
         served += session.waits().served;
         run_inside += session.run_inside();
+        heard_events += session.heard_events();
         for (kind, most) in session.levels() {
             let known = levels.entry(kind).or_default();
             *known = (*known).max(*most);
@@ -69,6 +70,8 @@ fn run_and_count_forms(server: &Process, options: Options) {
         "nothing was run inside a transaction or a script"
     );
     println!("{run_inside} commands were run inside transactions and scripts");
+    assert!(heard_events > 0, "nobody heard of a keyspace event");
+    println!("{heard_events} messages about keyspace events were compared");
     let fields = information(server.address(), "storage").expect("the server answers");
     for kind in ["list", "set", "zset", "hash", "stream"] {
         for change in ["grown", "shrunk"] {

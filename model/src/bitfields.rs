@@ -183,12 +183,20 @@ fn run(call: &mut Call, read_only: bool) -> Outcome {
         }
         Some(last) => bitmaps::grown(call, key, last)?,
     };
-    let mut replies = Vec::new();
+    let is_grown = call.text(key)?.map(|text| text.bytes.len()) != Some(bytes.len());
+    let (mut replies, mut is_changed) = (Vec::new(), false);
     for operation in operations {
-        replies.push(apply(operation, &mut bytes));
+        let before = bytes.clone();
+        let reply = apply(operation, &mut bytes);
+        let is_write = !matches!(operation.action, Action::Get) && reply != Reply::Null;
+        is_changed |= is_write && (is_grown || bytes != before);
+        replies.push(reply);
     }
     if last_written.is_some() {
         call.replace(key, Text::raw(bytes));
+    }
+    if is_changed {
+        call.note('$', "setbit", key);
     }
     Ok(Reply::Array(replies))
 }

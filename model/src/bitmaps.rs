@@ -54,10 +54,14 @@ pub fn setbit(call: &mut Call) -> Outcome {
         _ => return Err(errors::err(complaint)),
     };
     let key = call.key();
+    let before = call.text(key)?.map(|text| text.bytes.clone());
     let mut bytes = grown(call, key, at)?;
     let old = bit(&bytes, at);
     put_bit(&mut bytes, at, value);
-    call.replace(key, Text::raw(bytes));
+    call.replace(key, Text::raw(bytes.clone()));
+    if before != Some(bytes) {
+        call.note('$', "setbit", key);
+    }
     Ok(Reply::flag(old))
 }
 
@@ -181,7 +185,9 @@ pub fn bitop(call: &mut Call) -> Outcome {
     let length = sources.iter().map(Vec::len).max().unwrap_or(0);
     let target = call.arg(2);
     if length == 0 {
-        call.remove(target);
+        if call.remove(target).is_some() {
+            call.note('g', "del", target);
+        }
         return Ok(Reply::Integer(0));
     }
     for source in &mut sources {
@@ -199,5 +205,6 @@ pub fn bitop(call: &mut Call) -> Outcome {
     });
     let result = Text::raw(result.collect());
     call.put(target, result);
+    call.note('$', "set", target);
     Ok(Reply::count(length))
 }

@@ -256,6 +256,7 @@ impl Model {
         let watched = self.watched();
         let wait = self.connection_mut(connection).wait.take();
         let wait = wait.expect("it waits");
+        let earlier = self.take_posted(connection);
         let mut call = Call {
             model: self,
             connection,
@@ -265,10 +266,14 @@ impl Model {
         };
         let reply = commands::run_permitted(&mut call).unwrap_or_else(Reply::from);
         self.compare_watched(watched);
+        // What the command publishes to its own connection comes behind its reply.
+        let own = self.take_posted(connection);
+        self.post_bytes(connection, &earlier);
         match &mut self.connection_mut(connection).wait {
             Some(again) => again.until_ms = wait.until_ms,
             None => self.answer_wait(connection, &reply),
         }
+        self.post_bytes(connection, &own);
         self.tell_own(connection);
     }
 

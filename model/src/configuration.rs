@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::errors::{self, Failure};
 use crate::glob;
+use crate::notifications;
 use crate::numbers;
 use crate::reply::Reply;
 use crate::state::{Call, Model, Outcome};
@@ -12,6 +13,8 @@ use crate::state::{Call, Model, Outcome};
 enum Kind {
     Number(i64, i64),
     Words(&'static [&'static str]),
+    /// Classes of keyspace events.
+    Events,
     Immutable,
 }
 
@@ -32,6 +35,7 @@ const DIRECTIVES: &[(&str, Kind, &str)] = &[
         "everysec",
     ),
     ("lazyfree-lazy-user-del", Kind::Words(YES_NO), "no"),
+    (notifications::DIRECTIVE, Kind::Events, ""),
     ("databases", Kind::Immutable, "16"),
 ];
 
@@ -67,13 +71,16 @@ pub fn get(call: &mut Call) -> Outcome {
     for asked in &call.args[2..] {
         let is_pattern = asked.iter().any(|byte| b"[*?".contains(byte));
         let lower = asked.to_ascii_lowercase();
-        for (name, _, default) in DIRECTIVES {
+        for (name, kind, default) in DIRECTIVES {
             let fits = glob::matches(&lower, name.as_bytes());
             if !fits || found.iter().any(|(other, ..)| other == name) {
                 continue;
             }
             let set = call.model.configuration.get(name);
-            let value = set.map_or(*default, String::as_str);
+            let mut value = set.map_or(*default, String::as_str).to_owned();
+            if matches!(kind, Kind::Events) {
+                value = notifications::shown(&value);
+            }
             let shown = if is_pattern { name.as_bytes() } else { asked };
             found.push((name, Reply::bulk(shown), Reply::bulk(value.as_bytes())));
         }
@@ -146,6 +153,10 @@ fn value(kind: &Kind, text: &str) -> Result<String, String> {
             }
             let list = words.join(", ");
             Err(format!("argument(s) must be one of the following: {list}"))
+        }
+        Kind::Events => {
+            let complaint = "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
+            notifications::letters(text).ok_or_else(|| complaint.to_owned())
         }
         Kind::Immutable => unreachable!("it is refused before"),
     }

@@ -38,6 +38,7 @@ fn add(call: &mut Call, delta: i64) -> Outcome {
         .ok_or_else(|| errors::err("increment or decrement would overflow"))?;
     call.replace(key, Text::encoded(new.to_string().into_bytes()));
     call.touch(key);
+    call.note('$', "incrby", key);
     Ok(Reply::Integer(new))
 }
 
@@ -54,5 +55,6 @@ pub fn incrbyfloat(call: &mut Call) -> Outcome {
     let shown = new.to_plain().into_bytes();
     call.replace(key, Text::unencoded(shown.clone()));
     call.touch(key);
+    call.note('$', "incrbyfloat", key);
     Ok(Reply::Bulk(shown))
 }

@@ -69,6 +69,8 @@ pub fn move_key(call: &mut Call) -> Outcome {
         return Ok(Reply::flag(false));
     }
     let entry = call.remove(key).expect("it was found");
-    call.model.databases[target].insert(key, entry);
+    call.insert_into(target, key, entry);
+    call.note('g', "move_from", key);
+    call.model.note(target, 'g', "move_to", key);
     Ok(Reply::flag(true))
 }

@@ -72,13 +72,16 @@ pub fn restore(call: &mut Call) -> Outcome {
     let Some(value) = value else {
         return Err(errors::err("DUMP payload version or checksum are wrong"));
     };
-    call.remove(key);
+    let is_replaced = call.remove(key).is_some();
     let expires_at_ms = match ttl {
         0 => None,
         ttl if options.absolute => Some(ttl),
         ttl => Some(call.after_now(ttl)),
     };
     if expires_at_ms.is_some_and(|at| at <= call.now_ms) {
+        if is_replaced {
+            call.note('g', "del", key);
+        }
         return Ok(Reply::ok());
     }
     let entry = Entry {
@@ -87,7 +90,8 @@ pub fn restore(call: &mut Call) -> Outcome {
         relative: ttl > 0 && !options.absolute,
     };
     call.touch(key);
-    call.database().insert(key, entry);
+    call.insert(key, entry);
+    call.note('g', "restore", key);
     Ok(Reply::ok())
 }
 

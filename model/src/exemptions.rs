@@ -20,7 +20,8 @@ use crate::stages::Stage;
 use crate::state::Value;
 pub use ungenerated::{idle, uncovered};
 pub use withheld::{
-    is_announced_twice, is_never_queued, is_never_scripted, is_withheld, knows_novalues,
+    is_announced_twice, is_never_queued, is_never_scripted, is_notified_in_time, is_withheld,
+    knows_novalues,
 };
 
 /// The version a server says it has.

@@ -91,6 +91,9 @@ fn set(call: &mut Call, seconds: bool, relative: bool) -> Outcome {
     call.touch(key);
     if at <= now_ms {
         call.remove(key);
+        call.note('g', "del", key);
+    } else {
+        call.note('g', "expire", key);
     }
     Ok(Reply::flag(true))
 }
@@ -126,6 +129,7 @@ pub fn persist(call: &mut Call) -> Outcome {
     let had = call.entry(key).and_then(|entry| entry.expires_at_ms.take());
     if had.is_some() {
         call.touch(key);
+        call.note('g', "persist", key);
     }
     Ok(Reply::flag(had.is_some()))
 }

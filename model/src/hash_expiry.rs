@@ -96,6 +96,11 @@ fn set(call: &mut Call, seconds: bool, relative: bool) -> Outcome {
         });
     }
     hash.note_order();
+    if answers.contains(&2) {
+        call.note('h', "hdel", key);
+    } else if answers.contains(&1) {
+        call.note('h', "hexpire", key);
+    }
     call.drop_empty_hash(key);
     if answers.iter().any(|&answer| answer > 0) {
         call.touch(key);
@@ -126,6 +131,9 @@ pub fn hpersist(call: &mut Call) -> Outcome {
                 1
             }
         });
+    }
+    if answers.contains(&1) {
+        call.note('h', "hpersist", key);
     }
     Ok(numbers_of(answers))
 }

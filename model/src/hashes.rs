@@ -164,7 +164,7 @@ impl Call<'_> {
                 expires_at_ms: None,
                 relative: false,
             };
-            self.database().insert(key, entry);
+            self.insert(key, entry);
         }
         Ok(self.hash(key)?.expect("it is there or was just made"))
     }
@@ -173,6 +173,7 @@ impl Call<'_> {
     pub fn drop_empty_hash(&mut self, key: &[u8]) {
         if matches!(self.hash(key), Ok(Some(hash)) if hash.fields.is_empty()) {
             self.remove(key);
+            self.note('g', "del", key);
         }
     }
 }
@@ -196,7 +197,9 @@ fn set_pairs(call: &mut Call) -> Result<usize, Failure> {
         hash.encoding = HashEncoding::Table;
     }
     let new = pairs.filter(|pair| hash.set(&pair[0], &pair[1], false));
-    Ok(new.count())
+    let new = new.count();
+    call.note('h', "hset", key);
+    Ok(new)
 }
 
 pub fn hsetnx(call: &mut Call) -> Outcome {
@@ -208,6 +211,7 @@ pub fn hsetnx(call: &mut Call) -> Outcome {
         return Ok(Reply::flag(false));
     }
     call.made_hash(key)?.set(name, value, false);
+    call.note('h', "hset", key);
     Ok(Reply::flag(true))
 }
 
@@ -237,6 +241,9 @@ pub fn hdel(call: &mut Call) -> Outcome {
     };
     let deleted = names.iter().filter(|name| hash.take(name).is_some());
     let deleted = deleted.count();
+    if deleted > 0 {
+        call.note('h', "hdel", key);
+    }
     call.drop_empty_hash(key);
     Ok(Reply::count(deleted))
 }
@@ -272,6 +279,7 @@ pub fn hincrby(call: &mut Call) -> Outcome {
     let (key, name) = (call.key(), call.arg(2));
     let shown = new.to_string();
     call.made_hash(key)?.set(name, shown.as_bytes(), true);
+    call.note('h', "hincrby", key);
     Ok(Reply::Integer(new))
 }
 
@@ -292,6 +300,7 @@ pub fn hincrbyfloat(call: &mut Call) -> Outcome {
     let (key, name) = (call.key(), call.arg(2));
     let shown = new.to_plain().into_bytes();
     call.made_hash(key)?.set(name, &shown, true);
+    call.note('h', "hincrbyfloat", key);
     Ok(Reply::Bulk(shown))
 }
 

@@ -51,6 +51,9 @@ pub fn pfadd(call: &mut Call) -> Outcome {
     }
     store(call, key, &sketch);
     outcome?;
+    if changed {
+        call.note('$', "pfadd", key);
+    }
     Ok(Reply::flag(changed))
 }
 
@@ -107,6 +110,7 @@ pub fn pfmerge(call: &mut Call) -> Outcome {
     target.forget_count();
     store(call, key, &target);
     call.touch(key);
+    call.note('$', "pfadd", key);
     Ok(Reply::ok())
 }
 

@@ -9,7 +9,10 @@ use crate::state::{Call, DATABASES, Entry, Outcome, Value};
 pub fn del(call: &mut Call) -> Outcome {
     let mut removed = 0;
     for key in &call.args[1..] {
-        removed += usize::from(call.remove(key).is_some());
+        if call.remove(key).is_some() {
+            call.note('g', "del", key);
+            removed += 1;
+        }
     }
     Ok(Reply::count(removed))
 }
@@ -66,11 +69,15 @@ pub fn renamenx(call: &mut Call) -> Outcome {
 
 fn move_within(call: &mut Call) {
     let (from, to) = (call.arg(1), call.arg(2));
-    let entry = call.remove(from).expect("it was found");
-    call.database().insert(to, entry);
-    if from != to {
-        call.touch(to);
+    if from == to {
+        return;
     }
+    let entry = call.remove(from).expect("it was found");
+    call.remove(to);
+    call.insert(to, entry);
+    call.touch(to);
+    call.note('g', "rename_from", from);
+    call.note('g', "rename_to", to);
 }
 
 pub fn copy(call: &mut Call) -> Outcome {
@@ -97,12 +104,14 @@ pub fn copy(call: &mut Call) -> Outcome {
     let Some(entry) = call.entry(from).cloned() else {
         return Ok(Reply::flag(false));
     };
-    let database = &mut call.model.databases[target];
-    if database.entries.contains_key(to) && !replace {
+    let entries = &mut call.model.databases[target].entries;
+    if entries.contains_key(to) && !replace {
         return Ok(Reply::flag(false));
     }
-    database.insert(to, own_copy(entry));
+    entries.remove(to);
+    call.insert_into(target, to, own_copy(entry));
     call.model.touched.insert((target, to.to_vec()));
+    call.model.note(target, 'g', "copy_to", to);
     Ok(Reply::flag(true))
 }
 

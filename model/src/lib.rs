@@ -39,6 +39,7 @@ mod keys;
 mod lists;
 mod named_keys;
 mod needs;
+mod notifications;
 mod numbers;
 mod object;
 mod pubsub;

@@ -25,13 +25,15 @@ impl Call<'_> {
         }))
     }
 
-    /// After elements have gone: a list without any is no key, one with few is smaller.
-    fn shrink_list(&mut self, key: &[u8]) {
+    /// After elements have gone, by what `event` names: a list without any is no key, one with few is smaller.
+    fn shrink_list(&mut self, key: &[u8], event: &str) {
+        self.note('l', event, key);
         let Ok(Some(list)) = self.list(key) else {
             return;
         };
         if list.len() == 0 {
             self.remove(key);
+            self.note('g', "del", key);
         } else {
             list.shrink();
         }
@@ -44,7 +46,7 @@ impl Call<'_> {
                 expires_at_ms: None,
                 relative: false,
             };
-            self.database().insert(key, entry);
+            self.insert(key, entry);
         }
         let Ok(Some(list)) = self.list(key) else {
             unreachable!("the caller has checked the type");
@@ -53,7 +55,9 @@ impl Call<'_> {
         for element in elements {
             list.push(left, element);
         }
-        list.len()
+        let len = list.len();
+        self.note('l', if left { "lpush" } else { "rpush" }, key);
+        len
     }
 }
 
@@ -106,6 +110,10 @@ fn pop(call: &mut Call, left: bool) -> Outcome {
     Ok(popped.map_or(Reply::NullArray, Reply::Array))
 }
 
+fn pop_event(left: bool) -> &'static str {
+    if left { "lpop" } else { "rpop" }
+}
+
 /// Takes up to `count` elements; nothing if there is no list.
 fn pop_up_to(
     call: &mut Call,
@@ -123,7 +131,7 @@ fn pop_up_to(
         popped.push(Reply::Bulk(element));
     }
     if count > 0 {
-        call.shrink_list(key);
+        call.shrink_list(key, pop_event(left));
     }
     Ok(Some(popped))
 }
@@ -195,7 +203,7 @@ pub fn lset(call: &mut Call) -> Outcome {
         return Err(errors::err("index out of range"));
     };
     list.replace(index, element);
-    call.shrink_list(key);
+    call.shrink_list(key, "lset");
     call.touch(key);
     Ok(Reply::ok())
 }
@@ -213,7 +221,7 @@ pub fn ltrim(call: &mut Call) -> Outcome {
     for gone in (0..list.len()).rev().filter(|index| !kept.contains(index)) {
         list.remove(gone);
     }
-    call.shrink_list(key);
+    call.shrink_list(key, "ltrim");
     call.touch(key);
     Ok(Reply::ok())
 }
@@ -235,7 +243,9 @@ pub fn linsert(call: &mut Call) -> Outcome {
         return Ok(Reply::Integer(-1));
     };
     list.insert(index, place, element);
-    Ok(Reply::count(list.len()))
+    let len = list.len();
+    call.note('l', "linsert", key);
+    Ok(Reply::count(len))
 }
 
 /// An integer that has a negative.
@@ -270,7 +280,7 @@ pub fn lrem(call: &mut Call) -> Outcome {
         list.remove(at);
     }
     if !gone.is_empty() {
-        call.shrink_list(key);
+        call.shrink_list(key, "lrem");
     }
     Ok(Reply::count(gone.len()))
 }
@@ -350,7 +360,7 @@ fn move_element(call: &mut Call, from: bool, to: bool) -> Result<Option<Reply>, 
     let (element, integer) = popped.expect("a list is not empty");
     let bytes = if integer { 0 } else { element.len() };
     call.push(target, to, std::slice::from_ref(&element), bytes);
-    call.shrink_list(source);
+    call.shrink_list(source, pop_event(from));
     call.touch(source);
     Ok(Some(Reply::Bulk(element)))
 }

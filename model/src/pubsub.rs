@@ -6,7 +6,7 @@ use crate::commands;
 use crate::errors;
 use crate::glob;
 use crate::reply::{Protocol, Reply};
-use crate::state::{Call, ConnectionId, Outcome};
+use crate::state::{Call, ConnectionId, Model, Outcome};
 
 /// The channel on which RESP2 hears of keys that have changed.
 pub const INVALIDATIONS: &[u8] = b"__redis__:invalidate";
@@ -129,47 +129,54 @@ fn leave(call: &mut Call, kind: Kind) -> Outcome {
 }
 
 pub fn publish(call: &mut Call) -> Outcome {
-    let mut receivers = send(call, Kind::Channel, "message");
-    let channel = call.arg(1);
-    let model = &call.model;
-    let connections = model.connections.iter();
-    let mut matching: Vec<(Vec<u8>, ConnectionId)> = connections
-        .flat_map(|(id, connection)| {
-            let patterns = connection.subscriptions.patterns.iter();
-            patterns.map(|pattern| (pattern.clone(), *id))
-        })
-        .filter(|(pattern, _)| glob::fits(pattern, channel))
-        .collect();
-    matching.sort();
-    for (pattern, receiver) in matching {
-        let words = [b"pmessage", pattern.as_slice(), channel, call.arg(2)];
-        let message = Reply::Push(words.map(Reply::bulk).to_vec());
-        call.model.post(receiver, &message);
-        receivers += 1;
-    }
-    Ok(Reply::count(receivers))
+    Ok(Reply::count(call.model.publish(call.arg(1), call.arg(2))))
 }
 
 pub fn spublish(call: &mut Call) -> Outcome {
-    Ok(Reply::count(send(call, Kind::ShardChannel, "smessage")))
-}
-
-/// Sends the message to those who listen to its very channel.
-fn send(call: &mut Call, kind: Kind, word: &str) -> usize {
     let (channel, text) = (call.arg(1), call.arg(2));
-    let listeners = listeners(call, kind, channel);
-    for &listener in &listeners {
-        let words = [word.as_bytes(), channel, text];
-        let message = Reply::Push(words.map(Reply::bulk).to_vec());
-        call.model.post(listener, &message);
-    }
-    listeners.len()
+    let receivers = call
+        .model
+        .send(Kind::ShardChannel, "smessage", channel, text);
+    Ok(Reply::count(receivers))
 }
 
-fn listeners(call: &Call, kind: Kind, channel: &[u8]) -> Vec<ConnectionId> {
-    let connections = call.model.connections.iter();
-    let listening = connections.filter(|(_, it)| it.subscriptions.of(kind).contains(channel));
-    listening.map(|(id, _)| *id).collect()
+impl Model {
+    /// Sends a text to those who listen to a channel, and then to those whose patterns it fits; how many there are.
+    pub fn publish(&mut self, channel: &[u8], text: &[u8]) -> usize {
+        let receivers = self.send(Kind::Channel, "message", channel, text);
+        let connections = self.connections.iter();
+        let mut matching: Vec<(Vec<u8>, ConnectionId)> = connections
+            .flat_map(|(id, connection)| {
+                let patterns = connection.subscriptions.patterns.iter();
+                patterns.map(|pattern| (pattern.clone(), *id))
+            })
+            .filter(|(pattern, _)| glob::fits(pattern, channel))
+            .collect();
+        matching.sort();
+        for (pattern, receiver) in &matching {
+            let words = [b"pmessage", pattern.as_slice(), channel, text];
+            let message = Reply::Push(words.map(Reply::bulk).to_vec());
+            self.post(*receiver, &message);
+        }
+        receivers + matching.len()
+    }
+
+    /// Sends a text to those who listen to its very channel.
+    fn send(&mut self, kind: Kind, word: &str, channel: &[u8], text: &[u8]) -> usize {
+        let listeners = self.listeners_of(kind, channel);
+        for &listener in &listeners {
+            let words = [word.as_bytes(), channel, text];
+            let message = Reply::Push(words.map(Reply::bulk).to_vec());
+            self.post(listener, &message);
+        }
+        listeners.len()
+    }
+
+    fn listeners_of(&self, kind: Kind, channel: &[u8]) -> Vec<ConnectionId> {
+        let connections = self.connections.iter();
+        let listening = connections.filter(|(_, it)| it.subscriptions.of(kind).contains(channel));
+        listening.map(|(id, _)| *id).collect()
+    }
 }
 
 pub fn channels(call: &mut Call) -> Outcome {
@@ -210,7 +217,7 @@ fn count(call: &mut Call, kind: Kind) -> Outcome {
     let mut items = Vec::new();
     for name in &call.args[2..] {
         items.push(Reply::bulk(name));
-        items.push(Reply::count(listeners(call, kind, name).len()));
+        items.push(Reply::count(call.model.listeners_of(kind, name).len()));
     }
     Ok(Reply::Array(items))
 }

@@ -145,13 +145,14 @@ impl Call<'_> {
             expires_at_ms: None,
             relative: false,
         };
-        self.database().insert(key, entry);
+        self.insert(key, entry);
     }
 
     /// Removes the key if its set has no members.
     fn drop_empty_set(&mut self, key: &[u8]) {
         if matches!(self.set(key), Ok(Some(set)) if set.members.is_empty()) {
             self.remove(key);
+            self.note('g', "del", key);
         }
     }
 
@@ -179,8 +180,11 @@ pub fn sadd(call: &mut Call) -> Outcome {
         }
     }
     let set = call.set(key)?.expect("it is there or was just made");
-    let added = members.iter().filter(|member| set.add(member));
-    Ok(Reply::count(added.count()))
+    let added = members.iter().filter(|member| set.add(member)).count();
+    if added > 0 {
+        call.note('s', "sadd", key);
+    }
+    Ok(Reply::count(added))
 }
 
 pub fn srem(call: &mut Call) -> Outcome {
@@ -189,6 +193,9 @@ pub fn srem(call: &mut Call) -> Outcome {
         return Ok(Reply::count(0));
     };
     let removed = members.iter().filter(|member| set.take(member)).count();
+    if removed > 0 {
+        call.note('s', "srem", key);
+    }
     call.drop_empty_set(key);
     Ok(Reply::count(removed))
 }
@@ -235,11 +242,14 @@ pub fn smove(call: &mut Call) -> Outcome {
     if !source.take(member) {
         return Ok(Reply::flag(false));
     }
+    call.note('s', "srem", from);
     call.drop_empty_set(from);
     if !call.exists(to) {
         call.put_set(to, Set::for_members(&[member.to_vec()]));
     }
-    call.set(to)?.expect("it was just made").add(member);
+    if call.set(to)?.expect("it was just made").add(member) {
+        call.note('s', "sadd", to);
+    }
     Ok(Reply::flag(true))
 }
 
@@ -298,6 +308,12 @@ pub fn spop(call: &mut Call) -> Outcome {
     let key = call.key();
     call.model
         .pop_members(database, key, &popped, count.is_some());
+    if !popped.is_empty() {
+        call.note('s', "spop", key);
+        if !call.exists(key) {
+            call.note('g', "del", key);
+        }
+    }
     Ok(match count {
         None => popped
             .first()
@@ -455,11 +471,12 @@ fn store(call: &mut Call, combine: fn(&[Set]) -> Set) -> Outcome {
     let mut result = combine(&sets);
     result.settle();
     let (key, count) = (call.key(), result.members.len());
-    if count == 0 {
-        call.remove(key);
-    } else {
+    if count > 0 {
         call.put_set(key, result);
         call.touch(key);
+        call.note('s', call.name, key);
+    } else if call.remove(key).is_some() {
+        call.note('g', "del", key);
     }
     Ok(Reply::count(count))
 }

@@ -228,7 +228,9 @@ fn answer(call: &mut Call, wish: &Wish, chosen: Vec<Vec<u8>>) -> Outcome {
     };
     let count = shown.len();
     if count == 0 {
-        call.remove(target);
+        if call.remove(target).is_some() {
+            call.note('g', "del", target);
+        }
     } else {
         let elements: Vec<Vec<u8>> = shown.into_iter().map(Option::unwrap_or_default).collect();
         let entry = Entry {
@@ -237,7 +239,8 @@ fn answer(call: &mut Call, wish: &Wish, chosen: Vec<Vec<u8>>) -> Outcome {
             relative: false,
         };
         call.touch(target);
-        call.database().insert(target, entry);
+        call.insert(target, entry);
+        call.note('l', "sortstore", target);
     }
     Ok(Reply::count(count))
 }

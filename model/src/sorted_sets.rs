@@ -106,10 +106,12 @@ impl Call<'_> {
         Ok(set.map(|set| set.members.clone()).unwrap_or_default())
     }
 
-    /// Stores a set under a key, which loses its expiry; an empty one leaves no key.
-    pub fn store_sorted_set(&mut self, key: &[u8], set: SortedSet) {
+    /// Stores a set under a key, which loses its expiry; an empty one leaves no key. `event` names what stores it.
+    pub fn store_sorted_set(&mut self, key: &[u8], set: SortedSet, event: &str) {
         if set.members.is_empty() {
-            self.remove(key);
+            if self.remove(key).is_some() {
+                self.note('g', "del", key);
+            }
             return;
         }
         let entry = Entry {
@@ -117,8 +119,9 @@ impl Call<'_> {
             expires_at_ms: None,
             relative: false,
         };
-        self.database().insert(key, entry);
+        self.insert(key, entry);
         self.touch(key);
+        self.note('z', event, key);
     }
 
     /// Removes a key whose set has become empty.
@@ -127,6 +130,7 @@ impl Call<'_> {
             && set.members.is_empty()
         {
             self.remove(key);
+            self.note('g', "del", key);
         }
     }
 }
@@ -236,12 +240,16 @@ fn add(call: &mut Call, mut conditions: Conditions) -> Outcome {
             updated += usize::from(old.is_some());
         }
     }
-    if added + updated > 0 {
-        call.touch(key);
-    }
+    let event = if incr { "zincr" } else { "zadd" };
     match call.sorted_set(key)? {
-        Some(stored) => *stored = set,
-        None => call.store_sorted_set(key, set),
+        Some(stored) => {
+            *stored = set;
+            if added + updated > 0 {
+                call.touch(key);
+                call.note('z', event, key);
+            }
+        }
+        None => call.store_sorted_set(key, set, event),
     }
     Ok(match (incr, ch) {
         (true, _) => score_reply(result),
@@ -256,6 +264,9 @@ pub fn zrem(call: &mut Call) -> Outcome {
         return Ok(Reply::Integer(0));
     };
     let removed = args[2..].iter().filter(|member| set.remove(member)).count();
+    if removed > 0 {
+        call.note('z', "zrem", key);
+    }
     call.drop_if_empty(key);
     Ok(Reply::count(removed))
 }

@@ -212,6 +212,8 @@ pub struct Model {
     pub(crate) closing: BTreeSet<ConnectionId>,
     /// What the requests of a transaction or a script meet.
     pub(crate) stages: Stages,
+    /// How many messages about keyspace events were sent.
+    pub(crate) heard_events: usize,
 }
 
 impl Default for Model {
@@ -231,6 +233,7 @@ impl Default for Model {
             lines: Lines::default(),
             closing: BTreeSet::new(),
             stages: Stages::default(),
+            heard_events: 0,
         }
     }
 }
@@ -307,8 +310,12 @@ impl Model {
     /// Sends a message to a connection.
     pub(crate) fn post(&mut self, connection: ConnectionId, message: &Reply) {
         let protocol = self.connection_mut(connection).protocol;
+        self.post_bytes(connection, &message.encode(protocol));
+    }
+
+    pub(crate) fn post_bytes(&mut self, connection: ConnectionId, bytes: &[u8]) {
         let posted = self.posted.entry(connection).or_default();
-        posted.extend(message.encode(protocol));
+        posted.extend(bytes);
     }
 
     /// The messages to a connection since the last call.
@@ -486,6 +493,16 @@ impl Model {
         expired
     }
 
+    /// Whether a field of a hash expires before a moment, in milliseconds since 1970, and somebody may be notified of it.
+    pub fn notifies_of_fields_before(&self, at_ms: i64) -> bool {
+        let notifies = ['h', 'g'].iter().any(|class| self.notifies(*class));
+        let entries = self.databases.iter().flat_map(|it| it.entries.values());
+        notifies
+            && entries
+                .flat_map(Entry::fields)
+                .any(|field| field.is_due(at_ms))
+    }
+
     /// Whether fields of any hash are to expire.
     pub fn expiring_fields(&self) -> bool {
         let entries = self.databases.iter().flat_map(|it| it.entries.values());
@@ -602,7 +619,7 @@ impl<'a> Call<'a> {
     /// Stores a value under a key, which loses its expiry.
     pub fn put(&mut self, key: &[u8], text: Text) {
         self.touch(key);
-        self.database().insert(
+        self.insert(
             key,
             Entry {
                 value: Value::Text(text),
@@ -610,6 +627,20 @@ impl<'a> Call<'a> {
                 relative: false,
             },
         );
+    }
+
+    /// Stores an entry under a key of the selected database, which may be a new one.
+    pub fn insert(&mut self, key: &[u8], entry: Entry) {
+        let database = self.connection().database;
+        self.insert_into(database, key, entry);
+    }
+
+    pub fn insert_into(&mut self, database: usize, key: &[u8], entry: Entry) {
+        let is_new = !self.model.databases[database].entries.contains_key(key);
+        self.model.databases[database].insert(key, entry);
+        if is_new {
+            self.model.note(database, 'n', "new", key);
+        }
     }
 
     /// Stores a value under a key, which keeps its expiry.

@@ -178,7 +178,7 @@ impl Call<'_> {
                 expires_at_ms: None,
                 relative: false,
             };
-            self.database().insert(key, entry);
+            self.insert(key, entry);
         }
         Ok(self.stream(key)?.expect("it was made"))
     }
@@ -204,8 +204,12 @@ pub fn xadd(call: &mut Call) -> Outcome {
     nodes::append(&mut stream.nodes, id, pairs);
     stream.last = id;
     stream.added += 1;
-    words.trim(stream);
+    let trimmed = words.trim(stream);
     call.touch(key);
+    call.note('t', "xadd", key);
+    if trimmed > 0 {
+        call.note('t', "xtrim", key);
+    }
     Ok(id_reply(id))
 }
 
@@ -250,6 +254,7 @@ pub fn xdel(call: &mut Call) -> Outcome {
     }
     if deleted > 0 {
         call.touch(call.key());
+        call.note('t', "xdel", call.key());
     }
     Ok(Reply::count(deleted))
 }
@@ -260,6 +265,7 @@ pub fn xtrim(call: &mut Call) -> Outcome {
     let trimmed = stream.map_or(0, |stream| words.trim(stream));
     if trimmed > 0 {
         call.touch(call.key());
+        call.note('t', "xtrim", call.key());
     }
     Ok(Reply::count(trimmed))
 }
@@ -309,5 +315,6 @@ pub fn xsetid(call: &mut Call) -> Outcome {
     if max_deleted != FIRST_ID {
         stream.max_deleted = max_deleted;
     }
+    call.note('t', "xsetid", call.key());
     Ok(Reply::ok())
 }

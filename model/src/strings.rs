@@ -116,6 +116,13 @@ fn set_expiry(call: &mut Call, key: &[u8], at_ms: i64, relative: bool) {
     entry.expires_at_ms = Some(at_ms);
     entry.relative = relative;
     call.touch(key);
+    call.note('g', "expire", key);
+}
+
+/// Stores a string under a key, which loses its expiry.
+fn put(call: &mut Call, key: &[u8], bytes: &[u8]) {
+    call.put(key, Text::encoded(bytes.to_vec()));
+    call.note('$', "set", key);
 }
 
 pub fn set(call: &mut Call) -> Outcome {
@@ -134,12 +141,12 @@ pub fn set(call: &mut Call) -> Outcome {
     if (options.only_if_missing && exists) || (options.only_if_present && !exists) {
         return Ok(old.unwrap_or(Reply::Null));
     }
-    let text = Text::encoded(call.arg(2).to_vec());
     if options.keep_expiry {
-        call.replace(key, text);
+        call.replace(key, Text::encoded(call.arg(2).to_vec()));
         call.touch(key);
+        call.note('$', "set", key);
     } else {
-        call.put(key, text);
+        put(call, key, call.arg(2));
     }
     if let Some((at, relative)) = expiry {
         set_expiry(call, key, at, relative);
@@ -152,7 +159,7 @@ pub fn setnx(call: &mut Call) -> Outcome {
     if call.exists(key) {
         return Ok(Reply::flag(false));
     }
-    call.put(key, Text::encoded(call.arg(2).to_vec()));
+    put(call, key, call.arg(2));
     Ok(Reply::flag(true))
 }
 
@@ -175,7 +182,7 @@ fn set_for(call: &mut Call, seconds: bool) -> Outcome {
         },
     )?;
     let key = call.key();
-    call.put(key, Text::encoded(call.arg(3).to_vec()));
+    put(call, key, call.arg(3));
     set_expiry(call, key, at, true);
     Ok(Reply::ok())
 }
@@ -195,14 +202,16 @@ pub fn get(call: &mut Call) -> Outcome {
 pub fn getdel(call: &mut Call) -> Outcome {
     let key = call.key();
     let old = read(call, key)?;
-    call.remove(key);
+    if call.remove(key).is_some() {
+        call.note('g', "del", key);
+    }
     Ok(old)
 }
 
 pub fn getset(call: &mut Call) -> Outcome {
     let key = call.key();
     let old = read(call, key)?;
-    call.put(key, Text::encoded(call.arg(2).to_vec()));
+    put(call, key, call.arg(2));
     Ok(old)
 }
 
@@ -217,11 +226,15 @@ pub fn getex(call: &mut Call) -> Outcome {
         let at = read_expiry(call, option)?;
         if !option.relative && at <= call.now_ms {
             call.remove(key);
+            call.note('g', "del", key);
         } else {
             set_expiry(call, key, at, option.relative);
         }
     } else if options.persist {
-        call.entry(key).expect("it was just read").expires_at_ms = None;
+        let entry = call.entry(key).expect("it was just read");
+        if entry.expires_at_ms.take().is_some() {
+            call.note('g', "persist", key);
+        }
     }
     Ok(value)
 }
@@ -252,7 +265,7 @@ fn set_pairs(call: &mut Call, only_if_missing: bool) -> Result<bool, Failure> {
         return Ok(false);
     }
     for pair in pairs {
-        call.put(&pair[0], Text::encoded(pair[1].clone()));
+        put(call, &pair[0], &pair[1]);
     }
     Ok(true)
 }
@@ -270,6 +283,7 @@ pub fn append(call: &mut Call) -> Outcome {
     let length = text.bytes.len();
     call.replace(key, text);
     call.touch(key);
+    call.note('$', "append", key);
     Ok(Reply::count(length))
 }
 
@@ -324,6 +338,7 @@ pub fn setrange(call: &mut Call) -> Outcome {
     let length = bytes.len();
     call.replace(key, Text::raw(bytes));
     call.touch(key);
+    call.note('$', "setrange", key);
     Ok(Reply::count(length))
 }
 

@@ -1,23 +1,54 @@
 //! Replies and messages that stand one behind the other on the wire.
 
 use super::wire::{Node, parse_several, read_reply};
+use crate::pubsub::INVALIDATIONS;
 
 /// Whether they are the same. Those of one message to several patterns come in any order: Redis goes by its hash
-/// table.
+/// table. Where keyspace events are among them, they and what is told of keys to those who track are compared each by
+/// themselves: the model does not know which of both each command tells first.
 pub fn are_same(expected: &[u8], actual: &[u8]) -> bool {
     expected == actual || sorted(expected).is_some() && sorted(expected) == sorted(actual)
 }
 
 fn sorted(raw: &[u8]) -> Option<Vec<Node>> {
-    let is_of_pattern = |node: &Node| {
-        let first = node.items().and_then(<[Node]>::first);
-        first.and_then(Node::text) == Some(b"pmessage")
-    };
     let mut nodes = parse_several(raw)?;
-    for run in nodes.chunk_by_mut(|a, b| is_of_pattern(a) && is_of_pattern(b)) {
+    for run in nodes.chunk_by_mut(is_same_message) {
         run.sort();
     }
+    if nodes.iter().any(is_event) {
+        nodes.sort_by_key(is_invalidation);
+    }
     Some(nodes)
+}
+
+/// Whether these are one message to two patterns.
+fn is_same_message(one: &Node, other: &Node) -> bool {
+    match (one.items(), other.items()) {
+        (Some([word, _, message @ ..]), Some([other_word, _, other @ ..])) => {
+            let is_of_pattern = word.text() == Some(b"pmessage") && word == other_word;
+            is_of_pattern && message == other
+        }
+        _ => false,
+    }
+}
+
+/// Whether this is a keyspace event.
+fn is_event(node: &Node) -> bool {
+    let channel = match node.items() {
+        Some([word, channel, _]) if word.text() == Some(b"message") => channel.text(),
+        Some([word, _, channel, _]) if word.text() == Some(b"pmessage") => channel.text(),
+        _ => None,
+    };
+    channel.is_some_and(|channel| channel.starts_with(b"__key"))
+}
+
+/// Whether this tells of keys to who tracks, or for them.
+fn is_invalidation(node: &Node) -> bool {
+    match node.items() {
+        Some([word, _]) => word.text() == Some(b"invalidate"),
+        Some([_, channel, _]) => channel.text() == Some(INVALIDATIONS),
+        _ => false,
+    }
 }
 
 /// Messages with one key each, sorted; nothing of bytes that are no messages.

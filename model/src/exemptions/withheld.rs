@@ -2,6 +2,7 @@
 
 use super::{MODELLED, Pending, Version, full_name};
 use crate::Model;
+use crate::notifications;
 use crate::numbers;
 use crate::scripts;
 use crate::sort::depends_on_order;
@@ -30,6 +31,9 @@ const FIELD_EXPIRY: &[&str] = &[
 
 /// More entries are not asked for of XAUTOCLAIM.
 const XAUTOCLAIM_COUNT_MAX: i64 = 1 << 20;
+
+/// A sequence takes less, in milliseconds, and fields that do not expire while one runs expire much later.
+const SEQUENCE_MS_MAX: i64 = 50_000;
 
 const WITHHELD: &[Withheld] = &[
     Withheld {
@@ -107,8 +111,12 @@ const WITHHELD: &[Withheld] = &[
     },
     Withheld {
         before: MODELLED,
-        applies: |command, _| {
-            command.starts_with("command") || command.starts_with("config|") || command == "info"
+        applies: |command, pending| {
+            let switches_events = command == "config|set"
+                && pending.request[2..].len() == 2
+                && pending.has_word(notifications::DIRECTIVE);
+            let is_of_config = command.starts_with("config|") && !switches_events;
+            command.starts_with("command") || is_of_config || command == "info"
         },
         reason: "each version declares commands otherwise, and knows other directives and sections",
     },
@@ -218,6 +226,17 @@ const WITHHELD: &[Withheld] = &[
             command.ends_with("publish") && pending.model.is_subscribed(pending.connection)
         },
         reason: "7.0 sends a client its own message before the reply",
+    },
+    Withheld {
+        before: Version(7, 2, 0),
+        applies: |command, pending| {
+            let notifies = pending.model.notifies('K') || pending.model.notifies('E');
+            let hears_itself = pending.model.is_subscribed(pending.connection) && notifies;
+            let is_about_messages = command.ends_with("subscribe") || command == "reset";
+            hears_itself && !is_about_messages
+                || command == "config|set" && pending.model.anybody_waits()
+        },
+        reason: "7.0 sends a client the events of its own commands before their replies",
     },
     Withheld {
         before: Version(u32::MAX, 0, 0),
@@ -459,6 +478,12 @@ pub fn is_withheld(version: Version, pending: &Pending) -> bool {
 pub fn is_announced_twice(model: &Model, now_ms: i64) -> bool {
     let mut due = model.due(now_ms).into_iter();
     due.any(|(_, key)| model.hears_all_of(&key))
+}
+
+/// Whether a request leaves a field behind that expires while the sequence runs, and notifies of it: of which fields together
+/// depends on when the server removes them.
+pub fn is_notified_in_time(model: &Model, now_ms: i64) -> bool {
+    model.notifies_of_fields_before(now_ms + SEQUENCE_MS_MAX)
 }
 
 /// Whether a request is a script that may run another which is not compared raw, or not sent. Those of a script of

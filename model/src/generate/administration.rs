@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::arguments::*;
-use super::{Argument, Arguments, Row, row};
+use super::{Argument, Arguments, Row, notifications, row};
 
 pub const ROWS: &[Row] = &[
     row("acl|genpass", 1, || some(vec![one(small(0..5000))], 2)),
@@ -158,6 +158,8 @@ fn config_get() -> Arguments {
         "databases",
         "slowlog-max-*",
         "acllog-m*",
+        "notify-keyspace-events",
+        "Notify-*",
     ]);
     proptest::collection::vec(name, 1..4).boxed()
 }
@@ -178,6 +180,7 @@ fn config_set() -> Arguments {
             texts(&["lazyfree-lazy-user-del"]),
             word(&["YES", "NO", "FOO"]),
         ]),
+        notifications::switch(),
         all(vec![
             texts(&["databases", "nothing", "maxmemory-samples"]),
             texts(&["5"]),

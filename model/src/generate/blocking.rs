@@ -58,7 +58,7 @@ fn wait() -> BoxedStrategy<Request> {
 }
 
 /// The forms with keys in the place of K and L.
-fn with_keys(forms: BoxedStrategy<&'static str>) -> BoxedStrategy<Request> {
+pub fn with_keys(forms: BoxedStrategy<&'static str>) -> BoxedStrategy<Request> {
     (forms, awaited(), awaited())
         .prop_map(|(form, key, other)| {
             let words = form.split(' ').map(|word| match word {
@@ -79,6 +79,7 @@ fn guise() -> BoxedStrategy<Vec<Request>> {
         "HELLO 3",
         "HELLO 2",
         "HELLO 3,SUBSCRIBE a b",
+        "HELLO 3,PSUBSCRIBE __key*__:*",
         "HELLO 3,PSUBSCRIBE news.* a*,SSUBSCRIBE a",
         "HELLO 3,CLIENT TRACKING ON,EXISTS a b c s",
         "HELLO 3,CLIENT TRACKING ON NOLOOP,EXISTS a b c s",

@@ -10,6 +10,7 @@ mod geo;
 mod hashes;
 mod keys;
 mod lists;
+mod notifications;
 mod one_key;
 mod pubsub;
 mod scripting;
@@ -192,8 +193,8 @@ pub fn covered() -> &'static [&'static str] {
 /// what was acknowledged is asked for.
 const THEMES: &[&[Row]] = &[streams::ROWS, geo::ROWS];
 
-/// Sequences of up to `length` steps, of all commands, on a theme, or of collections that grow and shrink: in the others many of
-/// those come to nothing, for a connection that has subscribed or queues refuses them.
+/// Sequences of up to `length` steps, of all commands, on a theme, with keyspace events, or of collections that grow and
+/// shrink: in the others many of those come to nothing, for a connection that has subscribed or queues refuses them.
 pub fn steps(length: usize, features: Features) -> BoxedStrategy<Vec<Step>> {
     let mixed = groups(length, features, request(features));
     let themed = THEMES.iter().map(|rows| {
@@ -205,7 +206,8 @@ pub fn steps(length: usize, features: Features) -> BoxedStrategy<Vec<Step>> {
     });
     let choices = themed
         .map(|steps| (1, steps))
-        .chain([(1, sizes::every_shape()), (3, mixed)]);
+        .chain([(1, sizes::every_shape()), (3, mixed)])
+        .chain([(3, notifications::steps(length, features))]);
     proptest::strategy::Union::new_weighted(choices.collect()).boxed()
 }
 

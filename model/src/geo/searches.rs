@@ -283,7 +283,11 @@ fn store(call: &mut Call, key: &[u8], search: &Search, found: Vec<Found>) -> Out
     if count > 0 {
         call.touch(key);
     }
-    call.store_sorted_set(key, set);
+    let event = match call.name {
+        "geosearchstore" => "geosearchstore",
+        _ => "georadiusstore",
+    };
+    call.store_sorted_set(key, set, event);
     Ok(Reply::count(count))
 }
 

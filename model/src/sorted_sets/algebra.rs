@@ -133,7 +133,7 @@ fn combine(call: &mut Call, kind: Kind, purpose: Use) -> Outcome {
                 set.set(member, *score);
             }
             let key = call.key();
-            call.store_sorted_set(key, set);
+            call.store_sorted_set(key, set, call.name);
             Ok(Reply::count(result.len()))
         }
     }

@@ -22,6 +22,9 @@ fn pop(
         let at = if max { set.members.len() - 1 } else { 0 };
         taken.push(set.members.remove(at));
     }
+    if !taken.is_empty() {
+        call.note('z', if max { "zpopmax" } else { "zpopmin" }, key);
+    }
     call.drop_if_empty(key);
     Ok(Some(taken))
 }

@@ -323,7 +323,7 @@ pub fn zrangestore(call: &mut Call) -> Outcome {
     assert!(!request.with_scores, "a stored range has no such option");
     let length = set.members.len();
     let key = call.key();
-    call.store_sorted_set(key, set);
+    call.store_sorted_set(key, set, call.name);
     Ok(Reply::count(length))
 }
 
@@ -335,6 +335,9 @@ fn remove(call: &mut Call, doomed: impl Fn(&[Scored]) -> Vec<Scored>) -> Outcome
     let doomed = doomed(&set.members);
     for (member, _) in &doomed {
         set.remove(member);
+    }
+    if !doomed.is_empty() {
+        call.note('z', call.name, key);
     }
     call.drop_if_empty(key);
     Ok(Reply::count(doomed.len()))

@@ -1,7 +1,7 @@
 //! XCLAIM and XAUTOCLAIM.
 
 use super::pending::no_group;
-use super::{FIRST_ID, Group, Id, LAST_ID, Pending, Stream, groups, id_reply, item_reply, words};
+use super::{FIRST_ID, Group, Id, LAST_ID, Pending, Stream, id_reply, item_reply, words};
 use crate::errors::{self, Failure};
 use crate::numbers::{integer, integer_or};
 use crate::reply::Reply;
@@ -131,8 +131,9 @@ pub fn xclaim(call: &mut Call) -> Outcome {
     if !(0..=call.now_ms).contains(&claim.delivered_ms) {
         claim.delivered_ms = call.now_ms;
     }
+    known(call)?;
+    call.see_consumer(call.arg(1), &claim.group, &claim.consumer);
     let stream = known(call)?;
-    groups::see_consumer(stream, &claim.group, &claim.consumer, claim.now_ms);
     let group = claim.group(stream);
     group.last = group.last.max(last);
     let mut claimed = Vec::new();
@@ -173,8 +174,9 @@ pub fn xautoclaim(call: &mut Call) -> Outcome {
         just_id,
         now_ms: call.now_ms,
     };
+    known(call)?;
+    call.see_consumer(call.arg(1), &claim.group, &claim.consumer);
     let stream = known(call)?;
-    groups::see_consumer(stream, &claim.group, &claim.consumer, claim.now_ms);
     let ids: Vec<Id> = claim.group(stream).pending.keys().copied().collect();
     let mut ids = ids.into_iter().filter(|id| (start..=LAST_ID).contains(id));
     let (mut claimed, mut gone) = (Vec::new(), Vec::new());

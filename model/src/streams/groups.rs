@@ -9,18 +9,25 @@ use crate::numbers::integer;
 use crate::reply::Reply;
 use crate::state::{Call, Outcome};
 
-/// The consumer does something; one that is not there comes into being.
-pub fn see_consumer(stream: &mut Stream, group: &[u8], consumer: &[u8], now_ms: i64) {
-    let group = stream.groups.get_mut(group).expect("it was checked");
-    let fresh = Consumer {
-        seen_ms: now_ms,
-        active_ms: -1,
-    };
-    group
-        .consumers
-        .entry(consumer.to_vec())
-        .or_insert(fresh)
-        .seen_ms = now_ms;
+impl Call<'_> {
+    /// The consumer of a stream that is there does something; one that is not there comes into being.
+    pub fn see_consumer(&mut self, key: &[u8], group: &[u8], consumer: &[u8]) {
+        let now_ms = self.now_ms;
+        let Ok(Some(stream)) = self.stream(key) else {
+            unreachable!("the caller has found it");
+        };
+        let group = stream.groups.get_mut(group).expect("it was checked");
+        let is_new = !group.consumers.contains_key(consumer);
+        let fresh = Consumer {
+            seen_ms: now_ms,
+            active_ms: -1,
+        };
+        let consumer = group.consumers.entry(consumer.to_vec());
+        consumer.or_insert(fresh).seen_ms = now_ms;
+        if is_new {
+            self.note('t', "xgroup-createconsumer", key);
+        }
+    }
 }
 
 /// Whether MKSTREAM was said, and ENTRIESREAD.
@@ -78,6 +85,7 @@ pub fn create(call: &mut Call) -> Outcome {
         consumers: BTreeMap::new(),
     };
     stream.groups.insert(name.to_vec(), group);
+    call.note('t', "xgroup-create", key);
     Ok(Reply::ok())
 }
 
@@ -117,17 +125,22 @@ pub fn setid(call: &mut Call) -> Outcome {
     let (stream, _) = existing(call)?;
     let group = stream.groups.get_mut(name).expect("it is known");
     (group.last, group.read) = (id, read);
+    call.note('t', "xgroup-setid", call.arg(2));
     Ok(Reply::ok())
 }
 
 pub fn destroy(call: &mut Call) -> Outcome {
     let name = call.arg(3);
     let (stream, _) = existing(call)?;
-    Ok(Reply::flag(stream.groups.remove(name).is_some()))
+    let is_gone = stream.groups.remove(name).is_some();
+    if is_gone {
+        call.note('t', "xgroup-destroy", call.arg(2));
+    }
+    Ok(Reply::flag(is_gone))
 }
 
 pub fn createconsumer(call: &mut Call) -> Outcome {
-    let (name, consumer, now_ms) = (call.arg(3), call.arg(4), call.now_ms);
+    let (name, consumer) = (call.arg(3), call.arg(4));
     let (stream, known) = existing(call)?;
     if !known {
         return Err(no_such_group(call));
@@ -135,7 +148,7 @@ pub fn createconsumer(call: &mut Call) -> Outcome {
     if stream.groups[name].consumers.contains_key(consumer) {
         return Ok(Reply::flag(false));
     }
-    see_consumer(stream, name, consumer, now_ms);
+    call.see_consumer(call.arg(2), name, consumer);
     Ok(Reply::flag(true))
 }
 
@@ -148,7 +161,9 @@ pub fn delconsumer(call: &mut Call) -> Outcome {
     let group = stream.groups.get_mut(name).expect("it is known");
     let owned = group.owned(consumer);
     group.pending.retain(|id, _| !owned.contains(id));
-    group.consumers.remove(consumer);
+    if group.consumers.remove(consumer).is_some() {
+        call.note('t', "xgroup-delconsumer", call.arg(2));
+    }
     Ok(Reply::count(owned.len()))
 }
 

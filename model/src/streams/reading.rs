@@ -1,7 +1,7 @@
 //! XRANGE, XREVRANGE, XREAD and XREADGROUP.
 
 use super::nodes::Item;
-use super::{FIRST_ID, Id, LAST_ID, Pending, Stream, groups, id_reply, item_reply, words};
+use super::{FIRST_ID, Id, LAST_ID, Pending, Stream, id_reply, item_reply, words};
 use crate::blocking::Awaits;
 use crate::errors::{self, Failure};
 use crate::numbers::integer;
@@ -237,8 +237,8 @@ pub fn xreadgroup(call: &mut Call) -> Outcome {
     let mut read = Vec::new();
     for ((key, _), after) in ask.keys.iter().zip(from) {
         let now_ms = call.now_ms;
+        call.see_consumer(key, &group, &consumer);
         let stream = call.stream(key)?.expect("it was checked");
-        groups::see_consumer(stream, &group, &consumer, now_ms);
         let items = match after {
             Some(after) => Some(history(stream, &ask, after, now_ms)),
             None => new_entries(stream, &ask, now_ms),

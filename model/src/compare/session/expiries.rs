@@ -45,9 +45,12 @@ impl Session {
         if due.is_empty() && fields.is_empty() {
             return Ok(());
         }
+        if !fields.is_empty() && self.model.notifies_of_fields_before(now) {
+            return Err(Failure::Inconclusive);
+        }
         for (database, key) in due {
             self.model.expire(database, &key, now);
-            self.ask_aside(database, &[b"TYPE".to_vec(), key])?;
+            self.meet(database, key)?;
         }
         for (database, key, names) in fields {
             self.model.removed_by_time(database, &key, now);
@@ -68,11 +71,18 @@ impl Session {
         let now = now_ms();
         for database in 0..DATABASES {
             for key in self.model.expired_keys(database, now) {
-                self.ask_aside(database, &[b"TYPE".to_vec(), key.clone()])?;
+                self.meet(database, key.clone())?;
                 self.model.lay_ghost(database, &key);
             }
         }
         Ok(())
+    }
+
+    /// Lets the server look for a key, and remove it if it has expired, but miss it unsaid.
+    fn meet(&mut self, database: usize, key: Vec<u8>) -> Result<(), Failure> {
+        let look = ["OBJECT", "REFCOUNT"].map(|word| word.as_bytes().to_vec());
+        let request = [look.to_vec(), vec![key]].concat();
+        self.ask_aside(database, &request).map(drop)
     }
 
     /// Compares what is sent as keys expire: each server removes them in its own time and order, and announces several
