@@ -177,7 +177,10 @@ fn run(call: &mut Call, read_only: bool) -> Outcome {
         .map(|operation| operation.field.offset + operation.field.width - 1)
         .max();
     let mut bytes = match last_written {
-        None => call.bytes(key)?,
+        None => {
+            call.look_for(key);
+            call.bytes(key)?
+        }
         Some(_) if read_only => {
             return Err(errors::err("BITFIELD_RO only supports the GET subcommand"));
         }

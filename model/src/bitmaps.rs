@@ -68,6 +68,7 @@ pub fn setbit(call: &mut Call) -> Outcome {
 pub fn getbit(call: &mut Call) -> Outcome {
     let at = offset(call.arg(2), None)?;
     let key = call.key();
+    call.look_for(key);
     Ok(Reply::flag(bit(&call.bytes(key)?, at)))
 }
 
@@ -110,6 +111,7 @@ pub fn bitcount(call: &mut Call) -> Outcome {
         }
         _ => return Err(errors::syntax()),
     };
+    call.look_for(key);
     let bytes = call.bytes(key)?;
     let bits = match range {
         None => 0..bytes.len() * 8,
@@ -144,6 +146,7 @@ pub fn bitpos(call: &mut Call) -> Outcome {
         None
     };
     let key = call.key();
+    call.look_for(key);
     if !call.exists(key) {
         return Ok(Reply::Integer(if wanted { -1 } else { 0 }));
     }
@@ -180,6 +183,7 @@ pub fn bitop(call: &mut Call) -> Outcome {
     }
     let mut sources = Vec::new();
     for key in &call.args[3..] {
+        call.look_for(key);
         sources.push(call.bytes(key)?);
     }
     let length = sources.iter().map(Vec::len).max().unwrap_or(0);

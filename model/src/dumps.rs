@@ -15,6 +15,7 @@ pub type Dumps = BTreeMap<Vec<u8>, Value>;
 
 pub fn dump(call: &mut Call) -> Outcome {
     let key = call.key();
+    call.look_for(key);
     Ok(if call.exists(key) {
         Reply::Bulk(Vec::new())
     } else {

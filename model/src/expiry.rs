@@ -118,6 +118,7 @@ pub fn pexpiretime(call: &mut Call) -> Outcome {
 
 fn read(call: &mut Call, show: impl Fn(i64) -> i64) -> Outcome {
     let key = call.key();
+    call.look_for(key);
     Ok(Reply::Integer(match call.entry(key) {
         None => -2,
         Some(entry) => entry.expires_at_ms.map_or(-1, show),

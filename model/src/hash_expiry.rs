@@ -158,6 +158,7 @@ pub fn hpexpiretime(call: &mut Call) -> Outcome {
 
 fn read(call: &mut Call, show: impl Fn(i64) -> i64) -> Outcome {
     let key = call.key();
+    call.look_for(key);
     call.hash(key)?;
     let names = names(call, 2, "Number of fields must be a positive integer")?;
     let now_ms = call.now_ms;

@@ -223,10 +223,12 @@ fn value(call: &mut Call, name: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
 }
 
 pub fn hget(call: &mut Call) -> Outcome {
+    call.look_for(call.key());
     Ok(value(call, call.arg(2))?.map_or(Reply::Null, Reply::Bulk))
 }
 
 pub fn hmget(call: &mut Call) -> Outcome {
+    call.look_for(call.key());
     let names = &call.args[2..];
     let values = names
         .iter()
@@ -250,16 +252,19 @@ pub fn hdel(call: &mut Call) -> Outcome {
 
 pub fn hlen(call: &mut Call) -> Outcome {
     let key = call.key();
+    call.look_for(key);
     Ok(Reply::count(
         call.hash(key)?.map_or(0, |hash| hash.fields.len()),
     ))
 }
 
 pub fn hexists(call: &mut Call) -> Outcome {
+    call.look_for(call.key());
     Ok(Reply::flag(value(call, call.arg(2))?.is_some()))
 }
 
 pub fn hstrlen(call: &mut Call) -> Outcome {
+    call.look_for(call.key());
     Ok(Reply::count(
         value(call, call.arg(2))?.map_or(0, |value| value.len()),
     ))
@@ -304,9 +309,10 @@ pub fn hincrbyfloat(call: &mut Call) -> Outcome {
     Ok(Reply::Bulk(shown))
 }
 
-/// A copy of all fields.
+/// A copy of all fields, to be read.
 fn all(call: &mut Call) -> Result<Vec<Field>, Failure> {
     let key = call.key();
+    call.look_for(key);
     Ok(call
         .hash(key)?
         .map(|hash| hash.fields.clone())
@@ -342,6 +348,7 @@ pub fn hscan(call: &mut Call) -> Outcome {
     }
     let key = call.key();
     if call.hash(key)?.is_none() {
+        call.look_for(key);
         return Ok(Reply::Array(vec![
             Reply::bulk(b"0"),
             Reply::Array(Vec::new()),

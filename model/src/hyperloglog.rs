@@ -63,6 +63,7 @@ pub fn pfcount(call: &mut Call) -> Outcome {
         return Ok(count_reply(estimate::cardinality(&union.histogram())));
     }
     let key = call.key();
+    call.look_for(key);
     let Some(mut sketch) = sketch(call, key)? else {
         return Ok(Reply::Integer(0));
     };
@@ -87,6 +88,7 @@ fn union(call: &mut Call, keys: &[Vec<u8>]) -> Result<(Registers, bool), Failure
     let mut union = Registers::default();
     let mut dense = false;
     for key in keys {
+        call.look_for(key);
         if let Some(sketch) = sketch(call, key)? {
             dense |= sketch.is_dense();
             union.merge(&sketch.registers().ok_or_else(corrupted)?);

@@ -21,6 +21,7 @@ pub fn del(call: &mut Call) -> Outcome {
 pub fn exists(call: &mut Call) -> Outcome {
     let mut found = 0;
     for key in &call.args[1..] {
+        call.look_for(key);
         found += usize::from(call.exists(key));
     }
     Ok(Reply::count(found))
@@ -28,6 +29,7 @@ pub fn exists(call: &mut Call) -> Outcome {
 
 pub fn type_of(call: &mut Call) -> Outcome {
     let key = call.key();
+    call.look_for(key);
     let name = call
         .entry(key)
         .map_or("none", |entry| entry.value.type_name());
@@ -101,6 +103,7 @@ pub fn copy(call: &mut Call) -> Outcome {
     if target == own && from == to {
         return Err(errors::same_object());
     }
+    call.look_for(from);
     let Some(entry) = call.entry(from).cloned() else {
         return Ok(Reply::flag(false));
     };

@@ -17,8 +17,9 @@ impl Call<'_> {
         }
     }
 
-    /// The elements of the list stored under a key; none if there is no key.
+    /// The elements of the list stored under a key, to be read; none if there is no key.
     fn elements(&mut self, key: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
+        self.look_for(key);
         let list = self.list(key)?;
         Ok(list.map_or_else(Vec::new, |list| {
             list.elements().into_iter().map(<[u8]>::to_vec).collect()

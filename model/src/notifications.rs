@@ -40,6 +40,13 @@ impl Call<'_> {
         let database = self.connection().database;
         self.model.note(database, class, event, key);
     }
+
+    /// A command that only reads looks for a key, and misses it if it is not there.
+    pub fn look_for(&mut self, key: &[u8]) {
+        if !self.exists(key) {
+            self.note('m', "keymiss", key);
+        }
+    }
 }
 
 impl Model {

@@ -156,6 +156,12 @@ impl Call<'_> {
         }
     }
 
+    /// A copy of the set under a key, to be read; an empty one if there is none.
+    fn read_set(&mut self, key: &[u8]) -> Result<Set, Failure> {
+        self.look_for(key);
+        self.copied_set(key)
+    }
+
     /// A copy of the set under a key; an empty one if there is none.
     fn copied_set(&mut self, key: &[u8]) -> Result<Set, Failure> {
         let set = self.set(key)?.cloned();
@@ -202,6 +208,7 @@ pub fn srem(call: &mut Call) -> Outcome {
 
 pub fn sismember(call: &mut Call) -> Outcome {
     let (key, member) = (call.key(), call.arg(2));
+    call.look_for(key);
     Ok(Reply::flag(
         call.set(key)?.is_some_and(|set| set.has(member)),
     ))
@@ -209,14 +216,14 @@ pub fn sismember(call: &mut Call) -> Outcome {
 
 pub fn smismember(call: &mut Call) -> Outcome {
     let (key, members) = (call.key(), &call.args[2..]);
-    let set = call.copied_set(key)?;
+    let set = call.read_set(key)?;
     let flags = members.iter().map(|member| Reply::flag(set.has(member)));
     Ok(Reply::Array(flags.collect()))
 }
 
 pub fn scard(call: &mut Call) -> Outcome {
     let key = call.key();
-    Ok(Reply::count(call.copied_set(key)?.members.len()))
+    Ok(Reply::count(call.read_set(key)?.members.len()))
 }
 
 fn bulks(members: Vec<Vec<u8>>) -> Vec<Reply> {
@@ -225,7 +232,7 @@ fn bulks(members: Vec<Vec<u8>>) -> Vec<Reply> {
 
 pub fn smembers(call: &mut Call) -> Outcome {
     let key = call.key();
-    Ok(Reply::Set(bulks(call.copied_set(key)?.members)))
+    Ok(Reply::Set(bulks(call.read_set(key)?.members)))
 }
 
 pub fn smove(call: &mut Call) -> Outcome {
@@ -263,7 +270,7 @@ pub fn srandmember(call: &mut Call) -> Outcome {
         Some(word) => Some(numbers::random_count(word)?),
     };
     let key = call.key();
-    let members = call.copied_set(key)?.members;
+    let members = call.read_set(key)?.members;
     let Some(count) = count else {
         return Ok(members
             .first()
@@ -363,7 +370,7 @@ pub fn sscan(call: &mut Call) -> Outcome {
         return Err(errors::err("invalid cursor"));
     }
     let key = call.key();
-    let mut members = call.copied_set(key)?.members;
+    let mut members = call.read_set(key)?.members;
     let mut index = if call.exists(key) { 3 } else { call.args.len() };
     while index < call.args.len() {
         let followed = index + 1 < call.args.len();
@@ -397,7 +404,7 @@ fn last_match<'a>(call: &Call<'a>) -> &'a [u8] {
 
 /// The sets under the keys.
 fn sets(call: &mut Call, keys: &[Vec<u8>]) -> Result<Vec<Set>, Failure> {
-    keys.iter().map(|key| call.copied_set(key)).collect()
+    keys.iter().map(|key| call.read_set(key)).collect()
 }
 
 fn is_any_disordered(sets: &[Set]) -> bool {

@@ -94,6 +94,7 @@ fn look_up(call: &mut Call, pattern: &[u8], element: &[u8]) -> Option<Vec<u8>> {
         None => (rest, None),
     };
     let key = [&pattern[..star], element, behind].concat();
+    call.look_for(&key);
     match (&call.entry(&key)?.value, field) {
         (Value::Hash(hash), Some(field)) => hash.find(field).map(|it| it.value.clone()),
         (Value::Text(text), None) => Some(text.bytes.clone()),
@@ -104,6 +105,7 @@ fn look_up(call: &mut Call, pattern: &[u8], element: &[u8]) -> Option<Vec<u8>> {
 /// The elements in their own order. That of a set is not known if it is large.
 fn elements(call: &mut Call) -> Result<Vec<Vec<u8>>, errors::Failure> {
     let key = call.key();
+    call.look_for(key);
     Ok(match call.entry(key).map(|entry| &entry.value) {
         None => Vec::new(),
         Some(Value::List(list)) => list.elements().into_iter().map(<[u8]>::to_vec).collect(),

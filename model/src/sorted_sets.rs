@@ -100,8 +100,9 @@ impl Call<'_> {
         }
     }
 
-    /// A copy of the members under a key.
+    /// A copy of the members under a key, to be read.
     pub fn scored(&mut self, key: &[u8]) -> Result<Vec<Scored>, Failure> {
+        self.look_for(key);
         let set = self.sorted_set(key)?;
         Ok(set.map(|set| set.members.clone()).unwrap_or_default())
     }
@@ -278,12 +279,14 @@ pub fn zcard(call: &mut Call) -> Outcome {
 
 pub fn zscore(call: &mut Call) -> Outcome {
     let (key, member) = (call.key(), call.arg(2));
+    call.look_for(key);
     let set = call.sorted_set(key)?;
     Ok(score_reply(set.and_then(|set| set.score(member))))
 }
 
 pub fn zmscore(call: &mut Call) -> Outcome {
     let (key, args) = (call.key(), call.args);
+    call.look_for(key);
     let set = call.sorted_set(key)?.cloned();
     let scores = args[2..]
         .iter()

@@ -235,6 +235,7 @@ fn next_id(stream: &Stream, asked: Option<(u64, Option<u64>)>, now_ms: u64) -> R
 }
 
 pub fn xlen(call: &mut Call) -> Outcome {
+    call.look_for(call.key());
     let stream = call.stream(call.key())?;
     Ok(Reply::count(stream.map_or(0, |stream| stream.len())))
 }

@@ -189,6 +189,7 @@ fn set_for(call: &mut Call, seconds: bool) -> Outcome {
 
 /// The string under a key as a reply; null if there is none.
 fn read(call: &mut Call, key: &[u8]) -> Outcome {
+    call.look_for(key);
     Ok(call
         .text(key)?
         .map_or(Reply::Null, |text| Reply::bulk(&text.bytes)))
@@ -289,6 +290,7 @@ pub fn append(call: &mut Call) -> Outcome {
 
 pub fn strlen(call: &mut Call) -> Outcome {
     let key = call.key();
+    call.look_for(key);
     Ok(Reply::count(call.bytes(key)?.len()))
 }
 
@@ -297,6 +299,7 @@ pub fn getrange(call: &mut Call) -> Outcome {
     let start = numbers::integer(call.arg(2))?;
     let end = numbers::integer(call.arg(3))?;
     let key = call.key();
+    call.look_for(key);
     let bytes = call.bytes(key)?;
     let length = i64::try_from(bytes.len()).expect("a string is shorter than 2^63");
     let from_end = |index: i64| {

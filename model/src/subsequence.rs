@@ -49,6 +49,7 @@ fn parse_options(call: &Call) -> Result<Options, Failure> {
 }
 
 fn operand(call: &mut Call, key: &[u8]) -> Result<Vec<u8>, Failure> {
+    call.look_for(key);
     match call.entry(key).map(|entry| &entry.value) {
         None => Ok(Vec::new()),
         Some(Value::Text(text)) => Ok(text.bytes.clone()),

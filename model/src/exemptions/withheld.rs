@@ -142,6 +142,17 @@ const WITHHELD: &[Withheld] = &[
     Withheld {
         before: Version(u32::MAX, u32::MAX, u32::MAX),
         applies: |command, pending| {
+            let looks_up = pending.has_word("BY") || pending.has_word("GET");
+            let source = pending.request.get(1);
+            let source = source.and_then(|key| pending.model.entry(pending.database, key));
+            let is_set = source.is_some_and(|it| matches!(it.value, Value::Set(_)));
+            command.starts_with("sort") && looks_up && is_set && pending.model.notifies('m')
+        },
+        reason: "which key is missed first depends on the order of a set",
+    },
+    Withheld {
+        before: Version(u32::MAX, u32::MAX, u32::MAX),
+        applies: |command, pending| {
             let is_elsewhere = |key| pending.model.holds_other_scores(pending.database, key);
             command.starts_with("geo") && pending.request[1..].iter().any(|key| is_elsewhere(key))
         },

@@ -23,6 +23,8 @@ const CLASSES: &[&str] = &[
     "K$sE",
     "Ehzt",
     "tnK",
+    "KEg$lshztnm",
+    "KEm",
     "KEn",
 ];
 
@@ -65,7 +67,11 @@ fn of(connection: usize, requests: Vec<Request>) -> Step {
 
 /// Events are switched on, and one or two connections hear of them.
 fn begin() -> BoxedStrategy<Vec<Step>> {
-    let classes = prop_oneof![3 => Just("KEg$lshztn"), 2 => select(CLASSES)];
+    let classes = prop_oneof![
+        3 => Just("KEg$lshztn"),
+        1 => Just("KEg$lshztnm"),
+        2 => select(CLASSES),
+    ];
     let listener = (0..CONNECTIONS, select(vec!["3", "3", "3", "2"]), hearing());
     (0..CONNECTIONS, classes, collection::vec(listener, 1..3))
         .prop_map(|(maker, classes, listeners)| {

@@ -68,6 +68,7 @@ type Members = Option<Vec<Scored>>;
 fn search(call: &mut Call) -> Result<(Members, Search), Failure> {
     let stores = call.name == "geosearchstore";
     let source = call.arg(1 + usize::from(stores));
+    call.look_for(source);
     let members = call.sorted_set(source)?.map(|set| set.members.clone());
     let mut search = Search::default();
     let options = if call.name.starts_with("georadiusbymember") {

@@ -37,6 +37,7 @@ impl Input {
 }
 
 fn input(call: &mut Call, key: &[u8]) -> Result<Input, Failure> {
+    call.look_for(key);
     let mut members = match call.entry(key).map(|entry| &entry.value) {
         None => Vec::new(),
         Some(Value::SortedSet(set)) => set.members.clone(),

@@ -247,7 +247,9 @@ fn choose(
         By::Rank => (numbers::integer(first)?, numbers::integer(second)?),
         By::Score | By::Lex => (0, 0),
     };
-    let set = call.sorted_set(call.args[source].as_slice())?.cloned();
+    let key = call.arg(source);
+    call.look_for(key);
+    let set = call.sorted_set(key)?.cloned();
     let set = set.unwrap_or_else(|| SortedSet::expecting(0, 0));
     let chosen = match ends {
         Some(ends) => ends.walk(&set, reverse, offset, limit),

@@ -14,6 +14,7 @@ pub fn zscan(call: &mut Call) -> Outcome {
         return Err(errors::err("invalid cursor"));
     }
     let key = call.key();
+    call.look_for(key);
     let Some(set) = call.sorted_set(key)?.cloned() else {
         return Ok(Reply::Array(vec![
             Reply::bulk(b"0"),

@@ -71,6 +71,7 @@ fn idle(call: &Call) -> Result<i64, Failure> {
 
 fn known<'c>(call: &'c mut Call) -> Result<&'c mut Stream, Failure> {
     let (key, group) = (call.arg(1), call.arg(2));
+    call.look_for(key);
     let stream = call.stream(key)?;
     stream
         .filter(|it| it.groups.contains_key(group))

@@ -169,6 +169,7 @@ pub fn delconsumer(call: &mut Call) -> Outcome {
 
 pub fn xack(call: &mut Call) -> Outcome {
     let args = call.args;
+    call.look_for(&args[1]);
     let Some(group) = call
         .stream(&args[1])?
         .and_then(|stream| stream.groups.get_mut(&args[2]))

@@ -16,6 +16,7 @@ fn number_or_null(number: Option<i64>) -> Reply {
 }
 
 fn existing<'c>(call: &'c mut Call) -> Result<&'c mut Stream, Failure> {
+    call.look_for(call.arg(2));
     call.stream(call.arg(2))?.ok_or_else(errors::no_such_key)
 }
 

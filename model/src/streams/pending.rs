@@ -47,6 +47,7 @@ fn listed(call: &Call) -> Result<Option<Listed>, Failure> {
 pub fn xpending(call: &mut Call) -> Outcome {
     let listed = listed(call)?;
     let (key, name, now_ms) = (call.arg(1), call.arg(2), call.now_ms);
+    call.look_for(key);
     let group = call.stream(key)?.and_then(|it| it.groups.get(name));
     let group = group.ok_or_else(|| no_group(key, name))?;
     Ok(match listed {

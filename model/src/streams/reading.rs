@@ -28,6 +28,7 @@ fn range(call: &mut Call, backward: bool) -> Outcome {
         count = Some(integer(call.arg(index + 1))?.max(0) as usize);
         index += 2;
     }
+    call.look_for(call.key());
     let Some(stream) = call.stream(call.key())? else {
         return Ok(Reply::Array(Vec::new()));
     };
@@ -170,6 +171,7 @@ pub fn xread(call: &mut Call) -> Outcome {
     let ask = Ask::parse(call, false)?;
     let (mut read, mut last_ids) = (Vec::new(), Vec::new());
     for (key, word) in &ask.keys {
+        call.look_for(key);
         let stream = call.stream(key)?.cloned();
         let after = read_after(word, stream.as_ref())?;
         last_ids.push(after);
@@ -186,6 +188,10 @@ pub fn xread(call: &mut Call) -> Outcome {
                 Reply::Array(items.iter().map(item_reply).collect()),
             ));
         }
+    }
+    // They are looked for first to settle the IDs, and again to read.
+    for (key, _) in &ask.keys {
+        call.look_for(key);
     }
     let reply = answer(call, &ask, read);
     // What `$` stands for is settled now.
@@ -220,6 +226,7 @@ pub fn xreadgroup(call: &mut Call) -> Outcome {
     let (group, consumer) = ask.group.clone().expect("it was checked");
     let mut from = Vec::new();
     for (key, word) in &ask.keys {
+        call.look_for(key);
         let known = call
             .stream(key)?
             .is_some_and(|it| it.groups.contains_key(&group));
