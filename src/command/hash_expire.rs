@@ -1,7 +1,7 @@
 //! When fields of hashes expire: HEXPIRE and its kin, HTTL and its kin, HPERSIST.
 
 use super::argument::{integer, is_word, positive};
-use super::{Call, Failure, Outcome, errors, settings};
+use super::{Call, Failure, Outcome, errors, kind, settings};
 use crate::keyspace::Look;
 use crate::keyspace::change::Class;
 use crate::keyspace::hash::HashEditor;
@@ -131,17 +131,26 @@ impl Change {
     }
 }
 
+/// What can be said against the words of a command that changes a hash is said after what can be said of its key.
+fn refuse(call: &mut Call, error: ErrorReply) -> Outcome {
+    let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
+    kind::lookup(call.keyspace, db, key, now_ms, Look::WRITE, Kind::Hash)?;
+    Err(error.into())
+}
+
 fn set(call: &mut Call, scale: i64, relative: bool, command: &str) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
-    let entry = call.keyspace.lookup(db, key, now_ms, Look::WRITE)?;
-    if entry.is_some_and(|entry| entry.header.kind != Kind::Hash) {
-        return Err(errors::WRONG_TYPE.into());
-    }
     let base_ms = if relative { now_ms.cast_signed() } else { 0 };
-    let expires_ms = moment(call.args[2], scale, base_ms, command)?;
     let condition = Condition::parse(call.args[3]);
     let from = if condition.is_some() { 4 } else { 3 };
-    let fields = fields(&call.args[from..], errors::NUM_FIELDS_NOT_POSITIVE)?;
+    let asked = moment(call.args[2], scale, base_ms, command).and_then(|expires_ms| {
+        let fields = fields(&call.args[from..], errors::NUM_FIELDS_NOT_POSITIVE)?;
+        Ok((expires_ms, fields))
+    });
+    let (expires_ms, fields) = match asked {
+        Ok(asked) => asked,
+        Err(error) => return refuse(call, error),
+    };
     let change = Change {
         expires_ms,
         condition: condition.unwrap_or(Condition::Always),
@@ -212,11 +221,10 @@ fn reply(call: &mut Call, answers: &[i64]) {
 /// HPERSIST key FIELDS numfields field [field ...]
 pub fn hpersist(call: &mut Call) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
-    let entry = call.keyspace.lookup(db, key, now_ms, Look::WRITE)?;
-    if entry.is_some_and(|entry| entry.header.kind != Kind::Hash) {
-        return Err(errors::WRONG_TYPE.into());
-    }
-    let fields = fields(&call.args[2..], errors::FIELDS_NOT_POSITIVE)?;
+    let fields = match fields(&call.args[2..], errors::FIELDS_NOT_POSITIVE) {
+        Ok(fields) => fields,
+        Err(error) => return refuse(call, error),
+    };
     let limits = settings::hash_limits(call.server);
     let answers = call.keyspace.write(Plan::Simple, |txn| {
         let mut hash = txn
@@ -270,7 +278,7 @@ pub fn hpexpiretime(call: &mut Call) -> Outcome {
 
 fn tell(call: &mut Call, relative: bool, in_seconds: bool) -> Outcome {
     let (db, key, now_ms) = (call.client.db, call.args[1], call.now_ms);
-    let entry = super::kind::entry(call, key, Kind::Hash)?;
+    let entry = kind::entry(call, key, Kind::Hash)?;
     let seen = entry.map(|entry| (entry.is_large(), entry.header.encoding));
     let fields = fields(&call.args[2..], errors::FIELDS_NOT_POSITIVE)?;
     call.out.array(fields.len());

@@ -108,14 +108,12 @@ pub fn open<'t, 'k, 'w>(
     let mut hash = txn
         .hash(db, key, now_ms, limits, 1)?
         .ok_or(errors::WRONG_TYPE)?;
-    let is_due = hash.find(field)?.is_some_and(|found| found.is_due(now_ms));
-    if is_due {
-        hash.need_savepoint();
+    if hash.find(field)?.is_none_or(|found| !found.is_due(now_ms)) {
+        return Ok(hash);
     }
-    drop(hash);
-    if is_due {
-        txn.reap_fields(db, key, now_ms, &[field], Telling::Events)?;
-    }
+    hash.need_savepoint();
+    let txn = hash.close();
+    txn.reap_fields(db, key, now_ms, &[field], Telling::Events)?;
     let hash = txn.hash(db, key, now_ms, limits, 1)?;
     Ok(hash.ok_or(errors::WRONG_TYPE)?)
 }

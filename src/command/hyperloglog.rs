@@ -4,7 +4,7 @@ use super::{Call, Failure, Outcome, errors, settings, string_value};
 use crate::keyspace::change::Class;
 use crate::keyspace::header::Encoding as StringEncoding;
 use crate::keyspace::hll::{self, Encoding, HEADER_LEN, Malformed, REGISTERS};
-use crate::keyspace::{Keyspace, Slot, Txn, hll_sparse};
+use crate::keyspace::{Keyspace, Look, Slot, Txn, hll_sparse};
 use crate::storage::{self, Plan};
 
 impl From<Malformed> for Failure {
@@ -182,7 +182,7 @@ fn count_one(call: &mut Call, key: &[u8]) -> Result<u64, Failure> {
 fn cache_count(call: &mut Call, key: &[u8], count: u64) -> Outcome {
     let (db, now_ms) = (call.client.db, call.now_ms);
     let stored = call.keyspace.write(Plan::Simple, |txn| {
-        let slot = txn.slot(db, key, now_ms)?;
+        let (slot, ()) = txn.inspect(db, key, now_ms, Look::UNSEEN, |_| ())?;
         txn.before_part(&slot, HEADER_LEN as u64);
         let bytes = hll::cache_bytes(count);
         txn.write_into(&slot, key, hll::cache_offset() as u64, &bytes)?;

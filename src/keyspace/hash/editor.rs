@@ -85,6 +85,11 @@ impl<'k> Txn<'k> {
 }
 
 impl<'t, 'k> HashEditor<'t, 'k, '_> {
+    /// Closes a hash that was only looked at.
+    pub fn close(self) -> &'t mut Txn<'k> {
+        self.txn
+    }
+
     /// Whether the hash was there when it was opened.
     pub fn exists(&self) -> bool {
         self.slot.exists()
