@@ -116,6 +116,36 @@ fn fetch<P: Pages>(pages: &mut P, ptr: PagePtr, height: u8) -> Result<P::Slot, E
     Ok(slot)
 }
 
+/// A copy of a blob, holes included. Pages may leave memory on the way.
+pub fn copy(pager: &mut Pager, desc: &Desc) -> Result<Desc, Error> {
+    if desc.root.is_null() {
+        return Ok(*desc);
+    }
+    let root = copy_page(pager, desc.root, desc.height)?;
+    Ok(Desc { root, ..*desc })
+}
+
+fn copy_page(pager: &mut Pager, ptr: PagePtr, height: u8) -> Result<PagePtr, Error> {
+    let mut copies = Vec::new();
+    if height > 0 {
+        let slot = fetch(pager, ptr, height)?;
+        let bytes = pager.bytes(slot);
+        copies.extend((0..fanout(bytes.len())).map(|index| child_at(bytes, index)));
+        for child in copies.iter_mut().filter(|child| !child.is_null()) {
+            *child = copy_page(pager, *child, height - 1)?;
+        }
+    }
+    pager.reserve(1)?;
+    let slot = fetch(pager, ptr, height)?;
+    let copy = pager.duplicate(slot)?;
+    for (index, child) in (0..).zip(copies) {
+        set_child(pager, copy, index, child);
+    }
+    let ptr = pager.ptr(copy);
+    pager.pass_on();
+    Ok(ptr)
+}
+
 /// Appends up to `len` bytes from `offset` on, clipped to the blob, to `out`.
 pub fn read<P: Pages>(
     pages: &mut P,

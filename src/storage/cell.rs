@@ -145,7 +145,7 @@ impl<'a> Cell<'a> {
 
     /// Whether nothing hangs at this cell, which holds for nearly all.
     #[inline]
-    fn stands_alone(&self) -> bool {
+    pub fn stands_alone(&self) -> bool {
         self.bytes[0] == 0
     }
 

@@ -612,6 +612,14 @@ pub fn value_mut(page: &mut [u8], i: usize) -> &mut [u8] {
     &mut page[start..end]
 }
 
+/// Replaces the descriptor of the blob with the rest of key `i`, which has one.
+pub fn set_overflow(page: &mut [u8], i: usize, rest: &Desc) {
+    let node = Node::new(page);
+    assert!(node.has_overflow(i), "a key that goes on in a blob");
+    let at = node.offset(i) + CELL_HEADER_BYTES + node.suffix(i).len();
+    page[at..at + DESC_BYTES].copy_from_slice(&rest.encode());
+}
+
 /// Moves the cells together at the end of the heap.
 fn compact(page: &mut [u8]) {
     let old = page.to_vec();

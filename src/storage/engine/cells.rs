@@ -5,18 +5,15 @@ use super::{Engine, Read, RootId, TreeId, finger_of};
 use crate::storage::Error;
 use crate::storage::blob;
 use crate::storage::cell::{self, Body, Cell};
-use crate::storage::node::{self, Node};
+use crate::storage::node;
 use crate::storage::page::{DESC_BYTES, Desc};
 use crate::storage::planted::Bug;
 use crate::storage::read::Nested;
 use crate::storage::record::{Change, Place};
-use crate::storage::tree::{self, Entry, Seek};
+use crate::storage::tree::{self, Entry};
 
 /// Bytes written to a blob before what was written may leave memory.
 pub(super) const BLOB_PIECE_BYTES: usize = 1 << 20;
-
-/// Entries copied before what was read may leave memory.
-const COPY_ENTRIES: usize = 256;
 
 /// What hung at cells that went.
 type Gone = smallvec::SmallVec<[Desc; 4]>;
@@ -241,87 +238,9 @@ impl Engine {
             to_key,
         });
         self.mark_changed();
-        let copy = self.copy_value(value)?;
+        let copy = tree::copy_value(&mut self.pager, value)?;
         self.put_moved(to, to_key, copy)?;
         Ok(true)
-    }
-
-    /// A value with its own copies of everything that hangs at it. Nested trees are few levels deep.
-    fn copy_value(&mut self, value: Vec<u8>) -> Result<Vec<u8>, Error> {
-        let cell = Cell::new(&value);
-        if cell.attachments().next().is_none() {
-            return Ok(value);
-        }
-        let blob = match cell.blob() {
-            Some(desc) => Some(self.copy_blob(&desc)?),
-            None => None,
-        };
-        let mut slots = Vec::new();
-        for i in 0..cell.slots() {
-            slots.push(self.copy_tree(&cell.slot(i))?);
-        }
-        let inline = match cell.body() {
-            Body::Inline(bytes) => bytes,
-            Body::Blob { .. } => &[],
-        };
-        let mut out = Vec::new();
-        cell::encode(&mut out, cell.head(), blob, &slots, inline);
-        Ok(out)
-    }
-
-    fn copy_blob(&mut self, desc: &Desc) -> Result<Desc, Error> {
-        let mut copy = Desc::EMPTY_BLOB;
-        let mut piece = Vec::new();
-        let mut at = 0;
-        while at < desc.count {
-            piece.clear();
-            blob::read(
-                &mut self.pager,
-                desc,
-                at,
-                BLOB_PIECE_BYTES as u64,
-                &mut piece,
-            )?;
-            blob::write(&mut self.pager, &mut copy, at, &piece)?;
-            at += piece.len() as u64;
-            self.pager.pass_on();
-        }
-        Ok(copy)
-    }
-
-    fn copy_tree(&mut self, desc: &Desc) -> Result<Desc, Error> {
-        let mut copy = Desc::EMPTY_TREE;
-        let mut last: Option<Vec<u8>> = None;
-        loop {
-            let mut batch: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-            let from = last.as_deref().map_or(Seek::First, Seek::After);
-            let mut key = Vec::new();
-            let mut next = tree::seek(&mut self.pager, desc, from, &mut key)?;
-            while let Some((slot, index)) = next {
-                let value = Node::new(self.pager.bytes(slot)).value(index).to_vec();
-                batch.push((key.clone(), value));
-                if batch.len() == COPY_ENTRIES {
-                    break;
-                }
-                let at = std::mem::take(&mut key);
-                next = tree::seek(&mut self.pager, desc, Seek::After(&at), &mut key)?;
-            }
-            let Some((end, _)) = batch.last() else {
-                return Ok(copy);
-            };
-            last = Some(end.clone());
-            for (key, value) in batch {
-                let value = self.copy_value(value)?;
-                let overflow = tree::make_key_overflow(&mut self.pager, &key)?;
-                let entry = Entry {
-                    key: &key,
-                    overflow,
-                    value: &value,
-                };
-                tree::insert(&mut self.pager, &mut copy, &entry)?;
-            }
-            self.pager.pass_on();
-        }
     }
 
     /// Empties a root: O(1); its pages are freed in the background.

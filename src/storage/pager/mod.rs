@@ -676,6 +676,12 @@ impl Pager {
         Ok(to)
     }
 
+    /// A new page with what the one in this frame has. Who copies a pointer gives the copy one of its own.
+    pub fn duplicate(&mut self, frame: FrameNo) -> Result<FrameNo, Error> {
+        let ptr = self.birth_number()?;
+        self.copy(frame, ptr)
+    }
+
     fn unbear(&mut self, ptr: PagePtr) {
         self.space.release(ptr.page);
         self.undo.forget_birth(ptr);

@@ -6,6 +6,7 @@
 mod ahead;
 mod build;
 mod change;
+mod copy;
 mod delete;
 mod scan;
 mod spread;
@@ -20,6 +21,7 @@ pub use self::build::Builder;
 pub use self::change::{
     Entry, insert, insert_along, insert_over, make_key_overflow, pages_needed, value_along,
 };
+pub use self::copy::{copy, copy_value};
 pub use self::delete::{delete_along, delete_range};
 pub use self::scan::{Seek, scan, seek, seek_into};
 use super::Error;

@@ -4,7 +4,7 @@ use std::ops::{ControlFlow, Range};
 use proptest::prelude::*;
 
 use super::*;
-use crate::storage::cell;
+use crate::storage::cell::{self, Cell};
 use crate::storage::pager::OnMiss;
 use crate::storage::pager::tests::pager;
 
@@ -176,6 +176,98 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// What hangs at a cell: where a blob's last byte is, and the keys of each tree.
+type Hanging = (Option<usize>, Vec<Vec<Vec<u8>>>);
+
+fn hanging() -> impl Strategy<Value = Hanging> {
+    let trees = prop::collection::vec(prop::collection::vec(key(), 0..40), 0..2);
+    let blob = prop::option::of(prop_oneof![4 => 0usize..3_000, 1 => 0usize..200_000]);
+    prop_oneof![2 => Just((None, Vec::new())), 1 => (blob, trees)]
+}
+
+/// Puts a key with an inline body of `len` bytes, or with a blob that is a hole and one byte.
+fn put_hanging(pager: &mut Pager, desc: &mut Desc, key: &[u8], len: usize, hanging: &Hanging) {
+    pager.begin_operation(OnMiss::Read);
+    let blob = hanging.0.map(|at| {
+        let mut blob = Desc::EMPTY_BLOB;
+        blob::write(pager, &mut blob, at as u64, b"b").expect("there is room");
+        blob
+    });
+    let mut slots = Vec::new();
+    for keys in &hanging.1 {
+        let mut tree = Desc::EMPTY_TREE;
+        for key in keys {
+            put(pager, &mut tree, key, b"nested");
+        }
+        slots.push(tree);
+    }
+    let inline = match blob {
+        Some(_) => Vec::new(),
+        None if slots.is_empty() => vec![b'v'; len],
+        None => vec![b'v'; len / 4],
+    };
+    let mut value = Vec::new();
+    cell::encode(&mut value, b"h", blob, &slots, &inline);
+    pager.begin_operation(OnMiss::Read);
+    let overflow = make_key_overflow(pager, key).expect("there is room");
+    let entry = Entry {
+        key,
+        overflow,
+        value: &value,
+    };
+    assert!(insert(pager, desc, &entry).expect("there is room"));
+}
+
+/// A key, the inline body, the blob, and what is in the trees.
+#[derive(Debug, PartialEq, Eq)]
+struct Content {
+    key: Vec<u8>,
+    inline: Option<Vec<u8>>,
+    blob: Vec<u8>,
+    trees: Vec<Vec<Content>>,
+}
+
+fn contents(pager: &mut Pager, desc: &Desc) -> Vec<Content> {
+    let entries = entries(pager, desc);
+    let content = |(key, value): (Vec<u8>, Vec<u8>)| {
+        pager.begin_operation(OnMiss::Read);
+        let cell = Cell::new(&value);
+        let inline = match cell.body() {
+            cell::Body::Inline(bytes) => Some(bytes.to_vec()),
+            cell::Body::Blob { .. } => None,
+        };
+        let mut blob = Vec::new();
+        if let Some(desc) = cell.blob() {
+            blob::read(pager, &desc, 0, u64::MAX, &mut blob).expect("readable");
+        }
+        let slots = 0..cell.slots();
+        let trees = slots.map(|slot| contents(pager, &cell.slot(slot)));
+        Content {
+            key,
+            inline,
+            blob,
+            trees: trees.collect(),
+        }
+    };
+    entries.into_iter().map(content).collect()
+}
+
+/// Frees a tree and everything that hangs in it.
+fn drop_tree(pager: &mut Pager, desc: &mut Desc) {
+    pager.begin_operation(OnMiss::Read);
+    let mut gone = Vec::new();
+    delete_range(pager, desc, b"", None, &mut |value| {
+        Cell::new(value).attachments_to(&mut gone);
+    })
+    .expect("readable");
+    for mut desc in gone {
+        match desc.is_blob {
+            true => blob::drop_all(pager, &desc).expect("readable"),
+            false => drop_tree(pager, &mut desc),
+        }
+    }
+}
+
 /// How much a step writes; nothing is written often enough to be seen.
 fn written_bytes() -> impl Strategy<Value = usize> {
     prop_oneof![1 => Just(0_usize), 8 => 0usize..3_000]
@@ -237,6 +329,8 @@ proptest! {
             prop_assert_eq!(entries(&mut pager, &desc), model);
             pager.release(stamp);
         }
+        let mut copied = copy(&mut pager, &desc).expect("there is room");
+        prop_assert_eq!(&entries(&mut pager, &copied), &model);
         for (n, (key, _)) in model.iter().enumerate() {
             pager.begin_operation(OnMiss::Read);
             prop_assert_eq!(rank(&mut pager, &desc, key).expect("readable"), n as u64);
@@ -248,6 +342,8 @@ proptest! {
         pager.begin_operation(OnMiss::Read);
         delete_range(&mut pager, &mut desc, b"", None, &mut |_| {}).expect("readable");
         prop_assert_eq!(desc, Desc::EMPTY_TREE);
+        prop_assert_eq!(&entries(&mut pager, &copied), &model);
+        drop_tree(&mut pager, &mut copied);
         prop_assert_eq!(pager.space().free_pages(), pager.space().pages() - 32, "every page is free again");
     }
 
@@ -281,6 +377,36 @@ proptest! {
                 false => Vec::new(),
             });
         }
+    }
+
+    /// A copy has what the original has, blobs and trees in its cells and rests of long keys included, and nothing in
+    /// common with it: each can go without the other, and in the end no page is lost.
+    #[test]
+    fn a_copy_shares_nothing_with_its_original(
+        cells in prop::collection::btree_map(key(), (0usize..110, hanging()), 0..60),
+        frames in 2u64..40,
+        original_goes_first in any::<bool>(),
+    ) {
+        let mut pager = pager(512, frames);
+        let mut desc = Desc::EMPTY_TREE;
+        for (key, (len, hanging)) in &cells {
+            put_hanging(&mut pager, &mut desc, key, *len, hanging);
+        }
+        let all = contents(&mut pager, &desc);
+        prop_assert_eq!(all.len(), cells.len());
+        pager.begin_operation(OnMiss::Read);
+        let mut copied = copy(&mut pager, &desc).expect("there is room");
+        prop_assert_eq!((copied.count, copied.bytes), (desc.count, desc.bytes));
+        prop_assert_eq!(&contents(&mut pager, &copied), &all);
+        prop_assert_eq!(&contents(&mut pager, &desc), &all);
+        let (first, second) = match original_goes_first {
+            true => (&mut desc, &mut copied),
+            false => (&mut copied, &mut desc),
+        };
+        drop_tree(&mut pager, first);
+        prop_assert_eq!(&contents(&mut pager, second), &all);
+        drop_tree(&mut pager, second);
+        prop_assert_eq!(pager.space().free_pages(), pager.space().pages() - 32, "every page is free again");
     }
 
     /// A blob is a vector of bytes.
