@@ -156,6 +156,29 @@ fn of_streams(request: &[Vec<u8>]) -> Option<Vec<usize>> {
     (behind > 1).then(|| (at + 1..=at + behind / 2).collect())
 }
 
+/// The keys of an XREAD as its options are read: none behind a word that is no option, or without an ID for each.
+pub fn streams_read(request: &[Vec<u8>]) -> Vec<usize> {
+    let mut at = 1;
+    while let Some(word) = request.get(at) {
+        at += match word.to_ascii_uppercase().as_slice() {
+            b"BLOCK" | b"COUNT" => 2,
+            b"GROUP" => 3,
+            b"NOACK" => 1,
+            b"STREAMS" => {
+                let behind = request.len() - at - 1;
+                let keys = if behind.is_multiple_of(2) {
+                    behind / 2
+                } else {
+                    0
+                };
+                return (at + 1..=at + keys).collect();
+            }
+            _ => break,
+        };
+    }
+    Vec::new()
+}
+
 /// The place behind the last such word.
 fn behind(request: &[Vec<u8>], word: &str, from: usize) -> Option<usize> {
     let mut places = from..request.len().saturating_sub(1);

@@ -171,13 +171,7 @@ pub fn remember(client: &mut Client, changes: usize, command: &Command, words: &
         return;
     }
     client.outgoing.place(changes);
-    let keys = table::keys(command, words).unwrap_or_default();
-    let is_uneven = |first: usize| !(words.len() - first).is_multiple_of(2);
-    if command.name() == "xread" && keys.first().is_some_and(|key| is_uneven(key.position)) {
-        // It was refused: there is not one ID for each key.
-        return;
-    }
-    for key in keys {
+    for key in table::keys_as_read(command, words) {
         client.outgoing.add_read(words[key.position]);
     }
 }

@@ -315,6 +315,27 @@ fn keys_of_a_wait_that_ends_in_an_error_are_tracked() {
     tracker.expect(&invalidated(&["s"]));
 }
 
+/// What is remembered is what the command's own reading of its options comes upon, as in Redis: nothing behind a word that is
+/// no option, or without an ID for each key.
+#[test]
+fn keys_of_a_request_that_is_refused_for_its_options_are_not_tracked() {
+    let shell = shell();
+    let (mut tracker, mut writer) = (three(&shell), shell.connect());
+    tracker.check("CLIENT TRACKING ON\r\n", "+OK\r\n");
+    tracker.check("XREAD FOO STREAMS s 0\r\n", "-ERR syntax error\r\n");
+    tracker.send("XREAD STREAMS s t 0\r\n");
+    assert!(tracker.line().starts_with("-ERR Unbalanced"));
+    tracker.check(
+        "XREAD BLOCK streams STREAMS t 0\r\n",
+        "-ERR timeout is not an integer or out of range\r\n",
+    );
+    for key in ["s", "t"] {
+        writer.check(format!("XADD {key} 1-1 f v\r\n"), "$3\r\n1-1\r\n");
+    }
+    tracker.expect(&invalidated(&["t"]));
+    tracker.check("PING\r\n", "+PONG\r\n");
+}
+
 #[test]
 fn the_end_of_a_wait_keeps_its_place_among_what_a_transaction_has_to_say() {
     let shell = shell();

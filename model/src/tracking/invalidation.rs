@@ -108,11 +108,10 @@ impl Call<'_> {
         if !self.connection().tracking.remembers() {
             return;
         }
-        let places = named_keys::places(declared, self.args).unwrap_or_default();
-        let is_uneven = |first: &usize| !(self.args.len() - first).is_multiple_of(2);
-        if self.name == "xread" && places.first().is_some_and(is_uneven) {
-            return;
-        }
+        let places = match self.name {
+            "xread" => named_keys::streams_read(self.args),
+            _ => named_keys::places(declared, self.args).unwrap_or_default(),
+        };
         let number = self.model.number_of(connection);
         for place in places {
             let key = self.args[place].clone();

@@ -54,6 +54,17 @@ pub fn keys(command: &Command, args: &[&[u8]]) -> Result<Keys, NoKeys> {
     Ok(found)
 }
 
+/// The keys that the command itself comes upon as it reads its words: none behind an option that it refuses. Where it has
+/// no such reading, its [`keys`].
+pub fn keys_as_read(command: &Command, args: &[&[u8]]) -> Keys {
+    let Some(find) = command.row.key_finder else {
+        return keys(command, args).unwrap_or_default();
+    };
+    let mut found = Keys::new();
+    find(args, &mut found);
+    found
+}
+
 /// Adds what the specs find; false when one of them does not fit the request or does not find all it is about.
 fn search(specs: &[KeySpec], args: &[&[u8]], found: &mut Keys) -> bool {
     let real = specs.iter().filter(|s| !s.flags.has(KeyFlag::NotKey));

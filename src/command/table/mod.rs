@@ -35,7 +35,7 @@ mod transactions;
 
 pub use argument::{Arg, ArgType};
 pub use key_spec::{BeginSearch, FindKeys, KEY_FLAGS, KeyFlag, KeyFlags, KeySpec};
-pub use keys::{KeyRef, Keys, NoKeys, keys};
+pub use keys::{KeyRef, Keys, NoKeys, keys, keys_as_read};
 pub use row::{
     CATEGORIES, Categories, Category, Flag, Flags, Group, KeyFinder, Row, Rows, SHOWN_FLAGS,
 };
