@@ -19,7 +19,7 @@ const LARGE: u64 = 100_000;
 /// Requests that are sent before their replies are read.
 const FILL_AT_ONCE: usize = 500;
 
-/// A name, how many numbers `__rand_int__` may be, and the command.
+/// A name, how many numbers `__rand_int__` may be, and the command; a word behind `N*` stands there N times.
 const COMMANDS: &[(&str, u64, &str)] = &[
     (
         "setex",
@@ -27,23 +27,22 @@ const COMMANDS: &[(&str, u64, &str)] = &[
         "SETEX expiring:__rand_int__ 1000 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     ),
     ("getex", LARGE, "GETEX string:__rand_int__"),
-    (
-        "mget_10",
-        LARGE,
-        "MGET string:__rand_int__ string:__rand_int__ string:__rand_int__ string:__rand_int__ string:__rand_int__ string:__rand_int__ string:__rand_int__ string:__rand_int__ string:__rand_int__ string:__rand_int__",
-    ),
+    ("mget_10", LARGE, "MGET 10*string:__rand_int__"),
     ("append", SMALL, "APPEND appended:__rand_int__ abc"),
     ("getrange", SMALL, "GETRANGE string:__rand_int__ 10 20"),
     ("setrange", SMALL, "SETRANGE string:__rand_int__ 10 hello"),
     ("expire", LARGE, "EXPIRE string:__rand_int__ 10000"),
     ("ttl", LARGE, "TTL string:__rand_int__"),
     ("exists", LARGE, "EXISTS string:__rand_int__"),
+    ("exists_16", LARGE, "EXISTS 16*string:__rand_int__"),
     ("del_nothing", LARGE, "DEL nothing:__rand_int__"),
+    ("del_nothing_16", LARGE, "DEL 16*nothing:__rand_int__"),
     (
         "copy",
         SMALL,
         "COPY string:__rand_int__ copied:__rand_int__ REPLACE",
     ),
+    ("copy_large", 1, "COPY hash copied REPLACE"),
     ("scan", 1, "SCAN 0"),
     ("scan_1000", 1, "SCAN 0 COUNT 1000"),
     ("setbit", 1, "SETBIT bits 350000 1"),
@@ -65,6 +64,7 @@ const COMMANDS: &[(&str, u64, &str)] = &[
     ("hgetall_small", SMALL, "HGETALL hash:__rand_int__"),
     ("hincrby", SMALL, "HINCRBY counters:__rand_int__ field 1"),
     ("hget_large", LARGE, "HGET hash __rand_int__"),
+    ("hmget_large_16", LARGE, "HMGET hash 16*__rand_int__"),
     ("hset_large", LARGE, "HSET hash __rand_int__ value"),
     ("hscan_large", 1, "HSCAN hash 0"),
     ("hgetall_large", 1, "HGETALL hash"),
@@ -84,6 +84,11 @@ const COMMANDS: &[(&str, u64, &str)] = &[
     ),
     ("lmove_large", 1, "LMOVE list list LEFT RIGHT"),
     ("sismember_large", LARGE, "SISMEMBER set __rand_int__"),
+    (
+        "smismember_large_16",
+        LARGE,
+        "SMISMEMBER set 16*__rand_int__",
+    ),
     ("smembers_small", SMALL, "SMEMBERS set:__rand_int__"),
     ("sscan_large", 1, "SSCAN set 0"),
     ("srandmember_large", 1, "SRANDMEMBER set"),
@@ -193,7 +198,7 @@ pub fn measure(options: &Options) {
         fill(&mut server.connect());
     }
     for (name, keyspace, command) in COMMANDS {
-        let words: Vec<&str> = command.split_whitespace().collect();
+        let words = words(command);
         let known = servers[1].connect().ask(&["COMMAND", "INFO", words[0]]);
         if known.ends_with(b"-1\r\n") {
             eprintln!("commands: {name} is not there in this Redis");
@@ -221,6 +226,19 @@ pub fn measure(options: &Options) {
             format!("{:.2}", own / redis),
         );
     }
+}
+
+fn words(command: &str) -> Vec<&str> {
+    let repeated = |word| match word_and_count(word) {
+        Some((word, count)) => vec![word; count],
+        None => vec![word],
+    };
+    command.split_whitespace().flat_map(repeated).collect()
+}
+
+fn word_and_count(word: &str) -> Option<(&str, usize)> {
+    let (count, word) = word.split_once('*')?;
+    Some((word, count.parse().ok()?))
 }
 
 /// The twelve digits that `redis-benchmark` makes of `__rand_int__`.

@@ -7,7 +7,7 @@ use crate::keyspace::hash::editor::Expiry;
 use crate::keyspace::hash::{self, Found};
 use crate::keyspace::header::Kind;
 use crate::keyspace::{Entry, Look};
-use crate::storage::{Body, Plan, Read, TreeId};
+use crate::storage::{Body, Plan, Read, TOGETHER_MAX, TreeId};
 
 /// HSET key field value [field value ...]
 pub fn hset(call: &mut Call) -> Outcome {
@@ -152,28 +152,31 @@ fn get_large<'a>(
     due: &mut Vec<&'a [u8]>,
 ) -> Outcome {
     let (key, now_ms) = (call.args[1], call.now_ms);
-    for field in fields {
-        let cell = call.keyspace.engine.get(tree, field)?;
-        let long = match cell.map(|cell| Found::of_cell(&cell)) {
-            Some(found) if found.is_due(now_ms) => {
-                due.push(field);
-                call.out.null();
-                None
-            }
-            Some(found) => match found.value {
-                Body::Inline(value) => {
-                    call.out.bulk(value);
+    for together in fields.chunks(TOGETHER_MAX) {
+        call.keyspace.engine.look_ahead(tree, together);
+        for field in together {
+            let cell = call.keyspace.engine.get(tree, field)?;
+            let long = match cell.map(|cell| Found::of_cell(&cell)) {
+                Some(found) if found.is_due(now_ms) => {
+                    due.push(field);
+                    call.out.null();
                     None
                 }
-                Body::Blob { len } => Some(len),
-            },
-            None => {
-                call.out.null();
-                None
+                Some(found) => match found.value {
+                    Body::Inline(value) => {
+                        call.out.bulk(value);
+                        None
+                    }
+                    Body::Blob { len } => Some(len),
+                },
+                None => {
+                    call.out.null();
+                    None
+                }
+            };
+            if let Some(len) = long {
+                hash_value::reply_long(call, key, field, len)?;
             }
-        };
-        if let Some(len) = long {
-            hash_value::reply_long(call, key, field, len)?;
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use crate::keyspace::change::Class;
 use crate::keyspace::header::Kind;
 use crate::keyspace::set;
 use crate::keyspace::{Entry, Look, Txn};
-use crate::storage::{Plan, Read};
+use crate::storage::{Plan, Read, TOGETHER_MAX};
 
 /// SADD key member [member ...]
 pub fn sadd(call: &mut Call) -> Outcome {
@@ -91,9 +91,13 @@ pub fn smismember(call: &mut Call) -> Outcome {
         return Ok(());
     };
     let [members] = call.keyspace.trees_seen(db, key, seen)?;
-    for member in wanted {
-        let found = call.keyspace.engine.get(members, member)?.is_some();
-        out.int(i64::from(found));
+    let engine = &mut call.keyspace.engine;
+    for together in wanted.chunks(TOGETHER_MAX) {
+        engine.look_ahead(members, together);
+        for member in together {
+            let found = engine.get(members, member)?.is_some();
+            out.int(i64::from(found));
+        }
     }
     Ok(())
 }

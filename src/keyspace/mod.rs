@@ -407,9 +407,7 @@ impl Keyspace {
 
     /// Looks up keys that will probably be asked for next, several at once: see [`Engine::look_ahead`].
     pub fn look_ahead(&mut self, db: u32, keys: &[&[u8]]) {
-        if keys.len() > 1
-            && let Ok(trees) = self.trees(db)
-        {
+        if let Ok(trees) = self.trees(db) {
             self.engine.look_ahead(trees.keys, keys);
         }
     }

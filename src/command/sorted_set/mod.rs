@@ -17,6 +17,7 @@ use crate::keyspace::double;
 use crate::keyspace::header::Header;
 use crate::keyspace::sorted_set::{Limits, Members};
 use crate::keyspace::{Look, Slot, Txn};
+use crate::storage::TOGETHER_MAX;
 
 /// `zset-max-listpack-entries` and `zset-max-listpack-value`.
 pub fn limits(call: &Call<'_>) -> Limits {
@@ -79,12 +80,17 @@ pub fn zmscore(call: &mut Call) -> Outcome {
     let found = lookup(call, call.args[1])?;
     let wanted = &call.args[2..];
     call.out.array(wanted.len());
-    for member in wanted {
-        let score = match &found {
-            Some((_, members)) => members.score(&mut call.keyspace.engine, member)?,
-            None => None,
-        };
-        reply_score(call, score);
+    for together in wanted.chunks(TOGETHER_MAX) {
+        if let Some((_, Members::Large { by_member, .. })) = &found {
+            call.keyspace.engine.look_ahead(*by_member, together);
+        }
+        for member in together {
+            let score = match &found {
+                Some((_, members)) => members.score(&mut call.keyspace.engine, member)?,
+                None => None,
+            };
+            reply_score(call, score);
+        }
     }
     Ok(())
 }

@@ -511,10 +511,13 @@ impl Engine {
     }
 
     /// Looks up keys that the next commands will probably ask for, all at once: most of what a look-up costs is
-    /// waiting for memory. Reads nothing from the disk, and changes nothing but the speed of what follows.
+    /// waiting for memory. One alone is looked up when it is asked for. Reads nothing from the disk, and changes nothing but
+    /// the speed of what follows.
     pub fn look_ahead(&mut self, tree: TreeId, keys: &[&[u8]]) {
-        let desc = self.desc(tree);
-        self.ahead.look(&self.pager, &desc, keys);
+        if keys.len() > 1 {
+            let desc = self.desc(tree);
+            self.ahead.look(&self.pager, &desc, keys);
+        }
     }
 
     /// The same with keys of the first nested tree of the cell at `key`, if it has one and is in memory.
