@@ -256,6 +256,8 @@ impl Model {
         let watched = self.watched();
         let wait = self.connection_mut(connection).wait.take();
         let wait = wait.expect("it waits");
+        // What serves it may be gone by now.
+        self.remove_expired(now_ms);
         let earlier = self.take_posted(connection);
         let mut call = Call {
             model: self,
