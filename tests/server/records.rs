@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 
-use crate::shell::{Shell, ShellOptions, Socket, eventually, id};
+use crate::shell::{Shell, ShellOptions, Socket, id, wait_until_held};
 
 type Client = Socket<TcpStream>;
 
@@ -67,10 +67,7 @@ fn a_wait_that_a_transaction_ends_is_logged_behind_the_commands_before_it() {
     let (mut client, mut blocked) = (shell.connect(), shell.connect());
     let id = id(&mut blocked);
     blocked.send("BLPOP a 0\r\n");
-    eventually("it waits", || {
-        let clients = texts(&mut client, "CLIENT LIST");
-        clients.iter().any(|line| line.contains(" flags=b "))
-    });
+    wait_until_held(&id, &mut client);
     carry_out(&mut client, "CONFIG SET slowlog-log-slower-than 0");
     let requests = format!("MULTI\r\nINCR b\r\nCLIENT UNBLOCK {id}\r\nINCR c\r\nEXEC");
     carry_out(&mut client, &requests);
@@ -134,10 +131,7 @@ fn unblocking_with_an_error_has_failed() {
         ("WAIT 1 0", "ERROR"),
     ] {
         blocked.send(format!("{request}\r\n"));
-        eventually("it waits", || {
-            let clients = texts(&mut client, "CLIENT LIST");
-            clients.iter().any(|line| line.contains(" flags=b "))
-        });
+        wait_until_held(&id, &mut client);
         client.check(format!("CLIENT UNBLOCK {id} {reason}\r\n"), ":1\r\n");
         blocked.line();
     }

@@ -346,3 +346,11 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
+
+/// Waits until the connection with this number is held, by keys or a pause.
+pub fn wait_until_held<S: Read + Write>(id: &str, observer: &mut Socket<S>) {
+    eventually("it waits", || {
+        observer.send(format!("CLIENT LIST ID {id}\r\n"));
+        observer.bulk().contains(" flags=b ")
+    });
+}

@@ -1,9 +1,8 @@
 //! Clients that wait for keys: who is served when, and who is not.
 
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
 
-use crate::shell::{Shell, ShellOptions, Socket};
+use crate::shell::{Shell, ShellOptions, Socket, id, wait_until_held};
 
 type Client = Socket<TcpStream>;
 
@@ -14,25 +13,13 @@ fn shell() -> Shell {
 /// A client that has sent a command and waits, and which number it has.
 fn waiting(shell: &Shell, before: &str, command: &str, observer: &mut Client) -> Client {
     let mut client = shell.connect();
-    client.send("CLIENT ID\r\n");
-    let id = client.line().trim_start_matches(':').to_owned();
+    let id = id(&mut client);
     if !before.is_empty() {
         client.check(format!("{before}\r\n"), "+OK\r\n");
     }
     client.send(format!("{command}\r\n"));
     wait_until_held(&id, observer);
     client
-}
-
-fn wait_until_held(id: &str, observer: &mut Client) {
-    let begin = Instant::now();
-    loop {
-        observer.send(format!("CLIENT LIST ID {id}\r\n"));
-        if observer.bulk().contains(" flags=b ") {
-            return;
-        }
-        assert!(begin.elapsed() < Duration::from_secs(20), "it waits");
-    }
 }
 
 #[test]
@@ -182,8 +169,7 @@ fn what_a_pause_held_back_goes_on_in_its_order() {
         let mut clients: Vec<Client> = (0..6).map(|_| shell.connect()).collect();
         other.check(format!("CLIENT PAUSE {pause} WRITE\r\n"), "+OK\r\n");
         for (at, client) in clients.iter_mut().enumerate().rev() {
-            client.send("CLIENT ID\r\n");
-            let id = client.line().trim_start_matches(':').to_owned();
+            let id = id(client);
             client.send(format!("RPUSH l {at}\r\nRPUSH l {at}+\r\n"));
             wait_until_held(&id, &mut other);
         }
