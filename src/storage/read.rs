@@ -142,10 +142,9 @@ pub trait Read {
         key_out: &mut Vec<u8>,
     ) -> Result<Option<Cell<'_>>, Error> {
         let desc = self.desc(tree);
-        let Some((slot, index)) = tree::select(self.pages(), &desc, n)? else {
+        let Some((slot, index)) = tree::seek(self.pages(), &desc, Seek::Nth(n), key_out)? else {
             return Ok(None);
         };
-        tree::key_over(self.pages(), slot, index, key_out)?;
         Ok(Some(Cell::new(
             Node::new(self.pages().bytes(slot)).value(index),
         )))

@@ -23,10 +23,8 @@ pub fn copy_value(pager: &mut Pager, value: Vec<u8>) -> Result<Vec<u8>, Error> {
     if cell.stands_alone() {
         return Ok(value);
     }
-    let blob = match cell.blob() {
-        Some(desc) => Some(blob::copy(pager, &desc)?),
-        None => None,
-    };
+    let blob = cell.blob().map(|desc| blob::copy(pager, &desc));
+    let blob = blob.transpose()?;
     let slots = (0..cell.slots())
         .map(|slot| copy(pager, &cell.slot(slot)))
         .collect::<Result<Vec<_>, _>>()?;
@@ -52,10 +50,7 @@ fn copy_page(pager: &mut Pager, ptr: PagePtr, level: u8) -> Result<PagePtr, Erro
         let slot = fetch_node(pager, ptr, level)?;
         let node = Node::new(pager.bytes(slot));
         let (value, rest) = (node.value(i).to_vec(), node.overflow(i));
-        let rest = match rest {
-            Some(rest) => Some(blob::copy(pager, &rest)?),
-            None => None,
-        };
+        let rest = rest.map(|rest| blob::copy(pager, &rest)).transpose()?;
         let value = if level == 0 {
             copy_value(pager, value)?
         } else {

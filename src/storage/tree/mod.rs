@@ -308,16 +308,6 @@ fn count_before(branch: Node<'_>, index: usize, count: u64) -> Option<u64> {
     count.checked_sub(sum(index..branch.len()))
 }
 
-/// Where the n-th entry (from 0) is.
-pub fn select<P: Pages>(
-    pages: &mut P,
-    desc: &Desc,
-    n: u64,
-) -> Result<Option<(P::Slot, usize)>, Error> {
-    let path = descend_to(pages, desc, n)?;
-    Ok(path.and_then(|path| path.last().map(|leaf| (leaf.slot, leaf.index))))
-}
-
 /// The whole way to the n-th entry (from 0). None: there are not so many.
 pub fn descend_to<P: Pages>(
     pages: &mut P,

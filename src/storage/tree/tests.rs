@@ -334,9 +334,8 @@ proptest! {
         for (n, (key, _)) in model.iter().enumerate() {
             pager.begin_operation(OnMiss::Read);
             prop_assert_eq!(rank(&mut pager, &desc, key).expect("readable"), n as u64);
-            let (slot, index) = select(&mut pager, &desc, n as u64).expect("readable").expect("there");
             let mut found = Vec::new();
-            key_over(&mut pager, slot, index, &mut found).expect("readable");
+            seek(&mut pager, &desc, Seek::Nth(n as u64), &mut found).expect("readable").expect("there");
             prop_assert_eq!(&found, key);
         }
         pager.begin_operation(OnMiss::Read);
