@@ -189,9 +189,7 @@ pub fn bitop(call: &mut Call) -> Outcome {
     let length = sources.iter().map(Vec::len).max().unwrap_or(0);
     let target = call.arg(2);
     if length == 0 {
-        if call.remove(target).is_some() {
-            call.note('g', "del", target);
-        }
+        call.delete(target);
         return Ok(Reply::Integer(0));
     }
     for source in &mut sources {

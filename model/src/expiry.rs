@@ -90,8 +90,7 @@ fn set(call: &mut Call, seconds: bool, relative: bool) -> Outcome {
     entry.relative = relative;
     call.touch(key);
     if at <= now_ms {
-        call.remove(key);
-        call.note('g', "del", key);
+        call.delete(key);
     } else {
         call.note('g', "expire", key);
     }

@@ -172,8 +172,7 @@ impl Call<'_> {
     /// Removes the key if its hash has no fields.
     pub fn drop_empty_hash(&mut self, key: &[u8]) {
         if matches!(self.hash(key), Ok(Some(hash)) if hash.fields.is_empty()) {
-            self.remove(key);
-            self.note('g', "del", key);
+            self.delete(key);
         }
     }
 }

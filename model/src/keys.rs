@@ -9,10 +9,7 @@ use crate::state::{Call, DATABASES, Entry, Outcome, Value};
 pub fn del(call: &mut Call) -> Outcome {
     let mut removed = 0;
     for key in &call.args[1..] {
-        if call.remove(key).is_some() {
-            call.note('g', "del", key);
-            removed += 1;
-        }
+        removed += usize::from(call.delete(key));
     }
     Ok(Reply::count(removed))
 }

@@ -33,8 +33,7 @@ impl Call<'_> {
             return;
         };
         if list.len() == 0 {
-            self.remove(key);
-            self.note('g', "del", key);
+            self.delete(key);
         } else {
             list.shrink();
         }

@@ -151,8 +151,7 @@ impl Call<'_> {
     /// Removes the key if its set has no members.
     fn drop_empty_set(&mut self, key: &[u8]) {
         if matches!(self.set(key), Ok(Some(set)) if set.members.is_empty()) {
-            self.remove(key);
-            self.note('g', "del", key);
+            self.delete(key);
         }
     }
 
@@ -482,8 +481,8 @@ fn store(call: &mut Call, combine: fn(&[Set]) -> Set) -> Outcome {
         call.put_set(key, result);
         call.touch(key);
         call.note('s', call.name, key);
-    } else if call.remove(key).is_some() {
-        call.note('g', "del", key);
+    } else {
+        call.delete(key);
     }
     Ok(Reply::count(count))
 }

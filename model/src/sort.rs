@@ -230,9 +230,7 @@ fn answer(call: &mut Call, wish: &Wish, chosen: Vec<Vec<u8>>) -> Outcome {
     };
     let count = shown.len();
     if count == 0 {
-        if call.remove(target).is_some() {
-            call.note('g', "del", target);
-        }
+        call.delete(target);
     } else {
         let elements: Vec<Vec<u8>> = shown.into_iter().map(Option::unwrap_or_default).collect();
         let entry = Entry {

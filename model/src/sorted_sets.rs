@@ -110,9 +110,7 @@ impl Call<'_> {
     /// Stores a set under a key, which loses its expiry; an empty one leaves no key. `event` names what stores it.
     pub fn store_sorted_set(&mut self, key: &[u8], set: SortedSet, event: &str) {
         if set.members.is_empty() {
-            if self.remove(key).is_some() {
-                self.note('g', "del", key);
-            }
+            self.delete(key);
             return;
         }
         let entry = Entry {
@@ -130,8 +128,7 @@ impl Call<'_> {
         if let Ok(Some(set)) = self.sorted_set(key)
             && set.members.is_empty()
         {
-            self.remove(key);
-            self.note('g', "del", key);
+            self.delete(key);
         }
     }
 }

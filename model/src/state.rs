@@ -655,6 +655,15 @@ impl<'a> Call<'a> {
         self.database().entries.remove(key)
     }
 
+    /// Removes a key, and says so if it was there.
+    pub fn delete(&mut self, key: &[u8]) -> bool {
+        let was_there = self.remove(key).is_some();
+        if was_there {
+            self.note('g', "del", key);
+        }
+        was_there
+    }
+
     /// An expiry `delta_ms` from now wraps like a 64-bit integer does in Redis.
     pub fn after_now(&self, delta_ms: i64) -> i64 {
         self.now_ms.wrapping_add(delta_ms)

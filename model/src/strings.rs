@@ -203,9 +203,7 @@ pub fn get(call: &mut Call) -> Outcome {
 pub fn getdel(call: &mut Call) -> Outcome {
     let key = call.key();
     let old = read(call, key)?;
-    if call.remove(key).is_some() {
-        call.note('g', "del", key);
-    }
+    call.delete(key);
     Ok(old)
 }
 
@@ -226,8 +224,7 @@ pub fn getex(call: &mut Call) -> Outcome {
     if let Some((_, option)) = options.expiry {
         let at = read_expiry(call, option)?;
         if !option.relative && at <= call.now_ms {
-            call.remove(key);
-            call.note('g', "del", key);
+            call.delete(key);
         } else {
             set_expiry(call, key, at, option.relative);
         }
